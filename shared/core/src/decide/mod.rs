@@ -1,0 +1,127 @@
+//! What a fleet should do next: the situation in, the decision out.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstallationId, PlanId, PoolId};
+use crate::observation::Observation;
+use crate::plan::Plan;
+use crate::reason::{Finding, GuardOutcome, Vote};
+use crate::signal::Signal;
+use crate::spec::{FleetSpec, Resolved};
+use crate::state::{CapacityState, TrafficState};
+
+/// Everything a decision may depend on. Two equal situations give two equal decisions, bit for bit.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// Whose instances these are.
+    pub installation: &'a InstallationId,
+    /// What the user wants.
+    pub spec: &'a FleetSpec,
+    /// What `apply` looked up.
+    pub resolved: &'a Resolved,
+    /// Whether the fleet is being deleted.
+    pub retiring: bool,
+    /// What is remembered, outcomes merged.
+    pub state: &'a CapacityState,
+    /// Which side takes traffic. Read only.
+    pub traffic: &'a TrafficState,
+    /// What AWS said, asked after the state was loaded.
+    pub observation: &'a Observation,
+    /// Why we look.
+    pub signal: &'a Signal,
+    /// The moment of the decision.
+    pub now: Timestamp,
+    /// No step of this decision starts later.
+    pub execute_until: Timestamp,
+    /// The id that the plan and the record will have.
+    pub plan_id: &'a PlanId,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The state to commit. Its generation is the next one if anything changes, else the loaded one.
+    pub state: CapacityState,
+    /// What to send after the commit.
+    pub plan: Plan,
+    /// Per pool: counts, votes, guards, findings.
+    pub pools: BTreeMap<PoolId, PoolDecision>,
+    /// When something is due that no event announces.
+    pub look_again_at: Option<Timestamp>,
+}
+
+/// One pool's part of a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolDecision {
+    /// How many were where.
+    pub counts: CapacityCount,
+    /// Wanted before.
+    pub before: u32,
+    /// Wanted now.
+    pub after: u32,
+    /// What the policies together recommend, before floors and guards; none if nobody voted.
+    pub recommended: Option<u32>,
+    /// Each policy's vote.
+    pub votes: Vec<Vote>,
+    /// Guards and floors that changed or stopped a number.
+    pub guards: Vec<GuardOutcome>,
+    /// What else is worth telling.
+    pub findings: Vec<Finding>,
+}
+
+/// How many instances of a pool are where. Each instance, and each instance that an open launch may still bring, is
+/// counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityCount {
+    /// Healthy, past their warm-up.
+    pub in_service: u32,
+    /// Healthy and serving, but warming up: capacity, and part of metrics that the balancer divides.
+    pub warming_serving: u32,
+    /// Running, not healthy yet (or unknown), warming up.
+    pub warming: u32,
+    /// Not running yet, or not listed yet.
+    pub pending: u32,
+    /// Asked for by open launch steps and not found yet.
+    pub in_flight: u32,
+    /// Sick: capacity no more, to be replaced.
+    pub unhealthy: u32,
+    /// Leaving.
+    pub draining: u32,
+}
+
+impl CapacityCount {
+    /// What the pool has or will have: everything but sick and leaving instances.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.serving().saturating_add(self.coming())
+    }
+
+    /// Instances that take requests.
+    #[must_use]
+    pub fn serving(&self) -> u32 {
+        self.in_service.saturating_add(self.warming_serving)
+    }
+
+    /// Instances that are on their way.
+    #[must_use]
+    pub fn coming(&self) -> u32 {
+        self.warming.saturating_add(self.pending).saturating_add(self.in_flight)
+    }
+
+    /// Everything that exists or may exist.
+    #[must_use]
+    pub fn all(&self) -> u32 {
+        self.capacity().saturating_add(self.unhealthy).saturating_add(self.draining)
+    }
+}
+
+impl Decision {
+    /// Whether there is something to commit.
+    #[must_use]
+    pub fn changes(&self, loaded: &CapacityState) -> bool {
+        self.state != *loaded || !self.plan.steps.is_empty()
+    }
+}

@@ -1,0 +1,23 @@
+//! Decides what a fleet should do next, and why.
+//!
+//! This crate is pure and synchronous: `decide(spec, state, observation, signal, now)` returns a value that holds every
+//! choice. It has no clock, no randomness, no async, no I/O, and knows no AWS SDK; a test walks its dependencies and
+//! says so. The engine loads and observes before it, commits and executes after it; the simulator and the backtester
+//! call the very same code.
+//!
+//! Where to look: [`size`] counts in, counts out (policies, floors, guards); [`decide`] adds placement, victims and the
+//! plan; [`audit`] judges the result against the invariants.
+#![warn(missing_docs)]
+
+pub mod audit;
+pub mod decide;
+pub mod id;
+pub mod observation;
+pub mod plan;
+pub mod reason;
+pub mod record;
+pub mod sample;
+pub mod signal;
+pub mod spec;
+pub mod state;
+pub mod unit;

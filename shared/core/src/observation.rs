@@ -1,0 +1,189 @@
+//! What AWS said at one moment, possibly stale. Made by the engine, read by `decide`, kept in the record for replay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
+use crate::sample::Series;
+use crate::signal::AlarmState;
+
+/// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
+pub mod tag {
+    /// Which installation launched it. What carries ours is ours.
+    pub const INSTALLATION: &str = "ghostnet:installation";
+    /// For which fleet.
+    pub const FLEET: &str = "ghostnet:fleet";
+    /// For which pool.
+    pub const POOL: &str = "ghostnet:pool";
+    /// By which plan.
+    pub const PLAN: &str = "ghostnet:plan";
+    /// By which of its steps.
+    pub const STEP: &str = "ghostnet:step";
+    /// At which generation of the capacity state.
+    pub const GENERATION: &str = "ghostnet:generation";
+}
+
+/// What AWS said about one fleet. Anything `None` or absent is unknown, not empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When the observation began, after the state was loaded.
+    pub observed_at: Timestamp,
+    /// Every instance that carries our installation's and this fleet's tags; none if any page could not be read.
+    pub instances: Option<Vec<Instance>>,
+    /// Targets by group; a group that could not be read is absent.
+    pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// Series by pool and policy; not asked ones are absent.
+    pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
+    /// States of the alarms that wake this fleet; unreadable or deleted ones are absent.
+    pub alarms: BTreeMap<AlarmName, AlarmState>,
+    /// Plans named by instance tags that are on record: their instances are known.
+    pub recorded_plans: BTreeSet<PlanId>,
+    /// Offerings that lately had no capacity; read only when something is to be launched.
+    pub exhausted: Vec<ExhaustedOffering>,
+}
+
+impl Observation {
+    /// Nothing known yet.
+    #[must_use]
+    pub fn unknown(observed_at: Timestamp) -> Self {
+        Self {
+            observed_at,
+            instances: None,
+            targets: BTreeMap::new(),
+            series: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            recorded_plans: BTreeSet::new(),
+            exhausted: Vec::new(),
+        }
+    }
+}
+
+/// One EC2 instance of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The instance.
+    pub id: InstanceId,
+    /// Its state.
+    pub state: InstanceState,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub instance_type: InstanceType,
+    /// When EC2 launched it.
+    pub launched_at: Timestamp,
+    /// The pool its tag names; none if the tag is missing or no id.
+    pub pool: Option<PoolId>,
+    /// The plan its tag names.
+    pub plan: Option<PlanId>,
+    /// The step its tag names.
+    pub step: Option<StepNumber>,
+    /// Whether it carries the pool's protect tag.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
+}
+
+/// EC2's instance states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceState {
+    /// Starting.
+    Pending,
+    /// Running.
+    Running,
+    /// On its way to terminated.
+    ShuttingDown,
+    /// Gone; listed for about an hour.
+    Terminated,
+    /// On its way to stopped.
+    Stopping,
+    /// Stopped.
+    Stopped,
+}
+
+impl InstanceState {
+    /// Whether the instance is gone or going for good.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+/// One target of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The instance.
+    pub instance: InstanceId,
+    /// What the balancer says.
+    pub health: TargetHealth,
+}
+
+/// The balancer's verdict, by what follows from it (ELBv2 target states and reasons).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetHealth {
+    /// Passes its checks.
+    Healthy,
+    /// Registered, first checks still running: unknown.
+    Initial,
+    /// Fails its checks.
+    Unhealthy,
+    /// The group is used by no listener (`Target.NotInUse`), or checks are off: registered, health unknown.
+    Unchecked,
+    /// `unused` with `Target.InvalidState`: the instance is stopped or terminated.
+    InvalidState,
+    /// Deregistered, finishing requests.
+    Draining,
+    /// The balancer has no answer (`unavailable`): unknown.
+    Unavailable,
+}
+
+/// An offering that had no capacity when last asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExhaustedOffering {
+    /// Which.
+    pub offering: Offering,
+    /// Not asked again before.
+    pub until: Timestamp,
+}
+
+/// A place where capacity can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Offering {
+    /// Zone.
+    pub zone: Zone,
+    /// Instance type; none: the template's own.
+    #[serde(rename = "type")]
+    pub instance_type: Option<InstanceType>,
+    /// Purchase option.
+    pub market: Market,
+}
+
+/// Purchase option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Market {
+    /// On demand, or whatever the launch template says.
+    OnDemand,
+}
+
+impl Market {
+    /// The word in tokens, records and keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+        }
+    }
+}
+
+/// A subnet and the zone it lies in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The subnet.
+    pub subnet: SubnetId,
+    /// Its zone.
+    pub zone: Zone,
+}

@@ -1,0 +1,249 @@
+//! The complete choice: steps with ids, tokens and order. Nothing is left to the executor.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClientToken, Generation, InstanceId, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
+use crate::observation::{Offering, Place};
+use crate::spec::Template;
+use crate::unit::Seconds;
+
+/// Longest a step may take, retries included; the SDK's time-outs are set under it.
+pub const STEP_SECONDS_MAX: Seconds = Seconds(20);
+/// Longest execution window of a commit.
+pub const WINDOW_MAX: Seconds = Seconds(60);
+/// After a window has ended, this long nobody takes its steps over.
+pub const TAKE_OVER_MARGIN: Seconds = Seconds(30);
+/// Clocks of two Lambda sandboxes differ by less than this.
+pub const CLOCK_SKEW_MAX: Seconds = Seconds(10);
+/// A launch without outcome is sent again with its token only while younger than this.
+pub const RESEND_AGE_MAX: Seconds = Seconds::minutes(10);
+/// A launch that was never found is counted until its last window ended this long ago: the margin for take-over, the
+/// longest step, and five minutes in which an instance may still appear in a listing.
+pub const LAUNCH_GIVEN_UP_AFTER: Seconds = Seconds(30 + 20 + 300);
+/// An instance that is not listed counts until it is this old: not listed is not gone.
+pub const UNLISTED_COUNTS_FOR: Seconds = Seconds::minutes(10);
+/// Most steps in one plan.
+pub const STEPS_MAX: usize = 64;
+/// Most instances in one step (RegisterTargets and TerminateInstances take more; a record stays readable).
+pub const INSTANCES_PER_STEP_MAX: usize = 100;
+
+// a step that began at the end of its window is over before another executor, whose clock may run ahead, takes it over
+const _: () = assert!(TAKE_OVER_MARGIN.0 >= STEP_SECONDS_MAX.0 + CLOCK_SKEW_MAX.0);
+const _: () = assert!(LAUNCH_GIVEN_UP_AFTER.0 >= TAKE_OVER_MARGIN.0 + STEP_SECONDS_MAX.0 + 300);
+
+/// Every choice of one decision, as steps in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The plan's id, also the key of the decision's record.
+    pub id: PlanId,
+    /// What this decision sends: new steps, and steps of earlier plans that are taken over.
+    pub steps: Vec<Step>,
+    /// No step starts after this moment.
+    pub execute_until: Timestamp,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its id; that of its first plan if it was taken over.
+    pub id: StepId,
+    /// The pool it belongs to.
+    pub pool: PoolId,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a step does. Every action is idempotent, or carries a token that makes it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// `RunInstances`, at least one, at most `count`: a partial launch is a normal answer.
+    Launch(Launch),
+    /// `RegisterTargets`. Attempted once.
+    Register {
+        /// The group.
+        group: TargetGroupArn,
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
+    /// `DeregisterTargets`. Attempted once.
+    Deregister {
+        /// The group.
+        group: TargetGroupArn,
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
+    /// `TerminateInstances`, irrevocable once committed.
+    Terminate {
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
+}
+
+impl Action {
+    /// One word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Launch(_) => "launch",
+            Self::Register { .. } => "register",
+            Self::Deregister { .. } => "deregister",
+            Self::Terminate { .. } => "terminate",
+        }
+    }
+
+    /// The instances it touches; none for a launch.
+    #[must_use]
+    pub fn instances(&self) -> &[InstanceId] {
+        match self {
+            Self::Launch(_) => &[],
+            Self::Register { instances, .. } | Self::Deregister { instances, .. } | Self::Terminate { instances } => instances,
+        }
+    }
+}
+
+/// What to launch, where, and under which token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// Most instances to launch.
+    pub count: u32,
+    /// From which template.
+    pub template: Template,
+    /// Into which subnet.
+    pub place: Place,
+    /// Which type and market, in that subnet's zone.
+    pub offering: Offering,
+    /// Makes a repeated launch the same launch.
+    pub token: ClientToken,
+    /// The generation this launch was committed with, for the instance's tag.
+    pub generation: Generation,
+}
+
+/// A step that was committed and has no outcome yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenStep {
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+    /// When it was first committed.
+    pub committed_at: Timestamp,
+    /// End of its latest execution window: nobody starts it later, everybody counts it as happening before.
+    pub execute_until: Timestamp,
+    /// Whether somebody may still send it: false once it grew too old or nobody wants it; then it is only counted.
+    pub sendable: bool,
+}
+
+impl OpenStep {
+    /// From this moment another invocation may take the step over.
+    #[must_use]
+    pub fn take_over_at(&self) -> Timestamp {
+        TAKE_OVER_MARGIN.after(self.execute_until)
+    }
+}
+
+/// What a step gave. A step that was cut off has no outcome and stays open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// A launch gave these instances, possibly fewer than asked for, never none.
+    Launched {
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
+    /// Done for all its instances.
+    Done,
+    /// Done for all but these, which do not exist or cannot be (un)registered now; a later look decides about them.
+    DoneExcept {
+        /// Instance and error code.
+        failed: BTreeMap<InstanceId, String>,
+    },
+    /// The offering has no capacity: an answer, not a failure.
+    NoCapacity {
+        /// AWS's error code.
+        code: String,
+    },
+    /// Definitely not done, and why.
+    Refused {
+        /// The class of the error.
+        class: Refusal,
+        /// AWS's error code.
+        code: String,
+        /// AWS's message, shortened.
+        message: String,
+    },
+    /// Definitely not sent: the window ended before its turn.
+    NotSent,
+}
+
+/// Why AWS refused a step, by what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Asked too fast: later, with the same token.
+    Throttled,
+    /// A quota of the account: growth is off until somebody raises it.
+    Quota,
+    /// The subnet has no free address.
+    Subnet,
+    /// Not allowed, or the template is wrong: no retry, a person must act.
+    Configuration,
+    /// The target does not exist (any more).
+    NotFound,
+    /// The token was used for other parameters, or its instance is gone: look it up by tag.
+    Token,
+}
+
+/// Steps numbered from zero under one plan.
+#[derive(Debug)]
+pub struct PlanBuilder {
+    id: PlanId,
+    steps: Vec<Step>,
+}
+
+impl PlanBuilder {
+    /// An empty plan.
+    #[must_use]
+    pub fn new(id: PlanId) -> Self {
+        Self { id, steps: Vec::new() }
+    }
+
+    /// Whether another step fits.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.steps.len() < STEPS_MAX
+    }
+
+    /// The id that the next step will have.
+    #[must_use]
+    pub fn next_step(&self) -> StepId {
+        StepId { plan: self.id.clone(), number: StepNumber(u16::try_from(self.steps.len()).unwrap_or(u16::MAX)) }
+    }
+
+    /// Adds a step.
+    pub fn add(&mut self, pool: &PoolId, action: Action) {
+        let id = self.next_step();
+        self.steps.push(Step { id, pool: pool.clone(), action });
+    }
+
+    /// The steps so far.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The new steps as open steps of a window.
+    pub fn open(&self, now: Timestamp, execute_until: Timestamp) -> impl Iterator<Item = OpenStep> + '_ {
+        self.steps.iter().map(move |step| OpenStep { step: step.clone(), committed_at: now, execute_until, sendable: true })
+    }
+
+    /// The plan, with the steps it takes over sent first: they are the older wish.
+    #[must_use]
+    pub fn build(self, taken_over: Vec<Step>, execute_until: Timestamp) -> Plan {
+        let mut steps = taken_over;
+        steps.extend(self.steps);
+        Plan { id: self.id, steps, execute_until }
+    }
+}

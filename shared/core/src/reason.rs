@@ -1,0 +1,388 @@
+//! Why: reasons as data, for acts and for holds. Their text is made here and nowhere else, so that logs, records and
+//! the command line say the same.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstanceId, PolicyId, TargetGroupArn};
+use crate::sample::Sample;
+use crate::spec::FleetMode;
+use crate::state::DrainReason;
+use crate::unit::{Finite, Percent, Seconds};
+
+/// Out, in, or neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Fewer instances.
+    In,
+    /// As many.
+    Hold,
+    /// More instances.
+    Out,
+}
+
+/// One policy's vote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// The policy.
+    pub policy: PolicyId,
+    /// What it recommends; none: it has nothing to say and binds nobody.
+    pub capacity: Option<u32>,
+    /// Why.
+    pub reason: VoteReason,
+}
+
+/// Why a policy votes as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteReason {
+    /// Target tracking has a fresh value.
+    Tracked {
+        /// The metric.
+        value: Finite,
+        /// What it should be.
+        target: Finite,
+    },
+    /// A fresh value, but too few datapoints agree.
+    TooFewDatapoints {
+        /// The metric.
+        value: Finite,
+    },
+    /// So close to the target that acting would flap.
+    WithinTolerance {
+        /// The metric.
+        value: Finite,
+        /// What it should be.
+        target: Finite,
+        /// The tolerance of that direction.
+        tolerance: Percent,
+    },
+    /// The value lies in a step's band.
+    InBand {
+        /// The metric.
+        value: Finite,
+        /// Lower bound.
+        from: Option<Finite>,
+        /// Upper bound.
+        below: Option<Finite>,
+    },
+    /// The value lies in no band.
+    BetweenBands {
+        /// The metric.
+        value: Finite,
+    },
+    /// The policy may not vote for fewer.
+    ScaleInDisabled {
+        /// The metric.
+        value: Finite,
+    },
+    /// No usable value.
+    NoValue {
+        /// What there was instead.
+        sample: Sample,
+    },
+    /// No data is the alarm.
+    MissingIsBreach,
+    /// Nobody is in service, so a value per instance says nothing.
+    NobodyInService,
+    /// The window is open.
+    WindowOpen {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The window is closed.
+    WindowClosed,
+}
+
+impl fmt::Display for VoteReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tracked { value, target } => write!(f, "{value} per instance, target {target}"),
+            Self::TooFewDatapoints { value } => write!(f, "{value}, but too few datapoints agree"),
+            Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
+            Self::InBand { value, from: Some(from), below: Some(below) } => write!(f, "{value} is from {from} to {below}"),
+            Self::InBand { value, from: Some(from), below: None } => write!(f, "{value} is {from} or more"),
+            Self::InBand { value, from: None, below: Some(below) } => write!(f, "{value} is below {below}"),
+            Self::InBand { value, .. } => write!(f, "{value}"),
+            Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
+            Self::ScaleInDisabled { value } => write!(f, "{value}, but scale-in is disabled for this policy"),
+            Self::NoValue { sample: Sample::Stale { age } } => write!(f, "the newest datapoint is {age} old: stale is not zero"),
+            Self::NoValue { sample: Sample::NotAsked } => f.write_str("not asked: the fleet is quiet"),
+            Self::NoValue { sample: Sample::Partial { value, .. } } => write!(f, "{value} from some instances only: partial data never removes"),
+            Self::NoValue { .. } => f.write_str("no data: missing is not zero"),
+            Self::MissingIsBreach => f.write_str("no data, which this policy takes as the alarm"),
+            Self::NobodyInService => f.write_str("nobody is in service, so a value per instance says nothing"),
+            Self::WindowOpen { until } => write!(f, "window open until {until}"),
+            Self::WindowClosed => f.write_str("window closed"),
+        }
+    }
+}
+
+/// A guard or floor that changed or stopped a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardOutcome {
+    /// Which, with its input and its limit.
+    pub guard: Guard,
+    /// The size before it spoke.
+    pub before: u32,
+    /// The size after.
+    pub after: u32,
+}
+
+/// The limits, in the order in which they speak.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    /// A scheduled window sets the size as it opens.
+    Schedule {
+        /// The size.
+        desired: u32,
+    },
+    /// A shift of traffic needs so many.
+    TrafficFloor {
+        /// So many.
+        floor: u32,
+    },
+    /// The mode allows only some moves.
+    Mode {
+        /// The mode.
+        mode: FleetMode,
+    },
+    /// An operator's pause.
+    Paused {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The pool's bounds, possibly moved by a window.
+    Range {
+        /// Fewest.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
+    /// The fleet's maximum over all pools.
+    FleetMaximum {
+        /// Most for this pool, given what the others have.
+        room: u32,
+    },
+    /// Metric votes without a fresh, complete value never remove.
+    Staleness,
+    /// Instances that warm up are capacity already.
+    Warmup {
+        /// So many warm up.
+        warming: u32,
+    },
+    /// Only what was recommended throughout the window happens.
+    Stabilisation {
+        /// Length of the window.
+        window: Seconds,
+        /// The recommendation of that window that decided.
+        decisive: u32,
+        /// When it was made.
+        at: Timestamp,
+    },
+    /// Too soon after the last move.
+    Cooldown {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Removing would push a metric back to where it adds.
+    PostRemoval {
+        /// The predicted value.
+        predicted: Finite,
+        /// What it must stay under.
+        limit: Finite,
+    },
+    /// Launches within the last minute.
+    LaunchPerTick {
+        /// Most.
+        limit: u32,
+    },
+    /// Launches within the last hour.
+    LaunchPerHour {
+        /// Most.
+        limit: u32,
+    },
+    /// Removals within the last minute.
+    RemovalPerTick {
+        /// Most.
+        limit: u32,
+    },
+    /// Too many sick instances: the cause is not the instances.
+    Breaker {
+        /// So many are sick.
+        unhealthy: u32,
+        /// Above so many nothing is replaced.
+        limit: u32,
+    },
+    /// AWS refused the last launch for a reason that a person must mend.
+    LaunchRefused {
+        /// Not tried again before.
+        until: Timestamp,
+    },
+    /// The fleet is being deleted.
+    Retiring,
+}
+
+impl Guard {
+    /// The guard's name, as the documentation lists it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Schedule { .. } => "schedule",
+            Self::TrafficFloor { .. } => "traffic floor",
+            Self::Mode { .. } => "mode",
+            Self::Paused { .. } => "pause",
+            Self::Range { .. } => "range",
+            Self::FleetMaximum { .. } => "fleet maximum",
+            Self::Staleness => "staleness",
+            Self::Warmup { .. } => "warm-up",
+            Self::Stabilisation { .. } => "stabilisation",
+            Self::Cooldown { .. } => "cooldown",
+            Self::PostRemoval { .. } => "post-removal simulation",
+            Self::LaunchPerTick { .. } => "launch budget per tick",
+            Self::LaunchPerHour { .. } => "launch budget per hour",
+            Self::RemovalPerTick { .. } => "removal budget",
+            Self::Breaker { .. } => "circuit breaker",
+            Self::LaunchRefused { .. } => "launch refused",
+            Self::Retiring => "retiring",
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
+            Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
+            Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
+            Self::Paused { until } => write!(f, "paused until {until}"),
+            Self::Range { min, max } => write!(f, "between {min} and {max}"),
+            Self::FleetMaximum { room } => write!(f, "the fleet's maximum leaves {room}"),
+            Self::Staleness => f.write_str("a metric without a fresh, complete value never removes"),
+            Self::Warmup { warming } => write!(f, "{warming} warming up are capacity already"),
+            Self::Stabilisation { window, decisive, at } => write!(f, "the last {window} recommended {decisive} ({at})"),
+            Self::Cooldown { until } => write!(f, "cooling down until {until}"),
+            Self::PostRemoval { predicted, limit } => write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}"),
+            Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
+            Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
+            Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
+            Self::Breaker { unhealthy, limit } => write!(f, "{unhealthy} are unhealthy, more than {limit}: nothing is replaced"),
+            Self::LaunchRefused { until } => write!(f, "AWS refused the last launch; not tried again before {until}"),
+            Self::Retiring => f.write_str("the fleet is being deleted"),
+        }
+    }
+}
+
+/// Something worth telling about a fleet or one of its instances, beside its size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// No complete list of instances: nothing is concluded from absence.
+    InstancesUnknown,
+    /// A group could not be read.
+    GroupUnknown {
+        /// Which.
+        group: TargetGroupArn,
+    },
+    /// An instance leaves, and why.
+    Drains {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: DrainReason,
+    },
+    /// A draining instance is needed again.
+    TakenBack {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance that carries our tags and was in no state is counted from now on.
+    Adopted {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// More unknown instances than can be an accident, or a state too young to judge: the pool's size is held.
+    UnknownInstances {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
+    /// A registered target whose instance is gone is deregistered.
+    Ghost {
+        /// Which.
+        instance: InstanceId,
+        /// From where.
+        group: TargetGroupArn,
+    },
+    /// A target that this fleet did not register: left alone.
+    ForeignTarget {
+        /// Which.
+        instance: InstanceId,
+        /// Where.
+        group: TargetGroupArn,
+    },
+    /// An instance of ours was stopped by somebody: not counted, left alone.
+    Stopped {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// AWS may take this instance; nothing is done about a maybe.
+    RebalanceHint {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// A launch was never found and is no longer counted.
+    LaunchGivenUp {
+        /// So many instances were asked for.
+        count: u32,
+    },
+    /// A member is neither listed nor young: no longer counted.
+    Vanished {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// The balancer sends traffic to every target because none is healthy.
+    FailOpen {
+        /// Where.
+        group: TargetGroupArn,
+    },
+    /// The zone of a subnet is not known: `apply` again.
+    ZoneUnknown {
+        /// The subnet.
+        subnet: crate::id::SubnetId,
+    },
+}
+
+impl Finding {
+    /// Whether somebody should be told at night.
+    #[must_use]
+    pub fn is_alert(&self) -> bool {
+        matches!(self, Self::UnknownInstances { .. } | Self::ZoneUnknown { .. } | Self::LaunchGivenUp { .. } | Self::FailOpen { .. })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
+            Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
+            Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
+            Self::UnknownInstances { instances } => {
+                write!(f, "{} unknown instances carry our tags: the size is held until somebody looks", instances.len())
+            }
+            Self::Ghost { instance, group } => write!(f, "{instance} is gone but still a target of {group}: deregistering"),
+            Self::ForeignTarget { instance, group } => write!(f, "{instance} in {group} was not registered by this fleet: left alone"),
+            Self::Stopped { instance } => write!(f, "{instance} was stopped by somebody: not counted, left alone"),
+            Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
+            Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
+            Self::Vanished { instance } => write!(f, "{instance} is not listed any more: no longer counted"),
+            Self::FailOpen { group } => write!(f, "no target of {group} is healthy: the balancer sends traffic to all of them"),
+            Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),
+        }
+    }
+}

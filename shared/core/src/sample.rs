@@ -1,0 +1,156 @@
+//! Metric samples: what CloudWatch said, including that it said nothing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{BreachRule, MissingRule};
+use crate::unit::{Finite, Seconds};
+
+/// Datapoints older than this many periods are stale: the default maximum age (`aws-facts`, metrics).
+pub const AGE_MAX_PERIODS: u32 = 3;
+
+/// One datapoint: the period that begins at `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Datapoint {
+    /// Start of its period.
+    pub at: Timestamp,
+    /// The value.
+    pub value: Finite,
+}
+
+/// The answer to one metric query. Missing is never zero.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Series {
+    /// Datapoints, newest first, possibly none.
+    Points {
+        /// The datapoints.
+        points: Vec<Datapoint>,
+        /// Length of a datapoint.
+        period: Seconds,
+        /// For averages over instances: whether some instances had no data. A partial series never removes capacity.
+        partial: bool,
+    },
+    /// CloudWatch could not answer: unknown.
+    Failed {
+        /// What it said.
+        why: String,
+    },
+    /// Not asked this time: a quiet fleet between polls. The policy holds.
+    NotAsked,
+}
+
+/// What a policy may conclude from a series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// A fresh value.
+    Value {
+        /// Start of its period.
+        at: Timestamp,
+        /// The value.
+        value: Finite,
+    },
+    /// A fresh value from some of the instances: enough to add, never to remove.
+    Partial {
+        /// Start of its period.
+        at: Timestamp,
+        /// The value.
+        value: Finite,
+    },
+    /// The newest datapoint is too old to act on.
+    Stale {
+        /// How old it is.
+        age: Seconds,
+    },
+    /// No datapoint, or no answer.
+    Missing,
+    /// Not asked this time.
+    NotAsked,
+}
+
+impl Series {
+    /// The newest datapoint, judged by its age at `now`.
+    #[must_use]
+    pub fn sample(&self, now: Timestamp) -> Sample {
+        match self {
+            Self::NotAsked => Sample::NotAsked,
+            Self::Failed { .. } => Sample::Missing,
+            Self::Points { points, period, partial } => match points.first() {
+                None => Sample::Missing,
+                Some(newest) => {
+                    let age = Seconds::between(period.after(newest.at), now);
+                    match (age > age_max(*period), *partial) {
+                        (true, _) => Sample::Stale { age },
+                        (false, true) => Sample::Partial { at: newest.at, value: newest.value },
+                        (false, false) => Sample::Value { at: newest.at, value: newest.value },
+                    }
+                }
+            },
+        }
+    }
+
+    /// Whether at least `rule.datapoints` of the last `rule.of` periods, up to the newest datapoint, satisfy `test`. A
+    /// period without a datapoint does not.
+    #[must_use]
+    pub fn breaches(&self, rule: BreachRule, test: impl Fn(f64) -> bool) -> bool {
+        let Self::Points { points, period, .. } = self else { return false };
+        let Some(newest) = points.first() else { return false };
+        let reach = Seconds(period.0.saturating_mul(u32::from(rule.of).saturating_sub(1))).before(newest.at);
+        let hits = points.iter().take_while(|point| point.at >= reach).filter(|point| test(point.value.get())).count();
+        hits >= usize::from(rule.datapoints)
+    }
+}
+
+/// How old a datapoint of this period may be, counted from the end of its period.
+#[must_use]
+pub fn age_max(period: Seconds) -> Seconds {
+    Seconds(period.0.saturating_mul(AGE_MAX_PERIODS))
+}
+
+/// What a policy does about a sample that is no value.
+#[must_use]
+pub fn missing_means_breach(rule: MissingRule, sample: Sample) -> bool {
+    rule == MissingRule::Breaching && matches!(sample, Sample::Missing | Sample::Stale { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: &[(i64, f64)]) -> Series {
+        let point = |(minutes, value): &(i64, f64)| {
+            Some(Datapoint { at: Timestamp::from_second(minutes * 60).ok()?, value: Finite::new(*value)? })
+        };
+        Series::Points { points: values.iter().filter_map(point).collect(), period: Seconds(60), partial: false }
+    }
+
+    fn minute(n: i64) -> Timestamp {
+        Timestamp::from_second(n * 60).unwrap_or(Timestamp::MIN)
+    }
+
+    #[test]
+    fn a_datapoint_is_stale_after_three_periods() {
+        let points = series(&[(10, 5.0)]);
+        assert!(matches!(points.sample(minute(14)), Sample::Value { .. }));
+        assert_eq!(points.sample(minute(15)), Sample::Stale { age: Seconds(240) });
+        assert_eq!(series(&[]).sample(minute(11)), Sample::Missing);
+        assert_eq!(Series::Failed { why: String::new() }.sample(minute(11)), Sample::Missing);
+    }
+
+    #[test]
+    fn breaches_count_periods_not_looks() {
+        let rule = |datapoints, of| BreachRule { datapoints, of };
+        let high = |value: f64| value > 70.0;
+        let points = series(&[(10, 80.0), (9, 60.0), (8, 90.0), (6, 95.0)]);
+        for (situation, rule, expected) in [
+            ("newest alone", rule(1, 1), true),
+            ("two of three", rule(2, 3), true),
+            ("three of three", rule(3, 3), false),
+            ("a gap at 7 is no breach", rule(3, 4), false),
+            ("three of five", rule(3, 5), true),
+        ] {
+            assert_eq!(points.breaches(rule, high), expected, "{situation}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Which CloudWatch numbers a policy looks at.
+//!
+//! EC2 has no metric per fleet without an Auto Scaling group, so a named metric has a source: the target group, the
+//! CloudWatch agent, a Metrics Insights query by tag, or one series per instance that this program averages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PoolSpec, Resolved};
+use crate::id::{FleetId, PoolId, TargetGroupArn};
+use crate::unit::Seconds;
+
+/// What a policy looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// A metric that has a name, from one of its sources.
+    Named {
+        /// Which.
+        name: NamedMetric,
+        /// From where.
+        source: MetricSource,
+    },
+    /// Any CloudWatch metric.
+    Stat(Stat),
+    /// A metric-math expression, or a Metrics Insights query if `inputs` is empty.
+    Expression {
+        /// The expression.
+        expression: String,
+        /// The metrics it names.
+        inputs: BTreeMap<String, Stat>,
+        /// Length of a datapoint.
+        period: Seconds,
+    },
+}
+
+/// One CloudWatch metric with its statistic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stat {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Dimensions, exactly as published.
+    pub dimensions: BTreeMap<String, String>,
+    /// `Average`, `Sum`, `p90`, …
+    pub statistic: String,
+    /// Length of a datapoint.
+    pub period: Seconds,
+}
+
+/// The metrics that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedMetric {
+    /// CPU utilisation, percent.
+    Cpu,
+    /// Bytes received per instance and minute.
+    NetworkIn,
+    /// Bytes sent per instance and minute.
+    NetworkOut,
+    /// Memory in use, percent.
+    Memory,
+    /// Fullest disk, percent in use.
+    Disk,
+    /// Requests per target and minute.
+    AlbRequestCountPerTarget,
+    /// Average target response time, seconds.
+    ResponseTime,
+    /// Requests answered 5xx by targets, percent.
+    ErrorRate,
+}
+
+impl NamedMetric {
+    /// The name as it is written in a spec.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::NetworkIn => "network_in",
+            Self::NetworkOut => "network_out",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::AlbRequestCountPerTarget => "alb_request_count_per_target",
+            Self::ResponseTime => "response_time",
+            Self::ErrorRate => "error_rate",
+        }
+    }
+
+    /// Why target tracking cannot use this metric; none if it can. Its arithmetic needs a value that falls in
+    /// proportion as instances are added (EC2 Auto Scaling documents the same rule).
+    #[must_use]
+    pub fn why_not_tracked(self) -> Option<&'static str> {
+        match self {
+            Self::ResponseTime => Some("response time does not fall in proportion as instances are added: below saturation more instances change nothing"),
+            Self::ErrorRate => Some("an error rate does not fall in proportion as instances are added: errors often have another cause than load"),
+            Self::Disk => Some("a full disk stays full however many instances are added"),
+            Self::Cpu | Self::NetworkIn | Self::NetworkOut | Self::Memory | Self::AlbRequestCountPerTarget => None,
+        }
+    }
+
+    /// Sources that publish the metric, the default first.
+    #[must_use]
+    pub fn sources(self) -> &'static [MetricSource] {
+        use MetricSource::{Agent, Insights, Instances, TargetGroup};
+        match self {
+            Self::Cpu => &[Agent, Insights, Instances],
+            Self::NetworkIn | Self::NetworkOut => &[Insights, Instances],
+            Self::Memory | Self::Disk => &[Agent],
+            Self::AlbRequestCountPerTarget | Self::ResponseTime | Self::ErrorRate => &[TargetGroup],
+        }
+    }
+
+    /// The metric of namespace `AWS/EC2` behind the sources `insights` and `instances`.
+    fn ec2(self) -> Option<&'static str> {
+        match self {
+            Self::Cpu => Some("CPUUtilization"),
+            Self::NetworkIn => Some("NetworkIn"),
+            Self::NetworkOut => Some("NetworkOut"),
+            _ => None,
+        }
+    }
+}
+
+/// Where a named metric comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricSource {
+    /// The load balancer, one metric per target group.
+    TargetGroup,
+    /// The CloudWatch agent or the application, with a `Fleet` dimension.
+    Agent,
+    /// A Metrics Insights query by tag.
+    Insights,
+    /// One series per instance, averaged by this program.
+    Instances,
+}
+
+impl MetricSource {
+    /// The name as it is written in a spec.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TargetGroup => "target_group",
+            Self::Agent => "agent",
+            Self::Insights => "insights",
+            Self::Instances => "instances",
+        }
+    }
+}
+
+/// What to ask CloudWatch for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryShape {
+    /// One metric.
+    Stat(Stat),
+    /// An expression over several, or a Metrics Insights query if `inputs` is empty.
+    Expression {
+        /// The expression.
+        expression: String,
+        /// The metrics it names.
+        inputs: BTreeMap<String, Stat>,
+        /// Length of a datapoint.
+        period: Seconds,
+    },
+    /// One metric per instance in service (dimension `InstanceId`), to be averaged.
+    PerInstance(Stat),
+}
+
+impl QueryShape {
+    /// Length of a datapoint.
+    #[must_use]
+    pub fn period(&self) -> Seconds {
+        match self {
+            Self::Stat(stat) | Self::PerInstance(stat) => stat.period,
+            Self::Expression { period, .. } => *period,
+        }
+    }
+}
+
+impl Metric {
+    /// Length of a datapoint.
+    #[must_use]
+    pub fn period(&self) -> Seconds {
+        match self {
+            Self::Named { name, source } => named_period(*name, *source),
+            Self::Stat(stat) => stat.period,
+            Self::Expression { period, .. } => *period,
+        }
+    }
+
+    /// The query that answers this metric for one pool.
+    #[must_use]
+    pub fn query(&self, fleet: &FleetId, pool: &PoolSpec, resolved: &Resolved) -> QueryShape {
+        match self {
+            Self::Stat(stat) => QueryShape::Stat(stat.clone()),
+            Self::Expression { expression, inputs, period } => {
+                QueryShape::Expression { expression: expression.clone(), inputs: inputs.clone(), period: *period }
+            }
+            Self::Named { name, source: MetricSource::TargetGroup } => from_balancer(*name, &pool.target_groups, resolved),
+            Self::Named { name, source: MetricSource::Agent } => QueryShape::Stat(from_agent(*name, fleet)),
+            Self::Named { name, source: MetricSource::Insights } => from_insights(*name, fleet, &pool.id),
+            Self::Named { name, source: MetricSource::Instances } => QueryShape::PerInstance(per_instance(*name)),
+        }
+    }
+
+    /// Whether the value is shared by every instance that serves, warming ones included: the balancer divides requests
+    /// by all healthy targets. Other metrics leave warming instances out.
+    #[must_use]
+    pub fn is_over_serving(&self) -> bool {
+        matches!(self, Self::Named { source: MetricSource::TargetGroup, .. })
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named { name, source } => write!(f, "{} from {}", name.as_str(), source.as_str()),
+            Self::Stat(stat) => write!(f, "{} {} {}", stat.statistic, stat.namespace, stat.name),
+            Self::Expression { expression, .. } => f.write_str(expression),
+        }
+    }
+}
+
+/// EC2's basic monitoring publishes every five minutes; the rest every minute.
+fn named_period(name: NamedMetric, source: MetricSource) -> Seconds {
+    match (name.ec2(), source) {
+        (Some(_), MetricSource::Insights | MetricSource::Instances) => Seconds::minutes(5),
+        _ => Seconds::minutes(1),
+    }
+}
+
+fn from_agent(name: NamedMetric, fleet: &FleetId) -> Stat {
+    // names as infra/agent publishes them
+    let (metric, statistic) = match name {
+        NamedMetric::Memory => ("mem_used_percent", "Average"),
+        NamedMetric::Disk => ("disk_used_percent", "Maximum"),
+        _ => ("cpu_usage_active", "Average"),
+    };
+    Stat {
+        namespace: "CWAgent".to_owned(),
+        name: metric.to_owned(),
+        dimensions: BTreeMap::from([("Fleet".to_owned(), fleet.to_string())]),
+        statistic: statistic.to_owned(),
+        period: Seconds::minutes(1),
+    }
+}
+
+fn from_insights(name: NamedMetric, fleet: &FleetId, pool: &PoolId) -> QueryShape {
+    let metric = name.ec2().unwrap_or("CPUUtilization");
+    QueryShape::Expression {
+        expression: format!(
+            "SELECT AVG({metric}) FROM \"AWS/EC2\" WHERE tag.\"ghostnet:fleet\" = '{fleet}' AND tag.\"ghostnet:pool\" = '{pool}'"
+        ),
+        inputs: BTreeMap::new(),
+        period: Seconds::minutes(5),
+    }
+}
+
+fn per_instance(name: NamedMetric) -> Stat {
+    Stat {
+        namespace: "AWS/EC2".to_owned(),
+        name: name.ec2().unwrap_or("CPUUtilization").to_owned(),
+        dimensions: BTreeMap::new(),
+        statistic: "Average".to_owned(),
+        period: Seconds::minutes(5),
+    }
+}
+
+/// One group: the plain metric. Several: their sum, maximum or quotient by metric math, since every serving instance is
+/// in all of a pool's groups.
+fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolved) -> QueryShape {
+    let stat = |metric: &str, statistic: &str, group: &TargetGroupArn| {
+        let mut dimensions = BTreeMap::from([("TargetGroup".to_owned(), group_dimension(group).to_owned())]);
+        if let Some(balancer) = resolved.balancers.get(group) {
+            dimensions.insert("LoadBalancer".to_owned(), balancer.clone());
+        }
+        Stat { namespace: "AWS/ApplicationELB".to_owned(), name: metric.to_owned(), dimensions, statistic: statistic.to_owned(), period: Seconds::minutes(1) }
+    };
+    let over_groups = |metric: &str, statistic: &str, combine: &str| {
+        if let [group] = groups {
+            return QueryShape::Stat(stat(metric, statistic, group));
+        }
+        let inputs = (1..).zip(groups).map(|(n, group)| (format!("m{n}"), stat(metric, statistic, group))).collect();
+        QueryShape::Expression { expression: format!("{combine}(METRICS())"), inputs, period: Seconds::minutes(1) }
+    };
+    match name {
+        NamedMetric::ResponseTime => over_groups("TargetResponseTime", "Average", "MAX"),
+        NamedMetric::ErrorRate => {
+            let mut inputs = BTreeMap::new();
+            for (n, group) in (1..).zip(groups) {
+                inputs.insert(format!("errors{n}"), stat("HTTPCode_Target_5XX_Count", "Sum", group));
+                inputs.insert(format!("requests{n}"), stat("RequestCount", "Sum", group));
+            }
+            // errors are published only when there are some: no datapoint beside existing requests is a true zero
+            let expression = "100 * FILL(SUM(METRICS(\"errors\")), 0) / SUM(METRICS(\"requests\"))".to_owned();
+            QueryShape::Expression { expression, inputs, period: Seconds::minutes(1) }
+        }
+        _ => over_groups("RequestCountPerTarget", "Sum", "SUM"),
+    }
+}
+
+/// The value of CloudWatch's `TargetGroup` dimension: the last part of the ARN, `targetgroup/name/id`.
+#[must_use]
+pub fn group_dimension(group: &TargetGroupArn) -> &str {
+    group.as_str().rsplit(':').next().unwrap_or_default()
+}

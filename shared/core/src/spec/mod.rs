@@ -1,0 +1,393 @@
+//! What the user wants: a fleet spec, checked. Immutable; the only way to one is [`FleetSpec::check`].
+//!
+//! `raw` mirrors the YAML as typed, `check` reads it and lists every problem at once, `defaults` is the one table of
+//! what holds when the spec is silent. Reading YAML itself is not done here: core does no I/O and knows no syntax.
+
+pub mod check;
+pub mod defaults;
+pub mod metric;
+pub mod problem;
+pub mod raw;
+pub mod schedule;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FleetId, InstanceType, PolicyId, PoolId, SubnetId, TargetGroupArn, Zone};
+use crate::unit::{Finite, Percent, Seconds};
+pub use metric::{Metric, MetricSource, NamedMetric};
+pub use problem::Problem;
+pub use raw::RawFleetSpec;
+pub use schedule::Schedule;
+
+/// A checked fleet spec.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FleetSpec {
+    /// The fleet.
+    pub id: FleetId,
+    /// What its owner allows.
+    pub mode: FleetMode,
+    /// Most instances over all pools.
+    pub maximum: u32,
+    /// How often a quiet fleet's metrics are read.
+    pub quiet_poll: Seconds,
+    /// The pools, in the order of the spec. Never empty.
+    pub pools: Vec<PoolSpec>,
+    /// Names or ARNs of the user's own alarms that wake this fleet.
+    pub alarms: Vec<String>,
+}
+
+impl FleetSpec {
+    /// The pool with this id.
+    #[must_use]
+    pub fn pool(&self, id: &PoolId) -> Option<&PoolSpec> {
+        self.pools.iter().find(|pool| pool.id == *id)
+    }
+}
+
+/// What the fleet's owner allows; every mode still decides and records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetMode {
+    /// Decide and act.
+    On,
+    /// Act only to add capacity.
+    OutOnly,
+    /// Never act.
+    RecommendOnly,
+    /// Never act; stopped in the spec.
+    Paused,
+}
+
+impl std::fmt::Display for FleetMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::OutOnly => "out_only",
+            Self::RecommendOnly => "recommend_only",
+            Self::Paused => "paused",
+        })
+    }
+}
+
+/// Which pool takes traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolRole {
+    /// Takes traffic.
+    Active,
+    /// Stands by.
+    Standby,
+}
+
+impl std::fmt::Display for PoolRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+        })
+    }
+}
+
+/// One pool, with the fleet's defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PoolSpec {
+    /// The pool.
+    pub id: PoolId,
+    /// Whether it takes traffic.
+    pub role: PoolRole,
+    /// Bounds of its size.
+    pub capacity: CapacityRange,
+    /// How instances are launched.
+    pub launch: LaunchSpec,
+    /// Target groups in which every serving instance is registered.
+    pub target_groups: Vec<TargetGroupArn>,
+    /// From launch until an instance counts fully.
+    pub warmup: Seconds,
+    /// No verdict on an instance younger than this.
+    pub health_grace: Seconds,
+    /// Observed time without becoming healthy after which an instance is replaced.
+    pub registration_deadline: Seconds,
+    /// Longest time a deregistered instance may take to finish.
+    pub drain_timeout: Seconds,
+    /// Which instances leave first.
+    pub scale_in_order: Vec<ScaleInOrder>,
+    /// An instance with this tag never leaves by scale-in.
+    pub protect_tag: String,
+    /// The policies that vote on this pool.
+    pub policies: Vec<Policy>,
+    /// What limits every change.
+    pub guards: Guards,
+}
+
+/// Bounds of a pool's size: `min <= initial <= max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityRange {
+    /// Fewest instances.
+    pub min: u32,
+    /// Most instances.
+    pub max: u32,
+    /// Size of a new pool.
+    pub initial: u32,
+}
+
+/// How instances are launched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaunchSpec {
+    /// The launch template.
+    pub template: Template,
+    /// Subnets, at least one.
+    pub subnets: Vec<SubnetId>,
+    /// Types in order of preference; empty: the template's own.
+    pub instance_types: Vec<InstanceType>,
+}
+
+/// A launch template and its version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Template {
+    /// By name or by id.
+    pub key: TemplateKey,
+    /// `$Default`, `$Latest` or a number.
+    pub version: String,
+}
+
+/// What names a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateKey {
+    /// Its id, `lt-…`.
+    Id(String),
+    /// Its name.
+    Name(String),
+}
+
+impl TemplateKey {
+    /// The name or id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Id(text) | Self::Name(text) => text,
+        }
+    }
+}
+
+/// One criterion of the scale-in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleInOrder {
+    /// From the zone that has most instances.
+    ZoneBalance,
+    /// Earliest launch first.
+    Oldest,
+    /// Latest launch first.
+    Newest,
+}
+
+/// A policy: turns numbers into a recommendation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The policy.
+    pub id: PolicyId,
+    /// How it decides.
+    pub rule: Rule,
+}
+
+/// How a policy decides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Keeps a metric at a target.
+    TargetTracking(TargetTracking),
+    /// Adds or removes by bounds.
+    Step(StepRule),
+    /// Sets bounds or a size at certain times.
+    Scheduled(Scheduled),
+}
+
+impl Rule {
+    /// What the rule measures; none for a schedule.
+    #[must_use]
+    pub fn measure(&self) -> Option<&Measure> {
+        match self {
+            Self::TargetTracking(rule) => Some(&rule.measure),
+            Self::Step(rule) => Some(&rule.measure),
+            Self::Scheduled(_) => None,
+        }
+    }
+}
+
+/// What a policy looks at, and how it counts datapoints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measure {
+    /// The metric.
+    pub metric: Metric,
+    /// How many of the last datapoints must ask for more.
+    pub out: BreachRule,
+    /// How many of the last datapoints must allow fewer.
+    pub in_: BreachRule,
+    /// What a missing metric means.
+    pub missing: MissingRule,
+}
+
+/// `datapoints` of the last `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreachRule {
+    /// So many must agree, at least one.
+    pub datapoints: u8,
+    /// Of so many.
+    pub of: u8,
+}
+
+impl std::fmt::Display for BreachRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.datapoints, self.of)
+    }
+}
+
+/// What a missing metric means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingRule {
+    /// Hold: never out, never in.
+    Hold,
+    /// Nothing to say; the others decide.
+    Ignore,
+    /// No data is the alarm: one instance out.
+    Breaching,
+}
+
+/// Keeps a metric at a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetTracking {
+    /// What it looks at.
+    pub measure: Measure,
+    /// The value to keep, above zero.
+    pub target: Finite,
+    /// Whether it may vote for fewer.
+    pub scale_in: bool,
+}
+
+/// Adds or removes by bounds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepRule {
+    /// What it looks at.
+    pub measure: Measure,
+    /// Steps that add, lowest bound first, neither gap nor overlap.
+    pub out: Vec<StepBand>,
+    /// Steps that remove, lowest bound first, neither gap nor overlap.
+    pub in_: Vec<StepBand>,
+}
+
+/// One band of a step policy: `from <= value < below`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StepBand {
+    /// Lower bound, inside; none: no lower bound.
+    pub from: Option<Finite>,
+    /// Upper bound, outside; none: no upper bound.
+    pub below: Option<Finite>,
+    /// How many to add or remove.
+    pub amount: Amount,
+    /// The smallest a share may come to.
+    pub at_least: u32,
+}
+
+/// A count, or a share of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Amount {
+    /// So many instances.
+    Count(u32),
+    /// So much of the pool.
+    Share(Percent),
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(f),
+            Self::Share(share) => share.fmt(f),
+        }
+    }
+}
+
+/// Sets bounds or a size at certain times.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scheduled {
+    /// When.
+    pub schedule: Schedule,
+    /// Fewest instances while the window is open.
+    pub min: Option<u32>,
+    /// Most instances while the window is open.
+    pub max: Option<u32>,
+    /// Size when the window opens.
+    pub desired: Option<u32>,
+}
+
+/// A window that is open: since when, until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWindow {
+    /// When it opened.
+    pub since: Timestamp,
+    /// When it closes.
+    pub until: Timestamp,
+}
+
+/// What limits every change of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Guards {
+    /// Too small to add for.
+    pub tolerance_out: Percent,
+    /// Too small to remove for.
+    pub tolerance_in: Percent,
+    /// No further move out for this long.
+    pub cooldown_out: Seconds,
+    /// No further move in for this long.
+    pub cooldown_in: Seconds,
+    /// More must be recommended throughout this window.
+    pub stabilisation_out: Seconds,
+    /// Fewer must be recommended throughout this window.
+    pub stabilisation_in: Seconds,
+    /// Most launches within a minute.
+    pub launch_per_tick: Budget,
+    /// Most launches within an hour.
+    pub launch_per_hour: u32,
+    /// Most removals within a minute.
+    pub removal_per_tick: Budget,
+    /// Share of sick instances above which nothing is replaced.
+    pub breaker_unhealthy: Percent,
+    /// The breaker never opens at this many or fewer.
+    pub breaker_at_least: u32,
+}
+
+/// Most changes within a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// A count or a share of the pool.
+    pub amount: Amount,
+    /// The smallest a share may come to, so that a small pool can move at all.
+    pub at_least: u32,
+}
+
+impl Budget {
+    /// The budget of a pool that has `size` instances.
+    #[must_use]
+    pub fn of(self, size: u32) -> u32 {
+        match self.amount {
+            Amount::Count(count) => count,
+            Amount::Share(share) => share.of_floor(size).max(self.at_least),
+        }
+    }
+}
+
+/// What `apply` looked up so that a decision does not have to: stored beside the spec.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The zone of each subnet.
+    pub zones: std::collections::BTreeMap<SubnetId, Zone>,
+    /// The load balancer of each target group, as the CloudWatch dimension `LoadBalancer` names it (`app/name/id`).
+    pub balancers: std::collections::BTreeMap<TargetGroupArn, String>,
+}

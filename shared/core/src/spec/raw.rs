@@ -1,0 +1,662 @@
+//! A fleet spec as it is typed, field by field, before anything is believed.
+//!
+//! Every field has an explicit type and nothing is coerced: YAML guesses scalars by their look, so durations,
+//! percentages and versions are text with a unit and are read in `check`. Doc comments here are what editors show,
+//! through the JSON Schema.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A fleet of EC2 instances that GhostNet keeps sized, healthy and reachable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFleetSpec {
+    /// The fleet's id: `[a-z][a-z0-9-]{0,31}`. It names alarms, tags and records, and never changes.
+    pub fleet: String,
+    /// One line for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What GhostNet may do: `on`, `out_only`, `recommend_only` or `paused`. Every mode decides and records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawMode>,
+    /// Most instances over all pools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<u32>,
+    /// Settings for every pool; a pool may override any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<RawPoolSettings>,
+    /// The pools: homogeneous groups of instances behind their target groups. One is enough.
+    pub pools: Vec<RawPool>,
+    /// Policies of every pool that has none of its own. Any vote out wins; in only if all agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<RawPolicy>>,
+    /// What limits every change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guards: Option<RawGuards>,
+    /// Alarms of your own that wake GhostNet for this fleet; they decide nothing by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<RawAlarm>>,
+    /// How metrics are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<RawMetricReading>,
+}
+
+/// What the fleet's owner allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawMode {
+    /// Decide and act.
+    On,
+    /// Decide both ways, act only to add capacity.
+    OutOnly,
+    /// Decide and record, never act.
+    RecommendOnly,
+    /// Decide and record, never act; the fleet's owner stopped it in the spec.
+    Paused,
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawPool {
+    /// The pool's id: `[a-z][a-z0-9-]{0,31}`, unique in the fleet.
+    pub id: String,
+    /// Whether the pool takes traffic: `active` (the default) or `standby`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<RawRole>,
+    /// ARNs of the target groups in which every serving instance is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_groups: Option<Vec<String>>,
+    /// How many instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<RawCapacity>,
+    /// How instances are launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<RawLaunch>,
+    /// Time after launch until an instance counts fully; until then it is capacity, but not part of the metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<RawDuration>,
+    /// When an instance is sick, and how long it may take to become healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<RawHealth>,
+    /// How instances leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<RawDrain>,
+    /// Which instances leave first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_in: Option<RawScaleIn>,
+    /// Policies of this pool alone, instead of the fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<RawPolicy>>,
+}
+
+/// Which pool takes traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawRole {
+    /// Takes traffic.
+    Active,
+    /// Stands by.
+    Standby,
+}
+
+/// What a pool may have, and the fleet may set for all of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawPoolSettings {
+    /// How many instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<RawCapacity>,
+    /// How instances are launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<RawLaunch>,
+    /// Time after launch until an instance counts fully; until then it is capacity, but not part of the metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<RawDuration>,
+    /// When an instance is sick, and how long it may take to become healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<RawHealth>,
+    /// How instances leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<RawDrain>,
+    /// Which instances leave first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_in: Option<RawScaleIn>,
+}
+
+/// Bounds of a pool's size.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCapacity {
+    /// Fewest instances; never undercut by GhostNet's own act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// Most instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Size of a new pool, before its policies have spoken; `min` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial: Option<u32>,
+}
+
+/// How instances are launched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLaunch {
+    /// The launch template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<RawTemplate>,
+    /// Subnets to launch in; their zones are kept balanced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnets: Option<Vec<String>>,
+    /// Instance types in order of preference; the template's own type if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_types: Option<Vec<String>>,
+}
+
+/// A launch template by name or by id, and its version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTemplate {
+    /// The template's name; this or `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The template's id, `lt-…`; this or `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `$Default`, `$Latest` or a number as text; `$Default` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// When an instance is sick.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawHealth {
+    /// No verdict on an instance younger than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<RawDuration>,
+    /// An instance that has seen this much time of complete observations without becoming healthy is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_deadline: Option<RawDuration>,
+}
+
+/// How instances leave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDrain {
+    /// Longest time that a deregistered instance may take to finish its requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<RawDuration>,
+}
+
+/// Which instances leave first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawScaleIn {
+    /// Criteria in order: `zone_balance`, `oldest`, `newest`. The instance id breaks ties.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<RawScaleInOrder>>,
+    /// An instance that carries this tag, whatever its value, never leaves by scale-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protect_tag: Option<String>,
+}
+
+/// One criterion of the scale-in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawScaleInOrder {
+    /// From the zone that has most instances.
+    ZoneBalance,
+    /// Earliest launch first.
+    Oldest,
+    /// Latest launch first.
+    Newest,
+}
+
+/// A policy: turns numbers into a recommended size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RawPolicy {
+    /// Keeps a metric that falls as instances are added at a target.
+    TargetTracking(RawTargetTracking),
+    /// Adds or removes by how far a metric is from normal.
+    Step(RawStepPolicy),
+    /// Sets bounds or a size at certain times.
+    Scheduled(RawScheduled),
+}
+
+/// Keeps a metric that falls as instances are added at a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTargetTracking {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// The metric; per instance, and falling as instances are added.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// The value to keep.
+    pub target: f64,
+    /// Whether this policy never votes for fewer instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_scale_in: Option<bool>,
+    /// How many of the last datapoints must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// Adds or removes by how far a metric is from normal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawStepPolicy {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// The metric.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// Steps that add, from the lowest bound up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<Vec<RawOutStep>>,
+    /// Steps that remove, from the highest bound down.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<Vec<RawInStep>>,
+    /// How many of the last datapoints must breach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// A step that adds instances while `from <= metric < below`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawOutStep {
+    /// Lower bound, inside.
+    pub from: f64,
+    /// Upper bound, outside; absent: where the next step begins, or no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Instances to add: a count, or a share of the pool such as `10%`.
+    pub add: RawAmount,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// A step that removes instances while `from <= metric < below`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawInStep {
+    /// Upper bound, outside.
+    pub below: f64,
+    /// Lower bound, inside; absent: where the next step begins, or no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// Instances to remove: a count, or a share of the pool such as `10%`.
+    pub remove: RawAmount,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// Sets bounds or a size at certain times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawScheduled {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// When.
+    pub when: RawWhen,
+    /// What holds while the window is open.
+    pub capacity: RawScheduledCapacity,
+}
+
+/// A window in time: a repeating one (`cron`, `zone`, `for`) or a single one (`at`, `for`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWhen {
+    /// Five cron fields: minute, hour, day of month, month, day of week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// A single moment with its offset, such as `2026-11-27T18:00:00+01:00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// How long the window stays open.
+    #[serde(rename = "for")]
+    pub for_: RawDuration,
+}
+
+/// What a window sets; at least one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawScheduledCapacity {
+    /// Fewest instances while the window is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// Most instances while the window is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Size when the window opens; policies go on from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<u32>,
+}
+
+/// What limits every change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawGuards {
+    /// Relative distance from the target that is too small to act on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<RawPercentPair>,
+    /// No further move in a direction for this long after one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<RawDurationPair>,
+    /// Only what was recommended throughout this window happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stabilisation: Option<RawDurationPair>,
+    /// How fast a pool may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<RawBudgets>,
+    /// When too many instances are sick, nothing is replaced any more: the cause is not the instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<RawBreaker>,
+}
+
+/// A percentage per direction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawPercentPair {
+    /// For adding instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<RawPercent>,
+    /// For removing instances.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<RawPercent>,
+}
+
+/// A duration per direction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDurationPair {
+    /// For adding instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<RawDuration>,
+    /// For removing instances.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<RawDuration>,
+}
+
+/// How fast a pool may change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawBudgets {
+    /// Limits of launching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<RawLaunchBudget>,
+    /// Limits of removing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<RawRemovalBudget>,
+}
+
+/// Limits of launching.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLaunchBudget {
+    /// Most launches within a minute: a count, or a share of the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_tick: Option<RawAmount>,
+    /// Most launches within an hour, whatever the errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_hour: Option<u32>,
+}
+
+/// Limits of removing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRemovalBudget {
+    /// Most removals within a minute: a count, or a share of the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_tick: Option<RawAmount>,
+}
+
+/// When too many instances are sick to be replaced.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawBreaker {
+    /// Share of sick instances above which nothing is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy: Option<RawPercent>,
+    /// The breaker never opens at this many sick instances or fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// An alarm of your own that wakes GhostNet for this fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAlarm {
+    /// The alarm's name or ARN.
+    pub alarm: String,
+}
+
+/// How metrics are read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMetricReading {
+    /// How often a quiet fleet's metrics are read; one minute while anything happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_poll: Option<RawDuration>,
+}
+
+/// What a missing metric means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawMissing {
+    /// The policy holds the size: never out, never in.
+    Hold,
+    /// The policy has nothing to say; the others decide.
+    Ignore,
+    /// The policy votes one instance out: no data is the alarm.
+    Breaching,
+}
+
+/// Where a named metric comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawSource {
+    /// One metric per target group, from the load balancer.
+    TargetGroup,
+    /// The CloudWatch agent or the application, with a `Fleet` dimension.
+    Agent,
+    /// A Metrics Insights query by the tag `ghostnet:fleet`; needs resource tags on telemetry.
+    Insights,
+    /// One series per instance, averaged by GhostNet and published as `GhostNet/*`.
+    Instances,
+}
+
+/// A metric: one of the named ones, or any CloudWatch metric or expression.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum RawMetric {
+    /// A name GhostNet knows.
+    Named(RawNamedMetric),
+    /// Any CloudWatch metric or metric-math expression.
+    Custom(RawCustomMetric),
+}
+
+/// The metrics that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawNamedMetric {
+    /// Average CPU utilisation, percent.
+    Cpu,
+    /// Average bytes received per instance and minute.
+    NetworkIn,
+    /// Average bytes sent per instance and minute.
+    NetworkOut,
+    /// Average memory in use, percent.
+    Memory,
+    /// Fullest disk, percent in use.
+    Disk,
+    /// Requests per target and minute.
+    AlbRequestCountPerTarget,
+    /// Average target response time, seconds.
+    ResponseTime,
+    /// Share of requests answered 5xx by targets, percent.
+    ErrorRate,
+}
+
+/// Any CloudWatch metric, or a metric-math expression over several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCustomMetric {
+    /// Namespace, such as `AWS/SQS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The metric's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Dimensions, exactly as published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<BTreeMap<String, String>>,
+    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount` or a percentile such as `p90`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistic: Option<String>,
+    /// Length of a datapoint; one minute if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<RawDuration>,
+    /// A metric-math expression over `metrics`, or a Metrics Insights query; instead of `namespace` and `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// The metrics that `expression` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<BTreeMap<String, RawCustomMetric>>,
+}
+
+impl<'de> Deserialize<'de> for RawMetric {
+    /// Written by hand because an untagged enum would answer every mistake with "did not match any variant".
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MetricVisitor;
+        impl<'de> Visitor<'de> for MetricVisitor {
+            type Value = RawMetric;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a metric, or a map with `namespace` and `name` or `expression`")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<RawMetric, E> {
+                RawNamedMetric::deserialize(serde::de::value::StrDeserializer::new(name)).map(RawMetric::Named)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawMetric, A::Error> {
+                RawCustomMetric::deserialize(MapAccessDeserializer::new(map)).map(RawMetric::Custom)
+            }
+        }
+        deserializer.deserialize_any(MetricVisitor)
+    }
+}
+
+impl JsonSchema for RawMetric {
+    fn schema_name() -> Cow<'static, str> {
+        "RawMetric".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (named, custom) = (generator.subschema_for::<RawNamedMetric>(), generator.subschema_for::<RawCustomMetric>());
+        json_schema!({ "description": "one of the named metrics, or any CloudWatch metric or expression", "anyOf": [named, custom] })
+    }
+}
+
+/// A count of instances, or a share such as `10%`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum RawAmount {
+    /// So many instances.
+    Count(u32),
+    /// Text that `check` reads as a percentage.
+    Share(RawPercent),
+}
+
+impl<'de> Deserialize<'de> for RawAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AmountVisitor;
+        impl Visitor<'_> for AmountVisitor {
+            type Value = RawAmount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of instances, or a share such as `10%`")
+            }
+            fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<RawAmount, E> {
+                u32::try_from(count).map(RawAmount::Count).map_err(|_| E::custom("too many instances"))
+            }
+            fn visit_i64<E: serde::de::Error>(self, count: i64) -> Result<RawAmount, E> {
+                u32::try_from(count).map(RawAmount::Count).map_err(|_| E::custom("a number of instances is not negative"))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawAmount, E> {
+                Ok(RawAmount::Share(RawPercent(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_any(AmountVisitor)
+    }
+}
+
+impl JsonSchema for RawAmount {
+    fn schema_name() -> Cow<'static, str> {
+        "RawAmount".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let share = generator.subschema_for::<RawPercent>();
+        json_schema!({ "description": "a number of instances, or a share such as `10%`", "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, share] })
+    }
+}
+
+/// How many of the last datapoints must agree, per direction, such as `3 of 5`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDatapoints {
+    /// For adding instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<RawOf>,
+    /// For removing instances.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<RawOf>,
+}
+
+macro_rules! raw_text {
+    ($($(#[$doc:meta])* $name:ident, $pattern:literal, $example:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "examples": [$example] })
+            }
+        }
+    )+};
+}
+
+raw_text! {
+    /// A duration: a whole number and one unit, `90s`, `5m`, `2h`, `7d`.
+    RawDuration, "^[0-9]+[smhd]$", "5m";
+    /// A percentage: a whole number and the sign, `15%`.
+    RawPercent, "^[0-9]{1,4}%$", "10%";
+    /// So many of so many, `3 of 5`.
+    RawOf, "^[0-9]{1,3} of [0-9]{1,3}$", "3 of 5";
+}

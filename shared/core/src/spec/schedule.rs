@@ -1,0 +1,184 @@
+//! Windows in time: cron in a named zone, or one moment, each with a length.
+//!
+//! Zones come from data bundled with the program, because a decision must be the same wherever it is replayed. Daylight
+//! saving follows EventBridge Scheduler: an occurrence that the clocks skip in spring does not happen, one that they
+//! repeat in autumn happens once, the first time.
+
+use cronexpr::Crontab;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use serde::Serialize;
+
+use super::OpenWindow;
+use crate::unit::Seconds;
+
+/// Longest window: the cron search goes back this far.
+pub const WINDOW_MAX: Seconds = Seconds(31 * 86_400);
+
+/// When a window opens and how long it stays open.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Schedule {
+    start: Start,
+    length: Seconds,
+    /// As written, for people and for equality.
+    text: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Start {
+    At(Timestamp),
+    #[serde(skip)]
+    Cron(Box<(Crontab, TimeZone)>),
+}
+
+impl PartialEq for Start {
+    /// Cron parts are compared by the text they were parsed from, in [`Schedule`].
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::At(a), Self::At(b)) => a == b,
+            (Self::Cron(_), Self::Cron(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Schedule {
+    /// A single window.
+    #[must_use]
+    pub fn once(at: Timestamp, length: Seconds) -> Self {
+        Self { start: Start::At(at), length, text: format!("at {at} for {length}") }
+    }
+
+    /// A repeating window.
+    ///
+    /// # Errors
+    /// What the cron parser says, or that the zone is unknown.
+    pub fn repeating(cron: &str, zone: &str, length: Seconds) -> Result<Self, BadSchedule> {
+        if cron.split_whitespace().count() != 5 {
+            return Err(BadSchedule::Fields);
+        }
+        let zone_data = TimeZoneDatabase::bundled().get(zone).map_err(|_| BadSchedule::Zone)?;
+        // parsed as if it were UTC: occurrences are civil times, the zone is applied here, from bundled data
+        let crontab = cronexpr::parse_crontab(&format!("{cron} UTC")).map_err(|error| BadSchedule::Cron(error.to_string()))?;
+        let text = format!("cron {cron} in {zone} for {length}");
+        Ok(Self { start: Start::Cron(Box::new((crontab, zone_data))), length, text })
+    }
+
+    /// The window that is open at `now`, the latest one if several overlap.
+    #[must_use]
+    pub fn open_window(&self, now: Timestamp) -> Option<OpenWindow> {
+        let since = match &self.start {
+            Start::At(at) => (*at <= now).then_some(*at),
+            Start::Cron(parts) => last_occurrence(parts, self.length, now),
+        }?;
+        let until = self.length.after(since);
+        (now < until).then_some(OpenWindow { since, until })
+    }
+}
+
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Why a schedule cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSchedule {
+    /// Not five fields.
+    #[error("cron needs five fields: minute, hour, day of month, month, day of week")]
+    Fields,
+    /// A field is wrong.
+    #[error("cron: {0}")]
+    Cron(String),
+    /// No such zone.
+    #[error("unknown time zone")]
+    Zone,
+}
+
+/// The latest occurrence in `(now - length, now]`.
+fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: Timestamp) -> Option<Timestamp> {
+    let civil_now = zone.to_datetime(now);
+    // a day more than the window, so that a shift of the clocks hides nothing
+    let reach = Seconds(length.0.saturating_add(86_400)).span();
+    let mut cursor = civil_now.checked_sub(reach).ok()?.to_zoned(TimeZone::UTC).ok()?;
+    let mut latest = None;
+    // one occurrence a minute at most, so this ends: WINDOW_MAX bounds the length
+    loop {
+        cursor = crontab.find_next(cursor.timestamp()).ok()?;
+        let civil = cursor.datetime();
+        if civil > civil_now {
+            return latest;
+        }
+        latest = moment(civil, zone).filter(|at| *at <= now).or(latest);
+    }
+}
+
+/// The moment a civil time names: none if the clocks skip it, the first if they repeat it.
+fn moment(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    match ambiguous.offset() {
+        AmbiguousOffset::Gap { .. } => None,
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.compatible().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap_or(Timestamp::MIN)
+    }
+
+    fn opened(cron: &str, zone: &str, length: &str, now: &str) -> Option<String> {
+        let schedule = Schedule::repeating(cron, zone, Seconds::parse(length).unwrap_or_default()).ok()?;
+        schedule.open_window(at(now)).map(|window| window.since.to_string())
+    }
+
+    #[test]
+    fn a_window_opens_on_time_and_closes_on_time() {
+        for (situation, now, since) in [
+            ("a second before", "2026-06-05T11:59:59Z", None),
+            ("as it opens", "2026-06-05T12:00:00Z", Some("2026-06-05T12:00:00Z")),
+            ("inside", "2026-06-05T17:59:59Z", Some("2026-06-05T12:00:00Z")),
+            ("as it closes", "2026-06-05T18:00:00Z", None),
+            ("another day of the week", "2026-06-06T12:30:00Z", None),
+        ] {
+            // Friday 20:00 in Shanghai is 12:00 UTC
+            assert_eq!(opened("0 20 * * 5", "Asia/Shanghai", "6h", now).as_deref(), since, "{situation}");
+        }
+    }
+
+    #[test]
+    fn clocks_skip_an_occurrence_in_spring_and_do_not_repeat_one_in_autumn() {
+        // Berlin 2026: 29 March 02:00 -> 03:00, 25 October 03:00 -> 02:00
+        assert_eq!(opened("30 2 * * *", "Europe/Berlin", "2h", "2026-03-29T01:45:00Z"), None);
+        let first = Some("2026-10-25T00:30:00Z".to_owned());
+        assert_eq!(opened("30 2 * * *", "Europe/Berlin", "3h", "2026-10-25T00:45:00Z"), first);
+        assert_eq!(opened("30 2 * * *", "Europe/Berlin", "3h", "2026-10-25T01:45:00Z"), first, "the second 02:30 opens nothing new");
+    }
+
+    #[test]
+    fn a_window_longer_than_the_interval_shows_its_latest_opening() {
+        assert_eq!(opened("*/10 * * * *", "UTC", "1h", "2026-06-05T12:34:00Z").as_deref(), Some("2026-06-05T12:30:00Z"));
+    }
+
+    #[test]
+    fn a_single_window_needs_no_cron() {
+        let schedule = Schedule::once(at("2026-11-27T17:00:00Z"), Seconds::minutes(60));
+        assert_eq!(schedule.open_window(at("2026-11-27T16:59:59Z")), None);
+        assert!(schedule.open_window(at("2026-11-27T17:30:00Z")).is_some());
+        assert_eq!(schedule.open_window(at("2026-11-27T18:00:00Z")), None);
+    }
+
+    #[test]
+    fn bad_schedules_say_why() {
+        let length = Seconds::minutes(5);
+        assert_eq!(Schedule::repeating("0 20 * *", "UTC", length).err(), Some(BadSchedule::Fields));
+        assert_eq!(Schedule::repeating("0 20 * * 5", "Mars/Olympus", length).err(), Some(BadSchedule::Zone));
+        assert!(matches!(Schedule::repeating("0 25 * * 5", "UTC", length), Err(BadSchedule::Cron(_))));
+    }
+}

@@ -1,0 +1,349 @@
+//! What must be remembered of a fleet between invocations: the capacity state, and the traffic state beside it.
+//!
+//! Both are stored items with a schema version. A reader of this version reads older ones; a writer keeps what it does
+//! not understand out of the way by refusing a newer schema.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId};
+use crate::plan::{OpenStep, StepOutcome};
+use crate::spec::FleetSpec;
+use crate::unit::Seconds;
+
+/// Schema of the stored items that this build writes.
+pub const SCHEMA: u16 = 1;
+/// Largest capacity state, serialised.
+pub const STATE_BYTES_MAX: usize = 100_000;
+/// Most instances of one fleet.
+pub const INSTANCES_MAX: usize = 1_000;
+/// A state younger than this adopts nothing: the table may be new or restored from an older point in time.
+pub const YOUNG_FOR: Seconds = Seconds(3_600);
+/// Most runs that the recommendation history keeps; the oldest merge into their maximum.
+pub const RUNS_MAX: usize = 64;
+
+/// The capacity state of one fleet: item `CAPACITY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityState {
+    /// Schema of this item.
+    pub schema: u16,
+    /// Bumped by every commit.
+    pub generation: Generation,
+    /// When this state was first written here.
+    pub created_at: Timestamp,
+    /// An operator's pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Per pool.
+    pub pools: BTreeMap<PoolId, PoolState>,
+    /// Committed steps without an outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenStep>,
+    /// The last recorded hold, so that an unchanged one only counts up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_hold: Option<LastHold>,
+}
+
+impl CapacityState {
+    /// The state of a fleet that was just applied.
+    #[must_use]
+    pub fn new(spec: &FleetSpec, now: Timestamp) -> Self {
+        let pools = spec.pools.iter().map(|pool| (pool.id.clone(), PoolState::new(pool.capacity.initial))).collect();
+        Self { schema: SCHEMA, generation: Generation(0), created_at: now, pause: None, pools, open: Vec::new(), last_hold: None }
+    }
+
+    /// Takes in outcomes that were recorded after the state was written. Knows every step at most once, so the same
+    /// outcome twice changes nothing the second time.
+    pub fn merge(&mut self, outcomes: &BTreeMap<StepId, RecordedOutcome>) {
+        for (id, recorded) in outcomes {
+            let Some(place) = self.open.iter().position(|open| open.step.id == *id) else { continue };
+            let open = self.open.remove(place);
+            let pool = self.pools.entry(open.step.pool.clone()).or_default();
+            pool.take_outcome(&open, recorded);
+        }
+    }
+
+    /// Open steps of one pool.
+    pub fn open_of<'a>(&'a self, pool: &'a PoolId) -> impl Iterator<Item = &'a OpenStep> {
+        self.open.iter().filter(move |open| open.step.pool == *pool)
+    }
+}
+
+/// An operator stopped actions; decisions are still recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; a pause always ends.
+    pub until: Timestamp,
+}
+
+/// What is remembered of one pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolState {
+    /// Instances wanted in service.
+    pub desired: u32,
+    /// No further move out before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown_out_until: Option<Timestamp>,
+    /// No further move in before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown_in_until: Option<Timestamp>,
+    /// What the policies together recommended, as runs: each holds from its moment until the next begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recommended: Vec<Run>,
+    /// Launches committed within the last hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launches: Vec<Tally>,
+    /// Removals committed within the last minute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<Tally>,
+    /// The opening of each scheduled policy's window whose `desired` was applied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scheduled: BTreeMap<PolicyId, Timestamp>,
+    /// Launching is off until then, because a person must act first (quota, permissions, template).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_refused: Option<LaunchRefused>,
+    /// Every instance that counts, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<InstanceId, Member>,
+}
+
+impl PoolState {
+    /// A pool before its first look.
+    #[must_use]
+    pub fn new(desired: u32) -> Self {
+        Self { desired, ..Self::default() }
+    }
+
+    fn take_outcome(&mut self, open: &OpenStep, recorded: &RecordedOutcome) {
+        use crate::plan::Action;
+        match (&open.step.action, &recorded.outcome) {
+            (Action::Launch(launch), StepOutcome::Launched { instances }) => {
+                for id in instances {
+                    self.members.entry(id.clone()).or_insert_with(|| Member::new(recorded.at));
+                }
+                self.refund_launches(open.committed_at, launch.count, u32::try_from(instances.len()).unwrap_or(u32::MAX));
+            }
+            (Action::Launch(launch), outcome) => {
+                self.refund_launches(open.committed_at, launch.count, 0);
+                if let StepOutcome::Refused { class, code, message } = outcome {
+                    self.launch_refused = LaunchRefused::by(*class, code, message, recorded.at);
+                }
+            }
+            (Action::Terminate { instances }, StepOutcome::Done) => self.mark_terminating(instances.iter(), recorded.at),
+            (Action::Terminate { instances }, StepOutcome::DoneExcept { failed }) => {
+                self.mark_terminating(instances.iter().filter(|id| !failed.contains_key(*id)), recorded.at);
+            }
+            _ => {}
+        }
+    }
+
+    fn mark_terminating<'a>(&mut self, instances: impl Iterator<Item = &'a InstanceId>, at: Timestamp) {
+        for id in instances {
+            if let Some(member) = self.members.get_mut(id) {
+                member.terminating_since = Some(at);
+            }
+        }
+    }
+
+    /// Launches that did not happen give their budget back; one without an outcome stays counted.
+    fn refund_launches(&mut self, committed_at: Timestamp, asked: u32, launched: u32) {
+        let unused = asked.saturating_sub(launched);
+        if let Some(tally) = self.launches.iter_mut().find(|tally| tally.at == committed_at) {
+            tally.count = tally.count.saturating_sub(unused);
+        }
+    }
+}
+
+/// A recommended size that held from `since` until the next run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// From when.
+    pub since: Timestamp,
+    /// So many instances.
+    pub capacity: u32,
+}
+
+/// So many at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
+/// AWS refused a launch for a reason that trying again does not mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchRefused {
+    /// Not tried again before.
+    pub until: Timestamp,
+    /// AWS's error code.
+    pub code: String,
+    /// AWS's message, shortened.
+    pub message: String,
+}
+
+impl LaunchRefused {
+    /// How long to wait before the next try, by class; none where trying again soon is right.
+    fn by(class: crate::plan::Refusal, code: &str, message: &str, at: Timestamp) -> Option<Self> {
+        use crate::plan::Refusal;
+        let wait = match class {
+            Refusal::Quota | Refusal::Configuration => Seconds::minutes(5),
+            Refusal::Subnet => Seconds::minutes(3),
+            Refusal::Throttled => Seconds(10),
+            Refusal::NotFound | Refusal::Token => return None,
+        };
+        Some(Self { until: wait.after(at), code: code.to_owned(), message: message.to_owned() })
+    }
+}
+
+/// One instance that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Since when it is known here; it counts, listed or not, until it is ten minutes old.
+    #[serde(rename = "k")]
+    pub known_since: Timestamp,
+    /// When it was first healthy in all its groups.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub served_since: Option<Timestamp>,
+    /// How long complete observations have shown it not healthy, in a row.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub unready: Option<Unready>,
+    /// It is leaving.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+    /// A terminate call for it succeeded.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub terminating_since: Option<Timestamp>,
+    /// It was seen shutting down or terminated; kept until no group of ours lists it.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+impl Member {
+    /// An instance that was just launched or adopted.
+    #[must_use]
+    pub fn new(known_since: Timestamp) -> Self {
+        Self { known_since, served_since: None, unready: None, drain: None, terminating_since: None, gone: false }
+    }
+}
+
+/// Time that complete observations have shown an instance not healthy; unknown stops this clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unready {
+    /// Seconds counted so far.
+    #[serde(rename = "n")]
+    pub counted: Seconds,
+    /// When it was last seen not healthy.
+    #[serde(rename = "l")]
+    pub last_seen: Timestamp,
+}
+
+/// An instance is leaving: out of its groups, finishing requests. Until a terminate is committed it can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// When the drain was committed.
+    #[serde(rename = "s")]
+    pub since: Timestamp,
+    /// It is not waited for longer than this.
+    #[serde(rename = "d")]
+    pub deadline: Timestamp,
+    /// Why it leaves.
+    #[serde(rename = "w")]
+    pub why: DrainReason,
+}
+
+/// Why an instance leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainReason {
+    /// The pool wants fewer.
+    ScaleIn,
+    /// It became unhealthy.
+    Unhealthy,
+    /// It never became healthy.
+    NeverHealthy,
+    /// AWS takes it.
+    Interrupted,
+}
+
+impl std::fmt::Display for DrainReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ScaleIn => "scale in",
+            Self::Unhealthy => "unhealthy",
+            Self::NeverHealthy => "never became healthy",
+            Self::Interrupted => "interrupted by AWS",
+        })
+    }
+}
+
+/// The last recorded hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastHold {
+    /// Its record.
+    pub record: PlanId,
+    /// Digest of sizes and reasons; an equal one is the same hold.
+    pub digest: String,
+}
+
+/// What a step gave, and when. Stored beside the state, merged into it when it is loaded, so that writing an outcome
+/// never conflicts with a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedOutcome {
+    /// What it gave.
+    pub outcome: StepOutcome,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficState {
+    /// Schema of this item.
+    pub schema: u16,
+    /// Bumped by every traffic commit.
+    pub epoch: Epoch,
+    /// The pool that takes traffic.
+    pub active: PoolId,
+    /// Fewest instances a shift of traffic needs, by pool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub floors: BTreeMap<PoolId, u32>,
+}
+
+impl TrafficState {
+    /// Before any failover: the first active pool of the spec.
+    #[must_use]
+    pub fn first(spec: &FleetSpec) -> Option<Self> {
+        let active = spec.pools.iter().find(|pool| pool.role == crate::spec::PoolRole::Active)?;
+        Some(Self { schema: SCHEMA, epoch: Epoch(0), active: active.id.clone(), floors: BTreeMap::new() })
+    }
+}
+
+/// A spec as stored: item `SPEC`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredSpec {
+    /// Schema of this item.
+    pub schema: u16,
+    /// Bumped by every `apply` that changes something.
+    pub version: SpecVersion,
+    /// The spec as typed; checked again when it is loaded.
+    pub spec: crate::spec::RawFleetSpec,
+    /// What `apply` looked up.
+    pub resolved: crate::spec::Resolved,
+    /// Set by `delete --drain`: the fleet goes to zero whatever its policies and minimum say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retiring: bool,
+    /// Who applied it.
+    pub applied_by: String,
+    /// When.
+    pub applied_at: Timestamp,
+}

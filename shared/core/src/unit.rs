@@ -1,0 +1,214 @@
+//! Units: durations, percentages and finite numbers, as people write them and as decisions use them.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A length of time in whole seconds, never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// `n` minutes.
+    #[must_use]
+    pub const fn minutes(n: u32) -> Self {
+        Self(n.saturating_mul(60))
+    }
+
+    /// Reads `90s`, `5m`, `2h`, `7d`: a whole number and one unit.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let split = text.len().checked_sub(1)?;
+        let (number, unit) = (text.get(..split)?, text.get(split..)?);
+        let scale = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        number.parse::<u32>().ok()?.checked_mul(scale).map(Self)
+    }
+
+    /// The same length in jiff's type.
+    #[must_use]
+    pub fn span(self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.0))
+    }
+
+    /// The moment this long after `start`; the end of time instead of an overflow.
+    #[must_use]
+    pub fn after(self, start: Timestamp) -> Timestamp {
+        start.checked_add(self.span()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The moment this long before `end`; the beginning of time instead of an overflow.
+    #[must_use]
+    pub fn before(self, end: Timestamp) -> Timestamp {
+        end.checked_sub(self.span()).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Whole seconds from `start` to `end`, zero if `end` is earlier.
+    #[must_use]
+    pub fn between(start: Timestamp, end: Timestamp) -> Self {
+        Self(u32::try_from(end.duration_since(start).as_secs().max(0)).unwrap_or(u32::MAX))
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(s) = *self;
+        match s {
+            0 => f.write_str("0s"),
+            s if s % 86_400 == 0 => write!(f, "{}d", s / 86_400),
+            s if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
+            s if s % 60 == 0 => write!(f, "{}m", s / 60),
+            s => write!(f, "{s}s"),
+        }
+    }
+}
+
+/// A share in whole percent, 0 to 1,000: above 100 where growth is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent(pub u16);
+
+impl Percent {
+    /// The most a spec may say: a fleet that grows elevenfold in one step is a typing error.
+    pub const MAX: u16 = 1_000;
+
+    /// Reads `15%`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_suffix('%')?;
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        number.parse::<u16>().ok().filter(|n| *n <= Self::MAX).map(Self)
+    }
+
+    /// This share of `whole`, rounded up.
+    #[must_use]
+    pub fn of_ceil(self, whole: u32) -> u32 {
+        saturate(u64::from(whole).saturating_mul(u64::from(self.0)).div_ceil(100))
+    }
+
+    /// This share of `whole`, rounded down.
+    #[must_use]
+    pub fn of_floor(self, whole: u32) -> u32 {
+        saturate(u64::from(whole).saturating_mul(u64::from(self.0)) / 100)
+    }
+
+    /// As a factor: 0.15 for 15 %.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// A finite number: metric values, thresholds and targets are never NaN or infinite.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Finite(f64);
+
+impl Finite {
+    /// `value`, unless it is NaN or infinite.
+    #[must_use]
+    pub fn new(value: f64) -> Option<Self> {
+        // -0.0 and 0.0 would print and hash apart; one zero keeps records comparable
+        value.is_finite().then_some(Self(value + 0.0))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Finite {
+    type Error = &'static str;
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        Self::new(value).ok_or("a number must be finite")
+    }
+}
+
+impl From<Finite> for f64 {
+    fn from(value: Finite) -> Self {
+        value.0
+    }
+}
+
+impl From<u32> for Finite {
+    fn from(value: u32) -> Self {
+        Self(f64::from(value))
+    }
+}
+
+impl fmt::Display for Finite {
+    /// At most two decimals, thousands separated: what a person compares at 3 a.m.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.2}", libm::fabs(self.0));
+        let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+        let mut grouped = String::new();
+        for (place, digit) in whole.chars().enumerate() {
+            if place > 0 && (whole.len() - place).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        let decimals = decimals.trim_end_matches('0');
+        let sign = if self.0 < 0.0 { "-" } else { "" };
+        let point = if decimals.is_empty() { "" } else { "." };
+        write!(f, "{sign}{grouped}{point}{decimals}")
+    }
+}
+
+fn saturate(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_and_print_as_written() {
+        for (text, seconds) in [("90s", Some(90)), ("5m", Some(300)), ("2h", Some(7_200)), ("7d", Some(604_800)), ("0s", Some(0))] {
+            let parsed = Seconds::parse(text);
+            assert_eq!(parsed, seconds.map(Seconds));
+            assert_eq!(parsed.unwrap_or_default().to_string(), text);
+        }
+        for bad in ["", "5", "m", "-5m", "+5m", "1.5h", "5 m", "99999999d", "５m"] {
+            assert_eq!(Seconds::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn percentages_round_as_asked() {
+        assert_eq!(Percent::parse("10%").map(|p| (p.of_ceil(41), p.of_floor(41))), Some((5, 4)));
+        assert_eq!(Percent::parse("0%").map(|p| p.of_ceil(41)), Some(0));
+        assert_eq!(Percent::parse("1001%"), None);
+        assert_eq!(Percent::parse("10"), None);
+    }
+
+    #[test]
+    fn numbers_print_for_people() {
+        for (value, text) in [(1_090.0, "1,090"), (0.5, "0.5"), (41.256, "41.26"), (-1_234_567.0, "-1,234,567"), (0.0, "0"), (100.0, "100")] {
+            assert_eq!(Finite::new(value).map(|v| v.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Finite::new(f64::NAN), None);
+        assert_eq!(Finite::new(f64::INFINITY), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! The doors to the outside: compute, load balancer, metrics, store, clock. The AWS adapters stand behind them in
+//! production, a world in virtual time in the simulator, and the engine cannot tell which.
+//!
+//! Every call takes the region it is for and as many fleets at once as it can: per-fleet calls cannot serve a thousand
+//! fleets within EC2's token bucket.
+#![expect(async_fn_in_trait, reason = "ports are used through generics only; whether a future is Send follows from the implementation")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::id::{AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target};
+use ghostnet_core::plan::Launch;
+use ghostnet_core::record::DecisionRecord;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::metric::{QueryShape, Stat};
+use ghostnet_core::state::{CapacityState, RecordedOutcome, StoredSpec, TrafficState};
+use ghostnet_core::unit::Finite;
+use jiff::Timestamp;
+
+use crate::error::PortError;
+
+/// All ports of one world.
+pub trait Ports: Compute + LoadBalancer + Metrics + Store + Clock {}
+impl<T: Compute + LoadBalancer + Metrics + Store + Clock> Ports for T {}
+
+/// The time.
+pub trait Clock {
+    /// Now. Read once per look and at the start of each step, never inside a decision.
+    fn now(&self) -> Timestamp;
+}
+
+/// EC2.
+pub trait Compute {
+    /// Every instance tagged with this installation, terminated ones included while EC2 lists them. All pages, or an
+    /// error: a part is never returned, because absence from a part says nothing.
+    async fn instances(&self, region: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError>;
+
+    /// Launches at least one and at most `launch.count` instances, with these tags set atomically. The same token gives
+    /// the same instances. Fewer than asked is a normal answer; none is `NoCapacity`.
+    async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError>;
+
+    /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
+    /// instance that is gone already counts as terminated.
+    async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError>;
+}
+
+/// An instance as listed, with what is needed to sort it to its fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstance {
+    /// The fleet that its tag names; none if the tag is missing or no id.
+    pub fleet: Option<FleetId>,
+    /// The instance. `protected` is not filled in yet: which tag protects is in the pool's spec.
+    pub instance: Instance,
+    /// All its tag keys.
+    pub tag_keys: BTreeSet<String>,
+}
+
+/// ELBv2.
+pub trait LoadBalancer {
+    /// All targets of a group with their health.
+    async fn targets(&self, region: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError>;
+
+    /// Registers running instances. All or none: one instance that is not running fails the call.
+    async fn register(&self, region: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError>;
+
+    /// Deregisters instances. Succeeds for one that is not registered.
+    async fn deregister(&self, region: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError>;
+}
+
+/// CloudWatch.
+pub trait Metrics {
+    /// One series per query, in the order of the queries. A query that CloudWatch could not answer is
+    /// [`Series::Failed`]; only the failure of the whole call is an error.
+    async fn series(&self, region: &Region, queries: &[MetricQuery], now: Timestamp) -> Result<Vec<Series>, PortError>;
+
+    /// States of alarms by name; one that does not exist is absent.
+    async fn alarm_states(&self, region: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError>;
+
+    /// Publishes values in the namespace `GhostNet`.
+    async fn publish(&self, region: &Region, values: &[PublishedValue]) -> Result<(), PortError>;
+}
+
+/// What to ask CloudWatch for, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricQuery {
+    /// The metric. Never [`QueryShape::PerInstance`]: the engine asks one query per instance and averages.
+    pub shape: QueryShape,
+    /// How many of the newest datapoints are needed.
+    pub points: u32,
+}
+
+/// A value that GhostNet publishes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedValue {
+    /// Name and dimensions, in namespace `GhostNet`.
+    pub stat: Stat,
+    /// When.
+    pub at: Timestamp,
+    /// The value.
+    pub value: Finite,
+}
+
+/// The table.
+pub trait Store {
+    /// Claims the table for an installation: writes its id if the table has none, and returns the id that holds.
+    async fn claim(&self, installation: &InstallationId, now: Timestamp) -> Result<InstallationId, PortError>;
+
+    /// Every fleet of this installation, with when it was last evaluated.
+    async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError>;
+
+    /// Spec, capacity state, unmerged outcomes and traffic state of these fleets, read consistently, in as few calls as
+    /// possible. A fleet without a spec is absent.
+    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Loaded>, PortError>;
+
+    /// One transaction: the next capacity state if the generation is the one read, a check that traffic and spec did not
+    /// move, and the decision record. An own earlier write of the same commit is success.
+    async fn commit(&self, commit: &Commit) -> Result<CommitResult, PortError>;
+
+    /// Adds outcomes beside the state and to the decision's record, without touching the generation. Idempotent.
+    async fn record_outcomes(&self, fleet: &FleetId, record: &PlanId, outcomes: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError>;
+
+    /// Counts unchanged holds on their records, and notes that these fleets were evaluated: one call for many fleets.
+    async fn note_looks(&self, looks: &[Look]) -> Result<(), PortError>;
+
+    /// Writes a record without a commit: a decision that audit refused.
+    async fn record(&self, record: &DecisionRecord) -> Result<(), PortError>;
+
+    /// Which of these plans are on record.
+    async fn recorded_plans(&self, fleet: &FleetId, plans: &BTreeSet<PlanId>) -> Result<BTreeSet<PlanId>, PortError>;
+
+    /// Offerings that lately had no capacity in this region, expired ones filtered out.
+    async fn exhausted(&self, region: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError>;
+
+    /// Remembers that an offering had no capacity: three minutes, doubling to thirty while it goes on.
+    async fn note_exhausted(&self, region: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError>;
+
+    /// Notes an alarm's change; false if a newer one of this alarm was seen before.
+    async fn note_alarm(&self, alarm: &str, changed_at: Timestamp) -> Result<bool, PortError>;
+}
+
+/// A fleet in the list of fleets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetEntry {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// Alarms of the user's own that wake it, by name or ARN, as the spec lists them.
+    pub alarms: Vec<String>,
+    /// When it was last evaluated; none: never.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// Everything the table holds about one fleet's present.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The spec.
+    pub spec: StoredSpec,
+    /// The capacity state; none before the first commit.
+    pub state: Option<CapacityState>,
+    /// Outcomes that are not merged into the state yet.
+    pub outcomes: BTreeMap<StepId, RecordedOutcome>,
+    /// The traffic state; none only if somebody deleted it.
+    pub traffic: Option<TrafficState>,
+}
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The generation that was read; none: no state existed.
+    pub read_generation: Option<Generation>,
+    /// What to write; its generation is one more.
+    pub state: CapacityState,
+    /// Outcomes that are part of `state` now and leave the side list.
+    pub merged: Vec<StepId>,
+    /// The epoch that was read; the transaction fails if it moved.
+    pub read_epoch: Epoch,
+    /// The spec's version that was read; the transaction fails if it moved.
+    pub read_spec: SpecVersion,
+    /// The decision's record.
+    pub record: DecisionRecord,
+    /// Who writes: an invocation and an attempt, never used twice.
+    pub writer: WriterId,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitResult {
+    /// Written, now or by an earlier attempt of the same writer whose answer was lost.
+    Committed,
+    /// Generation, epoch or spec moved: load and observe again.
+    Conflict,
+}
+
+/// A look that changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The record of the hold that goes on; none: only the look is noted.
+    pub hold: Option<PlanId>,
+    /// When.
+    pub at: Timestamp,
+}
