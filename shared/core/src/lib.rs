@@ -10,14 +10,17 @@
 #![warn(missing_docs)]
 
 pub mod audit;
+pub mod budget;
 pub mod decide;
 pub mod id;
 pub mod observation;
 pub mod plan;
+pub mod policy;
 pub mod reason;
 pub mod record;
 pub mod sample;
 pub mod signal;
+pub mod size;
 pub mod spec;
 pub mod state;
 pub mod unit;

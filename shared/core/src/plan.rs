@@ -132,8 +132,6 @@ pub struct OpenStep {
     pub committed_at: Timestamp,
     /// End of its latest execution window: nobody starts it later, everybody counts it as happening before.
     pub execute_until: Timestamp,
-    /// Whether somebody may still send it: false once it grew too old or nobody wants it; then it is only counted.
-    pub sendable: bool,
 }
 
 impl OpenStep {
@@ -236,7 +234,7 @@ impl PlanBuilder {
 
     /// The new steps as open steps of a window.
     pub fn open(&self, now: Timestamp, execute_until: Timestamp) -> impl Iterator<Item = OpenStep> + '_ {
-        self.steps.iter().map(move |step| OpenStep { step: step.clone(), committed_at: now, execute_until, sendable: true })
+        self.steps.iter().map(move |step| OpenStep { step: step.clone(), committed_at: now, execute_until })
     }
 
     /// The plan, with the steps it takes over sent first: they are the older wish.

@@ -168,7 +168,7 @@ pub enum Guard {
         /// Most for this pool, given what the others have.
         room: u32,
     },
-    /// Metric votes without a fresh, complete value never remove.
+    /// The instances cannot be counted completely, so the size stays.
     Staleness,
     /// Instances that warm up are capacity already.
     Warmup {
@@ -262,7 +262,7 @@ impl fmt::Display for Guard {
             Self::Paused { until } => write!(f, "paused until {until}"),
             Self::Range { min, max } => write!(f, "between {min} and {max}"),
             Self::FleetMaximum { room } => write!(f, "the fleet's maximum leaves {room}"),
-            Self::Staleness => f.write_str("a metric without a fresh, complete value never removes"),
+            Self::Staleness => f.write_str("what cannot be counted completely is not sized"),
             Self::Warmup { warming } => write!(f, "{warming} warming up are capacity already"),
             Self::Stabilisation { window, decisive, at } => write!(f, "the last {window} recommended {decisive} ({at})"),
             Self::Cooldown { until } => write!(f, "cooling down until {until}"),

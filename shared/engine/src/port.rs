@@ -110,8 +110,9 @@ pub trait Store {
     async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError>;
 
     /// Spec, capacity state, unmerged outcomes and traffic state of these fleets, read consistently, in as few calls as
-    /// possible. A fleet without a spec is absent.
-    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Loaded>, PortError>;
+    /// possible. A fleet without a spec is absent. A fleet whose items cannot be read (a newer schema, a damaged item)
+    /// is an error of its own, so that it does not stop the others.
+    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError>;
 
     /// One transaction: the next capacity state if the generation is the one read, a check that traffic and spec did not
     /// move, and the decision record. An own earlier write of the same commit is success.

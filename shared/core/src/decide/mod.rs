@@ -1,5 +1,16 @@
 //! What a fleet should do next: the situation in, the decision out.
 
+mod census;
+mod fleet;
+mod leaving;
+mod membership;
+mod open_steps;
+mod roll;
+pub mod placement;
+
+pub use fleet::decide;
+pub(crate) use fleet::{open_windows, surge};
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

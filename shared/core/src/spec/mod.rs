@@ -4,6 +4,7 @@
 //! what holds when the spec is silent. Reading YAML itself is not done here: core does no I/O and knows no syntax.
 
 pub mod check;
+mod check_policy;
 pub mod defaults;
 pub mod metric;
 pub mod problem;

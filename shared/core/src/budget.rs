@@ -1,0 +1,52 @@
+//! How fast a pool may change: launches and removals within the last minute and hour.
+
+use jiff::Timestamp;
+
+use crate::reason::Guard;
+use crate::spec::Guards;
+use crate::state::{PoolState, Tally};
+use crate::unit::Seconds;
+
+/// The window of the budgets "per tick": several functions may act within one minute.
+pub const TICK: Seconds = Seconds(60);
+/// The window of the budget per hour.
+pub const HOUR: Seconds = Seconds(3_600);
+
+/// How many launches the budgets still allow, and the guard that says so.
+#[must_use]
+pub fn launches_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32, Guard) {
+    let per_tick = guards.launch_per_tick.of(state.desired);
+    let tick_left = per_tick.saturating_sub(within(&state.launches, TICK, now));
+    let hour_left = guards.launch_per_hour.saturating_sub(within(&state.launches, HOUR, now));
+    if hour_left < tick_left {
+        (hour_left, Guard::LaunchPerHour { limit: guards.launch_per_hour })
+    } else {
+        (tick_left, Guard::LaunchPerTick { limit: per_tick })
+    }
+}
+
+/// How many removals the budget still allows, and the guard that says so.
+#[must_use]
+pub fn removals_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32, Guard) {
+    let limit = guards.removal_per_tick.of(state.desired);
+    (limit.saturating_sub(within(&state.removals, TICK, now)), Guard::RemovalPerTick { limit })
+}
+
+/// Adds to a tally and forgets what no budget looks at any more.
+pub fn note(tallies: &mut Vec<Tally>, count: u32, keep: Seconds, now: Timestamp) {
+    if count == 0 {
+        return;
+    }
+    let horizon = keep.before(now);
+    tallies.retain(|tally| tally.at > horizon);
+    match tallies.iter_mut().find(|tally| tally.at == now) {
+        Some(tally) => tally.count = tally.count.saturating_add(count),
+        None => tallies.push(Tally { at: now, count }),
+    }
+}
+
+fn within(tallies: &[Tally], window: Seconds, now: Timestamp) -> u32 {
+    let horizon = window.before(now);
+    // a tally from a clock that runs ahead counts too: the safe side
+    tallies.iter().filter(|tally| tally.at > horizon).map(|tally| tally.count).fold(0, u32::saturating_add)
+}

@@ -1,0 +1,227 @@
+//! Counts a pool: each member gets one standing, and the standings add up to the counts that `size` works on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{CapacityCount, Situation};
+use crate::id::InstanceId;
+use crate::observation::{Instance, InstanceState, Target, TargetHealth};
+use crate::plan::Action;
+use crate::reason::Finding;
+use crate::spec::PoolSpec;
+use crate::state::{CapacityState, Member, PoolState, Unready};
+use crate::unit::Seconds;
+
+/// An unhealthy target is believed after this much observed time: two looks apart, not one.
+pub(super) const UNHEALTHY_CONFIRMED_AFTER: Seconds = Seconds(60);
+/// Between two looks at most this much time counts as observed: a pause of the functions is not evidence.
+const UNREADY_GAP_MAX: Seconds = Seconds(120);
+
+/// Where one member stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Not running or not listed yet.
+    Pending,
+    /// Running, not healthy (yet), or unknown.
+    Warming,
+    /// Healthy and serving, still warming up.
+    WarmingServing,
+    /// Healthy, past its warm-up.
+    InService,
+    /// Sick for long enough to be believed.
+    Unhealthy,
+    /// Was given its whole deadline and never became healthy.
+    NeverHealthy,
+    /// Leaving.
+    Draining,
+    /// Stopped by somebody, or gone: counts for nothing.
+    Out,
+}
+
+/// One member with everything that later choices need.
+#[derive(Debug, Clone)]
+pub(super) struct Person<'a> {
+    pub(super) id: InstanceId,
+    pub(super) standing: Standing,
+    /// What EC2 lists; none if it does not list it.
+    pub(super) listed: Option<&'a Instance>,
+}
+
+/// A counted pool.
+#[derive(Debug)]
+pub(super) struct Census<'a> {
+    pub(super) people: Vec<Person<'a>>,
+    pub(super) counts: CapacityCount,
+    pub(super) never_healthy: u32,
+}
+
+/// What the balancer says about one instance over all groups of its pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Healthy,
+    /// Registered nowhere, or first checks running, in some group.
+    NotReady,
+    Unhealthy,
+    /// Some group could not be read.
+    Unknown,
+}
+
+/// Takes the census of one pool and updates the health clocks of its members.
+pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut CapacityState, findings: &mut Vec<Finding>) -> Census<'a> {
+    let in_flight = in_flight(situation, pool, state);
+    let leaving: BTreeSet<InstanceId> = state
+        .open_of(&pool.id)
+        .filter(|open| matches!(open.step.action, Action::Terminate { .. }))
+        .flat_map(|open| open.step.action.instances().iter().cloned())
+        .collect();
+    let observed = situation.observation;
+    let listed: BTreeMap<&InstanceId, &'a Instance> = observed.instances.iter().flatten().map(|instance| (&instance.id, instance)).collect();
+    let groups = Groups::of(situation, pool, findings);
+    let mut census = Census { people: Vec::new(), counts: CapacityCount { in_flight, ..CapacityCount::default() }, never_healthy: 0 };
+    let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
+    for (id, member) in &mut pool_state.members {
+        let instance = listed.get(id).copied();
+        let verdict = groups.verdict(id);
+        watch_health(member, instance, verdict, situation.now);
+        let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
+        let standing = if leaves && !member.gone { Standing::Draining } else { standing(member, instance, verdict, pool, situation.now) };
+        if let Some(InstanceState::Stopped | InstanceState::Stopping) = instance.map(|instance| instance.state) {
+            findings.push(Finding::Stopped { instance: id.clone() });
+        }
+        census.count(standing);
+        census.people.push(Person { id: id.clone(), standing, listed: instance });
+    }
+    census
+}
+
+impl Census<'_> {
+    fn count(&mut self, standing: Standing) {
+        let counts = &mut self.counts;
+        let place = match standing {
+            Standing::Pending => &mut counts.pending,
+            Standing::Warming => &mut counts.warming,
+            Standing::WarmingServing => &mut counts.warming_serving,
+            Standing::InService => &mut counts.in_service,
+            Standing::Unhealthy => &mut counts.unhealthy,
+            Standing::NeverHealthy => {
+                self.never_healthy = self.never_healthy.saturating_add(1);
+                &mut counts.unhealthy
+            }
+            Standing::Draining => &mut counts.draining,
+            Standing::Out => return,
+        };
+        *place = place.saturating_add(1);
+    }
+}
+
+/// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.
+fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> u32 {
+    let instances = situation.observation.instances.as_deref().unwrap_or_default();
+    let missing = |open: &crate::plan::OpenStep| match &open.step.action {
+        Action::Launch(launch) => {
+            let found = instances.iter().filter(|instance| super::roll::is_of(instance, &open.step.id)).count();
+            launch.count.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX))
+        }
+        _ => 0,
+    };
+    state.open_of(&pool.id).map(missing).fold(0, u32::saturating_add)
+}
+
+struct Groups<'a> {
+    /// Health by instance, per group; none for a group that could not be read.
+    read: Vec<Option<BTreeMap<&'a InstanceId, TargetHealth>>>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(situation: &Situation<'a>, pool: &PoolSpec, findings: &mut Vec<Finding>) -> Self {
+        let mut read = Vec::new();
+        for group in &pool.target_groups {
+            let targets = situation.observation.targets.get(group);
+            match targets {
+                None => findings.push(Finding::GroupUnknown { group: group.clone() }),
+                Some(targets) if fails_open(targets) => findings.push(Finding::FailOpen { group: group.clone() }),
+                Some(_) => {}
+            }
+            read.push(targets.map(|targets| targets.iter().map(|target| (&target.instance, target.health)).collect()));
+        }
+        Self { read }
+    }
+
+    fn verdict(&self, id: &InstanceId) -> Verdict {
+        let mut verdict = Verdict::Healthy;
+        for group in &self.read {
+            let Some(targets) = group else { return Verdict::Unknown };
+            match targets.get(id) {
+                // an unused group checks nobody; being registered is all that can be asked
+                Some(TargetHealth::Healthy | TargetHealth::Unchecked) => {}
+                Some(TargetHealth::Unavailable) => return Verdict::Unknown,
+                Some(TargetHealth::Unhealthy) => verdict = Verdict::Unhealthy,
+                Some(TargetHealth::Initial | TargetHealth::Draining | TargetHealth::InvalidState) | None => {
+                    if verdict == Verdict::Healthy {
+                        verdict = Verdict::NotReady;
+                    }
+                }
+            }
+        }
+        verdict
+    }
+}
+
+/// With no healthy target among checked ones, the balancer sends traffic to all of them.
+fn fails_open(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.health == TargetHealth::Unhealthy) && !targets.iter().any(|target| target.health == TargetHealth::Healthy)
+}
+
+/// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.
+fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdict, now: Timestamp) {
+    if instance.is_none_or(|instance| instance.state != InstanceState::Running) || member.drain.is_some() {
+        return;
+    }
+    match verdict {
+        Verdict::Healthy => {
+            member.unready = None;
+            member.served_since = member.served_since.or(Some(now));
+        }
+        // unknown stops the clock
+        Verdict::Unknown => {
+            if let Some(unready) = &mut member.unready {
+                unready.last_seen = now;
+            }
+        }
+        Verdict::NotReady | Verdict::Unhealthy => {
+            let before = member.unready.unwrap_or(Unready { counted: Seconds(0), last_seen: now });
+            let passed = Seconds::between(before.last_seen, now).min(UNREADY_GAP_MAX);
+            member.unready = Some(Unready { counted: Seconds(before.counted.0.saturating_add(passed.0)), last_seen: now });
+        }
+    }
+}
+
+fn standing(member: &Member, instance: Option<&Instance>, verdict: Verdict, pool: &PoolSpec, now: Timestamp) -> Standing {
+    if member.gone {
+        return Standing::Out;
+    }
+    let Some(instance) = instance else { return Standing::Pending };
+    match instance.state {
+        InstanceState::Pending => return Standing::Pending,
+        InstanceState::Running => {}
+        InstanceState::Stopping | InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Terminated => return Standing::Out,
+    }
+    let age = Seconds::between(instance.launched_at, now);
+    let warm = age >= pool.warmup;
+    let unready = member.unready.map_or(Seconds(0), |unready| unready.counted);
+    match verdict {
+        Verdict::Healthy if warm => Standing::InService,
+        Verdict::Healthy => Standing::WarmingServing,
+        Verdict::Unknown if member.served_since.is_some() && member.unready.is_none() => {
+            if warm { Standing::InService } else { Standing::WarmingServing }
+        }
+        Verdict::Unknown => Standing::Warming,
+        Verdict::NotReady | Verdict::Unhealthy if member.served_since.is_none() => {
+            if unready >= pool.registration_deadline { Standing::NeverHealthy } else { Standing::Warming }
+        }
+        Verdict::Unhealthy if age >= pool.health_grace && unready >= UNHEALTHY_CONFIRMED_AFTER => Standing::Unhealthy,
+        Verdict::NotReady if unready >= pool.registration_deadline => Standing::Unhealthy,
+        Verdict::NotReady | Verdict::Unhealthy => Standing::Warming,
+    }
+}

@@ -1,0 +1,183 @@
+//! Who leaves, in two phases: drained and deregistered in one decision, terminated in a later one that has looked again.
+//!
+//! Until its terminate is committed, a draining instance can be taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Situation;
+use super::census::{Census, Person, Standing};
+use crate::id::{InstanceId, Zone};
+use crate::observation::{InstanceState, TargetHealth};
+use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
+use crate::reason::Finding;
+use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
+use crate::spec::{PoolSpec, ScaleInOrder};
+use crate::state::{Drain, DrainReason, PoolState};
+use crate::unit::Seconds;
+
+/// A spot notice gives this long.
+const NOTICE: Seconds = Seconds(120);
+/// A terminated instance that still runs after this long is terminated again.
+const TERMINATE_AGAIN_AFTER: Seconds = Seconds::minutes(5);
+
+/// Drains what AWS is about to take. Budgets do not apply: the instance goes anyway.
+pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, findings: &mut Vec<Finding>) {
+    let Signal::Interruption(notice) = situation.signal else { return };
+    // an old notice is only a wake-up: its instance is gone, or was not taken
+    if Seconds::between(notice.at, situation.now) > EVENT_AGE_MAX {
+        return;
+    }
+    let Some(member) = state.members.get_mut(&notice.instance) else { return };
+    match notice.kind {
+        InterruptionKind::Rebalance => findings.push(Finding::RebalanceHint { instance: notice.instance.clone() }),
+        InterruptionKind::SpotWarning if member.drain.is_none_or(|drain| drain.why != DrainReason::Interrupted) && !member.gone => {
+            let drain = Drain { since: situation.now, deadline: NOTICE.after(notice.at), why: DrainReason::Interrupted };
+            member.drain = Some(drain);
+            findings.push(Finding::Drains { instance: notice.instance.clone(), why: drain.why });
+        }
+        InterruptionKind::SpotWarning => {}
+    }
+}
+
+/// Takes draining instances back, latest drained first, up to `needed`. Returns how many.
+pub(super) fn take_back(census: &Census<'_>, state: &mut PoolState, busy: &BTreeSet<InstanceId>, needed: u32, findings: &mut Vec<Finding>) -> u32 {
+    let mut candidates: Vec<(jiff::Timestamp, InstanceId)> = Vec::new();
+    for person in census.people.iter().filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id)) {
+        let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
+        let member = state.members.get(&person.id);
+        let drain = member.filter(|member| member.terminating_since.is_none()).and_then(|member| member.drain);
+        if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
+            candidates.push((drain.since, person.id.clone()));
+        }
+    }
+    candidates.sort();
+    let mut taken = 0;
+    for (_, id) in candidates.into_iter().rev().take(usize::try_from(needed).unwrap_or(usize::MAX)) {
+        if let Some(member) = state.members.get_mut(&id) {
+            member.drain = None;
+            findings.push(Finding::TakenBack { instance: id });
+            taken += 1;
+        }
+    }
+    taken
+}
+
+/// Begins to drain sick instances, at most `allowed`. Returns how many.
+pub(super) fn drain_sick(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &mut PoolState, allowed: u32, findings: &mut Vec<Finding>) -> u32 {
+    // while nobody else serves, the balancer fails open and a sick target is better than none: the replacement comes first
+    if census.counts.serving() == 0 && !pool.target_groups.is_empty() && census.never_healthy == 0 {
+        return 0;
+    }
+    let sick = census.people.iter().filter_map(|person| match person.standing {
+        Standing::Unhealthy => Some((person, DrainReason::Unhealthy)),
+        Standing::NeverHealthy => Some((person, DrainReason::NeverHealthy)),
+        _ => None,
+    });
+    let chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
+    for (person, why) in &chosen {
+        begin(situation, pool, state, &person.id, *why, findings);
+    }
+    u32::try_from(chosen.len()).unwrap_or(u32::MAX)
+}
+
+/// Begins to drain `excess` instances at most: by the order of the spec, never a protected one, and never so many serving
+/// ones that fewer than `desired` serve. Returns how many.
+pub(super) fn drain_excess(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &mut PoolState, desired: u32, excess: u32, findings: &mut Vec<Finding>) -> u32 {
+    let mut candidates: Vec<&Person<'_>> = census
+        .people
+        .iter()
+        .filter(|person| matches!(person.standing, Standing::InService | Standing::WarmingServing | Standing::Warming))
+        .filter(|person| person.listed.is_some_and(|instance| !instance.protected))
+        .collect();
+    let mut serving_left = census.counts.serving().saturating_sub(desired);
+    let mut by_zone = zones(census);
+    let mut drained = 0;
+    while drained < excess {
+        let spare = |person: &&&Person<'_>| serving_left > 0 || person.standing == Standing::Warming;
+        let next = candidates.iter().filter(spare).min_by(|a, b| compare(pool, &by_zone, a, b)).map(|person| (person.id.clone(), person.standing, zone(person)));
+        let Some((id, standing, zone)) = next else { break };
+        candidates.retain(|person| person.id != id);
+        if standing != Standing::Warming {
+            serving_left = serving_left.saturating_sub(1);
+        }
+        if let Some(count) = zone.and_then(|zone| by_zone.get_mut(&zone)) {
+            *count = count.saturating_sub(1);
+        }
+        begin(situation, pool, state, &id, DrainReason::ScaleIn, findings);
+        drained += 1;
+    }
+    drained
+}
+
+/// Instances whose drain is over: drained in the state as loaded, seen by this look in no group of the pool (or past the
+/// deadline and no longer taking requests). What is not known is waited for.
+pub(super) fn ready_to_terminate(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, busy: &BTreeSet<InstanceId>) -> Vec<Action> {
+    let loaded = situation.state.pools.get(&pool.id);
+    let mut ready: Vec<InstanceId> = Vec::new();
+    for person in census.people.iter().filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id)) {
+        let Some(instance) = person.listed.filter(|instance| !instance.state.is_gone()) else { continue };
+        let Some(member) = state.members.get(&person.id) else { continue };
+        let again = member.terminating_since.is_none_or(|since| Seconds::between(since, situation.now) >= TERMINATE_AGAIN_AFTER);
+        let recorded = loaded.and_then(|loaded| loaded.members.get(&person.id)).and_then(|member| member.drain);
+        let Some(drain) = recorded.filter(|_| again && member.drain == recorded) else { continue };
+        // the second look is this one: it must have begun after the drain was decided
+        if situation.observation.observed_at <= drain.since {
+            continue;
+        }
+        let over = situation.now >= drain.deadline;
+        if is_out(situation, pool, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
+            ready.push(person.id.clone());
+        }
+    }
+    ready.chunks(INSTANCES_PER_STEP_MAX).map(|instances| Action::Terminate { instances: instances.to_vec() }).collect()
+}
+
+/// Whether every group of the pool was read and none sends requests to the instance. Past the deadline, one that still
+/// finishes requests counts as out.
+fn is_out(situation: &Situation<'_>, pool: &PoolSpec, id: &InstanceId, over: bool) -> bool {
+    pool.target_groups.iter().all(|group| {
+        let Some(targets) = situation.observation.targets.get(group) else { return false };
+        match targets.iter().find(|target| target.instance == *id).map(|target| target.health) {
+            None | Some(TargetHealth::InvalidState) => true,
+            Some(TargetHealth::Draining) => over,
+            Some(_) => false,
+        }
+    })
+}
+
+fn begin(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, id: &InstanceId, why: DrainReason, findings: &mut Vec<Finding>) {
+    if let Some(member) = state.members.get_mut(id) {
+        member.drain = Some(Drain { since: situation.now, deadline: pool.drain_timeout.after(situation.now), why });
+        member.unready = None;
+        findings.push(Finding::Drains { instance: id.clone(), why });
+    }
+}
+
+/// Instances per zone, without those that leave or count for nothing.
+pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
+    let mut by_zone = BTreeMap::new();
+    for person in census.people.iter().filter(|person| !matches!(person.standing, Standing::Draining | Standing::Out)) {
+        if let Some(zone) = zone(person) {
+            let count: &mut u32 = by_zone.entry(zone).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    by_zone
+}
+
+fn zone(person: &Person<'_>) -> Option<Zone> {
+    person.listed.map(|instance| instance.zone.clone())
+}
+
+fn compare(pool: &PoolSpec, by_zone: &BTreeMap<Zone, u32>, a: &Person<'_>, b: &Person<'_>) -> std::cmp::Ordering {
+    let in_zone = |person: &Person<'_>| person.listed.and_then(|instance| by_zone.get(&instance.zone)).copied().unwrap_or(0);
+    let launched = |person: &Person<'_>| person.listed.map(|instance| instance.launched_at);
+    let by_order = pool.scale_in_order.iter().map(|order| match order {
+        ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
+        ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
+        ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
+    });
+    // one that does not serve yet is the cheapest to lose; the id breaks ties
+    let ready = |person: &Person<'_>| person.standing != Standing::Warming;
+    ready(a).cmp(&ready(b)).then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)).then_with(|| a.id.cmp(&b.id))
+}

@@ -1,0 +1,105 @@
+//! Which instances belong in which target groups, and the steps that make it so.
+//!
+//! Only a group that was read completely is touched, only instances of this fleet are registered, and only targets that
+//! this fleet registered are deregistered: foreign ones are told, and left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Situation;
+use super::census::{Census, Standing};
+use crate::id::{InstanceId, TargetGroupArn};
+use crate::observation::{InstanceState, Target, TargetHealth};
+use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
+use crate::reason::Finding;
+use crate::spec::PoolSpec;
+use crate::state::PoolState;
+
+/// The register and deregister steps of one pool.
+pub(super) fn steps(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, busy: &Busy, findings: &mut Vec<Finding>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for group in &pool.target_groups {
+        let Some(targets) = situation.observation.targets.get(group) else { continue };
+        let listed: BTreeMap<&InstanceId, TargetHealth> = targets.iter().map(|target| (&target.instance, target.health)).collect();
+        let register = to_register(census, state, &listed, busy, group);
+        let deregister = to_deregister(situation, state, targets, busy, group, findings);
+        actions.extend(chunks(&register).map(|instances| Action::Register { group: group.clone(), instances }));
+        actions.extend(chunks(&deregister).map(|instances| Action::Deregister { group: group.clone(), instances }));
+    }
+    actions
+}
+
+/// Resources that an open step still holds: nobody else may touch them.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    /// Instances with an open terminate.
+    pub(super) instances: BTreeSet<InstanceId>,
+    /// Targets with an open register or deregister.
+    pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
+}
+
+impl Busy {
+    pub(super) fn of(state: &crate::state::CapacityState) -> Self {
+        let mut busy = Self::default();
+        for open in &state.open {
+            match &open.step.action {
+                Action::Launch(_) => {}
+                Action::Terminate { instances } => busy.instances.extend(instances.iter().cloned()),
+                Action::Register { group, instances } | Action::Deregister { group, instances } => {
+                    busy.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
+                }
+            }
+        }
+        busy
+    }
+
+    fn holds(&self, group: &TargetGroupArn, id: &InstanceId) -> bool {
+        self.instances.contains(id) || self.targets.contains(&(group.clone(), id.clone()))
+    }
+
+    /// Every instance that some open step touches.
+    pub(super) fn all_instances(&self) -> BTreeSet<InstanceId> {
+        self.instances.iter().chain(self.targets.iter().map(|(_, id)| id)).cloned().collect()
+    }
+}
+
+fn to_register(census: &Census<'_>, state: &PoolState, listed: &BTreeMap<&InstanceId, TargetHealth>, busy: &Busy, group: &TargetGroupArn) -> Vec<InstanceId> {
+    let wanted = census.people.iter().filter(|person| {
+        let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
+        // the census was taken before this decision's drains and take-backs: the state has the last word
+        let stays = state.members.get(&person.id).is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone);
+        running && stays && person.standing != Standing::Out
+    });
+    let missing = wanted.filter(|person| matches!(listed.get(&person.id), None | Some(TargetHealth::Draining)));
+    missing.filter(|person| !busy.holds(group, &person.id)).map(|person| person.id.clone()).collect()
+}
+
+fn to_deregister(situation: &Situation<'_>, state: &PoolState, targets: &[Target], busy: &Busy, group: &TargetGroupArn, findings: &mut Vec<Finding>) -> Vec<InstanceId> {
+    let mut leaving = Vec::new();
+    for target in targets.iter().filter(|target| target.health != TargetHealth::Draining) {
+        let id = &target.instance;
+        let ours_and_gone = || situation.observation.instances.iter().flatten().any(|instance| instance.id == *id && instance.state.is_gone());
+        let leaves = match state.members.get(id) {
+            Some(member) if member.gone => {
+                findings.push(Finding::Ghost { instance: id.clone(), group: group.clone() });
+                true
+            }
+            Some(member) => member.drain.is_some() || member.terminating_since.is_some(),
+            None if ours_and_gone() => {
+                findings.push(Finding::Ghost { instance: id.clone(), group: group.clone() });
+                true
+            }
+            None => {
+                findings.push(Finding::ForeignTarget { instance: id.clone(), group: group.clone() });
+                false
+            }
+        };
+        if leaves && !busy.holds(group, id) {
+            leaving.push(id.clone());
+        }
+    }
+    leaving
+}
+
+fn chunks(instances: &[InstanceId]) -> impl Iterator<Item = Vec<InstanceId>> + '_ {
+    instances.chunks(INSTANCES_PER_STEP_MAX).map(<[InstanceId]>::to_vec)
+}

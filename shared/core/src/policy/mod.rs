@@ -1,0 +1,118 @@
+//! Policies vote: each turns its numbers into a recommended size, by arithmetic alone. One file per kind.
+
+pub mod step;
+pub mod target_tracking;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::decide::CapacityCount;
+use crate::id::PolicyId;
+use crate::reason::{Direction, Vote, VoteReason};
+use crate::sample::{Sample, Series, missing_means_breach};
+use crate::spec::{Guards, Measure, MissingRule, OpenWindow, Policy, Rule};
+use crate::unit::Finite;
+
+/// What a policy may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Ballot<'a> {
+    /// How many instances are where.
+    pub counts: CapacityCount,
+    /// Instances wanted now.
+    pub desired: u32,
+    /// Tolerances.
+    pub guards: &'a Guards,
+    /// Series by policy; an absent one was not asked.
+    pub series: &'a BTreeMap<PolicyId, Series>,
+    /// Windows of scheduled policies that are open.
+    pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// A policy's answer before it is bound to the policy's id.
+pub(crate) type Opinion = (Option<u32>, VoteReason);
+
+/// One policy's vote.
+#[must_use]
+pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
+    let (capacity, reason) = match &policy.rule {
+        Rule::TargetTracking(rule) => match read(&rule.measure, &policy.id, ballot) {
+            Ok(reading) => target_tracking::recommend(rule, &reading, ballot),
+            Err(opinion) => opinion,
+        },
+        Rule::Step(rule) => match read(&rule.measure, &policy.id, ballot) {
+            Ok(reading) => step::recommend(rule, &reading, ballot),
+            Err(opinion) => opinion,
+        },
+        // a window moves bounds and floors; it has no vote that could bind the others
+        Rule::Scheduled(_) => (None, ballot.windows.get(&policy.id).map_or(VoteReason::WindowClosed, |window| VoteReason::WindowOpen { until: window.until })),
+    };
+    Vote { policy: policy.id.clone(), capacity, reason }
+}
+
+/// A usable value, and the series it is from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) value: Finite,
+    pub(crate) series: &'a Series,
+    /// From some of the instances only: enough to add, never to remove.
+    pub(crate) partial: bool,
+    /// The sample, for the reason.
+    pub(crate) sample: Sample,
+}
+
+/// A usable value, or what the policy says without one. Missing is never zero.
+fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result<Reading<'a>, Opinion> {
+    let Some(series) = ballot.series.get(policy) else {
+        return Err((Some(ballot.desired), VoteReason::NoValue { sample: Sample::NotAsked }));
+    };
+    let sample = series.sample(ballot.now);
+    match sample {
+        Sample::Value { value, .. } => Ok(Reading { value, series, partial: false, sample }),
+        Sample::Partial { value, .. } => Ok(Reading { value, series, partial: true, sample }),
+        _ if missing_means_breach(measure.missing, sample) => Err((Some(ballot.desired.saturating_add(1)), VoteReason::MissingIsBreach)),
+        _ if measure.missing == MissingRule::Ignore && sample != Sample::NotAsked => Err((None, VoteReason::NoValue { sample })),
+        _ => Err((Some(ballot.desired), VoteReason::NoValue { sample })),
+    }
+}
+
+/// How many instances the metric's value stands for.
+pub(crate) fn measured_instances(measure: &Measure, counts: &CapacityCount) -> u32 {
+    if measure.metric.is_over_serving() { counts.serving() } else { counts.in_service }
+}
+
+/// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.
+#[must_use]
+pub fn combine(votes: &[Vote], desired: u32) -> Option<u32> {
+    // the largest recommendation is exactly that rule: one hold outweighs every vote in, one vote out outweighs all
+    let largest = votes.iter().filter_map(|vote| vote.capacity).max();
+    debug_assert!(largest.is_none_or(|largest| largest >= desired || votes.iter().all(|vote| vote.capacity.is_none_or(|c| c < desired))));
+    largest
+}
+
+/// Which way from `desired` to `capacity`.
+#[must_use]
+pub fn direction(desired: u32, capacity: u32) -> Direction {
+    match capacity.cmp(&desired) {
+        std::cmp::Ordering::Less => Direction::In,
+        std::cmp::Ordering::Equal => Direction::Hold,
+        std::cmp::Ordering::Greater => Direction::Out,
+    }
+}
+
+/// `value` rounded up to a count of instances, saturating. Only finite, non-negative values come here.
+pub(crate) fn count_ceil(value: f64) -> u32 {
+    // a hair below a whole number is that number: 3.0000000001 instances are three
+    let rounded = libm::ceil(value - 1e-9);
+    if rounded <= 0.0 {
+        0
+    } else if rounded >= f64::from(u32::MAX) {
+        u32::MAX
+    } else {
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and u32::MAX, just checked")]
+        let count = rounded as u32;
+        count
+    }
+}

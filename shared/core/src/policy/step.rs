@@ -1,0 +1,49 @@
+//! Adds or removes by how far a metric is from normal.
+//!
+//! A share is rounded as EC2 Auto Scaling rounds it: down, but at least one (12.7 -> 12, 0.3 -> 1). Steps out count from
+//! the size before the instances that still warm up, so that an alarm that goes on does not add the same step again.
+
+use super::{Ballot, Opinion, Reading};
+use crate::reason::VoteReason;
+use crate::spec::{Amount, StepBand, StepRule};
+use crate::unit::Finite;
+
+pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
+    let (value, hold) = (reading.value, Some(ballot.desired));
+    if let Some(band) = band_of(&rule.out, value) {
+        let lowest = rule.out.first().and_then(|band| band.from).map_or(f64::NEG_INFINITY, Finite::get);
+        if !reading.series.breaches(rule.measure.out, |value| value >= lowest) {
+            return (hold, VoteReason::TooFewDatapoints { value });
+        }
+        let warming = ballot.counts.coming().saturating_add(ballot.counts.warming_serving);
+        let settled = ballot.desired.saturating_sub(warming);
+        let wanted = settled.saturating_add(amount(band, settled));
+        return (Some(wanted.max(ballot.desired)), in_band(band, value));
+    }
+    let Some(band) = band_of(&rule.in_, value) else {
+        return (hold, VoteReason::BetweenBands { value });
+    };
+    if reading.partial {
+        return (hold, VoteReason::NoValue { sample: reading.sample });
+    }
+    let highest = rule.in_.last().and_then(|band| band.below).map_or(f64::INFINITY, Finite::get);
+    if !reading.series.breaches(rule.measure.in_, |value| value < highest) {
+        return (hold, VoteReason::TooFewDatapoints { value });
+    }
+    (Some(ballot.desired.saturating_sub(amount(band, ballot.desired))), in_band(band, value))
+}
+
+fn band_of(bands: &[StepBand], value: Finite) -> Option<&StepBand> {
+    bands.iter().find(|band| band.from.is_none_or(|from| from <= value) && band.below.is_none_or(|below| value < below))
+}
+
+fn amount(band: &StepBand, size: u32) -> u32 {
+    match band.amount {
+        Amount::Count(count) => count,
+        Amount::Share(share) => share.of_floor(size).max(band.at_least),
+    }
+}
+
+fn in_band(band: &StepBand, value: Finite) -> VoteReason {
+    VoteReason::InBand { value, from: band.from, below: band.below }
+}

@@ -1,0 +1,41 @@
+//! Keeps a metric that falls as instances are added at a target.
+//!
+//! The load is what the measured instances carry together, `value x instances`; the recommendation is the smallest number
+//! of instances that carries it at the target, rounded up. As EC2 Auto Scaling documents it: out as soon as the
+//! datapoints agree, in only with room to spare, warming instances are capacity but not part of the metric.
+
+use super::{Ballot, Opinion, Reading, count_ceil, measured_instances};
+use crate::reason::VoteReason;
+use crate::spec::TargetTracking;
+
+pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
+    let (value, target, hold) = (reading.value, rule.target, Some(ballot.desired));
+    let measured = measured_instances(&rule.measure, &ballot.counts);
+    if measured == 0 {
+        return (hold, VoteReason::NobodyInService);
+    }
+    let needed = count_ceil(value.get() * f64::from(measured) / target.get());
+    let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
+    let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());
+    if value.get() > upper {
+        if !reading.series.breaches(rule.measure.out, |value| value > upper) {
+            return (hold, VoteReason::TooFewDatapoints { value });
+        }
+        // what warms up already may be enough
+        return (Some(needed.max(ballot.desired)), VoteReason::Tracked { value, target });
+    }
+    if value.get() >= lower {
+        let tolerance = if value > target { ballot.guards.tolerance_out } else { ballot.guards.tolerance_in };
+        return (hold, VoteReason::WithinTolerance { value, target, tolerance });
+    }
+    if reading.partial {
+        return (hold, VoteReason::NoValue { sample: reading.sample });
+    }
+    if !rule.scale_in {
+        return (hold, VoteReason::ScaleInDisabled { value });
+    }
+    if !reading.series.breaches(rule.measure.in_, |value| value < lower) {
+        return (hold, VoteReason::TooFewDatapoints { value });
+    }
+    (Some(needed.min(ballot.desired)), VoteReason::Tracked { value, target })
+}

@@ -1,0 +1,331 @@
+//! How many instances a pool should have: counts in, counts out, and every reason on the way.
+//!
+//! Policies vote, the votes are combined, floors raise, guards limit, in one fixed order. The backtester and the tuner
+//! drive this function, the functions and the simulator reach it through `decide`: the same code decides everywhere.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::budget;
+use crate::decide::CapacityCount;
+use crate::id::PolicyId;
+use crate::policy::{self, Ballot, measured_instances};
+use crate::reason::{Direction, Guard, GuardOutcome, Vote};
+use crate::sample::{Sample, Series};
+use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, Rule};
+use crate::state::{PoolState, RUNS_MAX, Run};
+use crate::unit::{Finite, Seconds};
+
+/// Everything a size may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct SizeInput<'a> {
+    /// How many instances are where.
+    pub counts: CapacityCount,
+    /// The pool's bounds.
+    pub range: CapacityRange,
+    /// The policies that vote.
+    pub policies: &'a [Policy],
+    /// The limits.
+    pub guards: &'a Guards,
+    /// What the owner allows.
+    pub mode: FleetMode,
+    /// An operator's pause that is in force, until then.
+    pub paused_until: Option<Timestamp>,
+    /// Whether the fleet is being deleted.
+    pub retiring: bool,
+    /// Fewest instances that a shift of traffic needs.
+    pub traffic_floor: u32,
+    /// What the fleet's maximum leaves for this pool.
+    pub room: u32,
+    /// Series by policy; an absent one was not asked.
+    pub series: &'a BTreeMap<PolicyId, Series>,
+    /// Windows of scheduled policies that are open.
+    pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
+    /// What is remembered of the pool.
+    pub state: &'a PoolState,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// A size and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sizing {
+    /// Instances wanted from now on.
+    pub desired: u32,
+    /// What the votes come to, before floors and guards; none if nobody voted or no metric was asked.
+    pub recommended: Option<u32>,
+    /// Each policy's vote.
+    pub votes: Vec<Vote>,
+    /// Guards and floors that changed or stopped a number.
+    pub guards: Vec<GuardOutcome>,
+}
+
+/// How many instances a pool should have.
+#[must_use]
+pub fn size(input: &SizeInput<'_>) -> Sizing {
+    let desired = input.state.desired;
+    let ballot = Ballot {
+        counts: input.counts,
+        desired,
+        guards: input.guards,
+        series: input.series,
+        windows: input.windows,
+        now: input.now,
+    };
+    let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
+    let asked = !votes.iter().any(|vote| matches!(vote.reason, crate::reason::VoteReason::NoValue { sample: Sample::NotAsked }));
+    let voted = policy::combine(&votes, desired);
+    let bounds = Bounds::of(input);
+    let mut number = Number { value: voted.unwrap_or(desired), guards: Vec::new() };
+    let recommended = voted.filter(|_| asked).map(|votes| votes.clamp(bounds.min, bounds.max));
+
+    if input.retiring {
+        number.set(0, Guard::Retiring);
+        return Sizing { desired: number.value, recommended: None, votes, guards: number.guards };
+    }
+    let frozen = frozen_by(input);
+    number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
+    match policy::direction(desired, number.value) {
+        Direction::Out => limit_out(input, recommended, &mut number),
+        Direction::In => limit_in(input, recommended, &mut number),
+        Direction::Hold => {}
+    }
+    raise_to_floors(input, &bounds, &mut number);
+    limit_by_budgets(input, &mut number);
+    if let Some(guard) = frozen {
+        number.set(desired, guard);
+    } else if input.mode == FleetMode::OutOnly {
+        number.set(number.value.max(desired), Guard::Mode { mode: input.mode });
+    }
+    Sizing { desired: number.value, recommended, votes, guards: number.guards }
+}
+
+/// Remembers a sizing: the size, the run of recommendations, the cooldowns, the window openings that were applied.
+pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
+    let before = state.desired;
+    state.desired = sizing.desired;
+    if let Some(capacity) = sizing.recommended {
+        note_run(&mut state.recommended, Run { since: input.now, capacity }, input.guards);
+    }
+    match policy::direction(before, sizing.desired) {
+        Direction::Out => {
+            state.cooldown_out_until = until(input.guards.cooldown_out, input.now);
+            // removing what was just added would be flapping, so a move out also holds back moves in
+            state.cooldown_in_until = until(input.guards.cooldown_in, input.now);
+        }
+        Direction::In => state.cooldown_in_until = until(input.guards.cooldown_in, input.now),
+        Direction::Hold => {}
+    }
+    if frozen_by(input).is_none() {
+        for (policy, window) in openings(input) {
+            state.scheduled.insert(policy.clone(), window.since);
+        }
+    }
+}
+
+fn until(length: Seconds, now: Timestamp) -> Option<Timestamp> {
+    (length > Seconds(0)).then(|| length.after(now))
+}
+
+/// A number on its way through the guards; every guard that changes it leaves its name.
+struct Number {
+    value: u32,
+    guards: Vec<GuardOutcome>,
+}
+
+impl Number {
+    fn set(&mut self, value: u32, guard: Guard) {
+        if value != self.value {
+            self.guards.push(GuardOutcome { guard, before: self.value, after: value });
+            self.value = value;
+        }
+    }
+}
+
+/// The pool's bounds as open windows and the fleet's maximum move them.
+struct Bounds {
+    min: u32,
+    max: u32,
+    guard: Guard,
+}
+
+impl Bounds {
+    fn of(input: &SizeInput<'_>) -> Self {
+        let (mut min, mut max) = (None, None);
+        for (scheduled, _) in open_schedules(input) {
+            min = min.max(scheduled.min);
+            max = max.max(scheduled.max);
+        }
+        let max = max.unwrap_or(input.range.max);
+        let min = min.unwrap_or(input.range.min).min(max);
+        let guard = Guard::Range { min, max };
+        if input.room < max {
+            return Self { min: min.min(input.room), max: input.room, guard: Guard::FleetMaximum { room: input.room } };
+        }
+        Self { min, max, guard }
+    }
+}
+
+fn open_schedules<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a crate::spec::Scheduled, (&'a PolicyId, OpenWindow))> {
+    input.policies.iter().filter_map(|policy| match &policy.rule {
+        Rule::Scheduled(scheduled) => Some((scheduled, (&policy.id, *input.windows.get(&policy.id)?))),
+        _ => None,
+    })
+}
+
+/// Windows that opened since their policy's `desired` was last applied.
+fn openings<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a PolicyId, OpenWindow)> {
+    open_schedules(input)
+        .filter(|(scheduled, (id, window))| scheduled.desired.is_some() && input.state.scheduled.get(id).is_none_or(|applied| *applied < window.since))
+        .map(|(_, opening)| opening)
+}
+
+fn frozen_by(input: &SizeInput<'_>) -> Option<Guard> {
+    match (input.paused_until, input.mode) {
+        (Some(until), _) => Some(Guard::Paused { until }),
+        (None, FleetMode::RecommendOnly | FleetMode::Paused) => Some(Guard::Mode { mode: input.mode }),
+        (None, FleetMode::On | FleetMode::OutOnly) => None,
+    }
+}
+
+fn limit_out(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number) {
+    let desired = input.state.desired;
+    if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_out, Direction::Out) {
+        number.set(number.value.min(decisive.max(desired)), guard);
+    }
+    if let Some(until) = input.state.cooldown_out_until.filter(|until| input.now < *until) {
+        number.set(desired, Guard::Cooldown { until });
+    }
+}
+
+fn limit_in(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number) {
+    let desired = input.state.desired;
+    let warming = input.counts.coming().saturating_add(input.counts.warming_serving);
+    if warming > 0 {
+        // their effect is not in the metric yet: what looks like too much may be just enough
+        number.set(desired, Guard::Warmup { warming });
+    }
+    if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
+        number.set(number.value.max(decisive.min(desired)), guard);
+    }
+    if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
+        number.set(desired, Guard::Cooldown { until });
+    }
+    let (left, guard) = budget::removals_left(input.guards, input.state, input.now);
+    number.set(number.value.max(desired.saturating_sub(left)), guard);
+    simulate_removal(input, number);
+}
+
+/// The recommendation of the window that decides: for moves in the largest, for moves out the smallest. History that does
+/// not reach back that far counts as "no change".
+fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, direction: Direction) -> Option<(Guard, u32)> {
+    if window == Seconds(0) {
+        return None;
+    }
+    let start = window.before(input.now);
+    let now_recommended = recommended.unwrap_or(input.state.desired);
+    let mut decisive = Run { since: input.now, capacity: now_recommended };
+    let mut consider = |run: Run| {
+        let decides = if direction == Direction::In { run.capacity > decisive.capacity } else { run.capacity < decisive.capacity };
+        if decides {
+            decisive = run;
+        }
+    };
+    let runs = &input.state.recommended;
+    if runs.first().is_none_or(|first| first.since > start) {
+        consider(Run { since: start, capacity: input.state.desired });
+    }
+    for (place, run) in runs.iter().enumerate() {
+        let ended = runs.get(place.saturating_add(1)).map_or(input.now, |next| next.since);
+        if ended > start {
+            consider(*run);
+        }
+    }
+    Some((Guard::Stabilisation { window, decisive: decisive.capacity, at: decisive.since }, decisive.capacity))
+}
+
+/// Extends the history by one run; equal recommendations make one run, so a steady fleet writes nothing.
+fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
+    if runs.last().is_some_and(|last| last.capacity == new.capacity) {
+        return;
+    }
+    let start = guards.stabilisation_in.max(guards.stabilisation_out).before(new.since);
+    let outlived = runs.windows(2).take_while(|pair| pair.last().is_some_and(|next| next.since <= start)).count();
+    runs.drain(..outlived);
+    if runs.len() >= RUNS_MAX {
+        // the oldest two become one that recommends the larger: a removal is never easier for it
+        let oldest = runs.remove(0);
+        if let Some(second) = runs.first_mut() {
+            *second = Run { since: oldest.since, capacity: oldest.capacity.max(second.capacity) };
+        }
+    }
+    runs.push(new);
+}
+
+/// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
+fn simulate_removal(input: &SizeInput<'_>, number: &mut Number) {
+    for policy in input.policies {
+        let (Some(measure), Some(limit)) = (policy.rule.measure(), out_limit(policy, input.guards)) else { continue };
+        let Some(Sample::Value { value, .. } | Sample::Partial { value, .. }) = input.series.get(&policy.id).map(|series| series.sample(input.now)) else {
+            continue;
+        };
+        let load = value.get() * f64::from(measured_instances(measure, &input.counts));
+        let predicted = |instances: u32| load / f64::from(instances.max(1));
+        let safe = (number.value..input.state.desired).find(|instances| load <= 0.0 || (*instances > 0 && predicted(*instances) < limit));
+        let safe = safe.unwrap_or(input.state.desired);
+        if safe != number.value
+            && let (Some(predicted), Some(limit)) = (Finite::new(predicted(number.value)), Finite::new(limit))
+        {
+            number.set(safe, Guard::PostRemoval { predicted, limit });
+        }
+    }
+}
+
+/// What a metric must stay under after a removal: where its policy begins to add, less the tolerance. None for a metric
+/// that does not rise as instances are removed, or a policy that never adds.
+fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
+    let tolerance = guards.tolerance_out.ratio();
+    match &policy.rule {
+        Rule::TargetTracking(rule) => Some(rule.target.get() * (1.0 + tolerance) * (1.0 - tolerance)),
+        Rule::Step(rule) => {
+            let proportional = match &rule.measure.metric {
+                crate::spec::Metric::Named { name, .. } => name.why_not_tracked().is_none(),
+                _ => true,
+            };
+            let lowest = rule.out.first().and_then(|band| band.from).filter(|_| proportional)?;
+            Some(lowest.get() * (1.0 - tolerance)).filter(|limit| *limit > 0.0)
+        }
+        Rule::Scheduled(_) => None,
+    }
+}
+
+/// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
+fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
+    for (policy, _) in openings(input) {
+        let wanted = input.policies.iter().find(|candidate| candidate.id == *policy).and_then(|policy| match &policy.rule {
+            Rule::Scheduled(scheduled) => scheduled.desired,
+            _ => None,
+        });
+        if let Some(wanted) = wanted {
+            number.set(wanted, Guard::Schedule { desired: wanted });
+        }
+    }
+    if input.traffic_floor > number.value {
+        number.set(input.traffic_floor, Guard::TrafficFloor { floor: input.traffic_floor });
+    }
+    number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
+}
+
+fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
+    if number.value > input.state.desired {
+        if let Some(refused) = &input.state.launch_refused
+            && input.now < refused.until
+        {
+            number.set(input.state.desired, Guard::LaunchRefused { until: refused.until });
+        }
+        let (left, guard) = budget::launches_left(input.guards, input.state, input.now);
+        let reachable = input.counts.capacity().saturating_add(left).max(input.state.desired);
+        number.set(number.value.min(reachable), guard);
+    }
+}
