@@ -1,0 +1,30 @@
+//! The command line: verbs and what they share.
+
+use clap::{Parser, Subcommand};
+
+use crate::verb::{completions, init, schema, validate};
+
+/// Keeps EC2 fleets sized, healthy and reachable, and says why
+#[derive(Debug, Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. Data goes to standard output, messages to standard error.
+`ghostnet VERB --help` shows examples."
+)]
+pub(crate) struct Cli {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Init(init::Args),
+    Validate(validate::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}

@@ -1,0 +1,96 @@
+//! Verbs that need no AWS: what they print, where, and their exit codes.
+
+mod run;
+
+use run::{ghostnet, must, seen};
+
+#[test]
+fn every_problem_of_a_wrong_spec_is_told_at_once() {
+    for name in ["structure", "syntax", "yaml", "meaning", "picture"] {
+        insta::assert_snapshot!(format!("validate_{name}"), seen(&["validate", &format!("tests/specs/{name}.yaml")]));
+    }
+}
+
+#[test]
+fn several_files_are_judged_one_by_one() {
+    insta::assert_snapshot!(
+        "validate_several",
+        seen(&[
+            "validate",
+            "../infra/fleets/web.yaml",
+            "tests/specs/syntax.yaml",
+            "tests/specs/picture.yaml"
+        ])
+    );
+    insta::assert_snapshot!(
+        "validate_json",
+        seen(&["validate", "--json", "../infra/fleets/web.yaml", "tests/specs/syntax.yaml"])
+    );
+}
+
+#[test]
+fn defaults_are_shown_beside_the_file() {
+    insta::assert_snapshot!("show_defaults", seen(&["validate", "--show-defaults"]));
+    insta::assert_snapshot!(
+        "show_defaults_of_a_file",
+        seen(&["validate", "--show-defaults", "../infra/fleets/small.yaml"])
+    );
+}
+
+#[test]
+fn the_published_schema_is_the_one_that_is_used() {
+    let schema = ghostnet(&["schema"]).stdout;
+    let file = must(std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/fleet.schema.json")));
+    assert!(schema == file, "run: cargo run -p ghostnet -- schema > infra/fleet.schema.json");
+}
+
+#[test]
+fn example_fleets_have_no_problems() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/fleets");
+    for entry in must(std::fs::read_dir(folder)) {
+        let path = must(entry).path();
+        let output = ghostnet(&["validate", &path.display().to_string()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two_and_a_missing_file_one() {
+    for (args, code) in [
+        (&["validate"][..], 2),
+        (&["frobnicate"], 2),
+        (&["validate", "--frobnicate", "x.yaml"], 2),
+        (&["validate", "no-such-file.yaml"], 1),
+        (&["init", "--fleet", "Web"], 2),
+        (&["--help"], 0),
+        (&["--version"], 0),
+    ] {
+        let output = ghostnet(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(output.stdout.is_empty(), code != 0, "{args:?}: data only when it went well");
+    }
+    insta::assert_snapshot!("missing_file", seen(&["validate", "no-such-file.yaml"]));
+}
+
+#[test]
+fn init_never_writes_over_a_file() {
+    let folder = std::env::temp_dir().join(format!("ghostnet-init-{}", std::process::id()));
+    must(std::fs::create_dir_all(&folder));
+    let file = folder.join("web.yaml").display().to_string();
+    assert!(ghostnet(&["init", &file]).status.success());
+    assert!(ghostnet(&["validate", &file]).status.success());
+    let again = ghostnet(&["init", &file]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("hint: "));
+    must(std::fs::remove_dir_all(&folder));
+}
+
+#[test]
+fn completions_exist_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            String::from_utf8_lossy(&ghostnet(&["completions", shell]).stdout).contains("ghostnet"),
+            "{shell}"
+        );
+    }
+}
