@@ -2,5 +2,12 @@
 //! execute, outcome. Generic over ports; knows no AWS SDK and reads no clock but the port's.
 #![warn(missing_docs)]
 
+mod average;
 pub mod error;
+mod execute;
+pub mod invocation;
+mod load;
+mod observe;
 pub mod port;
+mod quiet;
+pub mod reconcile;

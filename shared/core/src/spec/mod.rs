@@ -218,6 +218,18 @@ impl Rule {
             Self::Scheduled(_) => None,
         }
     }
+
+    /// Whether an alarm can tell that this rule wants more: `apply` makes one for it, named
+    /// `ghostnet/<fleet>/<pool>/<policy>/out`. A series per instance has no metric that an alarm could watch.
+    #[must_use]
+    pub fn adds_on_alarm(&self) -> bool {
+        let watchable = |measure: &Measure| !matches!(measure.metric, Metric::Named { source: MetricSource::Instances, .. });
+        match self {
+            Self::TargetTracking(rule) => watchable(&rule.measure),
+            Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),
+            Self::Scheduled(_) => false,
+        }
+    }
 }
 
 /// What a policy looks at, and how it counts datapoints.

@@ -1,0 +1,143 @@
+//! Carries out a committed plan: each step idempotent, none started after the window, each outcome told or left open.
+//!
+//! The executor has no choice to make. What AWS definitely did or refused is an outcome; what nobody can know (a
+//! time-out, a lost answer) gets none: the step stays open and is looked up later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use ghostnet_core::id::{FleetId, InstanceId, StepId};
+use ghostnet_core::observation::{Offering, tag};
+use ghostnet_core::plan::{Action, Launch, Plan, Refusal, Step, StepOutcome};
+use ghostnet_core::state::{CapacityState, RecordedOutcome};
+
+use crate::error::{ErrorClass, PortError};
+use crate::invocation::Invocation;
+use crate::port::Ports;
+
+/// Steps under way at the same time. RunInstances has a bucket of five requests per account and region.
+const STEPS_AT_ONCE: usize = 4;
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Executed {
+    /// Outcomes of the steps that have one.
+    pub(crate) outcomes: BTreeMap<StepId, RecordedOutcome>,
+    /// Offerings that had no capacity.
+    pub(crate) exhausted: BTreeSet<Offering>,
+    /// What a person may want to know.
+    pub(crate) trouble: Vec<String>,
+}
+
+/// Carries out the steps of a committed plan. `loaded` is the state from before the commit.
+pub(crate) async fn execute<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, plan: &Plan, loaded: &CapacityState) -> Executed {
+    let run = |step: Step| async move {
+        let result = if ports.now() >= plan.execute_until {
+            Ok(Some(StepOutcome::NotSent))
+        } else if is_unsafe(&step, loaded) {
+            Ok(Some(refused(Refusal::Configuration, "GhostNetRefused", "the executor found no recorded drain")))
+        } else {
+            perform(ports, invocation, fleet, &step).await
+        };
+        (step, result)
+    };
+    let steps: Vec<_> = plan.steps.iter().cloned().map(run).collect();
+    let mut done = futures::stream::iter(steps).buffer_unordered(STEPS_AT_ONCE);
+    let mut executed = Executed::default();
+    while let Some((step, result)) = done.next().await {
+        executed.take(step, result, ports.now());
+    }
+    executed
+}
+
+impl Executed {
+    fn take(&mut self, step: Step, result: Result<Option<StepOutcome>, PortError>, at: jiff::Timestamp) {
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.trouble.push(format!("{} {}: {error}", step.action.kind(), step.id));
+                None
+            }
+        };
+        let Some(outcome) = outcome else { return };
+        match (&outcome, &step.action) {
+            (StepOutcome::NoCapacity { .. }, Action::Launch(launch)) => {
+                self.exhausted.insert(launch.offering.clone());
+            }
+            (StepOutcome::Refused { code, message, .. }, action) => {
+                self.trouble.push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
+            }
+            _ => {}
+        }
+        self.outcomes.insert(step.id, RecordedOutcome { outcome, at });
+    }
+}
+
+/// The second half of a pair of assertions; audit is the first.
+fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
+    let Action::Terminate { instances } = &step.action else { return false };
+    let drained = |id: &InstanceId| loaded.pools.get(&step.pool).and_then(|pool| pool.members.get(id)).is_some_and(|member| member.drain.is_some());
+    !instances.iter().all(drained)
+}
+
+/// One step. `Ok(None)`: done or not, nobody can know. `Err`: the same, with what the port said.
+async fn perform<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, step: &Step) -> Result<Option<StepOutcome>, PortError> {
+    let region = &invocation.region;
+    match &step.action {
+        Action::Launch(launch) => {
+            let tags = tags(invocation, fleet, step, launch);
+            match ports.launch(region, launch, &tags).await {
+                Ok(instances) => Ok(Some(StepOutcome::Launched { instances })),
+                Err(error) => launch_failed(error),
+            }
+        }
+        Action::Register { group, instances } => membership(ports.register(region, group, instances).await),
+        Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
+        Action::Terminate { instances } => match ports.terminate(region, instances).await {
+            Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
+            Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),
+            // a committed terminate is never dropped, whatever AWS says: it stays open and is sent again
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn launch_failed(error: PortError) -> Result<Option<StepOutcome>, PortError> {
+    match error.class {
+        ErrorClass::NoCapacity => Ok(Some(StepOutcome::NoCapacity { code: error.code })),
+        ErrorClass::Throttled => Ok(Some(refused(Refusal::Throttled, &error.code, &error.message))),
+        ErrorClass::Quota => Ok(Some(refused(Refusal::Quota, &error.code, &error.message))),
+        ErrorClass::Subnet => Ok(Some(refused(Refusal::Subnet, &error.code, &error.message))),
+        // what a launch does not find is its template, its image or its subnet
+        ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound => Ok(Some(refused(Refusal::Configuration, &error.code, &error.message))),
+        // the token was used: the launch may have happened, its instances are found by their tags
+        ErrorClass::Token | ErrorClass::Transient => Err(error),
+    }
+}
+
+fn membership(result: Result<(), PortError>) -> Result<Option<StepOutcome>, PortError> {
+    let Err(error) = result else { return Ok(Some(StepOutcome::Done)) };
+    let refusal = match error.class {
+        ErrorClass::Transient => return Err(error),
+        ErrorClass::Throttled => Refusal::Throttled,
+        ErrorClass::NotFound | ErrorClass::Invalid => Refusal::NotFound,
+        ErrorClass::Quota => Refusal::Quota,
+        ErrorClass::Denied | ErrorClass::NoCapacity | ErrorClass::Subnet | ErrorClass::Token => Refusal::Configuration,
+    };
+    Ok(Some(refused(refusal, &error.code, &error.message)))
+}
+
+fn refused(class: Refusal, code: &str, message: &str) -> StepOutcome {
+    StepOutcome::Refused { class, code: code.to_owned(), message: message.to_owned() }
+}
+
+fn tags(invocation: &Invocation, fleet: &FleetId, step: &Step, launch: &Launch) -> Vec<(&'static str, String)> {
+    vec![
+        (tag::INSTALLATION, invocation.installation.to_string()),
+        (tag::FLEET, fleet.to_string()),
+        (tag::POOL, step.pool.to_string()),
+        (tag::PLAN, step.id.plan.to_string()),
+        (tag::STEP, step.id.number.0.to_string()),
+        (tag::GENERATION, launch.generation.to_string()),
+    ]
+}

@@ -1,0 +1,215 @@
+//! What AWS says about fleets, asked in as few calls as possible: one listing of instances, one batch of alarm states, one
+//! batch of metrics for all of them; target health per group, because ELBv2 has no batch.
+//!
+//! A call that fails leaves its part unknown; it fails no look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
+use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
+use ghostnet_core::plan::Action;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::metric::{QueryShape, Stat};
+use jiff::Timestamp;
+
+use crate::average;
+use crate::invocation::Invocation;
+use crate::load::Fleet;
+use crate::port::{ListedInstance, MetricQuery, Ports, PublishedValue};
+use crate::quiet;
+
+/// Target groups asked at the same time.
+const GROUPS_AT_ONCE: usize = 8;
+
+/// Observes fleets that were just loaded. Every observation begins after its load.
+pub(crate) async fn observe<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal) -> BTreeMap<FleetId, Observation> {
+    let now = ports.now();
+    let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
+    let (instances, targets) = futures::join!(ports.instances(&invocation.region, &invocation.installation), read_targets(ports, invocation, fleets));
+    match instances {
+        Ok(listed) => sort_instances(listed, fleets, &mut seen),
+        Err(error) => tracing::warn!(%error, "instances are unknown"),
+    }
+    for (id, observation) in &mut seen {
+        let groups = fleets.get(id).into_iter().flat_map(|fleet| fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups));
+        observation.targets = groups.filter_map(|group| targets.get(group).map(|targets| (group.clone(), targets.clone()))).collect();
+    }
+    read_alarms(ports, invocation, fleets, signal, now, &mut seen).await;
+    read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
+    read_recorded_plans(ports, fleets, &mut seen).await;
+    seen
+}
+
+async fn read_targets<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>) -> BTreeMap<TargetGroupArn, Vec<Target>> {
+    let groups: BTreeSet<&TargetGroupArn> = fleets.values().flat_map(|fleet| fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups)).collect();
+    let ask = |group: TargetGroupArn| async move {
+        match ports.targets(&invocation.region, &group).await {
+            Ok(targets) => Some((group, targets)),
+            Err(error) => {
+                tracing::warn!(%error, %group, "targets are unknown");
+                None
+            }
+        }
+    };
+    let asked: Vec<_> = groups.into_iter().cloned().map(ask).collect();
+    futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE).filter_map(|answer| async { answer }).collect().await
+}
+
+/// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
+fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    for observation in seen.values_mut() {
+        observation.instances = Some(Vec::new());
+    }
+    for ListedInstance { fleet, mut instance, tag_keys } in listed {
+        let Some(id) = fleet else { continue };
+        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else { continue };
+        let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
+        instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
+        observation.instances.get_or_insert_default().push(instance);
+    }
+    for instances in seen.values_mut().filter_map(|observation| observation.instances.as_mut()) {
+        // pages come in any order; a decision must not depend on it
+        instances.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+}
+
+async fn read_alarms<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal, now: Timestamp, seen: &mut BTreeMap<FleetId, Observation>) {
+    // alarm states only tell whether a fleet is quiet; one whose metrics are read anyway needs none
+    let asked = fleets.iter().filter(|(id, fleet)| !quiet::reads_anyway(id, fleet, signal, now));
+    let by_fleet: Vec<(FleetId, Vec<AlarmName>)> = asked.map(|(id, fleet)| (id.clone(), quiet::alarms(fleet))).collect();
+    let names: Vec<AlarmName> = by_fleet.iter().flat_map(|(_, names)| names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
+    if names.is_empty() {
+        return;
+    }
+    match ports.alarm_states(&invocation.region, &names).await {
+        Ok(states) => {
+            for (id, names) in by_fleet {
+                if let Some(observation) = seen.get_mut(&id) {
+                    observation.alarms = names.into_iter().filter_map(|name| Some((name.clone(), *states.get(&name)?))).collect();
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "alarm states are unknown"),
+    }
+}
+
+/// One query, and where its answer goes.
+struct Asked {
+    fleet: FleetId,
+    pool: PoolId,
+    policy: PolicyId,
+    /// For a series per instance: the metric, and how many queries follow for it.
+    averaged: Option<Stat>,
+    queries: usize,
+}
+
+async fn read_metrics<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal, now: Timestamp, seen: &mut BTreeMap<FleetId, Observation>) {
+    let (mut asked, mut queries) = (Vec::new(), Vec::new());
+    for (id, fleet) in fleets {
+        let Some(observation) = seen.get(id) else { continue };
+        if quiet::reads_anyway(id, fleet, signal, now) || !quiet::all_ok(fleet, observation) {
+            ask_fleet(id, fleet, observation, &mut asked, &mut queries);
+        }
+    }
+    if queries.is_empty() {
+        return;
+    }
+    let answers = match ports.series(&invocation.region, &queries, now).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            tracing::warn!(%error, "metrics are unknown");
+            vec![Series::Failed { why: error.code }; queries.len()]
+        }
+    };
+    let mut answers = answers.into_iter();
+    let mut published = Vec::new();
+    for Asked { fleet, pool, policy, averaged, queries } in asked {
+        let own: Vec<Series> = answers.by_ref().take(queries).collect();
+        let series = match averaged {
+            None => own.into_iter().next().unwrap_or(Series::Failed { why: "no answer".to_owned() }),
+            Some(stat) => {
+                let series = average::over_instances(&own, stat.period);
+                published.extend(average::published(&series, &stat, &fleet, &pool));
+                series
+            }
+        };
+        if let Some(observation) = seen.get_mut(&fleet) {
+            observation.series.entry(pool).or_default().insert(policy, series);
+        }
+    }
+    publish(ports, invocation, &published).await;
+}
+
+fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut Vec<Asked>, queries: &mut Vec<MetricQuery>) {
+    for pool in &fleet.spec.pools {
+        for policy in &pool.policies {
+            let Some(measure) = policy.rule.measure() else { continue };
+            let points = u32::from(measure.out.of.max(measure.in_.of));
+            let first = queries.len();
+            let averaged = match measure.metric.query(id, pool, &fleet.stored.resolved) {
+                QueryShape::PerInstance(stat) => {
+                    for instance in measured_instances(fleet, observation, pool) {
+                        queries.push(MetricQuery { shape: QueryShape::Stat(of_instance(&stat, &instance)), points });
+                    }
+                    Some(stat)
+                }
+                shape => {
+                    queries.push(MetricQuery { shape, points });
+                    None
+                }
+            };
+            let count = queries.len().saturating_sub(first);
+            asked.push(Asked { fleet: id.clone(), pool: pool.id.clone(), policy: policy.id.clone(), averaged, queries: count });
+        }
+    }
+}
+
+/// Instances whose own series count: running members that neither leave nor warm up.
+fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &ghostnet_core::spec::PoolSpec) -> Vec<InstanceId> {
+    let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
+    let counts = |instance: &&Instance| {
+        let settled = members.and_then(|members| members.get(&instance.id)).is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none());
+        instance.state == InstanceState::Running && settled && observation.observed_at >= pool.warmup.after(instance.launched_at)
+    };
+    observation.instances.iter().flatten().filter(counts).map(|instance| instance.id.clone()).collect()
+}
+
+fn of_instance(stat: &Stat, instance: &InstanceId) -> Stat {
+    let mut stat = stat.clone();
+    stat.dimensions.insert("InstanceId".to_owned(), instance.to_string());
+    stat
+}
+
+async fn publish<P: Ports>(ports: &P, invocation: &Invocation, values: &[PublishedValue]) {
+    // several functions would publish the same minute several times; tick alone may
+    if values.is_empty() || invocation.function != "tick" {
+        return;
+    }
+    if let Err(error) = ports.publish(&invocation.region, values).await {
+        tracing::warn!(%error, "averages were not published");
+    }
+}
+
+/// Which plans that instance tags name are on record; asked only where an instance is otherwise unexplained.
+async fn read_recorded_plans<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    for (id, observation) in seen {
+        let Some(fleet) = fleets.get(id) else { continue };
+        let plans = unexplained_plans(fleet, observation);
+        if plans.is_empty() {
+            continue;
+        }
+        match ports.recorded_plans(id, &plans).await {
+            Ok(recorded) => observation.recorded_plans = recorded,
+            Err(error) => tracing::warn!(%error, fleet = %id, "which plans are on record is unknown"),
+        }
+    }
+}
+
+fn unexplained_plans(fleet: &Fleet, observation: &Observation) -> BTreeSet<PlanId> {
+    let member = |instance: &Instance| fleet.state.pools.values().any(|pool| pool.members.contains_key(&instance.id));
+    let open = |plan: &PlanId| fleet.state.open.iter().any(|open| open.step.id.plan == *plan && matches!(open.step.action, Action::Launch(_)));
+    let strangers = observation.instances.iter().flatten().filter(|instance| !instance.state.is_gone() && !member(instance));
+    strangers.filter_map(|instance| instance.plan.clone()).filter(|plan| !open(plan)).collect()
+}

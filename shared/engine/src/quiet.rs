@@ -1,0 +1,54 @@
+//! When metrics are read: every look while anything happens, every few minutes while a fleet is quiet, because each read
+//! costs money.
+//!
+//! Quiet means: no open step, nobody coming or leaving, no pending recommendation, every alarm `OK`. Which minute a quiet
+//! fleet is read follows from its id, so that a thousand fleets spread over the minutes without remembering anything.
+
+use ghostnet_core::id::{AlarmName, FleetId, digest};
+use ghostnet_core::observation::Observation;
+use ghostnet_core::signal::{AlarmState, Signal};
+use ghostnet_core::state::Member;
+use jiff::Timestamp;
+
+use crate::load::Fleet;
+
+/// Whether this look reads the fleet's metrics without asking its alarms first.
+pub(crate) fn reads_anyway(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> bool {
+    let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
+    somebody_asks || is_due(id, fleet, now) || !is_settled(fleet)
+}
+
+/// Whether every alarm of the fleet is known to be `OK`. A fleet without alarms has nothing that would wake it, so it is
+/// never quiet.
+pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
+    let names = alarms(fleet);
+    !names.is_empty() && names.iter().all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
+}
+
+/// The alarms that `apply` made for the fleet's policies.
+pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
+    let mut names = Vec::new();
+    for pool in &fleet.spec.pools {
+        for policy in pool.policies.iter().filter(|policy| policy.rule.adds_on_alarm()) {
+            names.push(AlarmName::new(format!("ghostnet/{}/{}/{}/out", fleet.spec.id, pool.id, policy.id)));
+        }
+    }
+    names
+}
+
+fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
+    let every = i64::from(fleet.spec.quiet_poll.0 / 60).max(1);
+    let offset = i64::from(digest(id.as_str()).bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))));
+    now.as_second().div_euclid(60).wrapping_add(offset).rem_euclid(every) == 0
+}
+
+fn is_settled(fleet: &Fleet) -> bool {
+    let moving = |member: &Member| member.drain.is_some() || member.unready.is_some() || member.served_since.is_none() || member.gone;
+    fleet.existed
+        && fleet.state.open.is_empty()
+        && fleet.state.pools.values().all(|pool| {
+            let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.desired);
+            let complete = u32::try_from(pool.members.len()) == Ok(pool.desired);
+            wanted && complete && !pool.members.values().any(moving)
+        })
+}

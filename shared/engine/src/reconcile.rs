@@ -1,0 +1,319 @@
+//! Load, observe, decide, audit, commit, execute, outcome: the whole way, for many fleets at once.
+//!
+//! Fleets are loaded and observed together and then decided one by one. A fleet that loses its commit, or whose launch
+//! found no capacity, is loaded and observed again alone: an observation always begins after its load.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use ghostnet_core::audit::audit;
+use ghostnet_core::decide::{Decision, Situation, decide};
+use ghostnet_core::id::FleetId;
+use ghostnet_core::observation::Observation;
+use ghostnet_core::plan::{Action, StepOutcome};
+use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
+use ghostnet_core::signal::Signal;
+use ghostnet_core::state::SCHEMA;
+use jiff::Timestamp;
+
+use crate::execute::{Executed, execute};
+use crate::invocation::{Invocation, Preview, ReconcileError, Report, plan_id};
+use crate::load::{Fleet, load};
+use crate::observe::observe;
+use crate::port::{Commit, CommitResult, Look, Ports};
+
+/// A commit lost this often in a row is given up; another invocation is at work and will go on.
+pub const CONFLICTS_MAX: u32 = 3;
+/// Rounds in which a launch that found no capacity is decided again around the exhausted offering.
+pub const CAPACITY_ROUNDS_MAX: u32 = 5;
+/// Fleets that commit and execute at the same time.
+const FLEETS_AT_ONCE: usize = 8;
+
+/// Looks at these fleets and does what is due. One fleet's failure stops no other.
+pub async fn reconcile<P: Ports>(ports: &P, invocation: &Invocation, fleets: &[FleetId], signal: &Signal) -> BTreeMap<FleetId, Result<Report, ReconcileError>> {
+    let looked = match look(ports, invocation, fleets, signal).await {
+        Ok(looked) => looked,
+        Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
+    };
+    let work: Vec<_> = looked
+        .into_iter()
+        .map(|(id, seen)| async move {
+            let result = match seen {
+                Ok(seen) => act_on(ports, invocation, &id, seen, signal).await,
+                Err(error) => Err(error),
+            };
+            (id, result)
+        })
+        .collect();
+    let results: BTreeMap<_, _> = futures::stream::iter(work).buffer_unordered(FLEETS_AT_ONCE).collect().await;
+    note_looks(ports, &results).await;
+    results
+}
+
+/// What would be decided for a fleet now, without committing or acting.
+///
+/// # Errors
+/// What stands in the way of a decision.
+pub async fn preview<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, signal: &Signal) -> Result<Preview, ReconcileError> {
+    let seen = look_at_one(ports, invocation, fleet, signal).await?;
+    let attempt = Attempt::new(ports, invocation, fleet, &seen, signal, 0).await;
+    let decision = attempt.decide();
+    let violations = audit(&attempt.situation(), &decision);
+    Ok(Preview { inputs: attempt.inputs(), decision, violations })
+}
+
+/// A fleet as loaded and then observed.
+struct Seen {
+    fleet: Fleet,
+    observation: Observation,
+}
+
+async fn look<P: Ports>(ports: &P, invocation: &Invocation, fleets: &[FleetId], signal: &Signal) -> Result<BTreeMap<FleetId, Result<Seen, ReconcileError>>, ReconcileError> {
+    let loaded = load(ports, fleets, ports.now()).await?;
+    let mut results = BTreeMap::new();
+    let mut ready = BTreeMap::new();
+    for (id, fleet) in loaded {
+        match fleet {
+            Ok(fleet) => drop(ready.insert(id, fleet)),
+            Err(error) => drop(results.insert(id, Err(error))),
+        }
+    }
+    let mut observations = if ready.is_empty() { BTreeMap::new() } else { observe(ports, invocation, &ready, signal).await };
+    for (id, fleet) in ready {
+        let observation = observations.remove(&id).unwrap_or_else(|| Observation::unknown(ports.now()));
+        results.insert(id, Ok(Seen { fleet, observation }));
+    }
+    Ok(results)
+}
+
+async fn look_at_one<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, signal: &Signal) -> Result<Seen, ReconcileError> {
+    let mut looked = look(ports, invocation, std::slice::from_ref(fleet), signal).await?;
+    looked.remove(fleet).unwrap_or(Err(ReconcileError::NoSuchFleet))
+}
+
+/// Decides and acts until nothing more is due now, others win too often, or the rounds are used up.
+async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen: Seen, signal: &Signal) -> Result<Report, ReconcileError> {
+    let (mut seen, mut conflicts, mut rounds, mut attempts) = (seen, 0, 0, 0);
+    loop {
+        let attempt = Attempt::new(ports, invocation, id, &seen, signal, attempts).await;
+        attempts += 1;
+        let mut report = match attempt.commit(ports).await? {
+            Committed::Nothing(decision) => return Ok(attempt.report(decision, false, Executed::default(), conflicts)),
+            Committed::Lost => {
+                conflicts += 1;
+                if conflicts >= CONFLICTS_MAX {
+                    return Err(ReconcileError::Conflict(conflicts));
+                }
+                seen = look_again(ports, invocation, id, signal).await?;
+                continue;
+            }
+            Committed::Won(decision) => attempt.execute(ports, decision, conflicts).await,
+        };
+        rounds += 1;
+        if !std::mem::take(&mut report.again) || rounds >= CAPACITY_ROUNDS_MAX {
+            return Ok(report.report);
+        }
+        match look_again(ports, invocation, id, signal).await {
+            Ok(again) => seen = again,
+            Err(_) => return Ok(report.report),
+        }
+    }
+}
+
+async fn look_again<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, signal: &Signal) -> Result<Seen, ReconcileError> {
+    if ports.now() >= invocation.execute_until(ports.now()) {
+        return Err(ReconcileError::OutOfTime);
+    }
+    look_at_one(ports, invocation, id, signal).await
+}
+
+/// One decision about one fleet: what it is made from, and its id.
+struct Attempt<'a> {
+    invocation: &'a Invocation,
+    id: &'a FleetId,
+    seen: &'a Seen,
+    observation: Observation,
+    signal: &'a Signal,
+    now: Timestamp,
+    execute_until: Timestamp,
+    writer: ghostnet_core::id::WriterId,
+    plan_id: ghostnet_core::id::PlanId,
+}
+
+enum Committed {
+    Nothing(Decision),
+    Won(Decision),
+    Lost,
+}
+
+struct Acted {
+    report: Report,
+    /// A launch found no capacity: decide again at once, around it.
+    again: bool,
+}
+
+impl<'a> Attempt<'a> {
+    async fn new<P: Ports>(ports: &P, invocation: &'a Invocation, id: &'a FleetId, seen: &'a Seen, signal: &'a Signal, number: u32) -> Self {
+        let now = ports.now();
+        let writer = invocation.writer(id, number);
+        let plan_id = plan_id(now, &writer);
+        let execute_until = invocation.execute_until(now);
+        let observation = seen.observation.clone();
+        let mut attempt = Self { invocation, id, seen, observation, signal, now, execute_until, writer, plan_id };
+        attempt.ask_what_ran_out(ports).await;
+        attempt
+    }
+
+    /// Offerings without capacity matter only when something is launched, so they are read only then.
+    async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P) {
+        let launches = self.decide().plan.steps.iter().any(|step| matches!(step.action, Action::Launch(_)));
+        if !launches {
+            return;
+        }
+        match ports.exhausted(&self.invocation.region, self.now).await {
+            Ok(exhausted) => self.observation.exhausted = exhausted,
+            Err(error) => tracing::warn!(%error, "exhausted offerings are unknown"),
+        }
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        let Fleet { stored, spec, state, traffic, .. } = &self.seen.fleet;
+        Situation {
+            installation: &self.invocation.installation,
+            spec,
+            resolved: &stored.resolved,
+            retiring: stored.retiring,
+            state,
+            traffic,
+            observation: &self.observation,
+            signal: self.signal,
+            now: self.now,
+            execute_until: self.execute_until,
+            plan_id: &self.plan_id,
+        }
+    }
+
+    fn inputs(&self) -> Inputs {
+        let Fleet { stored, state, traffic, .. } = &self.seen.fleet;
+        Inputs {
+            installation: self.invocation.installation.clone(),
+            spec_version: stored.version,
+            spec: stored.spec.clone(),
+            resolved: stored.resolved.clone(),
+            retiring: stored.retiring,
+            state: state.clone(),
+            traffic: traffic.clone(),
+            observation: self.observation.clone(),
+            signal: self.signal.clone(),
+            now: self.now,
+            execute_until: self.execute_until,
+            plan_id: self.plan_id.clone(),
+        }
+    }
+
+    fn decide(&self) -> Decision {
+        decide(&self.situation())
+    }
+
+    async fn commit<P: Ports>(&self, ports: &P) -> Result<Committed, ReconcileError> {
+        let decision = self.decide();
+        let fleet = &self.seen.fleet;
+        if !decision.changes(&fleet.state) && fleet.merged.is_empty() && fleet.existed {
+            return Ok(Committed::Nothing(decision));
+        }
+        let mut record = self.record(&decision)?;
+        let violations = audit(&self.situation(), &decision);
+        if !violations.is_empty() {
+            record.violations.clone_from(&violations);
+            ports.record(&record).await?;
+            return Err(ReconcileError::Audit(violations));
+        }
+        let commit = Commit {
+            fleet: self.id.clone(),
+            read_generation: fleet.existed.then_some(fleet.state.generation),
+            state: self.committed_state(&decision),
+            merged: fleet.merged.clone(),
+            read_epoch: fleet.traffic.epoch,
+            read_spec: fleet.stored.version,
+            record,
+            writer: self.writer.clone(),
+        };
+        match ports.commit(&commit).await? {
+            CommitResult::Committed => Ok(Committed::Won(decision)),
+            CommitResult::Conflict => Ok(Committed::Lost),
+        }
+    }
+
+    /// Merged outcomes alone are worth a commit too, and every commit has its own generation.
+    fn committed_state(&self, decision: &Decision) -> ghostnet_core::state::CapacityState {
+        let mut state = decision.state.clone();
+        state.generation = self.seen.fleet.state.generation.next();
+        state
+    }
+
+    fn record(&self, decision: &Decision) -> Result<DecisionRecord, ReconcileError> {
+        let digest = decision_digest(decision).map_err(|error| ReconcileError::Record(error.to_string()))?;
+        Ok(DecisionRecord {
+            schema: SCHEMA,
+            id: self.plan_id.clone(),
+            fleet: self.id.clone(),
+            at: self.now,
+            function: self.invocation.function.to_owned(),
+            signal: self.signal.clone(),
+            build: self.invocation.build.clone(),
+            generation: self.seen.fleet.state.generation,
+            pools: decision.pools.clone(),
+            plan: decision.plan.clone(),
+            violations: Vec::new(),
+            outcomes: Vec::new(),
+            count: 1,
+            until: self.now,
+            inputs: Some(self.inputs()),
+            decision_digest: digest,
+        })
+    }
+
+    async fn execute<P: Ports>(&self, ports: &P, decision: Decision, conflicts: u32) -> Acted {
+        if decision.plan.steps.is_empty() {
+            return Acted { report: self.report(decision, true, Executed::default(), conflicts), again: false };
+        }
+        let mut executed = execute(ports, self.invocation, self.id, &decision.plan, &self.seen.fleet.state).await;
+        for offering in &executed.exhausted {
+            if let Err(error) = ports.note_exhausted(&self.invocation.region, offering, self.now).await {
+                tracing::warn!(%error, "an exhausted offering was not remembered");
+            }
+        }
+        if let Err(error) = ports.record_outcomes(self.id, &self.plan_id, &executed.outcomes).await {
+            // the steps stay open and the next look finds out what they did
+            executed.trouble.push(format!("outcomes were not recorded: {error}"));
+        }
+        let again = executed.outcomes.values().any(|recorded| matches!(recorded.outcome, StepOutcome::NoCapacity { .. }));
+        Acted { report: self.report(decision, true, executed, conflicts), again }
+    }
+
+    fn report(&self, decision: Decision, committed: bool, executed: Executed, conflicts: u32) -> Report {
+        let findings = decision.pools.values().flat_map(|pool| &pool.findings);
+        let alerts = findings.filter(|finding| finding.is_alert()).map(ToString::to_string).collect();
+        let sent = if committed { decision.plan.steps.len() } else { 0 };
+        Report { plan: self.plan_id.clone(), decision, committed, sent, trouble: executed.trouble, alerts, conflicts }
+    }
+}
+
+/// Counts unchanged holds on their records. Looks that read no metrics evaluated nothing and are not noted.
+async fn note_looks<P: Ports>(ports: &P, results: &BTreeMap<FleetId, Result<Report, ReconcileError>>) {
+    let now = ports.now();
+    let mut looks = Vec::new();
+    for (id, report) in results.iter().filter_map(|(id, result)| Some((id, result.as_ref().ok()?))) {
+        let evaluated = report.decision.pools.values().any(|pool| pool.recommended.is_some());
+        if evaluated || report.committed {
+            let hold = report.decision.state.last_hold.as_ref().filter(|_| !report.committed).map(|hold| hold.record.clone());
+            looks.push(Look { fleet: id.clone(), hold, at: now });
+        }
+    }
+    if looks.is_empty() {
+        return;
+    }
+    if let Err(error) = ports.note_looks(&looks).await {
+        tracing::warn!(%error, "looks were not noted");
+    }
+}
