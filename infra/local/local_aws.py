@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -18,8 +19,6 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCAL = ROOT / ".local"
-STATE = LOCAL / "state.json"
 BIN = Path(sys.executable).parent
 
 HOST = "127.0.0.1"
@@ -31,261 +30,271 @@ STACK = os.environ.get("GHOSTNET_STACK", "ghostnet")
 NETWORK_STACK = "ghostnet-demo"
 NETWORK_TEMPLATE = ROOT / "infra" / "demo" / "network.yaml"
 READY_WITHIN = 60
+STOPPED_WITHIN = 10
+# the functions run as processes of this machine, so they have to be built for it
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
 class LocalAwsError(Exception):
     """Something that the person at the terminal can understand and mend."""
 
 
-# --- what is told to whom ---
+class LocalAws:
+    """One pair of emulators with its folder of state and logs."""
+
+    def __init__(self, name):
+        self.folder = ROOT / ".local" / name
+        self._state_file = self.folder / "state.json"
+        try:
+            self._state = json.loads(self._state_file.read_text())
+        except FileNotFoundError:
+            self._state = {}
+
+    # --- who talks to it ---
+
+    def exports(self):
+        """The variables that make the SAM CLI, the SDKs and `ghostnet` use it."""
+        return {
+            "AWS_ENDPOINT_URL": self._url("others"),
+            "AWS_ENDPOINT_URL_EC2": self._url("ec2"),
+            "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._url("ec2"),
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "GHOSTNET_STACK": STACK,
+        }
+
+    def environment(self):
+        """This process's environment, with the local AWS in place of any real one."""
+        return {**_without_aws(), **self.exports()}
+
+    def client(self, service, *, home=None):
+        """A boto3 client. `home="ec2"` asks moto for a service that usually is ministack's."""
+        import boto3
+
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self._url(home or ("ec2" if service in ("ec2", "elbv2") else "others")),
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    def _url(self, part):
+        return f"http://{HOST}:{self._state[part]['port']}"
+
+    # --- its processes ---
+
+    def is_running(self):
+        return all(_is_running(self._state.get(part)) for part in ("ec2", "others"))
+
+    def start(self):
+        """Starts what does not run yet."""
+        if self.is_running():
+            return
+        self.stop()
+        scratch = self.folder / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        # both make ARNs, so they have to agree on the account
+        env = {
+            **_without_aws(),
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "TMPDIR": str(scratch),
+        }
+        try:
+            port = _free_port(EC2_PORT)
+            command = [sys.executable, str(Path(__file__).with_name("ec2.py")), "-H", HOST, "-p", str(port)]
+            self._start("ec2", command, env, port, "/moto-api/")
+
+            port = _free_port(OTHERS_PORT)
+            # the functions inherit this environment: that is how they find EC2 elsewhere
+            env |= {
+                "BIND_HOST": HOST,
+                "GATEWAY_PORT": str(port),
+                "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+                "AWS_ENDPOINT_URL_EC2": self._url("ec2"),
+                "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._url("ec2"),
+            }
+            self._start("others", [str(BIN / "ministack")], env, port, "/_ministack/health")
+        except BaseException:
+            self.stop()
+            raise
+        say(f"[ok] local AWS: EC2/ELBv2 {self._url('ec2')}, everything else {self._url('others')}")
+
+    def _start(self, part, command, env, port, health):
+        log = self.folder / f"{part}.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=self.folder,
+                # Ctrl-C is for the one who asked, who then stops these in order
+                start_new_session=True,
+            )
+        self._state[part] = {"pid": process.pid, "started": _started(process.pid), "port": port}
+        self._state_file.write_text(json.dumps(self._state, indent=2) + "\n")
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise LocalAwsError(f"{command[0]} ended at once\n  hint: read {_shown(log)}")
+            try:
+                with urllib.request.urlopen(f"http://{HOST}:{port}{health}", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        raise LocalAwsError(f"{command[0]} did not answer within {READY_WITHIN} s\n  hint: read {_shown(log)}")
+
+    def stop(self):
+        """Stops what was started here, and nothing else. Returns whether anything ran."""
+        ran = False
+        for part in ("others", "ec2"):
+            entry = self._state.pop(part, None)
+            if not _is_running(entry):
+                continue
+            ran = True
+            _signal_group(entry["pid"], signal.SIGTERM)
+            deadline = time.monotonic() + STOPPED_WITHIN
+            while _is_running(entry) and time.monotonic() < deadline:
+                # our own child stays in the process table until it is waited for
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(entry["pid"], os.WNOHANG)
+                time.sleep(0.1)
+            _signal_group(entry["pid"], signal.SIGKILL)
+        self._state_file.unlink(missing_ok=True)
+        return ran
+
+    # --- what is deployed into it ---
+
+    def build(self):
+        """Builds the functions as `sam deploy` wants them."""
+        overrides = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
+        took = self.run("sam build", [str(BIN / "sam"), "build", *overrides], "build.log")
+        say(f"[ok] built 3 functions ({duration(took)})")
+
+    def deploy(self):
+        """Deploys GhostNet's template as a user would, and returns the stack's outputs."""
+        command = [
+            str(BIN / "sam"), "deploy", "--stack-name", STACK, "--region", REGION, "--parameter-overrides",
+            f"Architecture={ARCHITECTURE}", "AlarmDelivery=Sns", "TableDeletionProtection=false",
+        ]
+        took = self.run("sam deploy", command, "deploy.log")
+        cloudformation = self.client("cloudformation")
+        resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        say(f"[ok] deployed stack {STACK}: {len(resources)} resources ({duration(took)})")
+        return _outputs(cloudformation, STACK)
+
+    def deploy_network(self, installation):
+        """Deploys the demo network. EC2 and ELBv2 live in moto, so moto's CloudFormation has to make them."""
+        cloudformation = self.client("cloudformation", home="ec2")
+        try:
+            made = _outputs(cloudformation, NETWORK_STACK)
+        except cloudformation.exceptions.ClientError:
+            cloudformation.create_stack(
+                StackName=NETWORK_STACK,
+                TemplateBody=NETWORK_TEMPLATE.read_text(),
+                Parameters=[{"ParameterKey": "Installation", "ParameterValue": installation}],
+            )
+            made = _outputs(cloudformation, NETWORK_STACK)
+            say(f"[ok] deployed stack {NETWORK_STACK}: 3 subnets in 3 zones, a launch template, a target group")
+        # moto drops the tags that a template gives to a target group
+        self.client("elbv2").add_tags(
+            ResourceArns=[made["TargetGroupArn"]], Tags=[{"Key": "ghostnet:installation", "Value": installation}]
+        )
+        return made
+
+    def up(self):
+        """Starts and deploys everything; returns the outputs of the stack and of the network."""
+        self.start()
+        self.build()
+        stack = self.deploy()
+        return stack, self.deploy_network(stack["InstallationId"])
+
+    def run(self, title, command, log_name):
+        """Runs one long step: its output goes to a log, and a dot every five seconds says that it lives."""
+        log = self.folder / log_name
+        began = time.monotonic()
+        print(f"     {title} ", end="", file=sys.stderr, flush=True)
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment(), cwd=ROOT
+            )
+            try:
+                while process.poll() is None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(timeout=5)
+                        break
+                    print(".", end="", file=sys.stderr, flush=True)
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+            finally:
+                print(file=sys.stderr, flush=True)
+        if process.returncode != 0:
+            tail = "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+            raise LocalAwsError(f"{title} failed:\n{tail}\n  hint: read {_shown(log)}")
+        return time.monotonic() - began
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+def _outputs(cloudformation, stack):
+    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    if not found["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
+        raise LocalAwsError(f"stack {stack} is {found['StackStatus']}")
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
 
-def exports(state):
-    """The variables that make the SAM CLI, the SDKs and `ghostnet` use the local AWS."""
-    return {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{state['others']['port']}",
-        "AWS_ENDPOINT_URL_EC2": f"http://{HOST}:{state['ec2']['port']}",
-        "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": f"http://{HOST}:{state['ec2']['port']}",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "GHOSTNET_STACK": STACK,
-    }
+def _without_aws():
+    """This process's environment without anything that could lead to a real AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GHOSTNET_"))}
+    # an absolute target folder would break `sam build`
+    kept.pop("CARGO_TARGET_DIR", None)
+    # cargo-lambda and zig stand beside this interpreter
+    return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", "SAM_CLI_TELEMETRY": "0"}
 
 
-def environment(state):
-    """This process's environment, with the local AWS in place of any real one."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # cargo-lambda and zig stand beside this interpreter; an absolute target folder would break `sam build`
-    inherited.pop("CARGO_TARGET_DIR", None)
-    inherited["PATH"] = f"{BIN}{os.pathsep}{inherited.get('PATH', '')}"
-    return {**inherited, **exports(state), "SAM_CLI_TELEMETRY": "0", "PYTHONUNBUFFERED": "1"}
-
-
-def client(state, service, *, emulator=None):
-    """A boto3 client of the local AWS. `emulator="ec2"` asks moto for a service that it is not the home of."""
-    import boto3
-
-    home = emulator or ("ec2" if service in ("ec2", "elbv2") else "others")
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=f"http://{HOST}:{state[home]['port']}",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
-
-
-# --- processes ---
-
-
-def load_state():
-    try:
-        return json.loads(STATE.read_text())
-    except FileNotFoundError:
-        return {}
-
-
-def save_state(state):
-    LOCAL.mkdir(exist_ok=True)
-    STATE.write_text(json.dumps(state, indent=2) + "\n")
-
-
-def started_at(pid):
-    """When the process began, as `ps` words it: a process id alone may long belong to somebody else."""
+def _started(pid):
+    """When the process began, as `ps` words it: its id alone may long belong to somebody else."""
     shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout.strip()
 
 
-def is_running(entry):
-    return bool(entry) and bool(entry["started"]) and started_at(entry["pid"]) == entry["started"]
+def _is_running(entry):
+    return bool(entry) and bool(entry["started"]) and _started(entry["pid"]) == entry["started"]
 
 
-def free_port(wanted):
+def _signal_group(pid, number):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _free_port(wanted):
     for port in range(wanted, wanted + 100):
-        with socket.socket() as probe:
+        with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                return port
+            probe.bind((HOST, port))
+            return port
     raise LocalAwsError(f"no free port from {wanted} to {wanted + 99}")
 
 
-def start(name, command, env, port, health):
-    log = LOCAL / f"{name}.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=LOCAL,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise LocalAwsError(f"{name} ended at once\n  hint: read {log.relative_to(ROOT)}")
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}{health}", timeout=2):
-                return {"pid": process.pid, "started": started_at(process.pid), "port": port}
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGKILL)
-    raise LocalAwsError(f"{name} did not answer within {READY_WITHIN} s\n  hint: read {log.relative_to(ROOT)}")
-
-
-def start_both():
-    """Starts what does not run yet and returns the state."""
-    LOCAL.mkdir(exist_ok=True)
-    state = load_state()
-    if is_running(state.get("ec2")) and is_running(state.get("others")):
-        return state
-    stop_both(state)
-
-    ec2_port = free_port(EC2_PORT)
-    others_port = free_port(OTHERS_PORT)
-    ports = {"ec2": {"port": ec2_port}, "others": {"port": others_port}}
-    scratch = LOCAL / "tmp"
-    scratch.mkdir(exist_ok=True)
-    env = environment(ports)
-    # both make ARNs: they have to agree on the account
-    env |= {"MINISTACK_ACCOUNT_ID": ACCOUNT, "MINISTACK_REGION": REGION, "TMPDIR": str(scratch)}
-
-    state = {}
-    # moto must not be told to ask itself, nor to ask ministack
-    plain = {name: value for name, value in env.items() if not name.startswith("AWS_ENDPOINT_URL")}
-    command = [sys.executable, str(Path(__file__).with_name("ec2.py")), "-H", HOST, "-p", str(ec2_port)]
-    state["ec2"] = start("ec2", command, plain, ec2_port, "/moto-api/")
-    save_state(state)
-    # the functions inherit this environment: that is how they find EC2 elsewhere
-    env |= {"BIND_HOST": HOST, "GATEWAY_PORT": str(others_port)}
-    state["others"] = start("others", [str(BIN / "ministack")], env, others_port, "/_ministack/health")
-    save_state(state)
-    return state
-
-
-def stop_both(state):
-    for name in ("others", "ec2"):
-        entry = state.pop(name, None)
-        if not is_running(entry):
-            continue
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(entry["pid"], signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while is_running(entry) and time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(entry["pid"], os.WNOHANG)
-            time.sleep(0.1)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(entry["pid"], signal.SIGKILL)
-    STATE.unlink(missing_ok=True)
-
-
-# --- stacks ---
-
-
-def run(title, command, state, log_name):
-    """Runs one long step: its output goes to a log, and a dot every five seconds says that it lives."""
-    log = LOCAL / log_name
-    began = time.monotonic()
-    print(f"     {title} ", end="", file=sys.stderr, flush=True)
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment(state), cwd=ROOT
-        )
-        try:
-            while True:
-                try:
-                    code = process.wait(timeout=5)
-                    break
-                except subprocess.TimeoutExpired:
-                    print(".", end="", file=sys.stderr, flush=True)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        finally:
-            print(file=sys.stderr, flush=True)
-    if code != 0:
-        tail = "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
-        raise LocalAwsError(f"{title} failed:\n{tail}\n  hint: read {log.relative_to(ROOT)}")
-    return time.monotonic() - began
-
-
-def build(state):
-    took = run("sam build", [str(BIN / "sam"), "build"], state, "build.log")
-    say(f"[ok] built 3 functions ({duration(took)})")
-
-
-def deploy(state):
-    """Deploys GhostNet's own template, as a user would, and returns the stack's outputs."""
-    command = [
-        str(BIN / "sam"), "deploy", "--stack-name", STACK, "--region", REGION,
-        "--parameter-overrides", "AlarmDelivery=Sns", "TableDeletionProtection=false", "LogLevel=info",
-    ]
-    took = run("sam deploy", command, state, "deploy.log")
-    cloudformation = client(state, "cloudformation")
-    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    say(f"[ok] deployed stack {STACK}: {len(resources)} resources ({duration(took)})")
-    return outputs(cloudformation, STACK)
-
-
-def deploy_network(state, installation):
-    """Deploys the demo network. EC2 and ELBv2 live in moto, so its CloudFormation has to make them."""
-    cloudformation = client(state, "cloudformation", emulator="ec2")
-    try:
-        made = outputs(cloudformation, NETWORK_STACK)
-    except cloudformation.exceptions.ClientError:
-        cloudformation.create_stack(
-            StackName=NETWORK_STACK,
-            TemplateBody=NETWORK_TEMPLATE.read_text(),
-            Parameters=[{"ParameterKey": "Installation", "ParameterValue": installation}],
-        )
-        made = outputs(cloudformation, NETWORK_STACK)
-        say(f"[ok] deployed stack {NETWORK_STACK}: 3 subnets in 3 zones, a launch template, a target group")
-    # moto forgets the tags that the template gives to the target group
-    client(state, "elbv2").add_tags(
-        ResourceArns=[made["TargetGroupArn"]], Tags=[{"Key": "ghostnet:installation", "Value": installation}]
-    )
-    return made
-
-
-def outputs(cloudformation, stack):
-    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    if not found["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
-        raise LocalAwsError(f"stack {stack} is {found['StackStatus']}")
-    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+def _shown(path):
+    return path.relative_to(ROOT)
 
 
 def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} m {seconds % 60:.0f} s"
 
 
-# --- commands ---
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
-def up():
-    """Starts everything and returns (state, outputs of the stack, outputs of the network)."""
-    state = start_both()
-    say(f"[ok] local AWS: EC2/ELBv2 :{state['ec2']['port']}, everything else :{state['others']['port']}, logs in .local/")
-    build(state)
-    stack = deploy(state)
-    network = deploy_network(state, stack["InstallationId"])
-    return state, stack, network
-
-
-def down():
-    state = load_state()
-    ran = any(is_running(state.get(name)) for name in ("ec2", "others"))
-    stop_both(state)
-    say("[ok] local AWS stopped, logs are in .local/" if ran else "nothing to stop")
-
-
-def print_exports(state):
-    for name, value in exports(state).items():
+def print_exports(aws):
+    for name, value in aws.exports().items():
         print(f"export {name}={value}")
 
 
@@ -293,30 +302,34 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["up", "down", "exports"])
     command = parser.parse_args().command
+    aws = LocalAws("aws")
     if command == "up":
-        state, _, network = up()
-        say("")
-        say("the demo network has these for a fleet spec:")
+        _, network = aws.up()
+        say("\nfor a fleet spec, the demo network has:")
         for name in ("LaunchTemplateName", "SubnetA", "SubnetB", "SubnetC", "TargetGroupArn"):
             say(f"  {name:<20}{network[name]}")
-        say("")
-        say('use it with: eval "$(make -s local-exports)", stop it with: make local-down')
-        print_exports(state)
+        say('\nuse it with `eval "$(make -s local-exports)"`, stop it with `make local-down`\n')
+        print_exports(aws)
     elif command == "down":
-        down()
+        ran = [name for name in ("aws", "demo", "e2e") if LocalAws(name).stop()]
+        say("[ok] local AWS stopped, its logs stay in .local/" if ran else "nothing runs")
+    elif aws.is_running():
+        print_exports(aws)
     else:
-        state = load_state()
-        if not is_running(state.get("others")):
-            raise LocalAwsError("the local AWS does not run\n  hint: make local-up")
-        print_exports(state)
+        raise LocalAwsError("the local AWS does not run\n  hint: make local-up")
+
+
+def guarded(program):
+    """Runs `program`; what a person can mend is told without a stack trace."""
+    try:
+        return program()
+    except LocalAwsError as problem:
+        say(f"error: {problem}")
+        return 1
+    except KeyboardInterrupt:
+        say("\ninterrupted")
+        return 130
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except LocalAwsError as problem:
-        say(f"error: {problem}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("\ninterrupted; `make local-down` stops what was started")
-        sys.exit(130)
+    sys.exit(guarded(main))
