@@ -175,6 +175,11 @@ pub enum Guard {
         /// So many warm up.
         warming: u32,
     },
+    /// The metric was measured before the last removal began, so it cannot justify the next.
+    Settling {
+        /// When that removal began.
+        since: Timestamp,
+    },
     /// Only what was recommended throughout the window happens.
     Stabilisation {
         /// Length of the window.
@@ -240,6 +245,7 @@ impl Guard {
             Self::FleetMaximum { .. } => "fleet maximum",
             Self::Staleness => "staleness",
             Self::Warmup { .. } => "warm-up",
+            Self::Settling { .. } => "settling",
             Self::Stabilisation { .. } => "stabilisation",
             Self::Cooldown { .. } => "cooldown",
             Self::PostRemoval { .. } => "post-removal simulation",
@@ -264,6 +270,7 @@ impl fmt::Display for Guard {
             Self::FleetMaximum { room } => write!(f, "the fleet's maximum leaves {room}"),
             Self::Staleness => f.write_str("what cannot be counted completely is not sized"),
             Self::Warmup { warming } => write!(f, "{warming} warming up are capacity already"),
+            Self::Settling { since } => write!(f, "measured before the last removal, at {since}, took effect"),
             Self::Stabilisation { window, decisive, at } => write!(f, "the last {window} recommended {decisive} ({at})"),
             Self::Cooldown { until } => write!(f, "cooling down until {until}"),
             Self::PostRemoval { predicted, limit } => write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}"),

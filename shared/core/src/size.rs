@@ -42,6 +42,8 @@ pub struct SizeInput<'a> {
     pub series: &'a BTreeMap<PolicyId, Series>,
     /// Windows of scheduled policies that are open.
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
+    /// When the latest of the present drains began, if anybody is draining.
+    pub last_drain: Option<Timestamp>,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
     /// The moment.
@@ -206,6 +208,9 @@ fn limit_in(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number
         // their effect is not in the metric yet: what looks like too much may be just enough
         number.set(desired, Guard::Warmup { warming });
     }
+    if let Some(since) = input.last_drain.filter(|since| is_from_before(input, *since)) {
+        number.set(desired, Guard::Settling { since });
+    }
     if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
         number.set(number.value.max(decisive.min(desired)), guard);
     }
@@ -215,6 +220,14 @@ fn limit_in(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number
     let (left, guard) = budget::removals_left(input.guards, input.state, input.now);
     number.set(number.value.max(desired.saturating_sub(left)), guard);
     simulate_removal(input, number);
+}
+
+/// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
+fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
+    input.series.values().any(|series| match series.sample(input.now) {
+        Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
+        Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
+    })
 }
 
 /// The recommendation of the window that decides: for moves in the largest, for moves out the smallest. History that does

@@ -54,6 +54,8 @@ pub(super) struct Census<'a> {
     pub(super) people: Vec<Person<'a>>,
     pub(super) counts: CapacityCount,
     pub(super) never_healthy: u32,
+    /// When the latest of the present drains began: metrics from before say nothing about further removals.
+    pub(super) last_drain: Option<Timestamp>,
 }
 
 /// What the balancer says about one instance over all groups of its pool.
@@ -78,7 +80,7 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
     let observed = situation.observation;
     let listed: BTreeMap<&InstanceId, &'a Instance> = observed.instances.iter().flatten().map(|instance| (&instance.id, instance)).collect();
     let groups = Groups::of(situation, pool, findings);
-    let mut census = Census { people: Vec::new(), counts: CapacityCount { in_flight, ..CapacityCount::default() }, never_healthy: 0 };
+    let mut census = Census { people: Vec::new(), counts: CapacityCount { in_flight, ..CapacityCount::default() }, never_healthy: 0, last_drain: None };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
     for (id, member) in &mut pool_state.members {
         let instance = listed.get(id).copied();
@@ -89,6 +91,10 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
         if let Some(InstanceState::Stopped | InstanceState::Stopping) = instance.map(|instance| instance.state) {
             findings.push(Finding::Stopped { instance: id.clone() });
         }
+        if standing == Standing::Draining && verdict == Verdict::Healthy && !pool.target_groups.is_empty() {
+            census.counts.draining_serving = census.counts.draining_serving.saturating_add(1);
+        }
+        census.last_drain = census.last_drain.max(member.drain.map(|drain| drain.since));
         census.count(standing);
         census.people.push(Person { id: id.clone(), standing, listed: instance });
     }

@@ -94,6 +94,7 @@ fn size_pool(situation: &Situation<'_>, pool: &PoolSpec, room: u32, judgement: J
         room,
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
         windows: &windows,
+        last_drain: census.last_drain,
         state: &loaded,
         now: situation.now,
     };

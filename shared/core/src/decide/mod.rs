@@ -101,6 +101,8 @@ pub struct CapacityCount {
     pub unhealthy: u32,
     /// Leaving.
     pub draining: u32,
+    /// Of those that leave, so many still take requests: the balancer's metrics are divided by them too.
+    pub draining_serving: u32,
 }
 
 impl CapacityCount {

@@ -80,7 +80,7 @@ fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result
 
 /// How many instances the metric's value stands for.
 pub(crate) fn measured_instances(measure: &Measure, counts: &CapacityCount) -> u32 {
-    if measure.metric.is_over_serving() { counts.serving() } else { counts.in_service }
+    if measure.metric.is_over_serving() { counts.serving().saturating_add(counts.draining_serving) } else { counts.in_service }
 }
 
 /// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.

@@ -1,0 +1,193 @@
+//! An invocation is killed before or after each of its port calls; another goes on, at once or after the window. Two
+//! invocations overlap at every pair of port calls. Whatever happens, the fleet ends the same.
+
+#[path = "world/run.rs"]
+mod run;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ghostnet_core::signal::Signal;
+use run::*;
+use world::{Stop, World};
+
+/// Ticks after which everything must be settled: a given-up launch takes almost seven minutes, a drain two.
+const SETTLED_AFTER: usize = 20;
+
+/// A fleet that serves, at the moment before something happens to it.
+struct Situation {
+    name: &'static str,
+    before: fn() -> Rc<RefCell<World>>,
+    expected: usize,
+    /// Most instances that may ever be pending or running at once.
+    peak: usize,
+}
+
+fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
+    let world = World::new(spec(instances), load);
+    ticks(&world, "warm", 10);
+    assert_eq!(world.borrow().alive().len(), usize::try_from(instances).unwrap());
+    world
+}
+
+fn situations() -> Vec<Situation> {
+    vec![
+        Situation { name: "a new fleet", before: || World::new(spec(3), 3_000.0), expected: 3, peak: 3 },
+        Situation {
+            name: "load doubles",
+            before: || {
+                let world = serving(3, 3_000.0);
+                world.borrow_mut().load = 6_000.0;
+                wait(&world, 60);
+                world
+            },
+            expected: 6, peak: 6,
+        },
+        Situation {
+            name: "load halves: the drain",
+            before: || {
+                let world = serving(6, 6_000.0);
+                world.borrow_mut().load = 3_000.0;
+                wait(&world, 60);
+                world
+            },
+            expected: 4, peak: 6,
+        },
+        Situation {
+            name: "load halved: the termination",
+            before: || {
+                let world = serving(6, 6_000.0);
+                world.borrow_mut().load = 3_000.0;
+                ticks(&world, "drain", 1);
+                wait(&world, 61);
+                world
+            },
+            expected: 4, peak: 6,
+        },
+        Situation {
+            name: "launched, not registered yet",
+            before: || {
+                let world = World::new(spec(3), 3_000.0);
+                look(&world, "first", &Signal::Tick).unwrap();
+                wait(&world, 60);
+                world
+            },
+            expected: 3, peak: 3,
+        },
+        Situation {
+            name: "one sick",
+            before: || {
+                let world = serving(4, 4_000.0);
+                let first = world.borrow().alive()[0].id.clone();
+                world.borrow_mut().sick.insert(first);
+                ticks(&world, "sick", 1);
+                wait(&world, 60);
+                world
+            },
+            expected: 4, peak: 5,
+        },
+        Situation {
+            name: "a zone without capacity",
+            before: || {
+                let world = World::new(spec(3), 3_000.0);
+                world.borrow_mut().dry.insert(ghostnet_core::id::Zone::new("eu-west-1a"));
+                world
+            },
+            expected: 3, peak: 3,
+        },
+    ]
+}
+
+/// The fleet is right: as many instances as expected, exactly they are registered, nothing is open or left over.
+fn assert_right(world: &Rc<RefCell<World>>, situation: &Situation, context: &str) {
+    let expected = situation.expected;
+    let world = world.borrow();
+    let alive: BTreeSet<_> = world.alive().iter().map(|machine| machine.id.clone()).collect();
+    let state = world.state().unwrap();
+    assert_eq!(alive.len(), expected, "{context}: instances");
+    assert_eq!(world.members(), alive, "{context}: targets match instances");
+    assert!(state.open.is_empty(), "{context}: open steps {:?}", state.open);
+    let known: BTreeSet<_> = state.pools.values().flat_map(|pool| pool.members.keys().cloned()).collect();
+    assert_eq!(known, alive, "{context}: members match instances");
+    assert!(world.peak <= situation.peak, "{context}: {} instances at once", world.peak);
+    for record in world.table.records.values() {
+        assert!(record.violations.is_empty(), "{context}: {:?}", record.violations);
+    }
+}
+
+#[test]
+fn undisturbed_every_situation_ends_right() {
+    for situation in situations() {
+        let world = (situation.before)();
+        ticks(&world, "calm", SETTLED_AFTER);
+        assert_right(&world, &situation, situation.name);
+    }
+}
+
+#[test]
+fn killed_at_any_port_call_the_next_look_ends_right() {
+    let mut killed = 0;
+    for situation in situations() {
+        for (wait_seconds, then) in [(0, "at once"), (1, "inside the window"), (120, "after the window")] {
+            for call in 0.. {
+                let before = crash_and_go_on(&situation, Stop::Before(call), wait_seconds, then);
+                let after = crash_and_go_on(&situation, Stop::After(call), wait_seconds, then);
+                killed += usize::from(before) + usize::from(after);
+                if !before {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(killed > 150, "only {killed} crashes were tried");
+}
+
+fn crash_and_go_on(situation: &Situation, stop: Stop, wait_seconds: u32, then: &str) -> bool {
+    let world = (situation.before)();
+    let killed = crash(&world, "killed", stop);
+    wait(&world, wait_seconds);
+    let context = format!("{}, killed {stop:?}, then {then}", situation.name);
+    look(&world, "next", &Signal::Tick).unwrap_or_else(|error| panic!("{context}: {error}"));
+    ticks(&world, "after", SETTLED_AFTER);
+    assert_right(&world, situation, &context);
+    killed
+}
+
+#[test]
+fn whichever_reply_is_lost_the_fleet_ends_right() {
+    for situation in situations() {
+        for call in 0..12 {
+            let world = (situation.before)();
+            crash(&world, "deaf", Stop::LoseReply(call));
+            ticks(&world, "after", SETTLED_AFTER);
+            assert_right(&world, &situation, &format!("{}, reply {call} lost", situation.name));
+        }
+    }
+}
+
+#[test]
+fn two_invocations_at_any_pair_of_port_calls_end_right() {
+    let mut pairs = 0;
+    for situation in situations() {
+        for first in 0.. {
+            let mut reached = false;
+            for second in 0.. {
+                let world = (situation.before)();
+                let both = interleave(&world, Stop::Before(first), Stop::Before(second));
+                reached |= both;
+                pairs += usize::from(both);
+                ticks(&world, "after", SETTLED_AFTER);
+                assert_right(&world, &situation, &format!("{}, first at {first}, second at {second}", situation.name));
+                if !both {
+                    break;
+                }
+            }
+            if !reached {
+                break;
+            }
+        }
+    }
+    assert!(pairs > 300, "only {pairs} pairs were tried");
+}

@@ -1,0 +1,442 @@
+//! A small AWS in memory, in virtual time, behind all ports: EC2 with tokens and lagging lists, target groups that check
+//! and drain, one metric that falls as targets are added, and a table with conditions.
+//!
+//! Every port call goes through a gate. A gate can stop an invocation for good (a crash) or until it is released (an
+//! interleaving), before or after the call took effect.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use ghostnet_core::id::*;
+use ghostnet_core::observation::*;
+use ghostnet_core::plan::Launch;
+use ghostnet_core::record::DecisionRecord;
+use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::{RawFleetSpec, Resolved};
+use ghostnet_core::state::*;
+use ghostnet_core::unit::{Finite, Seconds};
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::*;
+use jiff::Timestamp;
+
+pub const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef";
+pub const BOOT: Seconds = Seconds(30);
+pub const FIRST_CHECK: Seconds = Seconds(20);
+pub const DEREGISTRATION_DELAY: Seconds = Seconds(60);
+pub const SHUT_DOWN: Seconds = Seconds(30);
+pub const LIST_LAG: Seconds = Seconds(15);
+
+/// Everything that exists, outside any invocation.
+pub struct World {
+    pub now: Timestamp,
+    pub instances: Vec<Machine>,
+    tokens: BTreeMap<String, (Launch, Vec<InstanceId>)>,
+    pub targets: BTreeMap<InstanceId, Registration>,
+    /// Requests per minute over all targets.
+    pub load: f64,
+    pub metric_is_missing: bool,
+    /// Zones without capacity.
+    pub dry: BTreeSet<Zone>,
+    /// Instances whose checks fail.
+    pub sick: BTreeSet<InstanceId>,
+    pub table: Table,
+    /// Calls of every kind, for counting.
+    pub calls: Vec<&'static str>,
+    /// Most instances that were ever pending or running at once.
+    pub peak: usize,
+}
+
+#[derive(Default)]
+pub struct Table {
+    pub specs: BTreeMap<FleetId, StoredSpec>,
+    pub states: BTreeMap<FleetId, (CapacityState, WriterId)>,
+    pub outcomes: BTreeMap<FleetId, BTreeMap<StepId, RecordedOutcome>>,
+    pub traffic: BTreeMap<FleetId, TrafficState>,
+    pub records: BTreeMap<PlanId, DecisionRecord>,
+    pub evaluated: BTreeMap<FleetId, Timestamp>,
+    pub exhausted: Vec<ExhaustedOffering>,
+}
+
+#[derive(Clone)]
+pub struct Machine {
+    pub id: InstanceId,
+    pub launched_at: Timestamp,
+    pub terminated_at: Option<Timestamp>,
+    zone: Zone,
+    tags: BTreeMap<&'static str, String>,
+}
+
+impl Machine {
+    pub fn state(&self, now: Timestamp) -> InstanceState {
+        match self.terminated_at {
+            Some(at) if now >= SHUT_DOWN.after(at) => InstanceState::Terminated,
+            Some(_) => InstanceState::ShuttingDown,
+            None if now < BOOT.after(self.launched_at) => InstanceState::Pending,
+            None => InstanceState::Running,
+        }
+    }
+}
+
+pub struct Registration {
+    pub since: Timestamp,
+    pub deregistered_at: Option<Timestamp>,
+}
+
+impl World {
+    pub fn new(raw: RawFleetSpec, load: f64) -> Rc<RefCell<Self>> {
+        let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
+        let spec = ghostnet_core::spec::FleetSpec::check(&raw).unwrap();
+        let zones = spec.pools[0].launch.subnets.iter().map(|subnet| (subnet.clone(), Zone::new(subnet.as_str().replace("subnet-", "eu-west-1"))));
+        let resolved = Resolved { zones: zones.collect(), balancers: BTreeMap::new() };
+        let mut table = Table::default();
+        table.traffic.insert(spec.id.clone(), TrafficState::first(&spec).unwrap());
+        let stored =
+            StoredSpec { schema: SCHEMA, version: SpecVersion(1), spec: raw, resolved, retiring: false, applied_by: "test".into(), applied_at: now };
+        table.specs.insert(spec.id.clone(), stored);
+        Rc::new(RefCell::new(Self {
+            now,
+            instances: Vec::new(),
+            tokens: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            load,
+            metric_is_missing: false,
+            dry: BTreeSet::new(),
+            sick: BTreeSet::new(),
+            table,
+            calls: Vec::new(),
+            peak: 0,
+        }))
+    }
+
+    pub fn alive(&self) -> Vec<&Machine> {
+        self.instances.iter().filter(|machine| machine.terminated_at.is_none()).collect()
+    }
+
+    pub fn state(&self) -> Option<CapacityState> {
+        self.table.states.values().next().map(|(state, _)| state.clone())
+    }
+
+    /// Members of the group that take or may take requests.
+    pub fn members(&self) -> BTreeSet<InstanceId> {
+        self.targets.iter().filter(|(_, target)| target.deregistered_at.is_none()).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn health(&self, id: &InstanceId, target: &Registration) -> Option<TargetHealth> {
+        if let Some(at) = target.deregistered_at {
+            return (self.now < DEREGISTRATION_DELAY.after(at)).then_some(TargetHealth::Draining);
+        }
+        let state = self.instances.iter().find(|machine| machine.id == *id).map(|machine| machine.state(self.now));
+        Some(match state {
+            Some(InstanceState::Running) if self.sick.contains(id) => TargetHealth::Unhealthy,
+            Some(InstanceState::Running) if self.now < FIRST_CHECK.after(target.since) => TargetHealth::Initial,
+            Some(InstanceState::Running) => TargetHealth::Healthy,
+            _ => TargetHealth::InvalidState,
+        })
+    }
+
+    fn healthy(&self) -> usize {
+        self.targets.iter().filter(|(id, target)| self.health(id, target) == Some(TargetHealth::Healthy)).count()
+    }
+}
+
+/// Where an invocation stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    Before(usize),
+    After(usize),
+    /// The call takes effect, its answer never arrives, the invocation goes on.
+    LoseReply(usize),
+}
+
+/// One invocation's view of the world.
+pub struct Hand {
+    pub world: Rc<RefCell<World>>,
+    pub calls: Cell<usize>,
+    stop: Cell<Option<Stop>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Hand {
+    pub fn new(world: &Rc<RefCell<World>>, stop: Option<Stop>) -> Self {
+        Self { world: Rc::clone(world), calls: Cell::new(0), stop: Cell::new(stop), waker: RefCell::new(None) }
+    }
+
+    /// Lets a stopped invocation go on.
+    pub fn release(&self) {
+        self.stop.set(None);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// A port call: counted, stopped where the test wants it, its effect in one instant.
+    async fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut World) -> Result<T, PortError>) -> Result<T, PortError> {
+        let number = self.calls.get();
+        self.calls.set(number + 1);
+        self.wait_at(Stop::Before(number)).await;
+        let result = {
+            let mut world = self.world.borrow_mut();
+            world.calls.push(name);
+            effect(&mut world)
+        };
+        self.wait_at(Stop::After(number)).await;
+        if self.stop.get() == Some(Stop::LoseReply(number)) {
+            return Err(error(name, ErrorClass::Transient, "TimedOut"));
+        }
+        result
+    }
+
+    async fn wait_at(&self, here: Stop) {
+        poll_fn(|context| {
+            if self.stop.get() == Some(here) {
+                *self.waker.borrow_mut() = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+fn error(call: &'static str, class: ErrorClass, code: &str) -> PortError {
+    PortError { call, class, code: code.to_owned(), message: String::new() }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        self.world.borrow().now
+    }
+}
+
+impl Compute for Hand {
+    async fn instances(&self, _: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
+        self.call("ec2:DescribeInstances", |world| {
+            let now = world.now;
+            let ours = world.instances.iter().filter(|machine| machine.tags.get(tag::INSTALLATION).map(String::as_str) == Some(installation.as_str()));
+            let listed = ours.filter(|machine| now >= LIST_LAG.after(machine.launched_at)).map(|machine| ListedInstance {
+                fleet: machine.tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok()),
+                instance: Instance {
+                    id: machine.id.clone(),
+                    state: machine.state(now),
+                    zone: machine.zone.clone(),
+                    instance_type: InstanceType::new("c7a.large"),
+                    launched_at: machine.launched_at,
+                    pool: machine.tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
+                    plan: machine.tags.get(tag::PLAN).map(PlanId::new),
+                    step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
+                    protected: false,
+                },
+                tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
+            });
+            Ok(listed.collect())
+        })
+        .await
+    }
+
+    async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        self.call("ec2:RunInstances", |world| {
+            if let Some((first, instances)) = world.tokens.get(launch.token.as_str()) {
+                return if first == launch { Ok(instances.clone()) } else { Err(error("ec2:RunInstances", ErrorClass::Token, "IdempotentParameterMismatch")) };
+            }
+            if world.dry.contains(&launch.place.zone) {
+                return Err(error("ec2:RunInstances", ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+            }
+            let mut instances = Vec::new();
+            for _ in 0..launch.count {
+                let id = InstanceId::new(format!("i-{:017x}", world.instances.len() + 1));
+                let tags = tags.iter().cloned().collect();
+                world.instances.push(Machine { id: id.clone(), launched_at: world.now, terminated_at: None, zone: launch.place.zone.clone(), tags });
+                instances.push(id);
+            }
+            world.peak = world.peak.max(world.alive().len());
+            world.tokens.insert(launch.token.as_str().to_owned(), (launch.clone(), instances.clone()));
+            Ok(instances)
+        })
+        .await
+    }
+
+    async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.call("ec2:TerminateInstances", |world| {
+            let now = world.now;
+            for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
+                machine.terminated_at.get_or_insert(now);
+            }
+            Ok(BTreeMap::new())
+        })
+        .await
+    }
+}
+
+impl LoadBalancer for Hand {
+    async fn targets(&self, _: &Region, _: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
+        self.call("elasticloadbalancing:DescribeTargetHealth", |world| {
+            let target = |(id, target): (&InstanceId, &Registration)| Some(Target { instance: id.clone(), health: world.health(id, target)? });
+            Ok(world.targets.iter().filter_map(target).collect())
+        })
+        .await
+    }
+
+    async fn register(&self, _: &Region, _: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.call("elasticloadbalancing:RegisterTargets", |world| {
+            let running = |id: &InstanceId| world.instances.iter().any(|machine| machine.id == *id && machine.state(world.now) == InstanceState::Running);
+            if !instances.iter().all(running) {
+                return Err(error("elasticloadbalancing:RegisterTargets", ErrorClass::Invalid, "InvalidTarget"));
+            }
+            for id in instances {
+                let again = world.targets.get(id).is_some_and(|target| target.deregistered_at.is_none());
+                if !again {
+                    world.targets.insert(id.clone(), Registration { since: world.now, deregistered_at: None });
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn deregister(&self, _: &Region, _: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.call("elasticloadbalancing:DeregisterTargets", |world| {
+            let now = world.now;
+            for id in instances {
+                if let Some(target) = world.targets.get_mut(id) {
+                    target.deregistered_at.get_or_insert(now);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Metrics for Hand {
+    async fn series(&self, _: &Region, queries: &[MetricQuery], now: Timestamp) -> Result<Vec<Series>, PortError> {
+        self.call("cloudwatch:GetMetricData", |world| {
+            let healthy = u32::try_from(world.healthy()).unwrap();
+            let at = Timestamp::from_second(now.as_second().div_euclid(60) * 60 - 60).unwrap();
+            let value = Finite::new(world.load / f64::from(healthy));
+            let point = value.filter(|_| healthy > 0 && !world.metric_is_missing).map(|value| Datapoint { at, value });
+            let series = Series::Points { points: point.into_iter().collect(), period: Seconds(60), partial: false };
+            Ok(queries.iter().map(|_| series.clone()).collect())
+        })
+        .await
+    }
+
+    async fn alarm_states(&self, _: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
+        self.call("cloudwatch:DescribeAlarms", |_| Ok(alarms.iter().map(|alarm| (alarm.clone(), AlarmState::Ok)).collect())).await
+    }
+
+    async fn publish(&self, _: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
+        self.call("cloudwatch:PutMetricData", |_| Ok(())).await
+    }
+}
+
+impl Store for Hand {
+    async fn claim(&self, installation: &InstallationId, _: Timestamp) -> Result<InstallationId, PortError> {
+        Ok(installation.clone())
+    }
+
+    async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError> {
+        self.call("dynamodb:Query", |world| {
+            let entry = |fleet: &FleetId| FleetEntry { fleet: fleet.clone(), alarms: Vec::new(), evaluated_at: world.table.evaluated.get(fleet).copied() };
+            Ok(world.table.specs.keys().map(entry).collect())
+        })
+        .await
+    }
+
+    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError> {
+        self.call("dynamodb:BatchGetItem", |world| {
+            let table = &world.table;
+            let loaded = |fleet: &FleetId| {
+                let loaded = Loaded {
+                    spec: table.specs.get(fleet)?.clone(),
+                    state: table.states.get(fleet).map(|(state, _)| state.clone()),
+                    outcomes: table.outcomes.get(fleet).cloned().unwrap_or_default(),
+                    traffic: table.traffic.get(fleet).cloned(),
+                };
+                Some((fleet.clone(), Ok(loaded)))
+            };
+            Ok(fleets.iter().filter_map(loaded).collect())
+        })
+        .await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<CommitResult, PortError> {
+        self.call("dynamodb:TransactWriteItems", |world| {
+            let table = &mut world.table;
+            let stored = table.states.get(&commit.fleet);
+            if stored.is_some_and(|(_, writer)| *writer == commit.writer) {
+                return Ok(CommitResult::Committed);
+            }
+            let unmoved = stored.map(|(state, _)| state.generation) == commit.read_generation
+                && table.specs.get(&commit.fleet).map(|spec| spec.version) == Some(commit.read_spec)
+                && table.traffic.get(&commit.fleet).map(|traffic| traffic.epoch) == Some(commit.read_epoch);
+            if !unmoved {
+                return Ok(CommitResult::Conflict);
+            }
+            // as the real table does: what is stored went through text
+            let text = serde_json::to_string(&commit.state).unwrap();
+            table.states.insert(commit.fleet.clone(), (serde_json::from_str(&text).unwrap(), commit.writer.clone()));
+            let outcomes = table.outcomes.entry(commit.fleet.clone()).or_default();
+            outcomes.retain(|step, _| !commit.merged.contains(step));
+            table.records.insert(commit.record.id.clone(), commit.record.clone());
+            Ok(CommitResult::Committed)
+        })
+        .await
+    }
+
+    async fn record_outcomes(&self, fleet: &FleetId, record: &PlanId, outcomes: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError> {
+        self.call("dynamodb:UpdateItem", |world| {
+            world.table.outcomes.entry(fleet.clone()).or_default().extend(outcomes.clone());
+            if let Some(record) = world.table.records.get_mut(record) {
+                record.outcomes.extend(outcomes.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_looks(&self, looks: &[Look]) -> Result<(), PortError> {
+        self.call("dynamodb:TransactWriteItems", |world| {
+            for look in looks {
+                world.table.evaluated.insert(look.fleet.clone(), look.at);
+                if let Some(record) = look.hold.as_ref().and_then(|hold| world.table.records.get_mut(hold)) {
+                    record.count += 1;
+                    record.until = look.at;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record(&self, record: &DecisionRecord) -> Result<(), PortError> {
+        self.call("dynamodb:PutItem", |world| {
+            world.table.records.insert(record.id.clone(), record.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn recorded_plans(&self, _: &FleetId, plans: &BTreeSet<PlanId>) -> Result<BTreeSet<PlanId>, PortError> {
+        self.call("dynamodb:BatchGetItem", |world| Ok(plans.iter().filter(|plan| world.table.records.contains_key(*plan)).cloned().collect())).await
+    }
+
+    async fn exhausted(&self, _: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
+        self.call("dynamodb:Query", |world| Ok(world.table.exhausted.iter().filter(|offering| offering.until > now).cloned().collect())).await
+    }
+
+    async fn note_exhausted(&self, _: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError> {
+        self.call("dynamodb:UpdateItem", |world| {
+            world.table.exhausted.push(ExhaustedOffering { offering: offering.clone(), until: Seconds::minutes(3).after(now) });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_alarm(&self, _: &str, _: Timestamp) -> Result<bool, PortError> {
+        Ok(true)
+    }
+}
