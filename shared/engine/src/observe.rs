@@ -18,7 +18,7 @@ use crate::average;
 use crate::invocation::Invocation;
 use crate::load::Fleet;
 use crate::port::{ListedInstance, MetricQuery, Ports, PublishedValue};
-use crate::quiet;
+use crate::quiet::{self, Reading};
 
 /// Target groups asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
@@ -76,8 +76,7 @@ fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>
 }
 
 async fn read_alarms<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal, now: Timestamp, seen: &mut BTreeMap<FleetId, Observation>) {
-    // alarm states only tell whether a fleet is quiet; one whose metrics are read anyway needs none
-    let asked = fleets.iter().filter(|(id, fleet)| !quiet::reads_anyway(id, fleet, signal, now));
+    let asked = fleets.iter().filter(|(id, fleet)| quiet::reading(id, fleet, signal, now) == Reading::IfAlarmed);
     let by_fleet: Vec<(FleetId, Vec<AlarmName>)> = asked.map(|(id, fleet)| (id.clone(), quiet::alarms(fleet))).collect();
     let names: Vec<AlarmName> = by_fleet.iter().flat_map(|(_, names)| names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
     if names.is_empty() {
@@ -109,7 +108,12 @@ async fn read_metrics<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTr
     let (mut asked, mut queries) = (Vec::new(), Vec::new());
     for (id, fleet) in fleets {
         let Some(observation) = seen.get(id) else { continue };
-        if quiet::reads_anyway(id, fleet, signal, now) || !quiet::all_ok(fleet, observation) {
+        let reads = match quiet::reading(id, fleet, signal, now) {
+            Reading::Anyway => true,
+            Reading::IfAlarmed => !quiet::all_ok(fleet, observation),
+            Reading::No => false,
+        };
+        if reads {
             ask_fleet(id, fleet, observation, &mut asked, &mut queries);
         }
     }

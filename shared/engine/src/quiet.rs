@@ -1,28 +1,45 @@
 //! When metrics are read: every look while anything happens, every few minutes while a fleet is quiet, because each read
 //! costs money.
 //!
-//! Quiet means: no open step, nobody coming or leaving, no pending recommendation, every alarm `OK`. Which minute a quiet
+//! Quiet means: no open step, nobody coming or leaving, no pending recommendation, every alarm `OK`. A fleet without alarms
+//! has nothing that would wake it, so it is never quiet. Which minute a quiet
 //! fleet is read follows from its id, so that a thousand fleets spread over the minutes without remembering anything.
 
 use ghostnet_core::id::{AlarmName, FleetId, digest};
 use ghostnet_core::observation::Observation;
 use ghostnet_core::signal::{AlarmState, Signal};
 use ghostnet_core::state::Member;
+use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
 use crate::load::Fleet;
 
-/// Whether this look reads the fleet's metrics without asking its alarms first.
-pub(crate) fn reads_anyway(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> bool {
-    let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
-    somebody_asks || is_due(id, fleet, now) || !is_settled(fleet)
+/// Whether a look reads a fleet's metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Yes, whatever its alarms say.
+    Anyway,
+    /// If an alarm is not `OK`.
+    IfAlarmed,
+    /// No: the metrics were fine a minute ago, and an alarm that changed since then has sent its own event.
+    No,
 }
 
-/// Whether every alarm of the fleet is known to be `OK`. A fleet without alarms has nothing that would wake it, so it is
-/// never quiet.
+/// Whether this look reads the fleet's metrics.
+pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Reading {
+    let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
+    if somebody_asks || !is_settled(fleet) || alarms(fleet).is_empty() || is_due(id, fleet, now) {
+        Reading::Anyway
+    } else if is_due(id, fleet, Seconds(60).before(now)) {
+        Reading::No
+    } else {
+        Reading::IfAlarmed
+    }
+}
+
+/// Whether every alarm of the fleet is known to be `OK`.
 pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
-    let names = alarms(fleet);
-    !names.is_empty() && names.iter().all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
+    alarms(fleet).iter().all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
 }
 
 /// The alarms that `apply` made for the fleet's policies.

@@ -1,0 +1,40 @@
+//! How many AWS calls a quiet minute costs: few, the same for few and many instances, and none more for another fleet.
+
+#[path = "world/run.rs"]
+mod run;
+mod world;
+
+use ghostnet_core::signal::Signal;
+use run::*;
+use world::World;
+
+/// Calls of ten consecutive quiet ticks, the list of fleets included, which the tick function reads before it reconciles.
+fn quiet_calls(instances: u32) -> Vec<Vec<&'static str>> {
+    let mut raw = spec(instances);
+    raw.defaults.as_mut().unwrap().capacity.as_mut().unwrap().max = Some(200);
+    let world = World::new(raw, 1_000.0 * f64::from(instances));
+    ticks(&world, "settle", 15);
+    assert_eq!(world.borrow().alive().len(), usize::try_from(instances).unwrap());
+    let quiet = |tick: usize| {
+        wait(&world, 60);
+        world.borrow_mut().calls.clear();
+        look(&world, &format!("quiet-{tick}"), &Signal::Tick).unwrap();
+        let mut calls = vec!["dynamodb:Query"];
+        calls.extend(world.borrow().calls.iter());
+        calls
+    };
+    (0..10).map(quiet).collect()
+}
+
+#[test]
+fn a_quiet_minute_costs_five_calls() {
+    let calls = quiet_calls(3);
+    let total: usize = calls.iter().map(Vec::len).sum();
+    assert!(total <= 5 * calls.len(), "{} calls in {} ticks: {calls:#?}", total, calls.len());
+    assert!(calls.iter().all(|tick| tick.len() <= 6), "{calls:#?}");
+}
+
+#[test]
+fn a_hundred_instances_cost_no_more_than_three() {
+    assert_eq!(quiet_calls(100), quiet_calls(3));
+}
