@@ -38,7 +38,14 @@ pub fn audit(situation: &Situation<'_>, decision: &Decision) -> Vec<Violation> {
             found.add("I13", Some(pool), "the pool is missing from the decision");
             continue;
         };
-        let judge = Judge { situation, decision, pool, decided, next, loaded: situation.state.pools.get(&pool.id) };
+        let judge = Judge {
+            situation,
+            decision,
+            pool,
+            decided,
+            next,
+            loaded: situation.state.pools.get(&pool.id),
+        };
         judge.ceiling(&mut found);
         judge.floor(&mut found);
         judge.removal_budget(&mut found);
@@ -54,7 +61,11 @@ struct Found(Vec<Violation>);
 
 impl Found {
     fn add(&mut self, invariant: &str, pool: Option<&PoolSpec>, detail: impl Into<String>) {
-        self.0.push(Violation { invariant: invariant.to_owned(), pool: pool.map(|pool| pool.id.clone()), detail: detail.into() });
+        self.0.push(Violation {
+            invariant: invariant.to_owned(),
+            pool: pool.map(|pool| pool.id.clone()),
+            detail: detail.into(),
+        });
     }
 }
 
@@ -65,7 +76,11 @@ fn audit_plan(situation: &Situation<'_>, decision: &Decision, found: &mut Found)
         found.add("I18", None, format!("{} steps in one plan", plan.steps.len()));
     }
     if plan.execute_until > WINDOW_MAX.after(situation.now) {
-        found.add("I18", None, format!("the execution window ends at {}, more than {WINDOW_MAX} ahead", plan.execute_until));
+        found.add(
+            "I18",
+            None,
+            format!("the execution window ends at {}, more than {WINDOW_MAX} ahead", plan.execute_until),
+        );
     }
     let mut tokens: BTreeMap<&ClientToken, &Step> = BTreeMap::new();
     for step in &plan.steps {
@@ -77,7 +92,11 @@ fn audit_plan(situation: &Situation<'_>, decision: &Decision, found: &mut Found)
                 found.add("I8", None, format!("{} and {} share a token", other.id, step.id));
             }
         }
-        let open = decision.state.open.iter().any(|open| open.step == *step && open.execute_until == plan.execute_until);
+        let open = decision
+            .state
+            .open
+            .iter()
+            .any(|open| open.step == *step && open.execute_until == plan.execute_until);
         if !open {
             found.add("I9", None, format!("{} would be sent without being on record", step.id));
         }
@@ -104,16 +123,28 @@ impl Judge<'_> {
     /// Instances that new launches ask for; a launch that is sent again is counted in flight already.
     fn launching(&self) -> u32 {
         let new = self.steps().filter(|step| step.id.plan == self.decision.plan.id);
-        new.filter_map(|step| if let Action::Launch(launch) = &step.action { Some(launch.count) } else { None }).fold(0, u32::saturating_add)
+        new.filter_map(|step| {
+            if let Action::Launch(launch) = &step.action {
+                Some(launch.count)
+            } else {
+                None
+            }
+        })
+        .fold(0, u32::saturating_add)
     }
 
     /// The pool's bounds, as open windows move them.
     fn bounds(&self) -> (u32, u32) {
         let windows = open_windows(self.pool, self.situation.now);
-        let open = self.pool.policies.iter().filter(|policy| windows.contains_key(&policy.id)).filter_map(|policy| match &policy.rule {
-            Rule::Scheduled(scheduled) => Some(scheduled),
-            _ => None,
-        });
+        let open = self
+            .pool
+            .policies
+            .iter()
+            .filter(|policy| windows.contains_key(&policy.id))
+            .filter_map(|policy| match &policy.rule {
+                Rule::Scheduled(scheduled) => Some(scheduled),
+                _ => None,
+            });
         let (min, max) = open.fold((None, None), |(min, max), window| (window.min.max(min), window.max.max(max)));
         let max = max.unwrap_or(self.pool.capacity.max);
         (min.unwrap_or(self.pool.capacity.min).min(max), max)
@@ -128,23 +159,52 @@ impl Judge<'_> {
         let (_, max) = self.bounds();
         let capacity = self.decided.counts.capacity().saturating_add(launching);
         if capacity > max {
-            found.add("I2", Some(self.pool), format!("{launching} launches would make {capacity} instances, above the maximum {max}"));
+            found.add(
+                "I2",
+                Some(self.pool),
+                format!("{launching} launches would make {capacity} instances, above the maximum {max}"),
+            );
         }
         let all = self.decided.counts.all().saturating_add(launching);
         if all > max.saturating_add(surge(max)) {
-            found.add("I2", Some(self.pool), format!("{launching} launches would make {all} instances in all, above maximum and surge"));
+            found.add(
+                "I2",
+                Some(self.pool),
+                format!("{launching} launches would make {all} instances in all, above maximum and surge"),
+            );
         }
-        let fleet = self.decision.pools.values().map(|pool| pool.counts.capacity()).fold(launching, u32::saturating_add);
+        let fleet = self
+            .decision
+            .pools
+            .values()
+            .map(|pool| pool.counts.capacity())
+            .fold(launching, u32::saturating_add);
         if fleet > self.situation.spec.maximum {
-            found.add("I2", Some(self.pool), format!("{launching} launches would make {fleet} in the fleet, above its maximum {}", self.situation.spec.maximum));
+            found.add(
+                "I2",
+                Some(self.pool),
+                format!(
+                    "{launching} launches would make {fleet} in the fleet, above its maximum {}",
+                    self.situation.spec.maximum
+                ),
+            );
         }
     }
 
     /// Members that this decision begins to drain.
     fn drained(&self) -> Vec<(&InstanceId, DrainReason)> {
-        let before = |id: &InstanceId| self.loaded.and_then(|loaded| loaded.members.get(id)).is_some_and(|member| member.drain.is_some());
+        let before = |id: &InstanceId| {
+            self.loaded
+                .and_then(|loaded| loaded.members.get(id))
+                .is_some_and(|member| member.drain.is_some())
+        };
         let now = |id: &InstanceId| self.next.members.get(id).and_then(|member| member.drain).map(|drain| drain.why);
-        self.next.members.keys().filter(|id| !before(id)).filter_map(|id| now(id).map(|why| (id, why))).collect()
+        self.next
+            .members
+            .keys()
+            .filter(|id| !before(id))
+            .filter_map(|id| now(id).map(|why| (id, why)))
+            .collect()
     }
 
     /// I3: not below the minimum by our own act. Sick and interrupted instances were lost before we drain them.
@@ -154,22 +214,40 @@ impl Judge<'_> {
         }
         let (min, _) = self.bounds();
         let removed = self.drained().iter().filter(|(_, why)| *why == DrainReason::ScaleIn).count();
-        let left = self.decided.counts.capacity().saturating_sub(u32::try_from(removed).unwrap_or(u32::MAX));
+        let left = self
+            .decided
+            .counts
+            .capacity()
+            .saturating_sub(u32::try_from(removed).unwrap_or(u32::MAX));
         if removed > 0 && left < min {
-            found.add("I3", Some(self.pool), format!("removing {removed} would leave {left}, below the minimum {min}"));
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("removing {removed} would leave {left}, below the minimum {min}"),
+            );
         }
     }
 
     /// I3: removals within the budget.
     fn removal_budget(&self, found: &mut Found) {
-        let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else { return };
+        let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else {
+            return;
+        };
         let removed = self.drained().iter().filter(|(_, why)| *why != DrainReason::Interrupted).count();
         // the budget follows the size: the larger of before and after, so that one decision may use what it just allowed
         let sized = if self.next.desired > loaded.desired { self.next } else { loaded };
-        let at_size = PoolState { desired: sized.desired, removals: loaded.removals.clone(), ..PoolState::default() };
+        let at_size = PoolState {
+            desired: sized.desired,
+            removals: loaded.removals.clone(),
+            ..PoolState::default()
+        };
         let (left, _) = budget::removals_left(&self.pool.guards, &at_size, self.situation.now);
         if removed > usize::try_from(left).unwrap_or(usize::MAX) {
-            found.add("I3", Some(self.pool), format!("{removed} removals are more than the {left} that the budget leaves"));
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("{removed} removals are more than the {left} that the budget leaves"),
+            );
         }
     }
 
@@ -182,14 +260,21 @@ impl Judge<'_> {
                 continue;
             }
             for id in instances {
-                let drain = self.loaded.and_then(|loaded| loaded.members.get(id)).and_then(|member| member.drain);
+                let drain = self
+                    .loaded
+                    .and_then(|loaded| loaded.members.get(id))
+                    .and_then(|member| member.drain);
                 match drain {
                     None => found.add("I4", Some(self.pool), format!("{id} would be terminated without a recorded drain")),
                     Some(drain) if self.situation.observation.observed_at <= drain.since => {
                         found.add("I4", Some(self.pool), format!("{id} would be terminated without a second look"));
                     }
                     Some(_) if self.still_serves(id) => {
-                        found.add("I4", Some(self.pool), format!("{id} would be terminated while it is registered, or may be"));
+                        found.add(
+                            "I4",
+                            Some(self.pool),
+                            format!("{id} would be terminated while it is registered, or may be"),
+                        );
                     }
                     Some(_) => {}
                 }
@@ -198,39 +283,79 @@ impl Judge<'_> {
     }
 
     fn still_serves(&self, id: &InstanceId) -> bool {
-        self.pool.target_groups.iter().any(|group| match self.situation.observation.targets.get(group) {
-            None => true,
-            Some(targets) => targets
-                .iter()
-                .any(|target| target.instance == *id && !matches!(target.health, TargetHealth::Draining | TargetHealth::InvalidState)),
-        })
+        self.pool
+            .target_groups
+            .iter()
+            .any(|group| match self.situation.observation.targets.get(group) {
+                None => true,
+                Some(targets) => targets
+                    .iter()
+                    .any(|target| target.instance == *id && !matches!(target.health, TargetHealth::Draining | TargetHealth::InvalidState)),
+            })
     }
 
     /// I5: a vote for fewer rests on a fresh, complete value.
     fn evidence(&self, found: &mut Found) {
         let before = self.decided.before;
-        if self.decided.after >= before || self.situation.retiring || self.decided.guards.iter().any(|outcome| matches!(outcome.guard, Guard::Range { .. } | Guard::FleetMaximum { .. } | Guard::Schedule { .. })) {
+        if self.decided.after >= before
+            || self.situation.retiring
+            || self.decided.guards.iter().any(|outcome| {
+                matches!(
+                    outcome.guard,
+                    Guard::Range { .. } | Guard::FleetMaximum { .. } | Guard::Schedule { .. }
+                )
+            })
+        {
             return;
         }
-        for vote in self.decided.votes.iter().filter(|vote| vote.capacity.is_some_and(|capacity| capacity < before)) {
+        for vote in self
+            .decided
+            .votes
+            .iter()
+            .filter(|vote| vote.capacity.is_some_and(|capacity| capacity < before))
+        {
             if !matches!(vote.reason, VoteReason::Tracked { .. } | VoteReason::InBand { .. }) {
-                found.add("I5", Some(self.pool), format!("`{}` would remove without a fresh value: {}", vote.policy, vote.reason));
+                found.add(
+                    "I5",
+                    Some(self.pool),
+                    format!("`{}` would remove without a fresh value: {}", vote.policy, vote.reason),
+                );
             }
         }
-        if !self.decided.votes.iter().any(|vote| vote.capacity.is_some_and(|capacity| capacity < before)) {
-            found.add("I5", Some(self.pool), format!("{before} would become {} though no policy asks for fewer", self.decided.after));
+        if !self
+            .decided
+            .votes
+            .iter()
+            .any(|vote| vote.capacity.is_some_and(|capacity| capacity < before))
+        {
+            found.add(
+                "I5",
+                Some(self.pool),
+                format!("{before} would become {} though no policy asks for fewer", self.decided.after),
+            );
         }
     }
 
     /// I16: launches per hour, whatever the errors.
     fn launches_per_hour(&self, found: &mut Found) {
         let launching = self.launching();
-        let Some(loaded) = self.loaded.filter(|_| launching > 0) else { return };
+        let Some(loaded) = self.loaded.filter(|_| launching > 0) else {
+            return;
+        };
         let limit = self.pool.guards.launch_per_hour;
         let horizon = budget::HOUR.before(self.situation.now);
-        let before = loaded.launches.iter().filter(|tally| tally.at > horizon).map(|tally| tally.count).fold(0, u32::saturating_add);
+        let before = loaded
+            .launches
+            .iter()
+            .filter(|tally| tally.at > horizon)
+            .map(|tally| tally.count)
+            .fold(0, u32::saturating_add);
         if before.saturating_add(launching) > limit {
-            found.add("I16", Some(self.pool), format!("{launching} launches after {before} within the hour are more than {limit}"));
+            found.add(
+                "I16",
+                Some(self.pool),
+                format!("{launching} launches after {before} within the hour are more than {limit}"),
+            );
         }
     }
 
@@ -250,7 +375,11 @@ impl Judge<'_> {
                 let member = self.next.members.contains_key(id) || self.loaded.is_some_and(|loaded| loaded.members.contains_key(id));
                 let ghost = matches!(step.action, Action::Deregister { .. }) && gone.contains(id);
                 if !(member || ghost) {
-                    found.add("I17", Some(self.pool), format!("{} would touch {id}, which is not a member", step.id));
+                    found.add(
+                        "I17",
+                        Some(self.pool),
+                        format!("{} would touch {id}, which is not a member", step.id),
+                    );
                 }
             }
         }

@@ -19,7 +19,12 @@ pub fn launches_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32
     let tick_left = per_tick.saturating_sub(within(&state.launches, TICK, now));
     let hour_left = guards.launch_per_hour.saturating_sub(within(&state.launches, HOUR, now));
     if hour_left < tick_left {
-        (hour_left, Guard::LaunchPerHour { limit: guards.launch_per_hour })
+        (
+            hour_left,
+            Guard::LaunchPerHour {
+                limit: guards.launch_per_hour,
+            },
+        )
     } else {
         (tick_left, Guard::LaunchPerTick { limit: per_tick })
     }
@@ -29,7 +34,10 @@ pub fn launches_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32
 #[must_use]
 pub fn removals_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32, Guard) {
     let limit = guards.removal_per_tick.of(state.desired);
-    (limit.saturating_sub(within(&state.removals, TICK, now)), Guard::RemovalPerTick { limit })
+    (
+        limit.saturating_sub(within(&state.removals, TICK, now)),
+        Guard::RemovalPerTick { limit },
+    )
 }
 
 /// Adds to a tally and forgets what no budget looks at any more.
@@ -48,5 +56,9 @@ pub fn note(tallies: &mut Vec<Tally>, count: u32, keep: Seconds, now: Timestamp)
 fn within(tallies: &[Tally], window: Seconds, now: Timestamp) -> u32 {
     let horizon = window.before(now);
     // a tally from a clock that runs ahead counts too: the safe side
-    tallies.iter().filter(|tally| tally.at > horizon).map(|tally| tally.count).fold(0, u32::saturating_add)
+    tallies
+        .iter()
+        .filter(|tally| tally.at > horizon)
+        .map(|tally| tally.count)
+        .fold(0, u32::saturating_add)
 }

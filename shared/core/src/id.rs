@@ -196,7 +196,11 @@ impl ClientToken {
     /// EC2 scopes tokens by zone and answers `IdempotentParameterMismatch` for other parameters.
     #[must_use]
     pub fn over(parts: &[&str]) -> Self {
-        let [a, b] = [0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834].map(|seed| fnv1a(seed, parts));
+        let [a, b] = [
+            0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
+            0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834,
+        ]
+        .map(|seed| fnv1a(seed, parts));
         Self(format!("{a:032x}{b:032x}"))
     }
 
@@ -244,8 +248,14 @@ mod tests {
     #[test]
     fn a_token_changes_with_every_part_and_fits_ec2() {
         let base = ClientToken::over(&["inst", "web", "plan", "0", "1", "subnet-a", "c7a.large", "on-demand", "3"]);
-        assert_eq!(base, ClientToken::over(&["inst", "web", "plan", "0", "1", "subnet-a", "c7a.large", "on-demand", "3"]));
-        assert_ne!(base, ClientToken::over(&["inst", "web", "plan", "0", "1", "subnet-b", "c7a.large", "on-demand", "3"]));
+        assert_eq!(
+            base,
+            ClientToken::over(&["inst", "web", "plan", "0", "1", "subnet-a", "c7a.large", "on-demand", "3"])
+        );
+        assert_ne!(
+            base,
+            ClientToken::over(&["inst", "web", "plan", "0", "1", "subnet-b", "c7a.large", "on-demand", "3"])
+        );
         assert_ne!(ClientToken::over(&["ab", "c"]), ClientToken::over(&["a", "bc"]));
         assert_eq!(base.as_str().len(), 64);
         assert!(base.as_str().is_ascii());

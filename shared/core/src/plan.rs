@@ -217,13 +217,20 @@ impl PlanBuilder {
     /// The id that the next step will have.
     #[must_use]
     pub fn next_step(&self) -> StepId {
-        StepId { plan: self.id.clone(), number: StepNumber(u16::try_from(self.steps.len()).unwrap_or(u16::MAX)) }
+        StepId {
+            plan: self.id.clone(),
+            number: StepNumber(u16::try_from(self.steps.len()).unwrap_or(u16::MAX)),
+        }
     }
 
     /// Adds a step.
     pub fn add(&mut self, pool: &PoolId, action: Action) {
         let id = self.next_step();
-        self.steps.push(Step { id, pool: pool.clone(), action });
+        self.steps.push(Step {
+            id,
+            pool: pool.clone(),
+            action,
+        });
     }
 
     /// The steps so far.
@@ -234,7 +241,11 @@ impl PlanBuilder {
 
     /// The new steps as open steps of a window.
     pub fn open(&self, now: Timestamp, execute_until: Timestamp) -> impl Iterator<Item = OpenStep> + '_ {
-        self.steps.iter().map(move |step| OpenStep { step: step.clone(), committed_at: now, execute_until })
+        self.steps.iter().map(move |step| OpenStep {
+            step: step.clone(),
+            committed_at: now,
+            execute_until,
+        })
     }
 
     /// The plan, with the steps it takes over sent first: they are the older wish.
@@ -242,6 +253,10 @@ impl PlanBuilder {
     pub fn build(self, taken_over: Vec<Step>, execute_until: Timestamp) -> Plan {
         let mut steps = taken_over;
         steps.extend(self.steps);
-        Plan { id: self.id, steps, execute_until }
+        Plan {
+            id: self.id,
+            steps,
+            execute_until,
+        }
     }
 }

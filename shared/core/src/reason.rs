@@ -103,15 +103,31 @@ impl fmt::Display for VoteReason {
             Self::Tracked { value, target } => write!(f, "{value} per instance, target {target}"),
             Self::TooFewDatapoints { value } => write!(f, "{value}, but too few datapoints agree"),
             Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
-            Self::InBand { value, from: Some(from), below: Some(below) } => write!(f, "{value} is from {from} to {below}"),
-            Self::InBand { value, from: Some(from), below: None } => write!(f, "{value} is {from} or more"),
-            Self::InBand { value, from: None, below: Some(below) } => write!(f, "{value} is below {below}"),
+            Self::InBand {
+                value,
+                from: Some(from),
+                below: Some(below),
+            } => write!(f, "{value} is from {from} to {below}"),
+            Self::InBand {
+                value,
+                from: Some(from),
+                below: None,
+            } => write!(f, "{value} is {from} or more"),
+            Self::InBand {
+                value,
+                from: None,
+                below: Some(below),
+            } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
             Self::ScaleInDisabled { value } => write!(f, "{value}, but scale-in is disabled for this policy"),
-            Self::NoValue { sample: Sample::Stale { age } } => write!(f, "the newest datapoint is {age} old: stale is not zero"),
+            Self::NoValue {
+                sample: Sample::Stale { age },
+            } => write!(f, "the newest datapoint is {age} old: stale is not zero"),
             Self::NoValue { sample: Sample::NotAsked } => f.write_str("not asked: the fleet is quiet"),
-            Self::NoValue { sample: Sample::Partial { value, .. } } => write!(f, "{value} from some instances only: partial data never removes"),
+            Self::NoValue {
+                sample: Sample::Partial { value, .. },
+            } => write!(f, "{value} from some instances only: partial data never removes"),
             Self::NoValue { .. } => f.write_str("no data: missing is not zero"),
             Self::MissingIsBreach => f.write_str("no data, which this policy takes as the alarm"),
             Self::NobodyInService => f.write_str("nobody is in service, so a value per instance says nothing"),
@@ -273,7 +289,9 @@ impl fmt::Display for Guard {
             Self::Settling { since } => write!(f, "measured before the last removal, at {since}, took effect"),
             Self::Stabilisation { window, decisive, at } => write!(f, "the last {window} recommended {decisive} ({at})"),
             Self::Cooldown { until } => write!(f, "cooling down until {until}"),
-            Self::PostRemoval { predicted, limit } => write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}"),
+            Self::PostRemoval { predicted, limit } => {
+                write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}")
+            }
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
@@ -367,7 +385,10 @@ impl Finding {
     /// Whether somebody should be told at night.
     #[must_use]
     pub fn is_alert(&self) -> bool {
-        matches!(self, Self::UnknownInstances { .. } | Self::ZoneUnknown { .. } | Self::LaunchGivenUp { .. } | Self::FailOpen { .. })
+        matches!(
+            self,
+            Self::UnknownInstances { .. } | Self::ZoneUnknown { .. } | Self::LaunchGivenUp { .. } | Self::FailOpen { .. }
+        )
     }
 }
 
@@ -380,7 +401,11 @@ impl fmt::Display for Finding {
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
-                write!(f, "{} unknown instances carry our tags: the size is held until somebody looks", instances.len())
+                write!(
+                    f,
+                    "{} unknown instances carry our tags: the size is held until somebody looks",
+                    instances.len()
+                )
             }
             Self::Ghost { instance, group } => write!(f, "{instance} is gone but still a target of {group}: deregistering"),
             Self::ForeignTarget { instance, group } => write!(f, "{instance} in {group} was not registered by this fleet: left alone"),

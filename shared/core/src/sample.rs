@@ -82,8 +82,14 @@ impl Series {
                     let age = Seconds::between(period.after(newest.at), now);
                     match (age > age_max(*period), *partial) {
                         (true, _) => Sample::Stale { age },
-                        (false, true) => Sample::Partial { at: newest.at, value: newest.value },
-                        (false, false) => Sample::Value { at: newest.at, value: newest.value },
+                        (false, true) => Sample::Partial {
+                            at: newest.at,
+                            value: newest.value,
+                        },
+                        (false, false) => Sample::Value {
+                            at: newest.at,
+                            value: newest.value,
+                        },
                     }
                 }
             },
@@ -97,7 +103,11 @@ impl Series {
         let Self::Points { points, period, .. } = self else { return false };
         let Some(newest) = points.first() else { return false };
         let reach = Seconds(period.0.saturating_mul(u32::from(rule.of).saturating_sub(1))).before(newest.at);
-        let hits = points.iter().take_while(|point| point.at >= reach).filter(|point| test(point.value.get())).count();
+        let hits = points
+            .iter()
+            .take_while(|point| point.at >= reach)
+            .filter(|point| test(point.value.get()))
+            .count();
         hits >= usize::from(rule.datapoints)
     }
 }
@@ -120,9 +130,16 @@ mod tests {
 
     fn series(values: &[(i64, f64)]) -> Series {
         let point = |(minutes, value): &(i64, f64)| {
-            Some(Datapoint { at: Timestamp::from_second(minutes * 60).ok()?, value: Finite::new(*value)? })
+            Some(Datapoint {
+                at: Timestamp::from_second(minutes * 60).ok()?,
+                value: Finite::new(*value)?,
+            })
         };
-        Series::Points { points: values.iter().filter_map(point).collect(), period: Seconds(60), partial: false }
+        Series::Points {
+            points: values.iter().filter_map(point).collect(),
+            period: Seconds(60),
+            partial: false,
+        }
     }
 
     fn minute(n: i64) -> Timestamp {

@@ -76,15 +76,25 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         now: input.now,
     };
     let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
-    let asked = !votes.iter().any(|vote| matches!(vote.reason, crate::reason::VoteReason::NoValue { sample: Sample::NotAsked }));
+    let asked = !votes
+        .iter()
+        .any(|vote| matches!(vote.reason, crate::reason::VoteReason::NoValue { sample: Sample::NotAsked }));
     let voted = policy::combine(&votes, desired);
     let bounds = Bounds::of(input);
-    let mut number = Number { value: voted.unwrap_or(desired), guards: Vec::new() };
+    let mut number = Number {
+        value: voted.unwrap_or(desired),
+        guards: Vec::new(),
+    };
     let recommended = voted.filter(|_| asked).map(|votes| votes.clamp(bounds.min, bounds.max));
 
     if input.retiring {
         number.set(0, Guard::Retiring);
-        return Sizing { desired: number.value, recommended: None, votes, guards: number.guards };
+        return Sizing {
+            desired: number.value,
+            recommended: None,
+            votes,
+            guards: number.guards,
+        };
     }
     let frozen = frozen_by(input);
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
@@ -100,7 +110,12 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     } else if input.mode == FleetMode::OutOnly {
         number.set(number.value.max(desired), Guard::Mode { mode: input.mode });
     }
-    Sizing { desired: number.value, recommended, votes, guards: number.guards }
+    Sizing {
+        desired: number.value,
+        recommended,
+        votes,
+        guards: number.guards,
+    }
 }
 
 /// Remembers a sizing: the size, the run of recommendations, the cooldowns, the window openings that were applied.
@@ -108,7 +123,14 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
     let before = state.desired;
     state.desired = sizing.desired;
     if let Some(capacity) = sizing.recommended {
-        note_run(&mut state.recommended, Run { since: input.now, capacity }, input.guards);
+        note_run(
+            &mut state.recommended,
+            Run {
+                since: input.now,
+                capacity,
+            },
+            input.guards,
+        );
     }
     match policy::direction(before, sizing.desired) {
         Direction::Out => {
@@ -139,7 +161,11 @@ struct Number {
 impl Number {
     fn set(&mut self, value: u32, guard: Guard) {
         if value != self.value {
-            self.guards.push(GuardOutcome { guard, before: self.value, after: value });
+            self.guards.push(GuardOutcome {
+                guard,
+                before: self.value,
+                after: value,
+            });
             self.value = value;
         }
     }
@@ -163,7 +189,11 @@ impl Bounds {
         let min = min.unwrap_or(input.range.min).min(max);
         let guard = Guard::Range { min, max };
         if input.room < max {
-            return Self { min: min.min(input.room), max: input.room, guard: Guard::FleetMaximum { room: input.room } };
+            return Self {
+                min: min.min(input.room),
+                max: input.room,
+                guard: Guard::FleetMaximum { room: input.room },
+            };
         }
         Self { min, max, guard }
     }
@@ -179,7 +209,9 @@ fn open_schedules<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a cra
 /// Windows that opened since their policy's `desired` was last applied.
 fn openings<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a PolicyId, OpenWindow)> {
     open_schedules(input)
-        .filter(|(scheduled, (id, window))| scheduled.desired.is_some() && input.state.scheduled.get(id).is_none_or(|applied| *applied < window.since))
+        .filter(|(scheduled, (id, window))| {
+            scheduled.desired.is_some() && input.state.scheduled.get(id).is_none_or(|applied| *applied < window.since)
+        })
         .map(|(_, opening)| opening)
 }
 
@@ -238,16 +270,26 @@ fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, d
     }
     let start = window.before(input.now);
     let now_recommended = recommended.unwrap_or(input.state.desired);
-    let mut decisive = Run { since: input.now, capacity: now_recommended };
+    let mut decisive = Run {
+        since: input.now,
+        capacity: now_recommended,
+    };
     let mut consider = |run: Run| {
-        let decides = if direction == Direction::In { run.capacity > decisive.capacity } else { run.capacity < decisive.capacity };
+        let decides = if direction == Direction::In {
+            run.capacity > decisive.capacity
+        } else {
+            run.capacity < decisive.capacity
+        };
         if decides {
             decisive = run;
         }
     };
     let runs = &input.state.recommended;
     if runs.first().is_none_or(|first| first.since > start) {
-        consider(Run { since: start, capacity: input.state.desired });
+        consider(Run {
+            since: start,
+            capacity: input.state.desired,
+        });
     }
     for (place, run) in runs.iter().enumerate() {
         let ended = runs.get(place.saturating_add(1)).map_or(input.now, |next| next.since);
@@ -255,7 +297,14 @@ fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, d
             consider(*run);
         }
     }
-    Some((Guard::Stabilisation { window, decisive: decisive.capacity, at: decisive.since }, decisive.capacity))
+    Some((
+        Guard::Stabilisation {
+            window,
+            decisive: decisive.capacity,
+            at: decisive.since,
+        },
+        decisive.capacity,
+    ))
 }
 
 /// Extends the history by one run; equal recommendations make one run, so a steady fleet writes nothing.
@@ -264,13 +313,19 @@ fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
         return;
     }
     let start = guards.stabilisation_in.max(guards.stabilisation_out).before(new.since);
-    let outlived = runs.windows(2).take_while(|pair| pair.last().is_some_and(|next| next.since <= start)).count();
+    let outlived = runs
+        .windows(2)
+        .take_while(|pair| pair.last().is_some_and(|next| next.since <= start))
+        .count();
     runs.drain(..outlived);
     if runs.len() >= RUNS_MAX {
         // the oldest two become one that recommends the larger: a removal is never easier for it
         let oldest = runs.remove(0);
         if let Some(second) = runs.first_mut() {
-            *second = Run { since: oldest.since, capacity: oldest.capacity.max(second.capacity) };
+            *second = Run {
+                since: oldest.since,
+                capacity: oldest.capacity.max(second.capacity),
+            };
         }
     }
     runs.push(new);
@@ -279,8 +334,12 @@ fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
 /// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
 fn simulate_removal(input: &SizeInput<'_>, number: &mut Number) {
     for policy in input.policies {
-        let (Some(measure), Some(limit)) = (policy.rule.measure(), out_limit(policy, input.guards)) else { continue };
-        let Some(Sample::Value { value, .. } | Sample::Partial { value, .. }) = input.series.get(&policy.id).map(|series| series.sample(input.now)) else {
+        let (Some(measure), Some(limit)) = (policy.rule.measure(), out_limit(policy, input.guards)) else {
+            continue;
+        };
+        let Some(Sample::Value { value, .. } | Sample::Partial { value, .. }) =
+            input.series.get(&policy.id).map(|series| series.sample(input.now))
+        else {
             continue;
         };
         let load = value.get() * f64::from(measured_instances(measure, &input.counts));
@@ -316,16 +375,25 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
 fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
     for (policy, _) in openings(input) {
-        let wanted = input.policies.iter().find(|candidate| candidate.id == *policy).and_then(|policy| match &policy.rule {
-            Rule::Scheduled(scheduled) => scheduled.desired,
-            _ => None,
-        });
+        let wanted = input
+            .policies
+            .iter()
+            .find(|candidate| candidate.id == *policy)
+            .and_then(|policy| match &policy.rule {
+                Rule::Scheduled(scheduled) => scheduled.desired,
+                _ => None,
+            });
         if let Some(wanted) = wanted {
             number.set(wanted, Guard::Schedule { desired: wanted });
         }
     }
     if input.traffic_floor > number.value {
-        number.set(input.traffic_floor, Guard::TrafficFloor { floor: input.traffic_floor });
+        number.set(
+            input.traffic_floor,
+            Guard::TrafficFloor {
+                floor: input.traffic_floor,
+            },
+        );
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
 }

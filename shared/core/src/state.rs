@@ -50,15 +50,29 @@ impl CapacityState {
     /// The state of a fleet that was just applied.
     #[must_use]
     pub fn new(spec: &FleetSpec, now: Timestamp) -> Self {
-        let pools = spec.pools.iter().map(|pool| (pool.id.clone(), PoolState::new(pool.capacity.initial))).collect();
-        Self { schema: SCHEMA, generation: Generation(0), created_at: now, pause: None, pools, open: Vec::new(), last_hold: None }
+        let pools = spec
+            .pools
+            .iter()
+            .map(|pool| (pool.id.clone(), PoolState::new(pool.capacity.initial)))
+            .collect();
+        Self {
+            schema: SCHEMA,
+            generation: Generation(0),
+            created_at: now,
+            pause: None,
+            pools,
+            open: Vec::new(),
+            last_hold: None,
+        }
     }
 
     /// Takes in outcomes that were recorded after the state was written. Knows every step at most once, so the same
     /// outcome twice changes nothing the second time.
     pub fn merge(&mut self, outcomes: &BTreeMap<StepId, RecordedOutcome>) {
         for (id, recorded) in outcomes {
-            let Some(place) = self.open.iter().position(|open| open.step.id == *id) else { continue };
+            let Some(place) = self.open.iter().position(|open| open.step.id == *id) else {
+                continue;
+            };
             let open = self.open.remove(place);
             let pool = self.pools.entry(open.step.pool.clone()).or_default();
             pool.take_outcome(&open, recorded);
@@ -119,7 +133,10 @@ impl PoolState {
     /// A pool before its first look.
     #[must_use]
     pub fn new(desired: u32) -> Self {
-        Self { desired, ..Self::default() }
+        Self {
+            desired,
+            ..Self::default()
+        }
     }
 
     fn take_outcome(&mut self, open: &OpenStep, recorded: &RecordedOutcome) {
@@ -201,7 +218,11 @@ impl LaunchRefused {
             Refusal::Throttled => Seconds(10),
             Refusal::NotFound | Refusal::Token => return None,
         };
-        Some(Self { until: wait.after(at), code: code.to_owned(), message: message.to_owned() })
+        Some(Self {
+            until: wait.after(at),
+            code: code.to_owned(),
+            message: message.to_owned(),
+        })
     }
 }
 
@@ -232,7 +253,14 @@ impl Member {
     /// An instance that was just launched or adopted.
     #[must_use]
     pub fn new(known_since: Timestamp) -> Self {
-        Self { known_since, served_since: None, unready: None, drain: None, terminating_since: None, gone: false }
+        Self {
+            known_since,
+            served_since: None,
+            unready: None,
+            drain: None,
+            terminating_since: None,
+            gone: false,
+        }
     }
 }
 
@@ -324,7 +352,12 @@ impl TrafficState {
     #[must_use]
     pub fn first(spec: &FleetSpec) -> Option<Self> {
         let active = spec.pools.iter().find(|pool| pool.role == crate::spec::PoolRole::Active)?;
-        Some(Self { schema: SCHEMA, epoch: Epoch(0), active: active.id.clone(), floors: BTreeMap::new() })
+        Some(Self {
+            schema: SCHEMA,
+            epoch: Epoch(0),
+            active: active.id.clone(),
+            floors: BTreeMap::new(),
+        })
     }
 }
 

@@ -185,7 +185,13 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit_and_print_as_written() {
-        for (text, seconds) in [("90s", Some(90)), ("5m", Some(300)), ("2h", Some(7_200)), ("7d", Some(604_800)), ("0s", Some(0))] {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("5m", Some(300)),
+            ("2h", Some(7_200)),
+            ("7d", Some(604_800)),
+            ("0s", Some(0)),
+        ] {
             let parsed = Seconds::parse(text);
             assert_eq!(parsed, seconds.map(Seconds));
             assert_eq!(parsed.unwrap_or_default().to_string(), text);
@@ -205,7 +211,14 @@ mod tests {
 
     #[test]
     fn numbers_print_for_people() {
-        for (value, text) in [(1_090.0, "1,090"), (0.5, "0.5"), (41.256, "41.26"), (-1_234_567.0, "-1,234,567"), (0.0, "0"), (100.0, "100")] {
+        for (value, text) in [
+            (1_090.0, "1,090"),
+            (0.5, "0.5"),
+            (41.256, "41.26"),
+            (-1_234_567.0, "-1,234,567"),
+            (0.0, "0"),
+            (100.0, "100"),
+        ] {
             assert_eq!(Finite::new(value).map(|v| v.to_string()).as_deref(), Some(text));
         }
         assert_eq!(Finite::new(f64::NAN), None);

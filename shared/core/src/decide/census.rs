@@ -78,16 +78,33 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
         .flat_map(|open| open.step.action.instances().iter().cloned())
         .collect();
     let observed = situation.observation;
-    let listed: BTreeMap<&InstanceId, &'a Instance> = observed.instances.iter().flatten().map(|instance| (&instance.id, instance)).collect();
+    let listed: BTreeMap<&InstanceId, &'a Instance> = observed
+        .instances
+        .iter()
+        .flatten()
+        .map(|instance| (&instance.id, instance))
+        .collect();
     let groups = Groups::of(situation, pool, findings);
-    let mut census = Census { people: Vec::new(), counts: CapacityCount { in_flight, ..CapacityCount::default() }, never_healthy: 0, last_drain: None };
+    let mut census = Census {
+        people: Vec::new(),
+        counts: CapacityCount {
+            in_flight,
+            ..CapacityCount::default()
+        },
+        never_healthy: 0,
+        last_drain: None,
+    };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
     for (id, member) in &mut pool_state.members {
         let instance = listed.get(id).copied();
         let verdict = groups.verdict(id);
         watch_health(member, instance, verdict, situation.now);
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
-        let standing = if leaves && !member.gone { Standing::Draining } else { standing(member, instance, verdict, pool, situation.now) };
+        let standing = if leaves && !member.gone {
+            Standing::Draining
+        } else {
+            standing(member, instance, verdict, pool, situation.now)
+        };
         if let Some(InstanceState::Stopped | InstanceState::Stopping) = instance.map(|instance| instance.state) {
             findings.push(Finding::Stopped { instance: id.clone() });
         }
@@ -96,7 +113,11 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
         }
         census.last_drain = census.last_drain.max(member.drain.map(|drain| drain.since));
         census.count(standing);
-        census.people.push(Person { id: id.clone(), standing, listed: instance });
+        census.people.push(Person {
+            id: id.clone(),
+            standing,
+            listed: instance,
+        });
     }
     census
 }
@@ -126,7 +147,10 @@ fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) 
     let instances = situation.observation.instances.as_deref().unwrap_or_default();
     let missing = |open: &crate::plan::OpenStep| match &open.step.action {
         Action::Launch(launch) => {
-            let found = instances.iter().filter(|instance| super::roll::is_of(instance, &open.step.id)).count();
+            let found = instances
+                .iter()
+                .filter(|instance| super::roll::is_of(instance, &open.step.id))
+                .count();
             launch.count.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX))
         }
         _ => 0,
@@ -176,7 +200,8 @@ impl<'a> Groups<'a> {
 
 /// With no healthy target among checked ones, the balancer sends traffic to all of them.
 fn fails_open(targets: &[Target]) -> bool {
-    targets.iter().any(|target| target.health == TargetHealth::Unhealthy) && !targets.iter().any(|target| target.health == TargetHealth::Healthy)
+    targets.iter().any(|target| target.health == TargetHealth::Unhealthy)
+        && !targets.iter().any(|target| target.health == TargetHealth::Healthy)
 }
 
 /// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.
@@ -196,9 +221,15 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
             }
         }
         Verdict::NotReady | Verdict::Unhealthy => {
-            let before = member.unready.unwrap_or(Unready { counted: Seconds(0), last_seen: now });
+            let before = member.unready.unwrap_or(Unready {
+                counted: Seconds(0),
+                last_seen: now,
+            });
             let passed = Seconds::between(before.last_seen, now).min(UNREADY_GAP_MAX);
-            member.unready = Some(Unready { counted: Seconds(before.counted.0.saturating_add(passed.0)), last_seen: now });
+            member.unready = Some(Unready {
+                counted: Seconds(before.counted.0.saturating_add(passed.0)),
+                last_seen: now,
+            });
         }
     }
 }
@@ -220,11 +251,19 @@ fn standing(member: &Member, instance: Option<&Instance>, verdict: Verdict, pool
         Verdict::Healthy if warm => Standing::InService,
         Verdict::Healthy => Standing::WarmingServing,
         Verdict::Unknown if member.served_since.is_some() && member.unready.is_none() => {
-            if warm { Standing::InService } else { Standing::WarmingServing }
+            if warm {
+                Standing::InService
+            } else {
+                Standing::WarmingServing
+            }
         }
         Verdict::Unknown => Standing::Warming,
         Verdict::NotReady | Verdict::Unhealthy if member.served_since.is_none() => {
-            if unready >= pool.registration_deadline { Standing::NeverHealthy } else { Standing::Warming }
+            if unready >= pool.registration_deadline {
+                Standing::NeverHealthy
+            } else {
+                Standing::Warming
+            }
         }
         Verdict::Unhealthy if age >= pool.health_grace && unready >= UNHEALTHY_CONFIRMED_AFTER => Standing::Unhealthy,
         Verdict::NotReady if unready >= pool.registration_deadline => Standing::Unhealthy,

@@ -26,13 +26,39 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     if state.pause.as_ref().is_some_and(|pause| situation.now >= pause.until) {
         state.pause = None;
     }
-    let mut draft = Draft { plan: PlanBuilder::new(situation.plan_id.clone()), taken_over: Vec::new(), pools: BTreeMap::new() };
-    let mut others: BTreeMap<PoolId, u32> =
-        situation.spec.pools.iter().map(|pool| (pool.id.clone(), state.pools.get(&pool.id).map_or(pool.capacity.initial, |pool| pool.desired))).collect();
+    let mut draft = Draft {
+        plan: PlanBuilder::new(situation.plan_id.clone()),
+        taken_over: Vec::new(),
+        pools: BTreeMap::new(),
+    };
+    let mut others: BTreeMap<PoolId, u32> = situation
+        .spec
+        .pools
+        .iter()
+        .map(|pool| {
+            (
+                pool.id.clone(),
+                state.pools.get(&pool.id).map_or(pool.capacity.initial, |pool| pool.desired),
+            )
+        })
+        .collect();
     for pool in &situation.spec.pools {
-        state.pools.entry(pool.id.clone()).or_insert_with(|| crate::state::PoolState::new(pool.capacity.initial));
-        let taken: u32 = others.iter().filter(|(id, _)| **id != pool.id).map(|(_, desired)| *desired).fold(0, u32::saturating_add);
-        let decided = decide_pool(situation, pool, situation.spec.maximum.saturating_sub(taken), &mut state, &mut draft);
+        state
+            .pools
+            .entry(pool.id.clone())
+            .or_insert_with(|| crate::state::PoolState::new(pool.capacity.initial));
+        let taken: u32 = others
+            .iter()
+            .filter(|(id, _)| **id != pool.id)
+            .map(|(_, desired)| *desired)
+            .fold(0, u32::saturating_add);
+        let decided = decide_pool(
+            situation,
+            pool,
+            situation.spec.maximum.saturating_sub(taken),
+            &mut state,
+            &mut draft,
+        );
         others.insert(pool.id.clone(), decided.after);
         draft.pools.insert(pool.id.clone(), decided);
     }
@@ -65,21 +91,52 @@ fn decide_pool(situation: &Situation<'_>, pool: &PoolSpec, room: u32, state: &mu
     }
     let before = state.pools.get(&pool.id).map_or(0, |pool| pool.desired);
     let mut sizing = size_pool(situation, pool, room, judgement, &census, state);
-    sizing.guards.extend(breaker.map(|guard| GuardOutcome { guard, before: census.counts.unhealthy, after: census.counts.unhealthy }));
+    sizing.guards.extend(breaker.map(|guard| GuardOutcome {
+        guard,
+        before: census.counts.unhealthy,
+        after: census.counts.unhealthy,
+    }));
     let after = sizing.desired;
     if acting {
-        let mut hands = Hands { situation, pool, census: &census, breaker: breaker.is_some(), findings: &mut findings, guards: &mut sizing.guards };
+        let mut hands = Hands {
+            situation,
+            pool,
+            census: &census,
+            breaker: breaker.is_some(),
+            findings: &mut findings,
+            guards: &mut sizing.guards,
+        };
         hands.choose_steps(judgement, after, state, draft);
     }
-    PoolDecision { counts: census.counts, before, after, recommended: sizing.recommended, votes: sizing.votes, guards: sizing.guards, findings }
+    PoolDecision {
+        counts: census.counts,
+        before,
+        after,
+        recommended: sizing.recommended,
+        votes: sizing.votes,
+        guards: sizing.guards,
+        findings,
+    }
 }
 
-fn size_pool(situation: &Situation<'_>, pool: &PoolSpec, room: u32, judgement: Judgement, census: &Census<'_>, state: &mut CapacityState) -> Sizing {
+fn size_pool(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    room: u32,
+    judgement: Judgement,
+    census: &Census<'_>,
+    state: &mut CapacityState,
+) -> Sizing {
     let windows = open_windows(pool, situation.now);
     let none = BTreeMap::new();
     let paused_until = state.pause.as_ref().map(|pause| pause.until);
     let Some(pool_state) = state.pools.get_mut(&pool.id) else {
-        return Sizing { desired: 0, recommended: None, votes: Vec::new(), guards: Vec::new() };
+        return Sizing {
+            desired: 0,
+            recommended: None,
+            votes: Vec::new(),
+            guards: Vec::new(),
+        };
     };
     let loaded = pool_state.clone();
     let input = SizeInput {
@@ -102,7 +159,11 @@ fn size_pool(situation: &Situation<'_>, pool: &PoolSpec, room: u32, judgement: J
     if judgement == Judgement::Held {
         // what nobody can count, nobody can size
         if sizing.desired != loaded.desired {
-            sizing.guards.push(GuardOutcome { guard: Guard::Staleness, before: sizing.desired, after: loaded.desired });
+            sizing.guards.push(GuardOutcome {
+                guard: Guard::Staleness,
+                before: sizing.desired,
+                after: loaded.desired,
+            });
         }
         sizing.desired = loaded.desired;
         return sizing;
@@ -122,9 +183,16 @@ pub(crate) fn open_windows(pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId
 
 /// More sick instances than can be the instances' own fault: nothing is replaced.
 fn breaker(pool: &PoolSpec, census: &Census<'_>) -> Option<Guard> {
-    let total = census.counts.serving().saturating_add(census.counts.coming()).saturating_add(census.counts.unhealthy);
+    let total = census
+        .counts
+        .serving()
+        .saturating_add(census.counts.coming())
+        .saturating_add(census.counts.unhealthy);
     let limit = pool.guards.breaker_unhealthy.of_floor(total).max(pool.guards.breaker_at_least);
-    (census.counts.unhealthy > limit).then_some(Guard::Breaker { unhealthy: census.counts.unhealthy, limit })
+    (census.counts.unhealthy > limit).then_some(Guard::Breaker {
+        unhealthy: census.counts.unhealthy,
+        limit,
+    })
 }
 
 impl Census<'_> {
@@ -154,7 +222,9 @@ struct Hands<'a, 'b> {
 impl Hands<'_, '_> {
     fn choose_steps(&mut self, judgement: Judgement, desired: u32, state: &mut CapacityState, draft: &mut Draft) {
         let missing = desired.saturating_sub(self.census.counts.capacity().saturating_sub(self.census.counts.in_flight));
-        draft.taken_over.extend(open_steps::take_over(self.situation, self.pool, state, judgement, missing));
+        draft
+            .taken_over
+            .extend(open_steps::take_over(self.situation, self.pool, state, judgement, missing));
         let busy = Busy::of(state);
         if judgement == Judgement::Sound {
             self.change_capacity(desired, &busy, state, draft);
@@ -162,7 +232,13 @@ impl Hands<'_, '_> {
         let Some(pool_state) = state.pools.get(&self.pool.id) else { return };
         let mut actions = membership::steps(self.situation, self.pool, self.census, pool_state, &busy, self.findings);
         if judgement == Judgement::Sound {
-            actions.extend(leaving::ready_to_terminate(self.situation, self.pool, self.census, pool_state, &busy.all_instances()));
+            actions.extend(leaving::ready_to_terminate(
+                self.situation,
+                self.pool,
+                self.census,
+                pool_state,
+                &busy.all_instances(),
+            ));
         }
         for action in actions {
             self.add(action, draft);
@@ -181,7 +257,9 @@ impl Hands<'_, '_> {
     fn change_capacity(&mut self, desired: u32, busy: &Busy, state: &mut CapacityState, draft: &mut Draft) {
         let now = self.situation.now;
         let generation = state.generation.next();
-        let Some(pool_state) = state.pools.get_mut(&self.pool.id) else { return };
+        let Some(pool_state) = state.pools.get_mut(&self.pool.id) else {
+            return;
+        };
         let (mut removals_left, _) = budget::removals_left(&self.pool.guards, pool_state, now);
         if self.situation.retiring {
             removals_left = u32::MAX;
@@ -189,14 +267,28 @@ impl Hands<'_, '_> {
         let capacity = self.census.counts.capacity();
         let mut needed = desired.saturating_sub(capacity);
         if needed > 0 {
-            needed = needed.saturating_sub(leaving::take_back(self.census, pool_state, &busy.all_instances(), needed, self.findings));
+            needed = needed.saturating_sub(leaving::take_back(
+                self.census,
+                pool_state,
+                &busy.all_instances(),
+                needed,
+                self.findings,
+            ));
         }
         let mut drained = 0;
         if !self.breaker {
             drained = leaving::drain_sick(self.situation, self.pool, self.census, pool_state, removals_left, self.findings);
         }
         let excess = capacity.saturating_sub(desired).min(removals_left.saturating_sub(drained));
-        drained = drained.saturating_add(leaving::drain_excess(self.situation, self.pool, self.census, pool_state, desired, excess, self.findings));
+        drained = drained.saturating_add(leaving::drain_excess(
+            self.situation,
+            self.pool,
+            self.census,
+            pool_state,
+            desired,
+            excess,
+            self.findings,
+        ));
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
         let launched = self.launch(needed, generation, pool_state, draft);
         budget::note(&mut pool_state.launches, launched, budget::HOUR, now);
@@ -209,7 +301,11 @@ impl Hands<'_, '_> {
             return 0;
         }
         if let Some(refused) = state.launch_refused.as_ref().filter(|refused| now < refused.until) {
-            self.guards.push(GuardOutcome { guard: Guard::LaunchRefused { until: refused.until }, before: needed, after: 0 });
+            self.guards.push(GuardOutcome {
+                guard: Guard::LaunchRefused { until: refused.until },
+                before: needed,
+                after: 0,
+            });
             return 0;
         }
         let max = self.pool.capacity.max.max(state.desired);
@@ -217,9 +313,19 @@ impl Hands<'_, '_> {
         let (left, guard) = budget::launches_left(&self.pool.guards, state, now);
         let count = needed.min(left).min(surge_left);
         if left < needed {
-            self.guards.push(GuardOutcome { guard, before: needed, after: left });
+            self.guards.push(GuardOutcome {
+                guard,
+                before: needed,
+                after: left,
+            });
         }
-        let placements = place(count, &self.places(), &self.pool.launch.instance_types, &leaving::zones(self.census), &self.situation.observation.exhausted);
+        let placements = place(
+            count,
+            &self.places(),
+            &self.pool.launch.instance_types,
+            &leaving::zones(self.census),
+            &self.situation.observation.exhausted,
+        );
         let mut launched: u32 = 0;
         for placement in placements {
             let action = Action::Launch(self.launch_of(&placement, generation, draft));
@@ -234,7 +340,10 @@ impl Hands<'_, '_> {
         let mut places = Vec::new();
         for subnet in &self.pool.launch.subnets {
             match self.situation.resolved.zones.get(subnet) {
-                Some(zone) => places.push(Place { subnet: subnet.clone(), zone: zone.clone() }),
+                Some(zone) => places.push(Place {
+                    subnet: subnet.clone(),
+                    zone: zone.clone(),
+                }),
                 None => self.findings.push(Finding::ZoneUnknown { subnet: subnet.clone() }),
             }
         }
@@ -244,7 +353,11 @@ impl Hands<'_, '_> {
     fn launch_of(&self, placement: &Placement, generation: crate::id::Generation, draft: &Draft) -> Launch {
         let step = draft.plan.next_step();
         let template = self.pool.launch.template.clone();
-        let instance_type = placement.offering.instance_type.as_ref().map_or("", |instance_type| instance_type.as_str());
+        let instance_type = placement
+            .offering
+            .instance_type
+            .as_ref()
+            .map_or("", |instance_type| instance_type.as_str());
         let token = ClientToken::over(&[
             self.situation.installation.as_str(),
             self.situation.spec.id.as_str(),
@@ -257,7 +370,14 @@ impl Hands<'_, '_> {
             &template.version,
             &placement.count.to_string(),
         ]);
-        Launch { count: placement.count, template, place: placement.place.clone(), offering: placement.offering.clone(), token, generation }
+        Launch {
+            count: placement.count,
+            template,
+            place: placement.place.clone(),
+            offering: placement.offering.clone(),
+            token,
+            generation,
+        }
     }
 }
 
@@ -266,11 +386,19 @@ fn finish(situation: &Situation<'_>, mut state: CapacityState, draft: Draft) -> 
     let look_again_at = look_again_at(situation, &state);
     state.open.extend(draft.plan.open(situation.now, situation.execute_until));
     let plan = draft.plan.build(draft.taken_over, situation.execute_until);
-    let mut decision = Decision { state, plan, pools: draft.pools, look_again_at };
+    let mut decision = Decision {
+        state,
+        plan,
+        pools: draft.pools,
+        look_again_at,
+    };
     if decision.plan.steps.is_empty() {
         let digest = hold_digest(&decision.pools);
         if decision.state.last_hold.as_ref().is_none_or(|hold| hold.digest != digest) || decision.changes(situation.state) {
-            decision.state.last_hold = Some(LastHold { record: situation.plan_id.clone(), digest });
+            decision.state.last_hold = Some(LastHold {
+                record: situation.plan_id.clone(),
+                digest,
+            });
         }
     } else {
         decision.state.last_hold = None;
@@ -304,9 +432,20 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
     let mut moments: Vec<Timestamp> = state.open.iter().map(crate::plan::OpenStep::take_over_at).collect();
     for pool in &situation.spec.pools {
         let Some(pool_state) = state.pools.get(&pool.id) else { continue };
-        moments.extend(pool_state.members.values().filter_map(|member| member.drain).map(|drain| drain.deadline));
+        moments.extend(
+            pool_state
+                .members
+                .values()
+                .filter_map(|member| member.drain)
+                .map(|drain| drain.deadline),
+        );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
-        let launched = situation.observation.instances.iter().flatten().filter(|instance| instance.pool.as_ref() == Some(&pool.id));
+        let launched = situation
+            .observation
+            .instances
+            .iter()
+            .flatten()
+            .filter(|instance| instance.pool.as_ref() == Some(&pool.id));
         moments.extend(launched.map(|instance| pool.warmup.after(instance.launched_at)));
     }
     moments.into_iter().filter(|moment| *moment > situation.now).min()

@@ -27,25 +27,48 @@ pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, find
     if Seconds::between(notice.at, situation.now) > EVENT_AGE_MAX {
         return;
     }
-    let Some(member) = state.members.get_mut(&notice.instance) else { return };
+    let Some(member) = state.members.get_mut(&notice.instance) else {
+        return;
+    };
     match notice.kind {
-        InterruptionKind::Rebalance => findings.push(Finding::RebalanceHint { instance: notice.instance.clone() }),
+        InterruptionKind::Rebalance => findings.push(Finding::RebalanceHint {
+            instance: notice.instance.clone(),
+        }),
         InterruptionKind::SpotWarning if member.drain.is_none_or(|drain| drain.why != DrainReason::Interrupted) && !member.gone => {
-            let drain = Drain { since: situation.now, deadline: NOTICE.after(notice.at), why: DrainReason::Interrupted };
+            let drain = Drain {
+                since: situation.now,
+                deadline: NOTICE.after(notice.at),
+                why: DrainReason::Interrupted,
+            };
             member.drain = Some(drain);
-            findings.push(Finding::Drains { instance: notice.instance.clone(), why: drain.why });
+            findings.push(Finding::Drains {
+                instance: notice.instance.clone(),
+                why: drain.why,
+            });
         }
         InterruptionKind::SpotWarning => {}
     }
 }
 
 /// Takes draining instances back, latest drained first, up to `needed`. Returns how many.
-pub(super) fn take_back(census: &Census<'_>, state: &mut PoolState, busy: &BTreeSet<InstanceId>, needed: u32, findings: &mut Vec<Finding>) -> u32 {
+pub(super) fn take_back(
+    census: &Census<'_>,
+    state: &mut PoolState,
+    busy: &BTreeSet<InstanceId>,
+    needed: u32,
+    findings: &mut Vec<Finding>,
+) -> u32 {
     let mut candidates: Vec<(jiff::Timestamp, InstanceId)> = Vec::new();
-    for person in census.people.iter().filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id)) {
+    for person in census
+        .people
+        .iter()
+        .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
+    {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         let member = state.members.get(&person.id);
-        let drain = member.filter(|member| member.terminating_since.is_none()).and_then(|member| member.drain);
+        let drain = member
+            .filter(|member| member.terminating_since.is_none())
+            .and_then(|member| member.drain);
         if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
             candidates.push((drain.since, person.id.clone()));
         }
@@ -63,7 +86,14 @@ pub(super) fn take_back(census: &Census<'_>, state: &mut PoolState, busy: &BTree
 }
 
 /// Begins to drain sick instances, at most `allowed`. Returns how many.
-pub(super) fn drain_sick(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &mut PoolState, allowed: u32, findings: &mut Vec<Finding>) -> u32 {
+pub(super) fn drain_sick(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &mut PoolState,
+    allowed: u32,
+    findings: &mut Vec<Finding>,
+) -> u32 {
     // while nobody else serves, the balancer fails open and a sick target is better than none: the replacement comes first
     if census.counts.serving() == 0 && !pool.target_groups.is_empty() && census.never_healthy == 0 {
         return 0;
@@ -82,7 +112,15 @@ pub(super) fn drain_sick(situation: &Situation<'_>, pool: &PoolSpec, census: &Ce
 
 /// Begins to drain `excess` instances at most: by the order of the spec, never a protected one, and never so many serving
 /// ones that fewer than `desired` serve. Returns how many.
-pub(super) fn drain_excess(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &mut PoolState, desired: u32, excess: u32, findings: &mut Vec<Finding>) -> u32 {
+pub(super) fn drain_excess(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &mut PoolState,
+    desired: u32,
+    excess: u32,
+    findings: &mut Vec<Finding>,
+) -> u32 {
     let mut candidates: Vec<&Person<'_>> = census
         .people
         .iter()
@@ -94,7 +132,11 @@ pub(super) fn drain_excess(situation: &Situation<'_>, pool: &PoolSpec, census: &
     let mut drained = 0;
     while drained < excess {
         let spare = |person: &&&Person<'_>| serving_left > 0 || person.standing == Standing::Warming;
-        let next = candidates.iter().filter(spare).min_by(|a, b| compare(pool, &by_zone, a, b)).map(|person| (person.id.clone(), person.standing, zone(person)));
+        let next = candidates
+            .iter()
+            .filter(spare)
+            .min_by(|a, b| compare(pool, &by_zone, a, b))
+            .map(|person| (person.id.clone(), person.standing, zone(person)));
         let Some((id, standing, zone)) = next else { break };
         candidates.retain(|person| person.id != id);
         if standing != Standing::Warming {
@@ -111,15 +153,33 @@ pub(super) fn drain_excess(situation: &Situation<'_>, pool: &PoolSpec, census: &
 
 /// Instances whose drain is over: drained in the state as loaded, seen by this look in no group of the pool (or past the
 /// deadline and no longer taking requests). What is not known is waited for.
-pub(super) fn ready_to_terminate(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, busy: &BTreeSet<InstanceId>) -> Vec<Action> {
+pub(super) fn ready_to_terminate(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &PoolState,
+    busy: &BTreeSet<InstanceId>,
+) -> Vec<Action> {
     let loaded = situation.state.pools.get(&pool.id);
     let mut ready: Vec<InstanceId> = Vec::new();
-    for person in census.people.iter().filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id)) {
-        let Some(instance) = person.listed.filter(|instance| !instance.state.is_gone()) else { continue };
+    for person in census
+        .people
+        .iter()
+        .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
+    {
+        let Some(instance) = person.listed.filter(|instance| !instance.state.is_gone()) else {
+            continue;
+        };
         let Some(member) = state.members.get(&person.id) else { continue };
-        let again = member.terminating_since.is_none_or(|since| Seconds::between(since, situation.now) >= TERMINATE_AGAIN_AFTER);
-        let recorded = loaded.and_then(|loaded| loaded.members.get(&person.id)).and_then(|member| member.drain);
-        let Some(drain) = recorded.filter(|_| again && member.drain == recorded) else { continue };
+        let again = member
+            .terminating_since
+            .is_none_or(|since| Seconds::between(since, situation.now) >= TERMINATE_AGAIN_AFTER);
+        let recorded = loaded
+            .and_then(|loaded| loaded.members.get(&person.id))
+            .and_then(|member| member.drain);
+        let Some(drain) = recorded.filter(|_| again && member.drain == recorded) else {
+            continue;
+        };
         // the second look is this one: it must have begun after the drain was decided
         if situation.observation.observed_at <= drain.since {
             continue;
@@ -129,14 +189,21 @@ pub(super) fn ready_to_terminate(situation: &Situation<'_>, pool: &PoolSpec, cen
             ready.push(person.id.clone());
         }
     }
-    ready.chunks(INSTANCES_PER_STEP_MAX).map(|instances| Action::Terminate { instances: instances.to_vec() }).collect()
+    ready
+        .chunks(INSTANCES_PER_STEP_MAX)
+        .map(|instances| Action::Terminate {
+            instances: instances.to_vec(),
+        })
+        .collect()
 }
 
 /// Whether every group of the pool was read and none sends requests to the instance. Past the deadline, one that still
 /// finishes requests counts as out.
 fn is_out(situation: &Situation<'_>, pool: &PoolSpec, id: &InstanceId, over: bool) -> bool {
     pool.target_groups.iter().all(|group| {
-        let Some(targets) = situation.observation.targets.get(group) else { return false };
+        let Some(targets) = situation.observation.targets.get(group) else {
+            return false;
+        };
         match targets.iter().find(|target| target.instance == *id).map(|target| target.health) {
             None | Some(TargetHealth::InvalidState) => true,
             Some(TargetHealth::Draining) => over,
@@ -145,9 +212,20 @@ fn is_out(situation: &Situation<'_>, pool: &PoolSpec, id: &InstanceId, over: boo
     })
 }
 
-fn begin(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, id: &InstanceId, why: DrainReason, findings: &mut Vec<Finding>) {
+fn begin(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    state: &mut PoolState,
+    id: &InstanceId,
+    why: DrainReason,
+    findings: &mut Vec<Finding>,
+) {
     if let Some(member) = state.members.get_mut(id) {
-        member.drain = Some(Drain { since: situation.now, deadline: pool.drain_timeout.after(situation.now), why });
+        member.drain = Some(Drain {
+            since: situation.now,
+            deadline: pool.drain_timeout.after(situation.now),
+            why,
+        });
         member.unready = None;
         findings.push(Finding::Drains { instance: id.clone(), why });
     }
@@ -156,7 +234,11 @@ fn begin(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, id: 
 /// Instances per zone, without those that leave or count for nothing.
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
     let mut by_zone = BTreeMap::new();
-    for person in census.people.iter().filter(|person| !matches!(person.standing, Standing::Draining | Standing::Out)) {
+    for person in census
+        .people
+        .iter()
+        .filter(|person| !matches!(person.standing, Standing::Draining | Standing::Out))
+    {
         if let Some(zone) = zone(person) {
             let count: &mut u32 = by_zone.entry(zone).or_default();
             *count = count.saturating_add(1);
@@ -179,5 +261,8 @@ fn compare(pool: &PoolSpec, by_zone: &BTreeMap<Zone, u32>, a: &Person<'_>, b: &P
     });
     // one that does not serve yet is the cheapest to lose; the id breaks ties
     let ready = |person: &Person<'_>| person.standing != Standing::Warming;
-    ready(a).cmp(&ready(b)).then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)).then_with(|| a.id.cmp(&b.id))
+    ready(a)
+        .cmp(&ready(b))
+        .then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))
+        .then_with(|| a.id.cmp(&b.id))
 }

@@ -15,15 +15,30 @@ use crate::spec::PoolSpec;
 use crate::state::PoolState;
 
 /// The register and deregister steps of one pool.
-pub(super) fn steps(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, busy: &Busy, findings: &mut Vec<Finding>) -> Vec<Action> {
+pub(super) fn steps(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &PoolState,
+    busy: &Busy,
+    findings: &mut Vec<Finding>,
+) -> Vec<Action> {
     let mut actions = Vec::new();
     for group in &pool.target_groups {
-        let Some(targets) = situation.observation.targets.get(group) else { continue };
+        let Some(targets) = situation.observation.targets.get(group) else {
+            continue;
+        };
         let listed: BTreeMap<&InstanceId, TargetHealth> = targets.iter().map(|target| (&target.instance, target.health)).collect();
         let register = to_register(census, state, &listed, busy, group);
         let deregister = to_deregister(situation, state, targets, busy, group, findings);
-        actions.extend(chunks(&register).map(|instances| Action::Register { group: group.clone(), instances }));
-        actions.extend(chunks(&deregister).map(|instances| Action::Deregister { group: group.clone(), instances }));
+        actions.extend(chunks(&register).map(|instances| Action::Register {
+            group: group.clone(),
+            instances,
+        }));
+        actions.extend(chunks(&deregister).map(|instances| Action::Deregister {
+            group: group.clone(),
+            instances,
+        }));
     }
     actions
 }
@@ -58,38 +73,77 @@ impl Busy {
 
     /// Every instance that some open step touches.
     pub(super) fn all_instances(&self) -> BTreeSet<InstanceId> {
-        self.instances.iter().chain(self.targets.iter().map(|(_, id)| id)).cloned().collect()
+        self.instances
+            .iter()
+            .chain(self.targets.iter().map(|(_, id)| id))
+            .cloned()
+            .collect()
     }
 }
 
-fn to_register(census: &Census<'_>, state: &PoolState, listed: &BTreeMap<&InstanceId, TargetHealth>, busy: &Busy, group: &TargetGroupArn) -> Vec<InstanceId> {
+fn to_register(
+    census: &Census<'_>,
+    state: &PoolState,
+    listed: &BTreeMap<&InstanceId, TargetHealth>,
+    busy: &Busy,
+    group: &TargetGroupArn,
+) -> Vec<InstanceId> {
     let wanted = census.people.iter().filter(|person| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
-        let stays = state.members.get(&person.id).is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone);
+        let stays = state
+            .members
+            .get(&person.id)
+            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone);
         running && stays && person.standing != Standing::Out
     });
     let missing = wanted.filter(|person| matches!(listed.get(&person.id), None | Some(TargetHealth::Draining)));
-    missing.filter(|person| !busy.holds(group, &person.id)).map(|person| person.id.clone()).collect()
+    missing
+        .filter(|person| !busy.holds(group, &person.id))
+        .map(|person| person.id.clone())
+        .collect()
 }
 
-fn to_deregister(situation: &Situation<'_>, state: &PoolState, targets: &[Target], busy: &Busy, group: &TargetGroupArn, findings: &mut Vec<Finding>) -> Vec<InstanceId> {
+fn to_deregister(
+    situation: &Situation<'_>,
+    state: &PoolState,
+    targets: &[Target],
+    busy: &Busy,
+    group: &TargetGroupArn,
+    findings: &mut Vec<Finding>,
+) -> Vec<InstanceId> {
     let mut leaving = Vec::new();
     for target in targets.iter().filter(|target| target.health != TargetHealth::Draining) {
         let id = &target.instance;
-        let ours_and_gone = || situation.observation.instances.iter().flatten().any(|instance| instance.id == *id && instance.state.is_gone());
+        let ours_and_gone = || {
+            situation
+                .observation
+                .instances
+                .iter()
+                .flatten()
+                .any(|instance| instance.id == *id && instance.state.is_gone())
+        };
         let leaves = match state.members.get(id) {
             Some(member) if member.gone => {
-                findings.push(Finding::Ghost { instance: id.clone(), group: group.clone() });
+                findings.push(Finding::Ghost {
+                    instance: id.clone(),
+                    group: group.clone(),
+                });
                 true
             }
             Some(member) => member.drain.is_some() || member.terminating_since.is_some(),
             None if ours_and_gone() => {
-                findings.push(Finding::Ghost { instance: id.clone(), group: group.clone() });
+                findings.push(Finding::Ghost {
+                    instance: id.clone(),
+                    group: group.clone(),
+                });
                 true
             }
             None => {
-                findings.push(Finding::ForeignTarget { instance: id.clone(), group: group.clone() });
+                findings.push(Finding::ForeignTarget {
+                    instance: id.clone(),
+                    group: group.clone(),
+                });
                 false
             }
         };

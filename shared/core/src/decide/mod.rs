@@ -5,8 +5,8 @@ mod fleet;
 mod leaving;
 mod membership;
 mod open_steps;
-mod roll;
 pub mod placement;
+mod roll;
 
 pub use fleet::decide;
 pub(crate) use fleet::{open_windows, surge};

@@ -14,7 +14,9 @@ use crate::unit::Seconds;
 
 /// Closes what the look settles. Sends nothing.
 pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut CapacityState, findings: &mut Vec<Finding>) {
-    let Some(instances) = &situation.observation.instances else { return };
+    let Some(instances) = &situation.observation.instances else {
+        return;
+    };
     let PoolMembers { gone } = PoolMembers::of(state, pool);
     state.open.retain_mut(|open| {
         if open.step.pool != pool.id {
@@ -23,7 +25,10 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
         let over = situation.now >= open.take_over_at();
         match &mut open.step.action {
             Action::Launch(launch) => {
-                let found = instances.iter().filter(|instance| super::roll::is_of(instance, &open.step.id)).count();
+                let found = instances
+                    .iter()
+                    .filter(|instance| super::roll::is_of(instance, &open.step.id))
+                    .count();
                 let asked = launch.count;
                 let complete = found >= usize::try_from(asked).unwrap_or(usize::MAX);
                 let given_up = situation.now >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
@@ -53,9 +58,15 @@ pub(super) fn take_over(
     judgement: Judgement,
     mut missing: u32,
 ) -> Vec<Step> {
-    let (true, Some(instances)) = (judgement == Judgement::Sound, &situation.observation.instances) else { return Vec::new() };
+    let (true, Some(instances)) = (judgement == Judgement::Sound, &situation.observation.instances) else {
+        return Vec::new();
+    };
     let mut steps = Vec::new();
-    for open in state.open.iter_mut().filter(|open| open.step.pool == pool.id && situation.now >= open.take_over_at()) {
+    for open in state
+        .open
+        .iter_mut()
+        .filter(|open| open.step.pool == pool.id && situation.now >= open.take_over_at())
+    {
         let again = match &open.step.action {
             Action::Terminate { .. } => true,
             Action::Launch(launch) => {
@@ -95,6 +106,8 @@ struct PoolMembers {
 impl PoolMembers {
     fn of(state: &CapacityState, pool: &PoolSpec) -> Self {
         let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
-        Self { gone: members.filter(|(_, member)| member.gone).map(|(id, _)| id.clone()).collect() }
+        Self {
+            gone: members.filter(|(_, member)| member.gone).map(|(id, _)| id.clone()).collect(),
+        }
     }
 }

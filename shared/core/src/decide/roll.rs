@@ -29,7 +29,10 @@ pub(super) fn call(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Capac
         findings.push(Finding::InstancesUnknown);
         return Judgement::Held;
     };
-    let listed: Vec<&Instance> = instances.iter().filter(|instance| instance.pool.as_ref() == Some(&pool.id)).collect();
+    let listed: Vec<&Instance> = instances
+        .iter()
+        .filter(|instance| instance.pool.as_ref() == Some(&pool.id))
+        .collect();
     let young_state = Seconds::between(state.created_at, situation.now) < YOUNG_FOR;
     let explained = explained_launches(state, &pool.id, &listed);
     let members = state.pools.entry(pool.id.clone()).or_default();
@@ -38,7 +41,10 @@ pub(super) fn call(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Capac
         if let Some(member) = members.members.get_mut(&instance.id) {
             member.gone |= instance.state.is_gone();
         } else if !instance.state.is_gone() {
-            let on_record = instance.plan.as_ref().is_some_and(|plan| situation.observation.recorded_plans.contains(plan));
+            let on_record = instance
+                .plan
+                .as_ref()
+                .is_some_and(|plan| situation.observation.recorded_plans.contains(plan));
             if explained.contains(&instance.id) || on_record {
                 members.members.insert(instance.id.clone(), Member::new(situation.now));
             } else {
@@ -54,7 +60,12 @@ pub(super) fn call(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Capac
 fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]) -> BTreeSet<InstanceId> {
     let mut explained = BTreeSet::new();
     for open in state.open_of(pool).filter(|open| matches!(open.step.action, Action::Launch(_))) {
-        explained.extend(listed.iter().filter(|instance| is_of(instance, &open.step.id)).map(|instance| instance.id.clone()));
+        explained.extend(
+            listed
+                .iter()
+                .filter(|instance| is_of(instance, &open.step.id))
+                .map(|instance| instance.id.clone()),
+        );
     }
     explained
 }

@@ -47,9 +47,19 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
             Err(opinion) => opinion,
         },
         // a window moves bounds and floors; it has no vote that could bind the others
-        Rule::Scheduled(_) => (None, ballot.windows.get(&policy.id).map_or(VoteReason::WindowClosed, |window| VoteReason::WindowOpen { until: window.until })),
+        Rule::Scheduled(_) => (
+            None,
+            ballot
+                .windows
+                .get(&policy.id)
+                .map_or(VoteReason::WindowClosed, |window| VoteReason::WindowOpen { until: window.until }),
+        ),
     };
-    Vote { policy: policy.id.clone(), capacity, reason }
+    Vote {
+        policy: policy.id.clone(),
+        capacity,
+        reason,
+    }
 }
 
 /// A usable value, and the series it is from.
@@ -70,8 +80,18 @@ fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result
     };
     let sample = series.sample(ballot.now);
     match sample {
-        Sample::Value { value, .. } => Ok(Reading { value, series, partial: false, sample }),
-        Sample::Partial { value, .. } => Ok(Reading { value, series, partial: true, sample }),
+        Sample::Value { value, .. } => Ok(Reading {
+            value,
+            series,
+            partial: false,
+            sample,
+        }),
+        Sample::Partial { value, .. } => Ok(Reading {
+            value,
+            series,
+            partial: true,
+            sample,
+        }),
         _ if missing_means_breach(measure.missing, sample) => Err((Some(ballot.desired.saturating_add(1)), VoteReason::MissingIsBreach)),
         _ if measure.missing == MissingRule::Ignore && sample != Sample::NotAsked => Err((None, VoteReason::NoValue { sample })),
         _ => Err((Some(ballot.desired), VoteReason::NoValue { sample })),
@@ -80,7 +100,11 @@ fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result
 
 /// How many instances the metric's value stands for.
 pub(crate) fn measured_instances(measure: &Measure, counts: &CapacityCount) -> u32 {
-    if measure.metric.is_over_serving() { counts.serving().saturating_add(counts.draining_serving) } else { counts.in_service }
+    if measure.metric.is_over_serving() {
+        counts.serving().saturating_add(counts.draining_serving)
+    } else {
+        counts.in_service
+    }
 }
 
 /// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.
@@ -111,7 +135,12 @@ pub(crate) fn count_ceil(value: f64) -> u32 {
     } else if rounded >= f64::from(u32::MAX) {
         u32::MAX
     } else {
-        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and u32::MAX, just checked")]
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and u32::MAX, just checked"
+        )]
         let count = rounded as u32;
         count
     }

@@ -30,11 +30,16 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
     if !reading.series.breaches(rule.measure.in_, |value| value < highest) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
-    (Some(ballot.desired.saturating_sub(amount(band, ballot.desired))), in_band(band, value))
+    (
+        Some(ballot.desired.saturating_sub(amount(band, ballot.desired))),
+        in_band(band, value),
+    )
 }
 
 fn band_of(bands: &[StepBand], value: Finite) -> Option<&StepBand> {
-    bands.iter().find(|band| band.from.is_none_or(|from| from <= value) && band.below.is_none_or(|below| value < below))
+    bands
+        .iter()
+        .find(|band| band.from.is_none_or(|from| from <= value) && band.below.is_none_or(|below| value < below))
 }
 
 fn amount(band: &StepBand, size: u32) -> u32 {
@@ -45,5 +50,9 @@ fn amount(band: &StepBand, size: u32) -> u32 {
 }
 
 fn in_band(band: &StepBand, value: Finite) -> VoteReason {
-    VoteReason::InBand { value, from: band.from, below: band.below }
+    VoteReason::InBand {
+        value,
+        from: band.from,
+        below: band.below,
+    }
 }

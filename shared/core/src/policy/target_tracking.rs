@@ -25,7 +25,11 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
         return (Some(needed.max(ballot.desired)), VoteReason::Tracked { value, target });
     }
     if value.get() >= lower {
-        let tolerance = if value > target { ballot.guards.tolerance_out } else { ballot.guards.tolerance_in };
+        let tolerance = if value > target {
+            ballot.guards.tolerance_out
+        } else {
+            ballot.guards.tolerance_in
+        };
         return (hold, VoteReason::WithinTolerance { value, target, tolerance });
     }
     if reading.partial {

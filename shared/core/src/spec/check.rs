@@ -11,8 +11,8 @@ use super::raw::{
     RawPoolSettings, RawRole, RawScaleInOrder, RawTemplate,
 };
 use super::{
-    Amount, Budget, CapacityRange, FleetMode, FleetSpec, Guards, LaunchSpec, PoolRole, PoolSpec, Problem, ScaleInOrder, Template, TemplateKey,
-    defaults,
+    Amount, Budget, CapacityRange, FleetMode, FleetSpec, Guards, LaunchSpec, PoolRole, PoolSpec, Problem, ScaleInOrder, Template,
+    TemplateKey, defaults,
 };
 use crate::id::{FleetId, InstanceType, PoolId, SubnetId, TargetGroupArn};
 use crate::state::INSTANCES_MAX;
@@ -43,20 +43,37 @@ impl FleetSpec {
 }
 
 fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> {
-    let id = raw.fleet.parse::<FleetId>().map_err(|bad| problems.add("fleet", bad.to_string(), NAME_HINT)).ok();
+    let id = raw
+        .fleet
+        .parse::<FleetId>()
+        .map_err(|bad| problems.add("fleet", bad.to_string(), NAME_HINT))
+        .ok();
     let defaults_ = raw.defaults.clone().unwrap_or_default();
     if raw.pools.is_empty() {
         problems.add("pools", "a fleet needs at least one pool", "add `pools: [{ id: main }]`");
     }
     if raw.pools.len() > POOLS_MAX {
-        problems.add("pools", format!("`{}` pools are more than `{POOLS_MAX}`", raw.pools.len()), "split the fleet");
+        problems.add(
+            "pools",
+            format!("`{}` pools are more than `{POOLS_MAX}`", raw.pools.len()),
+            "split the fleet",
+        );
     }
-    let pools: Vec<PoolSpec> = raw.pools.iter().enumerate().filter_map(|(n, pool)| read_pool(raw, &defaults_, n, pool, problems)).collect();
+    let pools: Vec<PoolSpec> = raw
+        .pools
+        .iter()
+        .enumerate()
+        .filter_map(|(n, pool)| read_pool(raw, &defaults_, n, pool, problems))
+        .collect();
     check_pools_together(raw, &pools, problems);
     let quiet_poll = raw.metrics.as_ref().and_then(|metrics| metrics.quiet_poll.as_ref());
     let quiet_poll = duration(quiet_poll, "metrics.quiet_poll", defaults::QUIET_POLL, problems);
     if quiet_poll < Seconds::minutes(1) || quiet_poll.0 % 60 != 0 {
-        problems.add("metrics.quiet_poll", format!("`{quiet_poll}` is not a whole number of minutes"), "the schedule wakes once a minute");
+        problems.add(
+            "metrics.quiet_poll",
+            format!("`{quiet_poll}` is not a whole number of minutes"),
+            "the schedule wakes once a minute",
+        );
     }
     let sum_of_max = pools.iter().map(|pool| pool.capacity.max).fold(0, u32::saturating_add);
     Some(FleetSpec {
@@ -73,7 +90,11 @@ fn check_pools_together(raw: &RawFleetSpec, pools: &[PoolSpec], problems: &mut P
     let mut ids = BTreeSet::new();
     for (n, pool) in raw.pools.iter().enumerate() {
         if !ids.insert(&pool.id) {
-            problems.add(format!("pools[{n}].id"), format!("`{}` is used twice", pool.id), "give each pool its own id");
+            problems.add(
+                format!("pools[{n}].id"),
+                format!("`{}` is used twice", pool.id),
+                "give each pool its own id",
+            );
         }
     }
     let active = pools.iter().filter(|pool| pool.role == PoolRole::Active).count();
@@ -83,25 +104,43 @@ fn check_pools_together(raw: &RawFleetSpec, pools: &[PoolSpec], problems: &mut P
     let maximum = raw.maximum.unwrap_or(u32::MAX);
     let minimum = pools.iter().map(|pool| pool.capacity.min).fold(0, u32::saturating_add);
     if minimum > maximum {
-        problems.add("maximum", format!("`{maximum}` is less than the sum of the pools' `min`, `{minimum}`"), "raise it, or lower a `min`");
+        problems.add(
+            "maximum",
+            format!("`{maximum}` is less than the sum of the pools' `min`, `{minimum}`"),
+            "raise it, or lower a `min`",
+        );
     }
     for (n, pool) in pools.iter().enumerate() {
         if pool.capacity.max > maximum {
             let path = format!("pools[{n}].capacity.max");
-            problems.add(path, format!("`{}` is above the fleet's maximum `{maximum}`", pool.capacity.max), "lower it, or raise `maximum`");
+            problems.add(
+                path,
+                format!("`{}` is above the fleet's maximum `{maximum}`", pool.capacity.max),
+                "lower it, or raise `maximum`",
+            );
         }
     }
     let mut groups = BTreeSet::new();
     for (n, pool) in pools.iter().enumerate() {
         for (m, group) in pool.target_groups.iter().enumerate() {
             if !groups.insert(group) {
-                problems.add(format!("pools[{n}].target_groups[{m}]"), "this target group is listed twice", "a group belongs to one pool");
+                problems.add(
+                    format!("pools[{n}].target_groups[{m}]"),
+                    "this target group is listed twice",
+                    "a group belongs to one pool",
+                );
             }
         }
     }
-    let total = raw.maximum.unwrap_or_else(|| pools.iter().map(|pool| pool.capacity.max).fold(0, u32::saturating_add));
+    let total = raw
+        .maximum
+        .unwrap_or_else(|| pools.iter().map(|pool| pool.capacity.max).fold(0, u32::saturating_add));
     if usize::try_from(total).unwrap_or(usize::MAX) > INSTANCES_MAX {
-        problems.add("maximum", format!("`{total}` is more than the `{INSTANCES_MAX}` instances one fleet may have"), "split the fleet");
+        problems.add(
+            "maximum",
+            format!("`{total}` is more than the `{INSTANCES_MAX}` instances one fleet may have"),
+            "split the fleet",
+        );
     }
 }
 
@@ -116,7 +155,11 @@ fn mode(raw: RawMode) -> FleetMode {
 
 fn read_pool(fleet: &RawFleetSpec, defaults_: &RawPoolSettings, n: usize, raw: &RawPool, problems: &mut Problems) -> Option<PoolSpec> {
     let at = format!("pools[{n}]");
-    let id = raw.id.parse::<PoolId>().map_err(|bad| problems.add(format!("{at}.id"), bad.to_string(), NAME_HINT)).ok();
+    let id = raw
+        .id
+        .parse::<PoolId>()
+        .map_err(|bad| problems.add(format!("{at}.id"), bad.to_string(), NAME_HINT))
+        .ok();
     let role = match raw.role {
         None | Some(RawRole::Active) => PoolRole::Active,
         Some(RawRole::Standby) => PoolRole::Standby,
@@ -151,15 +194,28 @@ fn read_pool(fleet: &RawFleetSpec, defaults_: &RawPoolSettings, n: usize, raw: &
         launch,
         target_groups,
         warmup: duration(warmup, &place(raw.warmup.is_some(), "warmup"), defaults::WARMUP, problems),
-        health_grace: duration(health.grace.as_ref(), &format!("{health_at}.grace"), defaults::HEALTH_GRACE, problems),
+        health_grace: duration(
+            health.grace.as_ref(),
+            &format!("{health_at}.grace"),
+            defaults::HEALTH_GRACE,
+            problems,
+        ),
         registration_deadline: duration(
             health.registration_deadline.as_ref(),
             &format!("{health_at}.registration_deadline"),
             defaults::REGISTRATION_DEADLINE,
             problems,
         ),
-        drain_timeout: duration(drain.timeout.as_ref(), &format!("{drain_at}.timeout"), defaults::DRAIN_TIMEOUT, problems),
-        scale_in_order: scale_in.order.as_ref().map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| order.iter().map(scale_in_order).collect()),
+        drain_timeout: duration(
+            drain.timeout.as_ref(),
+            &format!("{drain_at}.timeout"),
+            defaults::DRAIN_TIMEOUT,
+            problems,
+        ),
+        scale_in_order: scale_in.order.as_ref().map_or_else(
+            || defaults::SCALE_IN_ORDER.to_vec(),
+            |order| order.iter().map(scale_in_order).collect(),
+        ),
         protect_tag,
         policies,
         guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
@@ -179,12 +235,24 @@ fn read_capacity(own: Option<&RawCapacity>, default: Option<&RawCapacity>, at: &
     let field = |pick: fn(&RawCapacity) -> Option<u32>| own.and_then(pick).or_else(|| default.and_then(pick));
     let min = field(|raw| raw.min).unwrap_or(defaults::MIN);
     let Some(max) = field(|raw| raw.max) else {
-        problems.add(format!("{at}.capacity.max"), "a pool needs a maximum", "add `capacity: { min: 2, max: 10 }`, here or in `defaults`");
-        return CapacityRange { min, max: u32::MAX, initial: min };
+        problems.add(
+            format!("{at}.capacity.max"),
+            "a pool needs a maximum",
+            "add `capacity: { min: 2, max: 10 }`, here or in `defaults`",
+        );
+        return CapacityRange {
+            min,
+            max: u32::MAX,
+            initial: min,
+        };
     };
     let initial = field(|raw| raw.initial).unwrap_or(min);
     if min > max {
-        problems.add(format!("{at}.capacity.min"), format!("`{min}` is above `max`, `{max}`"), "lower `min`, or raise `max`");
+        problems.add(
+            format!("{at}.capacity.min"),
+            format!("`{min}` is above `max`, `{max}`"),
+            "lower `min`, or raise `max`",
+        );
     } else if initial < min || initial > max {
         let message = format!("`{initial}` is not between `min`, `{min}`, and `max`, `{max}`");
         problems.add(format!("{at}.capacity.initial"), message, "choose a size within the bounds");
@@ -193,30 +261,55 @@ fn read_capacity(own: Option<&RawCapacity>, default: Option<&RawCapacity>, at: &
 }
 
 fn read_launch(own: Option<&RawLaunch>, default: Option<&RawLaunch>, at: &str, problems: &mut Problems) -> LaunchSpec {
-    let template = own.and_then(|raw| raw.template.as_ref()).or_else(|| default.and_then(|raw| raw.template.as_ref()));
-    let subnets = own.and_then(|raw| raw.subnets.as_ref()).or_else(|| default.and_then(|raw| raw.subnets.as_ref()));
-    let types = own.and_then(|raw| raw.instance_types.as_ref()).or_else(|| default.and_then(|raw| raw.instance_types.as_ref()));
+    let template = own
+        .and_then(|raw| raw.template.as_ref())
+        .or_else(|| default.and_then(|raw| raw.template.as_ref()));
+    let subnets = own
+        .and_then(|raw| raw.subnets.as_ref())
+        .or_else(|| default.and_then(|raw| raw.subnets.as_ref()));
+    let types = own
+        .and_then(|raw| raw.instance_types.as_ref())
+        .or_else(|| default.and_then(|raw| raw.instance_types.as_ref()));
     let template = match template {
         Some(template) => read_template(template, &format!("{at}.launch.template"), problems),
         None => {
-            problems.add(format!("{at}.launch.template"), "a pool needs a launch template", "add `launch: { template: { name: web } }`");
+            problems.add(
+                format!("{at}.launch.template"),
+                "a pool needs a launch template",
+                "add `launch: { template: { name: web } }`",
+            );
             None
         }
     };
     let subnets: Vec<SubnetId> = subnets.into_iter().flatten().map(|text| SubnetId::new(text.clone())).collect();
     if subnets.is_empty() {
-        problems.add(format!("{at}.launch.subnets"), "a pool needs at least one subnet", "list subnets in different zones");
+        problems.add(
+            format!("{at}.launch.subnets"),
+            "a pool needs at least one subnet",
+            "list subnets in different zones",
+        );
     }
     for (n, subnet) in subnets.iter().enumerate() {
         if !subnet.as_str().starts_with("subnet-") {
-            problems.add(format!("{at}.launch.subnets[{n}]"), format!("`{subnet}` is not a subnet id"), "subnet ids begin with `subnet-`");
+            problems.add(
+                format!("{at}.launch.subnets[{n}]"),
+                format!("`{subnet}` is not a subnet id"),
+                "subnet ids begin with `subnet-`",
+            );
         }
         if subnets.iter().take(n).any(|earlier| earlier == subnet) {
-            problems.add(format!("{at}.launch.subnets[{n}]"), format!("`{subnet}` is listed twice"), "list each subnet once");
+            problems.add(
+                format!("{at}.launch.subnets[{n}]"),
+                format!("`{subnet}` is listed twice"),
+                "list each subnet once",
+            );
         }
     }
     LaunchSpec {
-        template: template.unwrap_or(Template { key: TemplateKey::Name(String::new()), version: String::new() }),
+        template: template.unwrap_or(Template {
+            key: TemplateKey::Name(String::new()),
+            version: String::new(),
+        }),
         subnets,
         instance_types: types.into_iter().flatten().map(|text| InstanceType::new(text.clone())).collect(),
     }
@@ -226,11 +319,21 @@ fn read_template(raw: &RawTemplate, at: &str, problems: &mut Problems) -> Option
     let version = raw.version.clone().unwrap_or_else(|| defaults::TEMPLATE_VERSION.to_owned());
     let numeric = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
     if !(numeric || version == "$Default" || version == "$Latest") {
-        problems.add(format!("{at}.version"), format!("`{version}` is no template version"), "use `$Default`, `$Latest` or a number as text");
+        problems.add(
+            format!("{at}.version"),
+            format!("`{version}` is no template version"),
+            "use `$Default`, `$Latest` or a number as text",
+        );
     }
     match (&raw.name, &raw.id) {
-        (Some(name), None) => Some(Template { key: TemplateKey::Name(name.clone()), version }),
-        (None, Some(id)) => Some(Template { key: TemplateKey::Id(id.clone()), version }),
+        (Some(name), None) => Some(Template {
+            key: TemplateKey::Name(name.clone()),
+            version,
+        }),
+        (None, Some(id)) => Some(Template {
+            key: TemplateKey::Id(id.clone()),
+            version,
+        }),
         _ => {
             problems.add(at, "a template is named by exactly one of `name` and `id`", "keep one of them");
             None
@@ -239,7 +342,11 @@ fn read_template(raw: &RawTemplate, at: &str, problems: &mut Problems) -> Option
 }
 
 fn read_target_groups(raw: &RawPool, _at: &str) -> Vec<TargetGroupArn> {
-    raw.target_groups.iter().flatten().map(|text| TargetGroupArn::new(text.clone())).collect()
+    raw.target_groups
+        .iter()
+        .flatten()
+        .map(|text| TargetGroupArn::new(text.clone()))
+        .collect()
 }
 
 fn check_target_groups(groups: &[TargetGroupArn], at: &str, problems: &mut Problems) {
@@ -250,22 +357,34 @@ fn check_target_groups(groups: &[TargetGroupArn], at: &str, problems: &mut Probl
     for (n, group) in groups.iter().enumerate() {
         if !(group.as_str().starts_with("arn:") && super::metric::group_dimension(group).starts_with("targetgroup/")) {
             let hint = "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef`";
-            problems.add(format!("{at}.target_groups[{n}]"), format!("`{group}` is not the ARN of a target group"), hint);
+            problems.add(
+                format!("{at}.target_groups[{n}]"),
+                format!("`{group}` is not the ARN of a target group"),
+                hint,
+            );
         }
     }
 }
 
 fn check_tag(key: &str, at: &str, problems: &mut Problems) {
     if key.is_empty() || key.len() > 128 || key.starts_with("aws:") {
-        problems.add(at, format!("`{key}` is no tag key"), "1 to 128 characters, not beginning with `aws:`");
+        problems.add(
+            at,
+            format!("`{key}` is no tag key"),
+            "1 to 128 characters, not beginning with `aws:`",
+        );
     }
 }
 
 fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Problems) -> Guards {
     let raw = raw.cloned().unwrap_or_default();
     let tolerance = raw.tolerance.unwrap_or_default();
-    let (cooldown_out, cooldown_in) =
-        duration_pair(raw.cooldown.as_ref(), "guards.cooldown", (defaults::COOLDOWN_OUT, defaults::COOLDOWN_IN), problems);
+    let (cooldown_out, cooldown_in) = duration_pair(
+        raw.cooldown.as_ref(),
+        "guards.cooldown",
+        (defaults::COOLDOWN_OUT, defaults::COOLDOWN_IN),
+        problems,
+    );
     let (stabilisation_out, stabilisation_in) = duration_pair(
         raw.stabilisation.as_ref(),
         "guards.stabilisation",
@@ -284,7 +403,12 @@ fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Problems) -> Gu
         launch_per_tick,
         launch_per_hour,
         removal_per_tick,
-        breaker_unhealthy: percent(breaker.unhealthy.as_ref(), "guards.breaker.unhealthy", defaults::BREAKER_UNHEALTHY, problems),
+        breaker_unhealthy: percent(
+            breaker.unhealthy.as_ref(),
+            "guards.breaker.unhealthy",
+            defaults::BREAKER_UNHEALTHY,
+            problems,
+        ),
         breaker_at_least: breaker.at_least.unwrap_or(defaults::BREAKER_AT_LEAST),
     }
 }
@@ -294,10 +418,21 @@ fn read_budgets(raw: Option<&RawBudgets>, max: u32, problems: &mut Problems) -> 
     let removal = raw.and_then(|budgets| budgets.removal.clone()).unwrap_or_default();
     let mut budget = |raw: Option<&RawAmount>, at: &str, default: Budget| match raw {
         None => default,
-        Some(raw) => Budget { amount: amount(raw, at, problems), at_least: default.at_least },
+        Some(raw) => Budget {
+            amount: amount(raw, at, problems),
+            at_least: default.at_least,
+        },
     };
-    let per_tick = budget(launch.per_tick.as_ref(), "guards.budgets.launch.per_tick", defaults::LAUNCH_PER_TICK);
-    let removal = budget(removal.per_tick.as_ref(), "guards.budgets.removal.per_tick", defaults::REMOVAL_PER_TICK);
+    let per_tick = budget(
+        launch.per_tick.as_ref(),
+        "guards.budgets.launch.per_tick",
+        defaults::LAUNCH_PER_TICK,
+    );
+    let removal = budget(
+        removal.per_tick.as_ref(),
+        "guards.budgets.removal.per_tick",
+        defaults::REMOVAL_PER_TICK,
+    );
     let per_hour = launch.per_hour.unwrap_or(max.saturating_mul(defaults::LAUNCH_PER_HOUR_OF_MAX));
     (per_tick, per_hour, removal)
 }
@@ -312,7 +447,11 @@ pub(super) fn amount(raw: &RawAmount, at: &str, problems: &mut Problems) -> Amou
 pub(super) fn duration(raw: Option<&RawDuration>, at: &str, default: Seconds, problems: &mut Problems) -> Seconds {
     let Some(RawDuration(text)) = raw else { return default };
     Seconds::parse(text).unwrap_or_else(|| {
-        problems.add(at, format!("`{text}` is not a duration"), "write a whole number and a unit: `90s`, `5m`, `2h`, `7d`");
+        problems.add(
+            at,
+            format!("`{text}` is not a duration"),
+            "write a whole number and a unit: `90s`, `5m`, `2h`, `7d`",
+        );
         default
     })
 }
@@ -326,7 +465,11 @@ fn duration_pair(raw: Option<&RawDurationPair>, at: &str, default: (Seconds, Sec
 fn percent(raw: Option<&RawPercent>, at: &str, default: Percent, problems: &mut Problems) -> Percent {
     let Some(RawPercent(text)) = raw else { return default };
     Percent::parse(text).unwrap_or_else(|| {
-        problems.add(at, format!("`{text}` is not a percentage"), format!("write a whole number and the sign, at most `{}%`", Percent::MAX));
+        problems.add(
+            at,
+            format!("`{text}` is not a percentage"),
+            format!("write a whole number and the sign, at most `{}%`", Percent::MAX),
+        );
         default
     })
 }

@@ -6,13 +6,13 @@ use super::check::{NAME_HINT, POLICIES_MAX, amount, duration};
 use super::metric::Stat;
 use super::problem::Problems;
 use super::raw::{
-    RawCustomMetric, RawDatapoints, RawInStep, RawMetric, RawMissing, RawNamedMetric, RawOf, RawOutStep, RawPolicy, RawScheduled, RawSource,
-    RawStepPolicy, RawTargetTracking,
+    RawCustomMetric, RawDatapoints, RawInStep, RawMetric, RawMissing, RawNamedMetric, RawOf, RawOutStep, RawPolicy, RawScheduled,
+    RawSource, RawStepPolicy, RawTargetTracking,
 };
 use super::schedule::{BadSchedule, WINDOW_MAX};
 use super::{
-    BreachRule, Measure, Metric, MetricSource, MissingRule, NamedMetric, Policy, Rule, Schedule, Scheduled, StepBand, StepRule, TargetTracking,
-    defaults,
+    BreachRule, Measure, Metric, MetricSource, MissingRule, NamedMetric, Policy, Rule, Schedule, Scheduled, StepBand, StepRule,
+    TargetTracking, defaults,
 };
 use crate::id::PolicyId;
 use crate::unit::{Finite, Seconds};
@@ -24,7 +24,11 @@ const DATAPOINTS_MAX: u8 = 60;
 
 pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, problems: &mut Problems) -> Vec<Policy> {
     if raw.len() > POLICIES_MAX {
-        problems.add(at, format!("`{}` policies are more than `{POLICIES_MAX}`", raw.len()), "combine some");
+        problems.add(
+            at,
+            format!("`{}` policies are more than `{POLICIES_MAX}`", raw.len()),
+            "combine some",
+        );
     }
     let mut ids = BTreeSet::new();
     let mut policies = Vec::new();
@@ -51,14 +55,26 @@ fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: 
     if let Some(Metric::Named { name, .. }) = &metric
         && let Some(why) = name.why_not_tracked()
     {
-        problems.add(format!("{at}.metric"), format!("`{}` cannot be tracked: {why}", name.as_str()), "use it in a policy of type `step`");
+        problems.add(
+            format!("{at}.metric"),
+            format!("`{}` cannot be tracked: {why}", name.as_str()),
+            "use it in a policy of type `step`",
+        );
     }
     let target = Finite::new(raw.target).filter(|target| target.get() > 0.0);
     if target.is_none() {
-        problems.add(format!("{at}.target"), format!("`{}` is not above zero", raw.target), "the value that each instance should have");
+        problems.add(
+            format!("{at}.target"),
+            format!("`{}` is not above zero", raw.target),
+            "the value that each instance should have",
+        );
     }
     let measure = read_measure(metric?, raw.datapoints.as_ref(), raw.missing, at, problems);
-    Some(TargetTracking { measure, target: target?, scale_in: !raw.disable_scale_in.unwrap_or(false) })
+    Some(TargetTracking {
+        measure,
+        target: target?,
+        scale_in: !raw.disable_scale_in.unwrap_or(false),
+    })
 }
 
 fn read_step(raw: &RawStepPolicy, at: &str, has_groups: bool, problems: &mut Problems) -> Option<StepRule> {
@@ -89,9 +105,20 @@ fn read_out_bands(raw: &[RawOutStep], at: &str, problems: &mut Problems) -> Vec<
         let below = step.below.and_then(|below| bound(below, &format!("{at}.below"), problems));
         let next = raw.get(n.saturating_add(1)).and_then(|next| Finite::new(next.from));
         check_band(from, below, &at, problems);
-        check_neighbour(n, raw.get(n.wrapping_sub(1)).map(|before| (before.from, before.below)), step.from, &at, problems);
+        check_neighbour(
+            n,
+            raw.get(n.wrapping_sub(1)).map(|before| (before.from, before.below)),
+            step.from,
+            &at,
+            problems,
+        );
         let amount = amount(&step.add, &format!("{at}.add"), problems);
-        bands.push(StepBand { from, below: below.or(next), amount, at_least: step.at_least.unwrap_or(1) });
+        bands.push(StepBand {
+            from,
+            below: below.or(next),
+            amount,
+            at_least: step.at_least.unwrap_or(1),
+        });
     }
     bands
 }
@@ -106,10 +133,17 @@ fn read_in_bands(raw: &[RawInStep], at: &str, problems: &mut Problems) -> Vec<St
         let next = raw.get(n.saturating_add(1)).and_then(|next| Finite::new(next.below));
         check_band(from, below, &at, problems);
         // mirrored, so that the same rule serves: negated, steps in also go from the lowest bound up
-        let before = raw.get(n.wrapping_sub(1)).map(|before| (-before.below, before.from.map(|from| -from)));
+        let before = raw
+            .get(n.wrapping_sub(1))
+            .map(|before| (-before.below, before.from.map(|from| -from)));
         check_neighbour(n, before, -step.below, &at, problems);
         let amount = amount(&step.remove, &format!("{at}.remove"), problems);
-        bands.push(StepBand { from: from.or(next), below, amount, at_least: step.at_least.unwrap_or(1) });
+        bands.push(StepBand {
+            from: from.or(next),
+            below,
+            amount,
+            at_least: step.at_least.unwrap_or(1),
+        });
     }
     bands.reverse();
     bands
@@ -127,30 +161,48 @@ fn check_band(from: Option<Finite>, below: Option<Finite>, at: &str, problems: &
     if let (Some(from), Some(below)) = (from, below)
         && from >= below
     {
-        problems.add(at, format!("the step is empty: `from: {from}` is not less than `below: {below}`"), "swap or move the bounds");
+        problems.add(
+            at,
+            format!("the step is empty: `from: {from}` is not less than `below: {below}`"),
+            "swap or move the bounds",
+        );
     }
 }
 
 /// A step must begin where the one before it ends: no gap, no overlap, in order.
 fn check_neighbour(n: usize, before: Option<(f64, Option<f64>)>, from: f64, at: &str, problems: &mut Problems) {
-    let Some((before_from, before_end)) = before.filter(|_| n > 0) else { return };
+    let Some((before_from, before_end)) = before.filter(|_| n > 0) else {
+        return;
+    };
     let (from_text, end_text) = (from.abs(), before_end.map(f64::abs));
     if from <= before_from {
-        problems.add(at, format!("steps are out of order at `{from_text}`"), "list `out` from the lowest bound up, `in` from the highest down");
+        problems.add(
+            at,
+            format!("steps are out of order at `{from_text}`"),
+            "list `out` from the lowest bound up, `in` from the highest down",
+        );
     } else if let Some(end) = before_end
         && let Some(end_text) = end_text
         && end != from
     {
         let what = if end > from { "overlap" } else { "leave a gap" };
         let message = format!("steps {what}: this one begins at `{from_text}`, the step before it ends at `{end_text}`");
-        problems.add(at, message, "let each step begin where the one before it ends, or leave the end out");
+        problems.add(
+            at,
+            message,
+            "let each step begin where the one before it ends, or leave the end out",
+        );
     }
 }
 
 fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Option<Scheduled> {
     let length = duration(Some(&raw.when.for_), &format!("{at}.when.for"), Seconds(60), problems);
     if length > WINDOW_MAX || length < Seconds(60) {
-        problems.add(format!("{at}.when.for"), format!("`{length}` is not between `1m` and `{WINDOW_MAX}`"), "use several windows");
+        problems.add(
+            format!("{at}.when.for"),
+            format!("`{length}` is not between `1m` and `{WINDOW_MAX}`"),
+            "use several windows",
+        );
     }
     let schedule = match (&raw.when.cron, &raw.when.at) {
         (Some(cron), None) => read_cron(cron, raw.when.zone.as_deref(), length.min(WINDOW_MAX), at, problems),
@@ -160,10 +212,17 @@ fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Opti
             }
             let moment = text.parse::<jiff::Timestamp>();
             let hint = "write the offset too: `2026-11-27T18:00:00+01:00`";
-            moment.map_err(|_| problems.add(format!("{at}.when.at"), format!("`{text}` is not a moment"), hint)).ok().map(|at| Schedule::once(at, length))
+            moment
+                .map_err(|_| problems.add(format!("{at}.when.at"), format!("`{text}` is not a moment"), hint))
+                .ok()
+                .map(|at| Schedule::once(at, length))
         }
         _ => {
-            problems.add(format!("{at}.when"), "a window has exactly one of `cron` and `at`", "keep one of them");
+            problems.add(
+                format!("{at}.when"),
+                "a window has exactly one of `cron` and `at`",
+                "keep one of them",
+            );
             None
         }
     };
@@ -174,9 +233,18 @@ fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Opti
     if let (Some(min), Some(max)) = (capacity.min, capacity.max)
         && min > max
     {
-        problems.add(format!("{at}.capacity.min"), format!("`{min}` is above `max`, `{max}`"), "lower `min`, or raise `max`");
+        problems.add(
+            format!("{at}.capacity.min"),
+            format!("`{min}` is above `max`, `{max}`"),
+            "lower `min`, or raise `max`",
+        );
     }
-    Some(Scheduled { schedule: schedule?, min: capacity.min, max: capacity.max, desired: capacity.desired })
+    Some(Scheduled {
+        schedule: schedule?,
+        min: capacity.min,
+        max: capacity.max,
+        desired: capacity.desired,
+    })
 }
 
 fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems: &mut Problems) -> Option<Schedule> {
@@ -184,11 +252,19 @@ fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems
     match Schedule::repeating(cron, zone, length) {
         Ok(schedule) => Some(schedule),
         Err(BadSchedule::Zone) => {
-            problems.add(format!("{at}.when.zone"), format!("`{zone}` is no time zone"), "use an IANA name such as `Europe/Berlin`");
+            problems.add(
+                format!("{at}.when.zone"),
+                format!("`{zone}` is no time zone"),
+                "use an IANA name such as `Europe/Berlin`",
+            );
             None
         }
         Err(bad) => {
-            problems.add(format!("{at}.when.cron"), format!("`{cron}` is not understood: {bad}"), "such as `0 20 * * 5`: Friday at 20:00");
+            problems.add(
+                format!("{at}.when.cron"),
+                format!("`{cron}` is not understood: {bad}"),
+                "such as `0 20 * * 5`: Friday at 20:00",
+            );
             None
         }
     }
@@ -205,7 +281,11 @@ fn read_measure(
         None => defaults::DATAPOINTS,
         Some(RawOf(text)) => read_of(text).unwrap_or_else(|| {
             let hint = format!("write `3 of 5`: at least one, at most all, of at most {DATAPOINTS_MAX}");
-            problems.add(format!("{at}.datapoints.{part}"), format!("`{text}` is not so many of so many"), hint);
+            problems.add(
+                format!("{at}.datapoints.{part}"),
+                format!("`{text}` is not so many of so many"),
+                hint,
+            );
             defaults::DATAPOINTS
         }),
     };
@@ -221,7 +301,10 @@ fn read_measure(
 
 fn read_of(text: &str) -> Option<BreachRule> {
     let (datapoints, of) = text.split_once(" of ")?;
-    let rule = BreachRule { datapoints: datapoints.parse().ok()?, of: of.parse().ok()? };
+    let rule = BreachRule {
+        datapoints: datapoints.parse().ok()?,
+        of: of.parse().ok()?,
+    };
     (rule.datapoints >= 1 && rule.datapoints <= rule.of && rule.of <= DATAPOINTS_MAX).then_some(rule)
 }
 
@@ -230,7 +313,11 @@ fn read_metric(raw: &RawMetric, source: Option<RawSource>, at: &str, has_groups:
         RawMetric::Named(name) => read_named(named(*name), source, at, has_groups, problems),
         RawMetric::Custom(custom) => {
             if source.is_some() {
-                problems.add(format!("{at}.source"), "`source` belongs to a named metric", "remove it: this metric says where it comes from");
+                problems.add(
+                    format!("{at}.source"),
+                    "`source` belongs to a named metric",
+                    "remove it: this metric says where it comes from",
+                );
             }
             read_custom(custom, &format!("{at}.metric"), problems)
         }
@@ -252,7 +339,11 @@ fn read_named(name: NamedMetric, source: Option<RawSource>, at: &str, has_groups
     }
     if source == MetricSource::TargetGroup && !has_groups {
         let message = format!("`{}` comes from a target group, and the pool has none", name.as_str());
-        problems.add(format!("{at}.metric"), message, "add `target_groups` to the pool, or use another metric");
+        problems.add(
+            format!("{at}.metric"),
+            message,
+            "add `target_groups` to the pool, or use another metric",
+        );
     }
     Some(Metric::Named { name, source })
 }
@@ -285,13 +376,24 @@ fn read_custom(raw: &RawCustomMetric, at: &str, problems: &mut Problems) -> Opti
                 })
                 .collect();
             if inputs.len() > EXPRESSION_INPUTS_MAX {
-                let message = format!("`{}` metrics are more than the `{EXPRESSION_INPUTS_MAX}` of one expression", inputs.len());
+                let message = format!(
+                    "`{}` metrics are more than the `{EXPRESSION_INPUTS_MAX}` of one expression",
+                    inputs.len()
+                );
                 problems.add(format!("{at}.metrics"), message, "CloudWatch's limit for alarms");
             }
-            Some(Metric::Expression { expression: expression.clone(), inputs, period })
+            Some(Metric::Expression {
+                expression: expression.clone(),
+                inputs,
+                period,
+            })
         }
         _ => {
-            problems.add(at, "a metric is either `namespace` and `name`, or `expression`", "keep one of the two forms");
+            problems.add(
+                at,
+                "a metric is either `namespace` and `name`, or `expression`",
+                "keep one of the two forms",
+            );
             None
         }
     }
@@ -308,7 +410,10 @@ fn check_input_id(id: &str, at: &str, problems: &mut Problems) {
 
 fn read_stat(raw: &RawCustomMetric, at: &str, problems: &mut Problems) -> Option<Stat> {
     let statistic = raw.statistic.clone().unwrap_or_else(|| "Average".to_owned());
-    let percentile = statistic.strip_prefix('p').and_then(|number| number.parse::<f64>().ok()).is_some_and(|p| p > 0.0 && p <= 100.0);
+    let percentile = statistic
+        .strip_prefix('p')
+        .and_then(|number| number.parse::<f64>().ok())
+        .is_some_and(|p| p > 0.0 && p <= 100.0);
     if !(percentile || matches!(statistic.as_str(), "Average" | "Sum" | "Minimum" | "Maximum" | "SampleCount")) {
         let hint = "use `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount` or a percentile such as `p90`";
         problems.add(format!("{at}.statistic"), format!("`{statistic}` is no statistic"), hint);
@@ -331,7 +436,11 @@ fn read_period(raw: &RawCustomMetric, at: &str, problems: &mut Problems) -> Seco
     let period = duration(raw.period.as_ref(), &at, defaults::PERIOD, problems);
     let good = period.0 > 0 && (matches!(period.0, 10 | 20 | 30) || period.0.is_multiple_of(60)) && period <= Seconds(3_600);
     if !good {
-        problems.add(at, format!("`{period}` is no period"), "`10s`, `20s`, `30s`, or whole minutes up to `1h`");
+        problems.add(
+            at,
+            format!("`{period}` is no period"),
+            "`10s`, `20s`, `30s`, or whole minutes up to `1h`",
+        );
         return defaults::PERIOD;
     }
     period

@@ -20,10 +20,16 @@ pub(super) const COOLDOWN_OUT: Seconds = Seconds(60);
 pub(super) const COOLDOWN_IN: Seconds = Seconds::minutes(5);
 pub(super) const STABILISATION_OUT: Seconds = Seconds(0);
 pub(super) const STABILISATION_IN: Seconds = Seconds::minutes(10);
-pub(super) const LAUNCH_PER_TICK: Budget = Budget { amount: Amount::Share(Percent(100)), at_least: 4 };
+pub(super) const LAUNCH_PER_TICK: Budget = Budget {
+    amount: Amount::Share(Percent(100)),
+    at_least: 4,
+};
 /// Launches per hour as a multiple of the pool's maximum.
 pub(super) const LAUNCH_PER_HOUR_OF_MAX: u32 = 3;
-pub(super) const REMOVAL_PER_TICK: Budget = Budget { amount: Amount::Share(Percent(10)), at_least: 1 };
+pub(super) const REMOVAL_PER_TICK: Budget = Budget {
+    amount: Amount::Share(Percent(10)),
+    at_least: 1,
+};
 pub(super) const BREAKER_UNHEALTHY: Percent = Percent(20);
 pub(super) const BREAKER_AT_LEAST: u32 = 3;
 pub(super) const DATAPOINTS: BreachRule = BreachRule { datapoints: 1, of: 1 };
@@ -44,11 +50,19 @@ pub struct Default {
 /// Every default of the spec language.
 #[must_use]
 pub fn defaults() -> Vec<Default> {
-    let row = |path, value: &dyn std::fmt::Display, reason| Default { path, value: value.to_string(), reason };
+    let row = |path, value: &dyn std::fmt::Display, reason| Default {
+        path,
+        value: value.to_string(),
+        reason,
+    };
     vec![
         row("mode", &MODE, "decide and act"),
         row("maximum", &"the sum of the pools' `max`", "no limit beyond the pools' own"),
-        row("metrics.quiet_poll", &QUIET_POLL, "each read of a metric costs money; one minute while anything happens"),
+        row(
+            "metrics.quiet_poll",
+            &QUIET_POLL,
+            "each read of a metric costs money; one minute while anything happens",
+        ),
         row("pools[].role", &"active", "a single pool takes the traffic"),
         row("pools[].target_groups", &"[]", "a fleet needs no load balancer"),
         row("capacity.min", &MIN, "an empty fleet is allowed"),
@@ -57,26 +71,50 @@ pub fn defaults() -> Vec<Default> {
         row("launch.instance_types", &"[]", "the template's own type"),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
-        row("health.registration_deadline", &REGISTRATION_DEADLINE, "Karpenter and Cluster Autoscaler give 15 minutes"),
+        row(
+            "health.registration_deadline",
+            &REGISTRATION_DEADLINE,
+            "Karpenter and Cluster Autoscaler give 15 minutes",
+        ),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
-        row("scale_in.order", &"[zone_balance, oldest]", "survive the loss of a zone; renew what is old"),
+        row(
+            "scale_in.order",
+            &"[zone_balance, oldest]",
+            "survive the loss of a zone; renew what is old",
+        ),
         row("scale_in.protect_tag", &PROTECT_TAG, "busy instances protect themselves"),
         row("guards.tolerance.out", &TOLERANCE, "Kubernetes HPA"),
         row("guards.tolerance.in", &TOLERANCE, "Kubernetes HPA"),
         row("guards.cooldown.out", &COOLDOWN_OUT, "let the last launch show in the metric"),
         row("guards.cooldown.in", &COOLDOWN_IN, "EC2 Auto Scaling, Kubernetes HPA"),
         row("guards.stabilisation.out", &STABILISATION_OUT, "growing waits for nothing"),
-        row("guards.stabilisation.in", &STABILISATION_IN, "Google managed instance groups, Cluster Autoscaler"),
+        row(
+            "guards.stabilisation.in",
+            &STABILISATION_IN,
+            "Google managed instance groups, Cluster Autoscaler",
+        ),
         row("guards.budgets.launch.per_tick", &"100%, at least 4", "Kubernetes HPA"),
-        row("guards.budgets.launch.per_hour", &"3 x `capacity.max`", "a retry loop must not cost a fortune"),
+        row(
+            "guards.budgets.launch.per_hour",
+            &"3 x `capacity.max`",
+            "a retry loop must not cost a fortune",
+        ),
         row("guards.budgets.removal.per_tick", &"10%, at least 1", "Karpenter, EC2 Auto Scaling"),
-        row("guards.breaker.unhealthy", &BREAKER_UNHEALTHY, "Karpenter's node repair stops at 20 %"),
+        row(
+            "guards.breaker.unhealthy",
+            &BREAKER_UNHEALTHY,
+            "Karpenter's node repair stops at 20 %",
+        ),
         row("guards.breaker.at_least", &BREAKER_AT_LEAST, "Cluster Autoscaler"),
         row("policies[].datapoints.out", &DATAPOINTS, "tolerance and cooldown damp already"),
         row("policies[].datapoints.in", &DATAPOINTS, "the stabilisation window damps already"),
         row("policies[].missing", &"hold", "missing is never zero"),
         row("policies[].disable_scale_in", &"false", "as EC2 Auto Scaling"),
-        row("policies[].metric.period", &PERIOD, "the finest period without high-resolution cost"),
+        row(
+            "policies[].metric.period",
+            &PERIOD,
+            "the finest period without high-resolution cost",
+        ),
         row("policies[].metric.statistic", &"Average", "the load of the typical instance"),
         row("policies[].when.zone", &"UTC", "no surprise twice a year"),
     ]

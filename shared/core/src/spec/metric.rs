@@ -93,8 +93,12 @@ impl NamedMetric {
     #[must_use]
     pub fn why_not_tracked(self) -> Option<&'static str> {
         match self {
-            Self::ResponseTime => Some("response time does not fall in proportion as instances are added: below saturation more instances change nothing"),
-            Self::ErrorRate => Some("an error rate does not fall in proportion as instances are added: errors often have another cause than load"),
+            Self::ResponseTime => {
+                Some("response time does not fall in proportion as instances are added: below saturation more instances change nothing")
+            }
+            Self::ErrorRate => {
+                Some("an error rate does not fall in proportion as instances are added: errors often have another cause than load")
+            }
             Self::Disk => Some("a full disk stays full however many instances are added"),
             Self::Cpu | Self::NetworkIn | Self::NetworkOut | Self::Memory | Self::AlbRequestCountPerTarget => None,
         }
@@ -196,13 +200,31 @@ impl Metric {
     pub fn query(&self, fleet: &FleetId, pool: &PoolSpec, resolved: &Resolved) -> QueryShape {
         match self {
             Self::Stat(stat) => QueryShape::Stat(stat.clone()),
-            Self::Expression { expression, inputs, period } => {
-                QueryShape::Expression { expression: expression.clone(), inputs: inputs.clone(), period: *period }
-            }
-            Self::Named { name, source: MetricSource::TargetGroup } => from_balancer(*name, &pool.target_groups, resolved),
-            Self::Named { name, source: MetricSource::Agent } => QueryShape::Stat(from_agent(*name, fleet)),
-            Self::Named { name, source: MetricSource::Insights } => from_insights(*name, fleet, &pool.id),
-            Self::Named { name, source: MetricSource::Instances } => QueryShape::PerInstance(per_instance(*name)),
+            Self::Expression {
+                expression,
+                inputs,
+                period,
+            } => QueryShape::Expression {
+                expression: expression.clone(),
+                inputs: inputs.clone(),
+                period: *period,
+            },
+            Self::Named {
+                name,
+                source: MetricSource::TargetGroup,
+            } => from_balancer(*name, &pool.target_groups, resolved),
+            Self::Named {
+                name,
+                source: MetricSource::Agent,
+            } => QueryShape::Stat(from_agent(*name, fleet)),
+            Self::Named {
+                name,
+                source: MetricSource::Insights,
+            } => from_insights(*name, fleet, &pool.id),
+            Self::Named {
+                name,
+                source: MetricSource::Instances,
+            } => QueryShape::PerInstance(per_instance(*name)),
         }
     }
 
@@ -210,7 +232,13 @@ impl Metric {
     /// by all healthy targets. Other metrics leave warming instances out.
     #[must_use]
     pub fn is_over_serving(&self) -> bool {
-        matches!(self, Self::Named { source: MetricSource::TargetGroup, .. })
+        matches!(
+            self,
+            Self::Named {
+                source: MetricSource::TargetGroup,
+                ..
+            }
+        )
     }
 }
 
@@ -277,14 +305,27 @@ fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolv
         if let Some(balancer) = resolved.balancers.get(group) {
             dimensions.insert("LoadBalancer".to_owned(), balancer.clone());
         }
-        Stat { namespace: "AWS/ApplicationELB".to_owned(), name: metric.to_owned(), dimensions, statistic: statistic.to_owned(), period: Seconds::minutes(1) }
+        Stat {
+            namespace: "AWS/ApplicationELB".to_owned(),
+            name: metric.to_owned(),
+            dimensions,
+            statistic: statistic.to_owned(),
+            period: Seconds::minutes(1),
+        }
     };
     let over_groups = |metric: &str, statistic: &str, combine: &str| {
         if let [group] = groups {
             return QueryShape::Stat(stat(metric, statistic, group));
         }
-        let inputs = (1..).zip(groups).map(|(n, group)| (format!("m{n}"), stat(metric, statistic, group))).collect();
-        QueryShape::Expression { expression: format!("{combine}(METRICS())"), inputs, period: Seconds::minutes(1) }
+        let inputs = (1..)
+            .zip(groups)
+            .map(|(n, group)| (format!("m{n}"), stat(metric, statistic, group)))
+            .collect();
+        QueryShape::Expression {
+            expression: format!("{combine}(METRICS())"),
+            inputs,
+            period: Seconds::minutes(1),
+        }
     };
     match name {
         NamedMetric::ResponseTime => over_groups("TargetResponseTime", "Average", "MAX"),
@@ -296,7 +337,11 @@ fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolv
             }
             // errors are published only when there are some: no datapoint beside existing requests is a true zero
             let expression = "100 * FILL(SUM(METRICS(\"errors\")), 0) / SUM(METRICS(\"requests\"))".to_owned();
-            QueryShape::Expression { expression, inputs, period: Seconds::minutes(1) }
+            QueryShape::Expression {
+                expression,
+                inputs,
+                period: Seconds::minutes(1),
+            }
         }
         _ => over_groups("RequestCountPerTarget", "Sum", "SUM"),
     }

@@ -223,7 +223,15 @@ impl Rule {
     /// `ghostnet/<fleet>/<pool>/<policy>/out`. A series per instance has no metric that an alarm could watch.
     #[must_use]
     pub fn adds_on_alarm(&self) -> bool {
-        let watchable = |measure: &Measure| !matches!(measure.metric, Metric::Named { source: MetricSource::Instances, .. });
+        let watchable = |measure: &Measure| {
+            !matches!(
+                measure.metric,
+                Metric::Named {
+                    source: MetricSource::Instances,
+                    ..
+                }
+            )
+        };
         match self {
             Self::TargetTracking(rule) => watchable(&rule.measure),
             Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),

@@ -33,7 +33,11 @@ impl Problems {
     /// Notes a problem.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
         let hint: String = hint.into();
-        self.0.push(Problem { path: path.into(), message: message.into(), hint: (!hint.is_empty()).then_some(hint) });
+        self.0.push(Problem {
+            path: path.into(),
+            message: message.into(),
+            hint: (!hint.is_empty()).then_some(hint),
+        });
     }
 
     /// All of them, in the order in which they were found.

@@ -575,7 +575,10 @@ impl JsonSchema for RawMetric {
         "RawMetric".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (named, custom) = (generator.subschema_for::<RawNamedMetric>(), generator.subschema_for::<RawCustomMetric>());
+        let (named, custom) = (
+            generator.subschema_for::<RawNamedMetric>(),
+            generator.subschema_for::<RawCustomMetric>(),
+        );
         json_schema!({ "description": "one of the named metrics, or any CloudWatch metric or expression", "anyOf": [named, custom] })
     }
 }
@@ -599,10 +602,14 @@ impl<'de> Deserialize<'de> for RawAmount {
                 f.write_str("a number of instances, or a share such as `10%`")
             }
             fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<RawAmount, E> {
-                u32::try_from(count).map(RawAmount::Count).map_err(|_| E::custom("too many instances"))
+                u32::try_from(count)
+                    .map(RawAmount::Count)
+                    .map_err(|_| E::custom("too many instances"))
             }
             fn visit_i64<E: serde::de::Error>(self, count: i64) -> Result<RawAmount, E> {
-                u32::try_from(count).map(RawAmount::Count).map_err(|_| E::custom("a number of instances is not negative"))
+                u32::try_from(count)
+                    .map(RawAmount::Count)
+                    .map_err(|_| E::custom("a number of instances is not negative"))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawAmount, E> {
                 Ok(RawAmount::Share(RawPercent(text.to_owned())))

@@ -48,7 +48,11 @@ impl Schedule {
     /// A single window.
     #[must_use]
     pub fn once(at: Timestamp, length: Seconds) -> Self {
-        Self { start: Start::At(at), length, text: format!("at {at} for {length}") }
+        Self {
+            start: Start::At(at),
+            length,
+            text: format!("at {at} for {length}"),
+        }
     }
 
     /// A repeating window.
@@ -63,7 +67,11 @@ impl Schedule {
         // parsed as if it were UTC: occurrences are civil times, the zone is applied here, from bundled data
         let crontab = cronexpr::parse_crontab(&format!("{cron} UTC")).map_err(|error| BadSchedule::Cron(error.to_string()))?;
         let text = format!("cron {cron} in {zone} for {length}");
-        Ok(Self { start: Start::Cron(Box::new((crontab, zone_data))), length, text })
+        Ok(Self {
+            start: Start::Cron(Box::new((crontab, zone_data))),
+            length,
+            text,
+        })
     }
 
     /// The window that is open at `now`, the latest one if several overlap.
@@ -158,12 +166,19 @@ mod tests {
         assert_eq!(opened("30 2 * * *", "Europe/Berlin", "2h", "2026-03-29T01:45:00Z"), None);
         let first = Some("2026-10-25T00:30:00Z".to_owned());
         assert_eq!(opened("30 2 * * *", "Europe/Berlin", "3h", "2026-10-25T00:45:00Z"), first);
-        assert_eq!(opened("30 2 * * *", "Europe/Berlin", "3h", "2026-10-25T01:45:00Z"), first, "the second 02:30 opens nothing new");
+        assert_eq!(
+            opened("30 2 * * *", "Europe/Berlin", "3h", "2026-10-25T01:45:00Z"),
+            first,
+            "the second 02:30 opens nothing new"
+        );
     }
 
     #[test]
     fn a_window_longer_than_the_interval_shows_its_latest_opening() {
-        assert_eq!(opened("*/10 * * * *", "UTC", "1h", "2026-06-05T12:34:00Z").as_deref(), Some("2026-06-05T12:30:00Z"));
+        assert_eq!(
+            opened("*/10 * * * *", "UTC", "1h", "2026-06-05T12:34:00Z").as_deref(),
+            Some("2026-06-05T12:30:00Z")
+        );
     }
 
     #[test]
@@ -178,7 +193,13 @@ mod tests {
     fn bad_schedules_say_why() {
         let length = Seconds::minutes(5);
         assert_eq!(Schedule::repeating("0 20 * *", "UTC", length).err(), Some(BadSchedule::Fields));
-        assert_eq!(Schedule::repeating("0 20 * * 5", "Mars/Olympus", length).err(), Some(BadSchedule::Zone));
-        assert!(matches!(Schedule::repeating("0 25 * * 5", "UTC", length), Err(BadSchedule::Cron(_))));
+        assert_eq!(
+            Schedule::repeating("0 20 * * 5", "Mars/Olympus", length).err(),
+            Some(BadSchedule::Zone)
+        );
+        assert!(matches!(
+            Schedule::repeating("0 25 * * 5", "UTC", length),
+            Err(BadSchedule::Cron(_))
+        ));
     }
 }
