@@ -1,1 +1,20 @@
-//! .
+//! The only crate that knows the AWS SDKs: the engine's ports for production, the operator's writes for the command
+//! line, and the parsing of events.
+//!
+//! One [`Aws`] per cold start. It holds SDK clients per region and nothing that a decision could depend on. One file per
+//! service; [`error`] sorts AWS's codes into classes; `clock` is the one file that reads the operating system's clock.
+#![warn(missing_docs)]
+
+pub mod actions;
+mod clients;
+mod clock;
+pub mod cloudwatch;
+pub mod dynamodb;
+pub mod ec2;
+pub mod elbv2;
+pub mod error;
+pub mod event;
+pub mod settings;
+pub mod telemetry;
+
+pub use clients::{Aws, retries, timeouts};

@@ -1,0 +1,90 @@
+//! Which IAM actions each call needs: what a role must be granted for it, and nothing more.
+//!
+//! A test makes every call against a recorded wire and compares what was sent with this table; another compares the table
+//! with the roles in the template.
+
+/// One of our calls, and the IAM actions that AWS checks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// The method of the port, or of [`Aws`](crate::Aws).
+    pub name: &'static str,
+    /// IAM actions, sorted.
+    pub actions: &'static [&'static str],
+}
+
+const fn call(name: &'static str, actions: &'static [&'static str]) -> Call {
+    Call { name, actions }
+}
+
+/// The engine's ports: what functions do.
+pub const PORTS: &[Call] = &[
+    call("instances", &["ec2:DescribeInstances"]),
+    // tags are set with the launch, which IAM checks as a second action
+    call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
+    call("terminate", &["ec2:TerminateInstances"]),
+    call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
+    call("register", &["elasticloadbalancing:RegisterTargets"]),
+    call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
+    call("series", &["cloudwatch:GetMetricData"]),
+    call("alarm_states", &["cloudwatch:DescribeAlarms"]),
+    call("publish", &["cloudwatch:PutMetricData"]),
+    call("claim", &["dynamodb:PutItem"]),
+    call("fleets", &["dynamodb:Query"]),
+    call("load", &["dynamodb:BatchGetItem"]),
+    call(
+        "commit",
+        &[
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
+    ),
+    call("record_outcomes", &["dynamodb:UpdateItem"]),
+    call("note_looks", &["dynamodb:UpdateItem"]),
+    call("record", &["dynamodb:PutItem"]),
+    call("recorded_plans", &["dynamodb:BatchGetItem"]),
+    call("exhausted", &["dynamodb:Query"]),
+    call("note_exhausted", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+    call("note_alarm", &["dynamodb:PutItem"]),
+];
+
+/// What the command line does beyond the ports.
+pub const OPERATOR: &[Call] = &[
+    // AWS always allows it
+    call("caller", &[]),
+    call("zones", &["ec2:DescribeSubnets"]),
+    call("launch_template", &["ec2:DescribeLaunchTemplateVersions"]),
+    call("target_groups", &["elasticloadbalancing:DescribeTargetGroups"]),
+    call("put_alarm", &["cloudwatch:PutMetricAlarm"]),
+    call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
+    call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),
+    call("alarms_named", &["cloudwatch:DescribeAlarms"]),
+    call(
+        "put_spec",
+        &[
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
+    ),
+    call("get_spec", &["dynamodb:BatchGetItem"]),
+    call("get_state", &["dynamodb:BatchGetItem"]),
+    call("get_traffic", &["dynamodb:BatchGetItem"]),
+    call("set_pause", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+    call(
+        "retire",
+        &[
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
+    ),
+    call("delete_fleet", &["dynamodb:DeleteItem"]),
+    call("decisions", &["dynamodb:Query"]),
+    call("decision", &["dynamodb:GetItem"]),
+    call("installation_on_table", &["dynamodb:GetItem"]),
+];

@@ -1,0 +1,16 @@
+//! The table: one item per kind of fact, written by few, read consistently.
+//!
+//! `table` names keys and attributes, `write` builds conditional writes and transactions, `read` gets items, `item` turns
+//! items into values and back. On top of them: `store`, the engine's port, with `commit`, `looks` and `offering`; and
+//! `operator`, the writes of the command line, with `history`, its reads.
+
+mod commit;
+mod history;
+mod item;
+mod looks;
+mod offering;
+pub mod operator;
+mod read;
+mod store;
+mod table;
+mod write;

@@ -1,0 +1,278 @@
+//! EC2: lists our instances, launches and terminates them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
+use aws_sdk_ec2::types::{
+    Filter, Instance as Ec2Instance, InstanceStateName, InstanceType as Ec2Type, LaunchTemplateSpecification, LaunchTemplateVersion,
+    MarketType, ResourceType, Tag, TagSpecification,
+};
+use futures::StreamExt;
+use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
+use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::plan::{Launch, STEP_SECONDS_MAX};
+use ghostnet_core::spec::{Template, TemplateKey};
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::{Compute, ListedInstance};
+use jiff::Timestamp;
+
+use crate::Aws;
+use crate::error::{code, incomplete, own, port_error, too_many_pages};
+
+/// Instances per page, the most that EC2 gives.
+const PAGE_SIZE: i32 = 1_000;
+/// Pages of one listing: with fewer instances on a page than asked for, still more than a thousand full fleets of ten.
+const PAGES_MAX: usize = 100;
+/// Terminations that run at once when a batch has to be taken apart.
+const ISOLATED_AT_ONCE: usize = 8;
+
+const DESCRIBE: &str = "ec2:DescribeInstances";
+const RUN: &str = "ec2:RunInstances";
+const TERMINATE: &str = "ec2:TerminateInstances";
+const SUBNETS: &str = "ec2:DescribeSubnets";
+const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
+
+/// What a spec needs to know about a launch template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFacts {
+    /// The version that `$Default` or `$Latest` stands for now.
+    pub version: i64,
+    /// Its instance type, if it names one.
+    pub instance_type: Option<InstanceType>,
+    /// Whether it has network interfaces: then no subnet can be chosen at launch, and EC2 refuses every launch.
+    pub has_network_interfaces: bool,
+    /// Whether it asks for spot capacity.
+    pub is_spot: bool,
+}
+
+impl Compute for Aws {
+    async fn instances(&self, region: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
+        let ours = Filter::builder()
+            .name(format!("tag:{}", tag::INSTALLATION))
+            .values(installation.as_str())
+            .build();
+        let request = self.clients(region).ec2.describe_instances().filters(ours).max_results(PAGE_SIZE);
+        let mut pages = request.into_paginator().send();
+        let mut listed = Vec::new();
+        let mut pages_read = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| port_error(DESCRIBE, error))?;
+            for instance in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
+                listed.push(listed_instance(instance)?);
+            }
+            pages_read += 1;
+            if pages_read == PAGES_MAX && page.next_token().is_some() {
+                return Err(too_many_pages(DESCRIBE, PAGES_MAX));
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        let request = run_instances(self.clients(region).ec2.run_instances(), launch, tags);
+        let answer = request.send().await.map_err(|error| port_error(RUN, error))?;
+        let ids: Option<Vec<_>> = answer
+            .instances()
+            .iter()
+            .map(|instance| instance.instance_id().map(InstanceId::new))
+            .collect();
+        // with a minimum of one, success without an instance cannot be: what happened is unknown
+        ids.filter(|ids| !ids.is_empty())
+            .ok_or_else(|| incomplete(RUN, "success, but no instance id"))
+    }
+
+    async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        // the batch and what follows it are one step
+        let limit = Duration::from_secs(u64::from(STEP_SECONDS_MAX.0)).saturating_sub(Duration::from_secs(1));
+        let whole = tokio::time::timeout(limit, self.terminate_or_isolate(region, instances));
+        whole
+            .await
+            .unwrap_or_else(|_| Err(own(TERMINATE, ErrorClass::Transient, code::TIMEOUT, "the step ran out of time")))
+    }
+}
+
+impl Aws {
+    /// The zones of these subnets; one that does not exist is absent.
+    ///
+    /// # Errors
+    /// EC2 does not answer, or not wholly.
+    pub async fn zones(&self, region: &Region, subnets: &[SubnetId]) -> Result<BTreeMap<SubnetId, Zone>, PortError> {
+        if subnets.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // a filter, because one unknown id in the list of ids would fail the whole call
+        let wanted = subnets.iter().map(ToString::to_string).collect();
+        let filter = Filter::builder().name("subnet-id").set_values(Some(wanted)).build();
+        let mut pages = self.clients(region).ec2.describe_subnets().filters(filter).into_paginator().send();
+        let mut zones = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            for subnet in page.map_err(|error| port_error(SUBNETS, error))?.subnets() {
+                if let (Some(id), Some(zone)) = (subnet.subnet_id(), subnet.availability_zone()) {
+                    zones.insert(SubnetId::new(id), Zone::new(zone));
+                }
+            }
+        }
+        Ok(zones)
+    }
+
+    /// A launch template's version; none if there is no such template or version.
+    ///
+    /// # Errors
+    /// EC2 does not answer.
+    pub async fn launch_template(&self, region: &Region, template: &Template) -> Result<Option<TemplateFacts>, PortError> {
+        let request = self
+            .clients(region)
+            .ec2
+            .describe_launch_template_versions()
+            .versions(&template.version);
+        let request = match &template.key {
+            TemplateKey::Id(id) => request.launch_template_id(id),
+            TemplateKey::Name(name) => request.launch_template_name(name),
+        };
+        match request.send().await.map_err(|error| port_error(VERSIONS, error)) {
+            Ok(answer) => Ok(answer.launch_template_versions().first().map(template_facts)),
+            // `InvalidLaunchTemplateName.NotFoundException` and its kin are the spec's fault, not a failure of the look-up
+            Err(error) if error.code.contains("NotFound") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn terminate_or_isolate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        match (self.terminate_batch(region, instances).await, instances) {
+            (Ok(()), _) => Ok(BTreeMap::new()),
+            (Err(error), [_] | []) if is_about_an_instance(error.class) => {
+                Ok(instances.iter().filter_map(|id| failed(id, Err(error.clone()))).collect())
+            }
+            (Err(error), _) if is_about_an_instance(error.class) => Ok(self.terminate_one_by_one(region, instances).await),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn terminate_one_by_one(&self, region: &Region, instances: &[InstanceId]) -> BTreeMap<InstanceId, String> {
+        let each = instances
+            .iter()
+            .map(|id| async move { failed(id, self.terminate_batch(region, std::slice::from_ref(id)).await) });
+        futures::stream::iter(each)
+            .buffer_unordered(ISOLATED_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    async fn terminate_batch(&self, region: &Region, instances: &[InstanceId]) -> Result<(), PortError> {
+        let ids = instances.iter().map(ToString::to_string).collect();
+        let answer = self
+            .clients(region)
+            .ec2
+            .terminate_instances()
+            .set_instance_ids(Some(ids))
+            .send()
+            .await;
+        answer.map(|_| ()).map_err(|error| port_error(TERMINATE, error))
+    }
+}
+
+/// Whether one instance of a batch can be the cause: an unknown or protected one, or one whose tags forbid it, fails all.
+fn is_about_an_instance(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::NotFound | ErrorClass::Denied | ErrorClass::Invalid)
+}
+
+/// The instance and its code, if it was not terminated. One that is gone already is terminated.
+fn failed(id: &InstanceId, result: Result<(), PortError>) -> Option<(InstanceId, String)> {
+    let error = result.err().filter(|error| error.class != ErrorClass::NotFound)?;
+    Some((id.clone(), error.code))
+}
+
+fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&'static str, String)]) -> RunInstancesFluentBuilder {
+    let template = LaunchTemplateSpecification::builder().version(&launch.template.version);
+    let template = match &launch.template.key {
+        TemplateKey::Id(id) => template.launch_template_id(id),
+        TemplateKey::Name(name) => template.launch_template_name(name),
+    };
+    request
+        // as many as there are: a partial launch is a normal answer
+        .min_count(1)
+        .max_count(i32::try_from(launch.count).unwrap_or(i32::MAX))
+        .client_token(launch.token.as_str())
+        .launch_template(template.build())
+        .subnet_id(launch.place.subnet.as_str())
+        .set_instance_type(launch.offering.instance_type.as_ref().map(|name| Ec2Type::from(name.as_str())))
+        // tags come with the launch: a tag set afterwards leaves a moment in which an instance belongs to nobody
+        .tag_specifications(tagged(ResourceType::Instance, tags))
+        .tag_specifications(tagged(ResourceType::Volume, tags))
+}
+
+fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
+    let data = version.launch_template_data();
+    let market = data
+        .and_then(|data| data.instance_market_options())
+        .and_then(|options| options.market_type());
+    TemplateFacts {
+        version: version.version_number().unwrap_or_default(),
+        instance_type: data
+            .and_then(|data| data.instance_type())
+            .map(|name| InstanceType::new(name.as_str())),
+        has_network_interfaces: data.is_some_and(|data| !data.network_interfaces().is_empty()),
+        is_spot: market == Some(&MarketType::Spot),
+    }
+}
+
+fn tagged(resource: ResourceType, tags: &[(&'static str, String)]) -> TagSpecification {
+    let tags = tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(*key).value(value).build())
+        .collect();
+    TagSpecification::builder().resource_type(resource).set_tags(Some(tags)).build()
+}
+
+/// Reads an instance. One that lacks what EC2 always says makes the whole listing unusable: leaving it out would turn a
+/// gap of ours into its absence.
+fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
+    let id = ec2.instance_id().ok_or_else(|| incomplete(DESCRIBE, "an instance without id"))?;
+    let missing = |what: &str| incomplete(DESCRIBE, &format!("{id} has no {what}"));
+    let tags: BTreeMap<&str, &str> = ec2
+        .tags()
+        .iter()
+        .filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))
+        .collect();
+    let launched_at = ec2
+        .launch_time()
+        .and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok());
+    let instance = Instance {
+        id: InstanceId::new(id),
+        state: ec2
+            .state()
+            .and_then(|state| instance_state(state.name()?))
+            .ok_or_else(|| missing("known state"))?,
+        zone: Zone::new(
+            ec2.placement()
+                .and_then(|place| place.availability_zone())
+                .ok_or_else(|| missing("zone"))?,
+        ),
+        instance_type: InstanceType::new(ec2.instance_type().ok_or_else(|| missing("type"))?.as_str()),
+        launched_at: launched_at.ok_or_else(|| missing("launch time"))?,
+        pool: tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
+        plan: tags.get(tag::PLAN).map(|plan| PlanId::new(*plan)),
+        step: tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
+        protected: false,
+    };
+    let fleet = tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok());
+    Ok(ListedInstance {
+        fleet,
+        instance,
+        tag_keys: tags.keys().map(ToString::to_string).collect::<BTreeSet<_>>(),
+    })
+}
+
+fn instance_state(name: &InstanceStateName) -> Option<InstanceState> {
+    match name {
+        InstanceStateName::Pending => Some(InstanceState::Pending),
+        InstanceStateName::Running => Some(InstanceState::Running),
+        InstanceStateName::ShuttingDown => Some(InstanceState::ShuttingDown),
+        InstanceStateName::Terminated => Some(InstanceState::Terminated),
+        InstanceStateName::Stopping => Some(InstanceState::Stopping),
+        InstanceStateName::Stopped => Some(InstanceState::Stopped),
+        _ => None,
+    }
+}
