@@ -241,7 +241,7 @@ impl Judge<'_> {
             removals: loaded.removals.clone(),
             ..PoolState::default()
         };
-        let (left, _) = budget::removals_left(&self.pool.guards, &at_size, self.situation.now);
+        let (left, _) = budget::removals_left(&self.pool.guards, &at_size, at_size.desired, self.situation.now);
         if removed > usize::try_from(left).unwrap_or(usize::MAX) {
             found.add(
                 "I3",
@@ -283,9 +283,8 @@ impl Judge<'_> {
     }
 
     fn still_serves(&self, id: &InstanceId) -> bool {
-        self.pool
-            .target_groups
-            .iter()
+        self.next
+            .all_groups(self.pool)
             .any(|group| match self.situation.observation.targets.get(group) {
                 None => true,
                 Some(targets) => targets

@@ -12,10 +12,10 @@ pub const TICK: Seconds = Seconds(60);
 /// The window of the budget per hour.
 pub const HOUR: Seconds = Seconds(3_600);
 
-/// How many launches the budgets still allow, and the guard that says so.
+/// How many launches the budgets still allow a pool of this size, and the guard that says so.
 #[must_use]
-pub fn launches_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32, Guard) {
-    let per_tick = guards.launch_per_tick.of(state.desired);
+pub fn launches_left(guards: &Guards, state: &PoolState, size: u32, now: Timestamp) -> (u32, Guard) {
+    let per_tick = guards.launch_per_tick.of(size);
     let tick_left = per_tick.saturating_sub(within(&state.launches, TICK, now));
     let hour_left = guards.launch_per_hour.saturating_sub(within(&state.launches, HOUR, now));
     if hour_left < tick_left {
@@ -30,10 +30,10 @@ pub fn launches_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32
     }
 }
 
-/// How many removals the budget still allows, and the guard that says so.
+/// How many removals the budget still allows a pool of this size, and the guard that says so.
 #[must_use]
-pub fn removals_left(guards: &Guards, state: &PoolState, now: Timestamp) -> (u32, Guard) {
-    let limit = guards.removal_per_tick.of(state.desired);
+pub fn removals_left(guards: &Guards, state: &PoolState, size: u32, now: Timestamp) -> (u32, Guard) {
+    let limit = guards.removal_per_tick.of(size);
     (
         limit.saturating_sub(within(&state.removals, TICK, now)),
         Guard::RemovalPerTick { limit },

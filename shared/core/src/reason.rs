@@ -217,6 +217,11 @@ pub enum Guard {
         /// What it must stay under.
         limit: Finite,
     },
+    /// Draining instances and replacements may exceed the maximum by so many only.
+    Surge {
+        /// Most instances that may exist at once.
+        most: u32,
+    },
     /// Launches within the last minute.
     LaunchPerTick {
         /// Most.
@@ -265,6 +270,7 @@ impl Guard {
             Self::Stabilisation { .. } => "stabilisation",
             Self::Cooldown { .. } => "cooldown",
             Self::PostRemoval { .. } => "post-removal simulation",
+            Self::Surge { .. } => "surge",
             Self::LaunchPerTick { .. } => "launch budget per tick",
             Self::LaunchPerHour { .. } => "launch budget per hour",
             Self::RemovalPerTick { .. } => "removal budget",
@@ -292,6 +298,7 @@ impl fmt::Display for Guard {
             Self::PostRemoval { predicted, limit } => {
                 write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}")
             }
+            Self::Surge { most } => write!(f, "at most {most} may exist at once, leaving and sick ones included"),
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
@@ -364,6 +371,11 @@ pub enum Finding {
         /// So many instances were asked for.
         count: u32,
     },
+    /// Every offering of the pool lately had no capacity: so many are not launched for now.
+    NoOffering {
+        /// So many.
+        count: u32,
+    },
     /// A member is neither listed nor young: no longer counted.
     Vanished {
         /// Which.
@@ -412,6 +424,7 @@ impl fmt::Display for Finding {
             Self::Stopped { instance } => write!(f, "{instance} was stopped by somebody: not counted, left alone"),
             Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
             Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
+            Self::NoOffering { count } => write!(f, "no offering has capacity for {count} more: not asked again for a while"),
             Self::Vanished { instance } => write!(f, "{instance} is not listed any more: no longer counted"),
             Self::FailOpen { group } => write!(f, "no target of {group} is healthy: the balancer sends traffic to all of them"),
             Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{BreachRule, MissingRule};
+use crate::spec::BreachRule;
 use crate::unit::{Finite, Seconds};
 
 /// Datapoints older than this many periods are stale: the default maximum age (`aws-facts`, metrics).
@@ -116,12 +116,6 @@ impl Series {
 #[must_use]
 pub fn age_max(period: Seconds) -> Seconds {
     Seconds(period.0.saturating_mul(AGE_MAX_PERIODS))
-}
-
-/// What a policy does about a sample that is no value.
-#[must_use]
-pub fn missing_means_breach(rule: MissingRule, sample: Sample) -> bool {
-    rule == MissingRule::Breaching && matches!(sample, Sample::Missing | Sample::Stale { .. })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, Rule};
+use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, Rule, Scheduled};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -96,16 +96,17 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
             guards: number.guards,
         };
     }
-    let frozen = frozen_by(input);
+    // bounds that moved move the size at once: only what goes beyond that is a vote's doing, and limited as one
+    let base = desired.clamp(bounds.min, bounds.max);
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
-    match policy::direction(desired, number.value) {
-        Direction::Out => limit_out(input, recommended, &mut number),
-        Direction::In => limit_in(input, recommended, &mut number),
+    match policy::direction(base, number.value) {
+        Direction::Out => limit_out(input, base, recommended, &mut number),
+        Direction::In => limit_in(input, base, recommended, &mut number),
         Direction::Hold => {}
     }
     raise_to_floors(input, &bounds, &mut number);
     limit_by_budgets(input, &mut number);
-    if let Some(guard) = frozen {
+    if let Some(guard) = frozen_by(input) {
         number.set(desired, guard);
     } else if input.mode == FleetMode::OutOnly {
         number.set(number.value.max(desired), Guard::Mode { mode: input.mode });
@@ -142,8 +143,10 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
         Direction::Hold => {}
     }
     if frozen_by(input).is_none() {
-        for (policy, window) in openings(input) {
-            state.scheduled.insert(policy.clone(), window.since);
+        let bounds = Bounds::of(input);
+        // one that the launch budget cut short is applied again by the next look, until it is reached
+        for opening in openings(input).filter(|opening| sizing.desired >= opening.desired.clamp(bounds.min, bounds.max)) {
+            state.scheduled.insert(opening.policy.clone(), opening.window.since);
         }
     }
 }
@@ -180,14 +183,7 @@ struct Bounds {
 
 impl Bounds {
     fn of(input: &SizeInput<'_>) -> Self {
-        let (mut min, mut max) = (None, None);
-        for (scheduled, _) in open_schedules(input) {
-            min = min.max(scheduled.min);
-            max = max.max(scheduled.max);
-        }
-        let max = max.unwrap_or(input.range.max);
-        let min = min.unwrap_or(input.range.min).min(max);
-        let guard = Guard::Range { min, max };
+        let (min, max) = bounds(input.range, input.policies, input.windows);
         if input.room < max {
             return Self {
                 min: min.min(input.room),
@@ -195,24 +191,51 @@ impl Bounds {
                 guard: Guard::FleetMaximum { room: input.room },
             };
         }
-        Self { min, max, guard }
+        Self {
+            min,
+            max,
+            guard: Guard::Range { min, max },
+        }
     }
 }
 
-fn open_schedules<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a crate::spec::Scheduled, (&'a PolicyId, OpenWindow))> {
-    input.policies.iter().filter_map(|policy| match &policy.rule {
-        Rule::Scheduled(scheduled) => Some((scheduled, (&policy.id, *input.windows.get(&policy.id)?))),
+/// A pool's bounds as open windows move them, before the fleet's maximum has a say.
+pub(crate) fn bounds(range: CapacityRange, policies: &[Policy], windows: &BTreeMap<PolicyId, OpenWindow>) -> (u32, u32) {
+    let (mut min, mut max) = (None, None);
+    for (scheduled, _, _) in open_schedules(policies, windows) {
+        min = min.max(scheduled.min);
+        max = max.max(scheduled.max);
+    }
+    let max = max.unwrap_or(range.max);
+    (min.unwrap_or(range.min).min(max), max)
+}
+
+fn open_schedules<'a>(
+    policies: &'a [Policy],
+    windows: &'a BTreeMap<PolicyId, OpenWindow>,
+) -> impl Iterator<Item = (&'a Scheduled, &'a PolicyId, OpenWindow)> {
+    policies.iter().filter_map(|policy| match &policy.rule {
+        Rule::Scheduled(scheduled) => Some((scheduled, &policy.id, *windows.get(&policy.id)?)),
         _ => None,
     })
 }
 
-/// Windows that opened since their policy's `desired` was last applied.
-fn openings<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = (&'a PolicyId, OpenWindow)> {
-    open_schedules(input)
-        .filter(|(scheduled, (id, window))| {
-            scheduled.desired.is_some() && input.state.scheduled.get(id).is_none_or(|applied| *applied < window.since)
-        })
-        .map(|(_, opening)| opening)
+/// A window that opened since its policy's `desired` was last applied.
+struct Opening<'a> {
+    policy: &'a PolicyId,
+    window: OpenWindow,
+    desired: u32,
+}
+
+fn openings<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = Opening<'a>> {
+    let opening = |(scheduled, policy, window): (&Scheduled, &'a PolicyId, OpenWindow)| {
+        let applied = input.state.scheduled.get(policy).is_some_and(|applied| *applied >= window.since);
+        scheduled
+            .desired
+            .filter(|_| !applied)
+            .map(|desired| Opening { policy, window, desired })
+    };
+    open_schedules(input.policies, input.windows).filter_map(opening)
 }
 
 fn frozen_by(input: &SizeInput<'_>) -> Option<Guard> {
@@ -223,43 +246,30 @@ fn frozen_by(input: &SizeInput<'_>) -> Option<Guard> {
     }
 }
 
-fn limit_out(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number) {
-    let desired = input.state.desired;
+fn limit_out(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: &mut Number) {
     if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_out, Direction::Out) {
-        number.set(number.value.min(decisive.max(desired)), guard);
+        number.set(number.value.min(decisive.max(base)), guard);
     }
     if let Some(until) = input.state.cooldown_out_until.filter(|until| input.now < *until) {
-        number.set(desired, Guard::Cooldown { until });
+        number.set(base, Guard::Cooldown { until });
     }
 }
 
-fn limit_in(input: &SizeInput<'_>, recommended: Option<u32>, number: &mut Number) {
-    let desired = input.state.desired;
+fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: &mut Number) {
     let warming = input.counts.coming().saturating_add(input.counts.warming_serving);
     if warming > 0 {
         // their effect is not in the metric yet: what looks like too much may be just enough
-        number.set(desired, Guard::Warmup { warming });
-    }
-    if let Some(since) = input.last_drain.filter(|since| is_from_before(input, *since)) {
-        number.set(desired, Guard::Settling { since });
+        number.set(base, Guard::Warmup { warming });
     }
     if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
-        number.set(number.value.max(decisive.min(desired)), guard);
+        number.set(number.value.max(decisive.min(base)), guard);
     }
     if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
-        number.set(desired, Guard::Cooldown { until });
+        number.set(base, Guard::Cooldown { until });
     }
-    let (left, guard) = budget::removals_left(input.guards, input.state, input.now);
-    number.set(number.value.max(desired.saturating_sub(left)), guard);
-    simulate_removal(input, number);
-}
-
-/// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
-fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
-    input.series.values().any(|series| match series.sample(input.now) {
-        Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
-        Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
-    })
+    let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
+    number.set(number.value.max(base.saturating_sub(left)), guard);
+    simulate_removal(input, base, number);
 }
 
 /// The recommendation of the window that decides: for moves in the largest, for moves out the smallest. History that does
@@ -332,25 +342,55 @@ fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
 }
 
 /// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
-fn simulate_removal(input: &SizeInput<'_>, number: &mut Number) {
+fn simulate_removal(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for policy in input.policies {
-        let (Some(measure), Some(limit)) = (policy.rule.measure(), out_limit(policy, input.guards)) else {
+        let Some(load) = Load::of(policy, input.guards, input.series, &input.counts, input.now) else {
             continue;
         };
-        let Some(Sample::Value { value, .. } | Sample::Partial { value, .. }) =
-            input.series.get(&policy.id).map(|series| series.sample(input.now))
-        else {
-            continue;
-        };
-        let load = value.get() * f64::from(measured_instances(measure, &input.counts));
-        let predicted = |instances: u32| load / f64::from(instances.max(1));
-        let safe = (number.value..input.state.desired).find(|instances| load <= 0.0 || (*instances > 0 && predicted(*instances) < limit));
-        let safe = safe.unwrap_or(input.state.desired);
+        let safe = (number.value..base)
+            .find(|instances| load.is_carried_by(*instances))
+            .unwrap_or(base);
         if safe != number.value
-            && let (Some(predicted), Some(limit)) = (Finite::new(predicted(number.value)), Finite::new(limit))
+            && let (Some(predicted), Some(limit)) = (Finite::new(load.spread_over(number.value)), Finite::new(load.limit))
         {
             number.set(safe, Guard::PostRemoval { predicted, limit });
         }
+    }
+}
+
+/// What the instances of a pool carry together, as one policy measures it, and how much one of them may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    total: f64,
+    limit: f64,
+}
+
+impl Load {
+    /// None for a policy that has no fresh value, never adds, or measures what does not rise as instances are removed.
+    pub(crate) fn of(
+        policy: &Policy,
+        guards: &Guards,
+        series: &BTreeMap<PolicyId, Series>,
+        counts: &CapacityCount,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (measure, limit) = (policy.rule.measure()?, out_limit(policy, guards)?);
+        let (Sample::Value { value, .. } | Sample::Partial { value, .. }) = series.get(&policy.id)?.sample(now) else {
+            return None;
+        };
+        Some(Self {
+            total: value.get() * f64::from(measured_instances(measure, counts)),
+            limit,
+        })
+    }
+
+    /// Whether so many instances carry it without one of them asking for more.
+    pub(crate) fn is_carried_by(&self, instances: u32) -> bool {
+        self.total <= 0.0 || (instances > 0 && self.spread_over(instances) < self.limit)
+    }
+
+    fn spread_over(&self, instances: u32) -> f64 {
+        self.total / f64::from(instances.max(1))
     }
 }
 
@@ -374,18 +414,10 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
 fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
-    for (policy, _) in openings(input) {
-        let wanted = input
-            .policies
-            .iter()
-            .find(|candidate| candidate.id == *policy)
-            .and_then(|policy| match &policy.rule {
-                Rule::Scheduled(scheduled) => scheduled.desired,
-                _ => None,
-            });
-        if let Some(wanted) = wanted {
-            number.set(wanted, Guard::Schedule { desired: wanted });
-        }
+    if let Some(desired) = openings(input).map(|opening| opening.desired).max() {
+        // a window may open with fewer, but not while the load asks for more
+        let voted_out = if number.value > input.state.desired { number.value } else { 0 };
+        number.set(desired.max(voted_out), Guard::Schedule { desired });
     }
     if input.traffic_floor > number.value {
         number.set(
@@ -399,14 +431,15 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
 }
 
 fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
-    if number.value > input.state.desired {
-        if let Some(refused) = &input.state.launch_refused
-            && input.now < refused.until
-        {
-            number.set(input.state.desired, Guard::LaunchRefused { until: refused.until });
-        }
-        let (left, guard) = budget::launches_left(input.guards, input.state, input.now);
-        let reachable = input.counts.capacity().saturating_add(left).max(input.state.desired);
-        number.set(number.value.min(reachable), guard);
+    let desired = input.state.desired;
+    if number.value <= desired {
+        return;
     }
+    let (left, guard) = match &input.state.launch_refused {
+        Some(refused) if input.now < refused.until => (0, Guard::LaunchRefused { until: refused.until }),
+        _ => budget::launches_left(input.guards, input.state, desired, input.now),
+    };
+    // a draining instance that is taken back costs no launch
+    let there = input.counts.capacity().saturating_add(input.counts.draining);
+    number.set(number.value.min(there.saturating_add(left).max(desired)), guard);
 }

@@ -3,14 +3,14 @@
 //! Both are stored items with a schema version. A reader of this version reads older ones; a writer keeps what it does
 //! not understand out of the way by refusing a newer schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId};
+use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::plan::{OpenStep, StepOutcome};
-use crate::spec::FleetSpec;
+use crate::spec::{FleetSpec, PoolSpec};
 use crate::unit::Seconds;
 
 /// Schema of the stored items that this build writes.
@@ -124,6 +124,12 @@ pub struct PoolState {
     /// Launching is off until then, because a person must act first (quota, permissions, template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_refused: Option<LaunchRefused>,
+    /// Groups that the spec no longer names and in which instances of this pool may still be registered.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub former_groups: BTreeSet<TargetGroupArn>,
+    /// Groups that the spec named when the pool was last decided.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<TargetGroupArn>,
     /// Every instance that counts, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<InstanceId, Member>,
@@ -137,6 +143,19 @@ impl PoolState {
             desired,
             ..Self::default()
         }
+    }
+
+    /// Remembers groups that the spec stopped naming: who is registered there must still leave.
+    pub fn follow_groups(&mut self, named: &[TargetGroupArn]) {
+        let named: BTreeSet<TargetGroupArn> = named.iter().cloned().collect();
+        self.former_groups.extend(self.groups.difference(&named).cloned());
+        self.former_groups.retain(|group| !named.contains(group));
+        self.groups = named;
+    }
+
+    /// Every group in which an instance of this pool may be registered.
+    pub fn all_groups<'a>(&'a self, pool: &'a PoolSpec) -> impl Iterator<Item = &'a TargetGroupArn> {
+        pool.target_groups.iter().chain(&self.former_groups)
     }
 
     fn take_outcome(&mut self, open: &OpenStep, recorded: &RecordedOutcome) {

@@ -39,6 +39,13 @@ pub(super) enum Standing {
     Out,
 }
 
+impl Standing {
+    /// Whether it takes requests.
+    pub(super) fn serves(self) -> bool {
+        matches!(self, Self::InService | Self::WarmingServing)
+    }
+}
+
 /// One member with everything that later choices need.
 #[derive(Debug, Clone)]
 pub(super) struct Person<'a> {
@@ -53,19 +60,20 @@ pub(super) struct Person<'a> {
 pub(super) struct Census<'a> {
     pub(super) people: Vec<Person<'a>>,
     pub(super) counts: CapacityCount,
-    pub(super) never_healthy: u32,
     /// When the latest of the present drains began: metrics from before say nothing about further removals.
     pub(super) last_drain: Option<Timestamp>,
 }
 
-/// What the balancer says about one instance over all groups of its pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the balancer says about one instance over all groups of its pool; the worst word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Healthy,
-    /// Registered nowhere, or first checks running, in some group.
-    NotReady,
+    /// Some group does not list it, or no longer does: no evidence against the instance.
+    Unregistered,
+    /// First checks are running in some group.
+    Initial,
     Unhealthy,
-    /// Some group could not be read.
+    /// Some group could not be read, or has no answer.
     Unknown,
 }
 
@@ -91,7 +99,6 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
             in_flight,
             ..CapacityCount::default()
         },
-        never_healthy: 0,
         last_drain: None,
     };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
@@ -130,11 +137,7 @@ impl Census<'_> {
             Standing::Warming => &mut counts.warming,
             Standing::WarmingServing => &mut counts.warming_serving,
             Standing::InService => &mut counts.in_service,
-            Standing::Unhealthy => &mut counts.unhealthy,
-            Standing::NeverHealthy => {
-                self.never_healthy = self.never_healthy.saturating_add(1);
-                &mut counts.unhealthy
-            }
+            Standing::Unhealthy | Standing::NeverHealthy => &mut counts.unhealthy,
             Standing::Draining => &mut counts.draining,
             Standing::Out => return,
         };
@@ -179,22 +182,15 @@ impl<'a> Groups<'a> {
     }
 
     fn verdict(&self, id: &InstanceId) -> Verdict {
-        let mut verdict = Verdict::Healthy;
-        for group in &self.read {
-            let Some(targets) = group else { return Verdict::Unknown };
-            match targets.get(id) {
-                // an unused group checks nobody; being registered is all that can be asked
-                Some(TargetHealth::Healthy | TargetHealth::Unchecked) => {}
-                Some(TargetHealth::Unavailable) => return Verdict::Unknown,
-                Some(TargetHealth::Unhealthy) => verdict = Verdict::Unhealthy,
-                Some(TargetHealth::Initial | TargetHealth::Draining | TargetHealth::InvalidState) | None => {
-                    if verdict == Verdict::Healthy {
-                        verdict = Verdict::NotReady;
-                    }
-                }
-            }
-        }
-        verdict
+        let of_group = |targets: &Option<BTreeMap<&InstanceId, TargetHealth>>| match targets.as_ref().map(|targets| targets.get(id)) {
+            // an unused group checks nobody; being registered is all that can be asked
+            Some(Some(TargetHealth::Healthy | TargetHealth::Unchecked)) => Verdict::Healthy,
+            Some(None | Some(TargetHealth::Draining | TargetHealth::InvalidState)) => Verdict::Unregistered,
+            Some(Some(TargetHealth::Initial)) => Verdict::Initial,
+            Some(Some(TargetHealth::Unhealthy)) => Verdict::Unhealthy,
+            None | Some(Some(TargetHealth::Unavailable)) => Verdict::Unknown,
+        };
+        self.read.iter().map(of_group).max().unwrap_or(Verdict::Healthy)
     }
 }
 
@@ -206,21 +202,16 @@ fn fails_open(targets: &[Target]) -> bool {
 
 /// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.
 fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdict, now: Timestamp) {
-    if instance.is_none_or(|instance| instance.state != InstanceState::Running) || member.drain.is_some() {
+    if member.drain.is_some() {
         return;
     }
+    let running = instance.is_some_and(|instance| instance.state == InstanceState::Running);
     match verdict {
-        Verdict::Healthy => {
+        Verdict::Healthy if running => {
             member.unready = None;
             member.served_since = member.served_since.or(Some(now));
         }
-        // unknown stops the clock
-        Verdict::Unknown => {
-            if let Some(unready) = &mut member.unready {
-                unready.last_seen = now;
-            }
-        }
-        Verdict::NotReady | Verdict::Unhealthy => {
+        Verdict::Initial | Verdict::Unhealthy if running => {
             let before = member.unready.unwrap_or(Unready {
                 counted: Seconds(0),
                 last_seen: now,
@@ -230,6 +221,12 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
                 counted: Seconds(before.counted.0.saturating_add(passed.0)),
                 last_seen: now,
             });
+        }
+        // unknown stops the clock
+        _ => {
+            if let Some(unready) = &mut member.unready {
+                unready.last_seen = now;
+            }
         }
     }
 }
@@ -245,28 +242,21 @@ fn standing(member: &Member, instance: Option<&Instance>, verdict: Verdict, pool
         InstanceState::Stopping | InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Terminated => return Standing::Out,
     }
     let age = Seconds::between(instance.launched_at, now);
-    let warm = age >= pool.warmup;
+    let serving = if age >= pool.warmup {
+        Standing::InService
+    } else {
+        Standing::WarmingServing
+    };
     let unready = member.unready.map_or(Seconds(0), |unready| unready.counted);
-    match verdict {
-        Verdict::Healthy if warm => Standing::InService,
-        Verdict::Healthy => Standing::WarmingServing,
-        Verdict::Unknown if member.served_since.is_some() && member.unready.is_none() => {
-            if warm {
-                Standing::InService
-            } else {
-                Standing::WarmingServing
-            }
-        }
-        Verdict::Unknown => Standing::Warming,
-        Verdict::NotReady | Verdict::Unhealthy if member.served_since.is_none() => {
-            if unready >= pool.registration_deadline {
-                Standing::NeverHealthy
-            } else {
-                Standing::Warming
-            }
-        }
-        Verdict::Unhealthy if age >= pool.health_grace && unready >= UNHEALTHY_CONFIRMED_AFTER => Standing::Unhealthy,
-        Verdict::NotReady if unready >= pool.registration_deadline => Standing::Unhealthy,
-        Verdict::NotReady | Verdict::Unhealthy => Standing::Warming,
+    let overdue = unready >= pool.registration_deadline;
+    match (verdict, member.served_since.is_some()) {
+        (Verdict::Healthy, _) => serving,
+        // who served when last seen is believed to serve on
+        (Verdict::Unknown, true) if member.unready.is_none() => serving,
+        (Verdict::Unknown | Verdict::Unregistered, _) => Standing::Warming,
+        (Verdict::Initial | Verdict::Unhealthy, false) if overdue => Standing::NeverHealthy,
+        (Verdict::Initial, true) if overdue => Standing::Unhealthy,
+        (Verdict::Unhealthy, true) if age >= pool.health_grace && unready >= UNHEALTHY_CONFIRMED_AFTER => Standing::Unhealthy,
+        (Verdict::Initial | Verdict::Unhealthy, _) => Standing::Warming,
     }
 }

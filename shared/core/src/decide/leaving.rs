@@ -91,15 +91,14 @@ pub(super) fn drain_sick(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
+    desired: u32,
     allowed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
     // while nobody else serves, the balancer fails open and a sick target is better than none: the replacement comes first
-    if census.counts.serving() == 0 && !pool.target_groups.is_empty() && census.never_healthy == 0 {
-        return 0;
-    }
+    let last_resort = census.counts.serving() == 0 && desired > 0 && !pool.target_groups.is_empty();
     let sick = census.people.iter().filter_map(|person| match person.standing {
-        Standing::Unhealthy => Some((person, DrainReason::Unhealthy)),
+        Standing::Unhealthy if !last_resort => Some((person, DrainReason::Unhealthy)),
         Standing::NeverHealthy => Some((person, DrainReason::NeverHealthy)),
         _ => None,
     });
@@ -108,6 +107,19 @@ pub(super) fn drain_sick(
         begin(situation, pool, state, &person.id, *why, findings);
     }
     u32::try_from(chosen.len()).unwrap_or(u32::MAX)
+}
+
+/// Whether scale-in may choose an instance. A fleet that is being deleted gives up sick, stopped and starting ones too.
+fn may_leave(person: &Person<'_>, retiring: bool) -> bool {
+    let standing = match person.standing {
+        Standing::InService | Standing::WarmingServing | Standing::Warming => true,
+        Standing::Pending | Standing::Unhealthy | Standing::NeverHealthy | Standing::Out => retiring,
+        Standing::Draining => false,
+    };
+    standing
+        && person
+            .listed
+            .is_some_and(|instance| !instance.protected && !instance.state.is_gone())
 }
 
 /// Begins to drain `excess` instances at most: by the order of the spec, never a protected one, and never so many serving
@@ -121,17 +133,19 @@ pub(super) fn drain_excess(
     excess: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
+    if excess == 0 {
+        return 0;
+    }
     let mut candidates: Vec<&Person<'_>> = census
         .people
         .iter()
-        .filter(|person| matches!(person.standing, Standing::InService | Standing::WarmingServing | Standing::Warming))
-        .filter(|person| person.listed.is_some_and(|instance| !instance.protected))
+        .filter(|person| may_leave(person, situation.retiring))
         .collect();
     let mut serving_left = census.counts.serving().saturating_sub(desired);
     let mut by_zone = zones(census);
     let mut drained = 0;
     while drained < excess {
-        let spare = |person: &&&Person<'_>| serving_left > 0 || person.standing == Standing::Warming;
+        let spare = |person: &&&Person<'_>| serving_left > 0 || !person.standing.serves();
         let next = candidates
             .iter()
             .filter(spare)
@@ -139,7 +153,7 @@ pub(super) fn drain_excess(
             .map(|person| (person.id.clone(), person.standing, zone(person)));
         let Some((id, standing, zone)) = next else { break };
         candidates.retain(|person| person.id != id);
-        if standing != Standing::Warming {
+        if standing.serves() {
             serving_left = serving_left.saturating_sub(1);
         }
         if let Some(count) = zone.and_then(|zone| by_zone.get_mut(&zone)) {
@@ -185,7 +199,7 @@ pub(super) fn ready_to_terminate(
             continue;
         }
         let over = situation.now >= drain.deadline;
-        if is_out(situation, pool, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
+        if is_out(situation, pool, state, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
             ready.push(person.id.clone());
         }
     }
@@ -199,8 +213,8 @@ pub(super) fn ready_to_terminate(
 
 /// Whether every group of the pool was read and none sends requests to the instance. Past the deadline, one that still
 /// finishes requests counts as out.
-fn is_out(situation: &Situation<'_>, pool: &PoolSpec, id: &InstanceId, over: bool) -> bool {
-    pool.target_groups.iter().all(|group| {
+fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId, over: bool) -> bool {
+    state.all_groups(pool).all(|group| {
         let Some(targets) = situation.observation.targets.get(group) else {
             return false;
         };
@@ -260,7 +274,7 @@ fn compare(pool: &PoolSpec, by_zone: &BTreeMap<Zone, u32>, a: &Person<'_>, b: &P
         ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
     });
     // one that does not serve yet is the cheapest to lose; the id breaks ties
-    let ready = |person: &Person<'_>| person.standing != Standing::Warming;
+    let ready = |person: &Person<'_>| person.standing.serves();
     ready(a)
         .cmp(&ready(b))
         .then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))

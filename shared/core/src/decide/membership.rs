@@ -23,7 +23,7 @@ pub(super) fn steps(
     busy: &Busy,
     findings: &mut Vec<Finding>,
 ) -> Vec<Action> {
-    let mut actions = Vec::new();
+    let mut actions = leave_former_groups(situation, state, busy);
     for group in &pool.target_groups {
         let Some(targets) = situation.observation.targets.get(group) else {
             continue;
@@ -41,6 +41,34 @@ pub(super) fn steps(
         }));
     }
     actions
+}
+
+/// Whoever of this pool is registered in a group that the spec no longer names leaves it; nobody else is touched.
+fn leave_former_groups(situation: &Situation<'_>, state: &PoolState, busy: &Busy) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for group in &state.former_groups {
+        let targets = situation.observation.targets.get(group).into_iter().flatten();
+        let ours = targets.filter(|target| target.health != TargetHealth::Draining && state.members.contains_key(&target.instance));
+        let leaving: Vec<InstanceId> = ours
+            .map(|target| target.instance.clone())
+            .filter(|id| !busy.holds(group, id))
+            .collect();
+        actions.extend(chunks(&leaving).map(|instances| Action::Deregister {
+            group: group.clone(),
+            instances,
+        }));
+    }
+    actions
+}
+
+/// Forgets former groups in which nobody of this pool is listed any more.
+pub(super) fn forget_former_groups(situation: &Situation<'_>, state: &mut PoolState) {
+    let members = &state.members;
+    let empty = |group: &TargetGroupArn| {
+        let targets = situation.observation.targets.get(group);
+        targets.is_some_and(|targets| !targets.iter().any(|target| members.contains_key(&target.instance)))
+    };
+    state.former_groups.retain(|group| !empty(group));
 }
 
 /// Resources that an open step still holds: nobody else may touch them.

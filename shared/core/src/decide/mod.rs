@@ -2,6 +2,7 @@
 
 mod census;
 mod fleet;
+mod hands;
 mod leaving;
 mod membership;
 mod open_steps;

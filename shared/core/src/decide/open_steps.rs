@@ -3,8 +3,10 @@
 //! Inside its window a step is happening: nobody touches it. Thirty seconds after, whoever decides may settle it by
 //! looking: a launch by its tags, a (de)registration by the membership that is there. A terminate is never dropped.
 
+use std::collections::BTreeSet;
+
 use super::Situation;
-use super::roll::Judgement;
+use crate::id::InstanceId;
 use crate::observation::Instance;
 use crate::plan::{Action, LAUNCH_GIVEN_UP_AFTER, OpenStep, RESEND_AGE_MAX, Step};
 use crate::reason::Finding;
@@ -17,7 +19,10 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     let Some(instances) = &situation.observation.instances else {
         return;
     };
-    let PoolMembers { gone } = PoolMembers::of(state, pool);
+    if !state.open.iter().any(|open| open.step.pool == pool.id) {
+        return;
+    }
+    let alive = Alive::of(state, pool, instances);
     state.open.retain_mut(|open| {
         if open.step.pool != pool.id {
             return true;
@@ -42,7 +47,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
             Action::Register { .. } | Action::Deregister { .. } => !over,
             Action::Terminate { instances: ids } => {
                 if over {
-                    ids.retain(|id| !gone.contains(id) && !seen_gone(instances, id));
+                    ids.retain(|id| alive.has(id));
                 }
                 !ids.is_empty()
             }
@@ -50,33 +55,32 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     });
 }
 
-/// Steps that this decision sends again, under their own ids and in a new window.
-pub(super) fn take_over(
-    situation: &Situation<'_>,
-    pool: &PoolSpec,
-    state: &mut CapacityState,
-    judgement: Judgement,
-    mut missing: u32,
-) -> Vec<Step> {
-    let (true, Some(instances)) = (judgement == Judgement::Sound, &situation.observation.instances) else {
+/// Steps that this decision sends again, under their own ids and in a new window. `capacity` counts every open launch;
+/// one is wanted if `desired` is not reached without it.
+pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut CapacityState, capacity: u32, desired: u32) -> Vec<Step> {
+    let Some(instances) = &situation.observation.instances else {
         return Vec::new();
     };
+    let due = |open: &&mut OpenStep| open.step.pool == pool.id && situation.now >= open.take_over_at();
+    let sendable = |open: &OpenStep| is_unseen(open, instances) && is_young(open, situation);
+    let mut there = capacity;
+    for open in state.open.iter_mut().filter(due) {
+        if let Action::Launch(launch) = &open.step.action
+            && sendable(open)
+        {
+            there = there.saturating_sub(launch.count);
+        }
+    }
     let mut steps = Vec::new();
-    for open in state
-        .open
-        .iter_mut()
-        .filter(|open| open.step.pool == pool.id && situation.now >= open.take_over_at())
-    {
+    for open in state.open.iter_mut().filter(due) {
         let again = match &open.step.action {
             Action::Terminate { .. } => true,
-            Action::Launch(launch) => {
-                let wanted = missing >= launch.count && is_unseen(open, instances) && is_young(open, situation);
-                if wanted {
-                    missing = missing.saturating_sub(launch.count);
-                }
-                wanted
+            Action::Launch(launch) if there < desired && sendable(open) => {
+                there = there.saturating_add(launch.count);
+                true
             }
-            Action::Register { .. } | Action::Deregister { .. } => false,
+            // one that is not wanted stays counted: it may have happened
+            Action::Launch(_) | Action::Register { .. } | Action::Deregister { .. } => false,
         };
         if again {
             open.execute_until = situation.execute_until;
@@ -95,19 +99,25 @@ fn is_young(open: &OpenStep, situation: &Situation<'_>) -> bool {
     Seconds::between(open.committed_at, situation.now) < RESEND_AGE_MAX
 }
 
-fn seen_gone(instances: &[Instance], id: &crate::id::InstanceId) -> bool {
-    instances.iter().any(|instance| instance.id == *id && instance.state.is_gone())
+/// Instances of a pool that may still be there: members not seen gone, and listed ones.
+struct Alive<'a> {
+    members: BTreeSet<InstanceId>,
+    listed: &'a [Instance],
 }
 
-struct PoolMembers {
-    gone: std::collections::BTreeSet<crate::id::InstanceId>,
-}
-
-impl PoolMembers {
-    fn of(state: &CapacityState, pool: &PoolSpec) -> Self {
+impl<'a> Alive<'a> {
+    fn of(state: &CapacityState, pool: &PoolSpec, listed: &'a [Instance]) -> Self {
         let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
         Self {
-            gone: members.filter(|(_, member)| member.gone).map(|(id, _)| id.clone()).collect(),
+            members: members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()).collect(),
+            listed,
+        }
+    }
+
+    fn has(&self, id: &InstanceId) -> bool {
+        match self.listed.iter().find(|instance| instance.id == *id) {
+            Some(instance) => !instance.state.is_gone(),
+            None => self.members.contains(id),
         }
     }
 }

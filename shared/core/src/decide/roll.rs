@@ -84,9 +84,10 @@ fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolS
             member.gone = true;
         }
     }
+    let groups: Vec<_> = state.all_groups(pool).cloned().collect();
     // a gone member is kept until no group of the pool lists it: so long it is ours to deregister
     let in_a_group = |id: &InstanceId| {
-        pool.target_groups.iter().any(|group| {
+        groups.iter().any(|group| {
             let targets = situation.observation.targets.get(group);
             targets.is_none_or(|targets| targets.iter().any(|target| target.instance == *id))
         })

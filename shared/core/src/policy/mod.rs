@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::decide::CapacityCount;
 use crate::id::PolicyId;
 use crate::reason::{Direction, Vote, VoteReason};
-use crate::sample::{Sample, Series, missing_means_breach};
+use crate::sample::{Sample, Series};
 use crate::spec::{Guards, Measure, MissingRule, OpenWindow, Policy, Rule};
 use crate::unit::Finite;
 
@@ -75,26 +75,39 @@ pub(crate) struct Reading<'a> {
 
 /// A usable value, or what the policy says without one. Missing is never zero.
 fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result<Reading<'a>, Opinion> {
+    let hold = |sample| Err((Some(ballot.desired), VoteReason::NoValue { sample }));
     let Some(series) = ballot.series.get(policy) else {
-        return Err((Some(ballot.desired), VoteReason::NoValue { sample: Sample::NotAsked }));
+        return hold(Sample::NotAsked);
     };
     let sample = series.sample(ballot.now);
-    match sample {
-        Sample::Value { value, .. } => Ok(Reading {
+    match (sample, measure.missing) {
+        (Sample::Value { value, .. }, _) => Ok(Reading {
             value,
             series,
             partial: false,
             sample,
         }),
-        Sample::Partial { value, .. } => Ok(Reading {
+        (Sample::Partial { value, .. }, _) => Ok(Reading {
             value,
             series,
             partial: true,
             sample,
         }),
-        _ if missing_means_breach(measure.missing, sample) => Err((Some(ballot.desired.saturating_add(1)), VoteReason::MissingIsBreach)),
-        _ if measure.missing == MissingRule::Ignore && sample != Sample::NotAsked => Err((None, VoteReason::NoValue { sample })),
-        _ => Err((Some(ballot.desired), VoteReason::NoValue { sample })),
+        // that CloudWatch could not be asked says nothing about the fleet
+        (Sample::NotAsked, _) | (_, MissingRule::Hold) => hold(sample),
+        (_, MissingRule::Breaching) if matches!(series, Series::Failed { .. }) => hold(sample),
+        (_, MissingRule::Breaching) => Err((Some(ballot.add(|_| 1)), VoteReason::MissingIsBreach)),
+        (_, MissingRule::Ignore) => Err((None, VoteReason::NoValue { sample })),
+    }
+}
+
+impl Ballot<'_> {
+    /// The size that an addition to the settled instances comes to. Those that still warm up are part of an earlier
+    /// addition, so that a breach that goes on does not add the same again; never fewer than wanted now.
+    pub(crate) fn add(&self, amount: impl Fn(u32) -> u32) -> u32 {
+        let warming = self.counts.coming().saturating_add(self.counts.warming_serving);
+        let settled = self.desired.saturating_sub(warming);
+        settled.saturating_add(amount(settled)).max(self.desired)
     }
 }
 

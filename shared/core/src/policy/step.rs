@@ -15,10 +15,7 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
         if !reading.series.breaches(rule.measure.out, |value| value >= lowest) {
             return (hold, VoteReason::TooFewDatapoints { value });
         }
-        let warming = ballot.counts.coming().saturating_add(ballot.counts.warming_serving);
-        let settled = ballot.desired.saturating_sub(warming);
-        let wanted = settled.saturating_add(amount(band, settled));
-        return (Some(wanted.max(ballot.desired)), in_band(band, value));
+        return (Some(ballot.add(|settled| amount(band, settled))), in_band(band, value));
     }
     let Some(band) = band_of(&rule.in_, value) else {
         return (hold, VoteReason::BetweenBands { value });

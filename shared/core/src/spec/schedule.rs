@@ -4,10 +4,10 @@
 //! saving follows EventBridge Scheduler: an occurrence that the clocks skip in spring does not happen, one that they
 //! repeat in autumn happens once, the first time.
 
-use cronexpr::Crontab;
-use jiff::Timestamp;
+use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::OpenWindow;
@@ -64,8 +64,11 @@ impl Schedule {
             return Err(BadSchedule::Fields);
         }
         let zone_data = TimeZoneDatabase::bundled().get(zone).map_err(|_| BadSchedule::Zone)?;
-        // parsed as if it were UTC: occurrences are civil times, the zone is applied here, from bundled data
-        let crontab = cronexpr::parse_crontab(&format!("{cron} UTC")).map_err(|error| BadSchedule::Cron(error.to_string()))?;
+        // parsed as UTC without naming a zone, because a name would make the parser read the machine's zone files:
+        // occurrences are civil times, and the zone is applied here, from bundled data
+        let mut options = ParseOptions::default();
+        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+        let crontab = cronexpr::parse_crontab_with(cron, options).map_err(|error| BadSchedule::Cron(error.to_string()))?;
         let text = format!("cron {cron} in {zone} for {length}");
         Ok(Self {
             start: Start::Cron(Box::new((crontab, zone_data))),
@@ -108,20 +111,60 @@ pub enum BadSchedule {
 
 /// The latest occurrence in `(now - length, now]`.
 fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: Timestamp) -> Option<Timestamp> {
-    let civil_now = zone.to_datetime(now);
-    // a day more than the window, so that a shift of the clocks hides nothing
-    let reach = Seconds(length.0.saturating_add(86_400)).span();
-    let mut cursor = civil_now.checked_sub(reach).ok()?.to_zoned(TimeZone::UTC).ok()?;
-    let mut latest = None;
-    // one occurrence a minute at most, so this ends: WINDOW_MAX bounds the length
+    let opened_after = length.before(now);
+    let mut before = civil_latest(zone, now);
     loop {
-        cursor = crontab.find_next(cursor.timestamp()).ok()?;
-        let civil = cursor.datetime();
-        if civil > civil_now {
-            return latest;
+        let civil = last_civil(crontab, civil_earliest(zone, opened_after), before)?;
+        match moment(civil, zone) {
+            Some(at) if at <= now => return (at > opened_after).then_some(at),
+            // skipped in spring, or repeated in autumn and not there yet: the one before it
+            _ => before = civil,
         }
-        latest = moment(civil, zone).filter(|at| *at <= now).or(latest);
     }
+}
+
+/// The latest occurrence in `(after, before)`, found by halving: a cron of every minute has 44,640 of them in a window of
+/// a month, and this asks for some sixteen.
+fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<DateTime> {
+    let before = TimeZone::UTC.to_timestamp(before).ok()?;
+    let next = |minute: i64| {
+        crontab
+            .find_next(Timestamp::from_second(minute.checked_mul(60)?).ok()?)
+            .ok()
+            .filter(|next| next.timestamp() < before)
+    };
+    let minute = |at: Timestamp| at.as_second().div_euclid(60);
+    // an occurrence follows `low` in time, none follows `high`
+    let (mut low, mut high) = (minute(TimeZone::UTC.to_timestamp(after).ok()?), minute(before).saturating_add(1));
+    let mut latest = next(low)?;
+    while high.saturating_sub(low) > 1 {
+        let middle = low.midpoint(high);
+        match next(middle) {
+            Some(later) => (low, latest) = (middle, later),
+            None => high = middle,
+        }
+    }
+    Some(latest.datetime())
+}
+
+/// Just after the latest time that the clocks of a zone have shown up to `now`: not the present one if they were set
+/// back within the last day.
+fn civil_latest(zone: &TimeZone, now: Timestamp) -> DateTime {
+    let shown = zone.to_datetime(now);
+    let set_back = zone
+        .preceding(now)
+        .next()
+        .filter(|change| now.duration_since(change.timestamp()) < DAY);
+    let before_change = set_back
+        .and_then(|change| change.timestamp().checked_sub(SECOND).ok())
+        .map(|at| zone.to_datetime(at));
+    let latest = before_change.map_or(shown, |earlier| earlier.max(shown));
+    latest.checked_add(SECOND).unwrap_or(DateTime::MAX)
+}
+
+/// A time before every one that the clocks of a zone have shown since `moment`.
+fn civil_earliest(zone: &TimeZone, moment: Timestamp) -> DateTime {
+    zone.to_datetime(moment).checked_sub(DAY).unwrap_or(DateTime::MIN)
 }
 
 /// The moment a civil time names: none if the clocks skip it, the first if they repeat it.
@@ -132,6 +175,10 @@ fn moment(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
         AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.compatible().ok(),
     }
 }
+
+/// No zone shifts its clocks by more.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
