@@ -14,10 +14,20 @@ use crate::port::PublishedValue;
 /// partial: enough to add, never to remove (Kubernetes HPA's rule for missing pods).
 pub(crate) fn over_instances(series: &[Series], period: Seconds) -> Series {
     if series.is_empty() {
-        return Series::Points { points: Vec::new(), period, partial: false };
+        return Series::Points {
+            points: Vec::new(),
+            period,
+            partial: false,
+        };
     }
     let mut by_moment: BTreeMap<Timestamp, (f64, usize)> = BTreeMap::new();
-    for points in series.iter().filter_map(|series| if let Series::Points { points, .. } = series { Some(points) } else { None }) {
+    for points in series.iter().filter_map(|series| {
+        if let Series::Points { points, .. } = series {
+            Some(points)
+        } else {
+            None
+        }
+    }) {
         for point in points {
             let (sum, count) = by_moment.entry(point.at).or_default();
             *sum += point.value.get();
@@ -26,17 +36,43 @@ pub(crate) fn over_instances(series: &[Series], period: Seconds) -> Series {
     }
     let partial = by_moment.values().next_back().is_some_and(|(_, count)| *count < series.len());
     let instances = f64::from(u32::try_from(series.len()).unwrap_or(u32::MAX));
-    let points = by_moment.into_iter().rev().filter_map(|(at, (sum, _))| Some(Datapoint { at, value: Finite::new(sum / instances)? })).collect();
+    let points = by_moment
+        .into_iter()
+        .rev()
+        .filter_map(|(at, (sum, _))| {
+            Some(Datapoint {
+                at,
+                value: Finite::new(sum / instances)?,
+            })
+        })
+        .collect();
     Series::Points { points, period, partial }
 }
 
 /// What to publish of an average: its newest complete datapoint, by fleet and pool.
 pub(crate) fn published(series: &Series, stat: &Stat, fleet: &FleetId, pool: &PoolId) -> Option<PublishedValue> {
-    let Series::Points { points, partial: false, period } = series else { return None };
+    let Series::Points {
+        points,
+        partial: false,
+        period,
+    } = series
+    else {
+        return None;
+    };
     let newest = points.first()?;
     let dimensions = BTreeMap::from([("Fleet".to_owned(), fleet.to_string()), ("Pool".to_owned(), pool.to_string())]);
-    let stat = Stat { namespace: "GhostNet".to_owned(), name: stat.name.clone(), dimensions, statistic: stat.statistic.clone(), period: *period };
-    Some(PublishedValue { stat, at: newest.at, value: newest.value })
+    let stat = Stat {
+        namespace: "GhostNet".to_owned(),
+        name: stat.name.clone(),
+        dimensions,
+        statistic: stat.statistic.clone(),
+        period: *period,
+    };
+    Some(PublishedValue {
+        stat,
+        at: newest.at,
+        value: newest.value,
+    })
 }
 
 #[cfg(test)]
@@ -44,8 +80,17 @@ mod tests {
     use super::*;
 
     fn series(values: &[(i64, f64)]) -> Series {
-        let points = values.iter().filter_map(|(at, value)| Some(Datapoint { at: Timestamp::from_second(*at).ok()?, value: Finite::new(*value)? }));
-        Series::Points { points: points.collect(), period: Seconds(300), partial: false }
+        let points = values.iter().filter_map(|(at, value)| {
+            Some(Datapoint {
+                at: Timestamp::from_second(*at).ok()?,
+                value: Finite::new(*value)?,
+            })
+        });
+        Series::Points {
+            points: points.collect(),
+            period: Seconds(300),
+            partial: false,
+        }
     }
 
     #[test]
@@ -58,11 +103,22 @@ mod tests {
 
     #[test]
     fn only_a_complete_average_is_published() {
-        let stat = Stat { namespace: "AWS/EC2".into(), name: "CPUUtilization".into(), dimensions: BTreeMap::new(), statistic: "Average".into(), period: Seconds(300) };
+        let stat = Stat {
+            namespace: "AWS/EC2".into(),
+            name: "CPUUtilization".into(),
+            dimensions: BTreeMap::new(),
+            statistic: "Average".into(),
+            period: Seconds(300),
+        };
         let names = || Some(("web".parse::<FleetId>().ok()?, "blue".parse::<PoolId>().ok()?));
-        let Some((fleet, pool)) = names() else { return assert!(names().is_some()) };
+        let Some((fleet, pool)) = names() else {
+            return assert!(names().is_some());
+        };
         let complete = over_instances(&[series(&[(300, 40.0)])], Seconds(300));
-        assert_eq!(published(&complete, &stat, &fleet, &pool).map(|value| value.value.get()), Some(40.0));
+        assert_eq!(
+            published(&complete, &stat, &fleet, &pool).map(|value| value.value.get()),
+            Some(40.0)
+        );
         let partial = over_instances(&[series(&[(300, 40.0)]), series(&[])], Seconds(300));
         assert_eq!(published(&partial, &stat, &fleet, &pool), None);
     }

@@ -30,12 +30,22 @@ pub(crate) struct Executed {
 }
 
 /// Carries out the steps of a committed plan. `loaded` is the state from before the commit.
-pub(crate) async fn execute<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, plan: &Plan, loaded: &CapacityState) -> Executed {
+pub(crate) async fn execute<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleet: &FleetId,
+    plan: &Plan,
+    loaded: &CapacityState,
+) -> Executed {
     let run = |step: Step| async move {
         let result = if ports.now() >= plan.execute_until {
             Ok(Some(StepOutcome::NotSent))
         } else if is_unsafe(&step, loaded) {
-            Ok(Some(refused(Refusal::Configuration, "GhostNetRefused", "the executor found no recorded drain")))
+            Ok(Some(refused(
+                Refusal::Configuration,
+                "GhostNetRefused",
+                "the executor found no recorded drain",
+            )))
         } else {
             perform(ports, invocation, fleet, &step).await
         };
@@ -65,7 +75,8 @@ impl Executed {
                 self.exhausted.insert(launch.offering.clone());
             }
             (StepOutcome::Refused { code, message, .. }, action) => {
-                self.trouble.push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
+                self.trouble
+                    .push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
             }
             _ => {}
         }
@@ -75,8 +86,16 @@ impl Executed {
 
 /// The second half of a pair of assertions; audit is the first.
 fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
-    let Action::Terminate { instances } = &step.action else { return false };
-    let drained = |id: &InstanceId| loaded.pools.get(&step.pool).and_then(|pool| pool.members.get(id)).is_some_and(|member| member.drain.is_some());
+    let Action::Terminate { instances } = &step.action else {
+        return false;
+    };
+    let drained = |id: &InstanceId| {
+        loaded
+            .pools
+            .get(&step.pool)
+            .and_then(|pool| pool.members.get(id))
+            .is_some_and(|member| member.drain.is_some())
+    };
     !instances.iter().all(drained)
 }
 
@@ -109,7 +128,9 @@ fn launch_failed(error: PortError) -> Result<Option<StepOutcome>, PortError> {
         ErrorClass::Quota => Ok(Some(refused(Refusal::Quota, &error.code, &error.message))),
         ErrorClass::Subnet => Ok(Some(refused(Refusal::Subnet, &error.code, &error.message))),
         // what a launch does not find is its template, its image or its subnet
-        ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound => Ok(Some(refused(Refusal::Configuration, &error.code, &error.message))),
+        ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound => {
+            Ok(Some(refused(Refusal::Configuration, &error.code, &error.message)))
+        }
         // the token was used: the launch may have happened, its instances are found by their tags
         ErrorClass::Token | ErrorClass::Transient => Err(error),
     }
@@ -128,7 +149,11 @@ fn membership(result: Result<(), PortError>) -> Result<Option<StepOutcome>, Port
 }
 
 fn refused(class: Refusal, code: &str, message: &str) -> StepOutcome {
-    StepOutcome::Refused { class, code: code.to_owned(), message: message.to_owned() }
+    StepOutcome::Refused {
+        class,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
 }
 
 fn tags(invocation: &Invocation, fleet: &FleetId, step: &Step, launch: &Launch) -> Vec<(&'static str, String)> {

@@ -11,3 +11,4 @@ mod observe;
 pub mod port;
 mod quiet;
 pub mod reconcile;
+pub mod route;

@@ -24,7 +24,11 @@ pub(crate) struct Fleet {
 }
 
 /// Loads fleets in as few calls as the store can.
-pub(crate) async fn load<S: Store>(store: &S, fleets: &[FleetId], now: Timestamp) -> Result<BTreeMap<FleetId, Result<Fleet, ReconcileError>>, ReconcileError> {
+pub(crate) async fn load<S: Store>(
+    store: &S,
+    fleets: &[FleetId],
+    now: Timestamp,
+) -> Result<BTreeMap<FleetId, Result<Fleet, ReconcileError>>, ReconcileError> {
     let mut loaded = store.load(fleets).await?;
     let ready = |id: &FleetId| {
         let fleet = match loaded.remove(id) {
@@ -38,7 +42,12 @@ pub(crate) async fn load<S: Store>(store: &S, fleets: &[FleetId], now: Timestamp
 }
 
 fn make_ready(loaded: Loaded, now: Timestamp) -> Result<Fleet, ReconcileError> {
-    let Loaded { spec: stored, state, outcomes, traffic } = loaded;
+    let Loaded {
+        spec: stored,
+        state,
+        outcomes,
+        traffic,
+    } = loaded;
     let spec = FleetSpec::check(&stored.spec).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         ReconcileError::Spec(problems.join("; "))
@@ -46,9 +55,21 @@ fn make_ready(loaded: Loaded, now: Timestamp) -> Result<Fleet, ReconcileError> {
     let existed = state.is_some();
     let mut state = state.unwrap_or_else(|| CapacityState::new(&spec, now));
     if state.schema > SCHEMA || stored.schema > SCHEMA {
-        return Err(ReconcileError::Spec(format!("schema {} was written by a newer build", state.schema.max(stored.schema))));
+        return Err(ReconcileError::Spec(format!(
+            "schema {} was written by a newer build",
+            state.schema.max(stored.schema)
+        )));
     }
     state.merge(&outcomes);
-    let traffic = traffic.or_else(|| TrafficState::first(&spec)).ok_or_else(|| ReconcileError::Spec("no pool is active".to_owned()))?;
-    Ok(Fleet { stored, spec, state, existed, merged: outcomes.into_keys().collect(), traffic })
+    let traffic = traffic
+        .or_else(|| TrafficState::first(&spec))
+        .ok_or_else(|| ReconcileError::Spec("no pool is active".to_owned()))?;
+    Ok(Fleet {
+        stored,
+        spec,
+        state,
+        existed,
+        merged: outcomes.into_keys().collect(),
+        traffic,
+    })
 }

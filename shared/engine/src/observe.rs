@@ -15,6 +15,7 @@ use ghostnet_core::spec::metric::{QueryShape, Stat};
 use jiff::Timestamp;
 
 use crate::average;
+use crate::error::ErrorClass;
 use crate::invocation::Invocation;
 use crate::load::Fleet;
 use crate::port::{ListedInstance, MetricQuery, Ports, PublishedValue};
@@ -24,17 +25,28 @@ use crate::quiet::{self, Reading};
 const GROUPS_AT_ONCE: usize = 8;
 
 /// Observes fleets that were just loaded. Every observation begins after its load.
-pub(crate) async fn observe<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal) -> BTreeMap<FleetId, Observation> {
+pub(crate) async fn observe<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    signal: &Signal,
+) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets) = futures::join!(ports.instances(&invocation.region, &invocation.installation), read_targets(ports, invocation, fleets));
+    let (instances, targets) = futures::join!(
+        ports.instances(&invocation.region, &invocation.installation),
+        read_targets(ports, invocation, fleets)
+    );
     match instances {
         Ok(listed) => sort_instances(listed, fleets, &mut seen),
         Err(error) => tracing::warn!(%error, "instances are unknown"),
     }
     for (id, observation) in &mut seen {
-        let groups = fleets.get(id).into_iter().flat_map(|fleet| fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups));
-        observation.targets = groups.filter_map(|group| targets.get(group).map(|targets| (group.clone(), targets.clone()))).collect();
+        let groups = fleets.get(id).map(groups_of).unwrap_or_default();
+        observation.targets = groups
+            .into_iter()
+            .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
+            .collect();
     }
     read_alarms(ports, invocation, fleets, signal, now, &mut seen).await;
     read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
@@ -42,11 +54,23 @@ pub(crate) async fn observe<P: Ports>(ports: &P, invocation: &Invocation, fleets
     seen
 }
 
-async fn read_targets<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>) -> BTreeMap<TargetGroupArn, Vec<Target>> {
-    let groups: BTreeSet<&TargetGroupArn> = fleets.values().flat_map(|fleet| fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups)).collect();
+async fn read_targets<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> BTreeMap<TargetGroupArn, Vec<Target>> {
+    let groups: BTreeSet<&TargetGroupArn> = fleets.values().flat_map(groups_of).collect();
+    let named = |group: &TargetGroupArn| {
+        fleets
+            .values()
+            .any(|fleet| fleet.spec.pools.iter().any(|pool| pool.target_groups.contains(group)))
+    };
+    let named = &named;
     let ask = |group: TargetGroupArn| async move {
         match ports.targets(&invocation.region, &group).await {
             Ok(targets) => Some((group, targets)),
+            // a group that nobody names any more and that was deleted has no targets: that is an answer
+            Err(error) if error.class == ErrorClass::NotFound && !named(&group) => Some((group, Vec::new())),
             Err(error) => {
                 tracing::warn!(%error, %group, "targets are unknown");
                 None
@@ -54,7 +78,22 @@ async fn read_targets<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTr
         }
     };
     let asked: Vec<_> = groups.into_iter().cloned().map(ask).collect();
-    futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE).filter_map(|answer| async { answer }).collect().await
+    futures::stream::iter(asked)
+        .buffer_unordered(GROUPS_AT_ONCE)
+        .filter_map(|answer| async { answer })
+        .collect()
+        .await
+}
+
+/// The groups that the spec names, and those it named before, where somebody may still be registered.
+fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
+    let named = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
+    let before = fleet
+        .state
+        .pools
+        .values()
+        .flat_map(|pool| pool.groups.iter().chain(&pool.former_groups));
+    named.chain(before).collect()
 }
 
 /// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
@@ -62,9 +101,16 @@ fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>
     for observation in seen.values_mut() {
         observation.instances = Some(Vec::new());
     }
-    for ListedInstance { fleet, mut instance, tag_keys } in listed {
+    for ListedInstance {
+        fleet,
+        mut instance,
+        tag_keys,
+    } in listed
+    {
         let Some(id) = fleet else { continue };
-        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else { continue };
+        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else {
+            continue;
+        };
         let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
         instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
         observation.instances.get_or_insert_default().push(instance);
@@ -75,10 +121,24 @@ fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>
     }
 }
 
-async fn read_alarms<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal, now: Timestamp, seen: &mut BTreeMap<FleetId, Observation>) {
-    let asked = fleets.iter().filter(|(id, fleet)| quiet::reading(id, fleet, signal, now) == Reading::IfAlarmed);
+async fn read_alarms<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    signal: &Signal,
+    now: Timestamp,
+    seen: &mut BTreeMap<FleetId, Observation>,
+) {
+    let asked = fleets
+        .iter()
+        .filter(|(id, fleet)| quiet::reading(id, fleet, signal, now) == Reading::IfAlarmed);
     let by_fleet: Vec<(FleetId, Vec<AlarmName>)> = asked.map(|(id, fleet)| (id.clone(), quiet::alarms(fleet))).collect();
-    let names: Vec<AlarmName> = by_fleet.iter().flat_map(|(_, names)| names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
+    let names: Vec<AlarmName> = by_fleet
+        .iter()
+        .flat_map(|(_, names)| names.iter().cloned())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     if names.is_empty() {
         return;
     }
@@ -86,7 +146,10 @@ async fn read_alarms<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTre
         Ok(states) => {
             for (id, names) in by_fleet {
                 if let Some(observation) = seen.get_mut(&id) {
-                    observation.alarms = names.into_iter().filter_map(|name| Some((name.clone(), *states.get(&name)?))).collect();
+                    observation.alarms = names
+                        .into_iter()
+                        .filter_map(|name| Some((name.clone(), *states.get(&name)?)))
+                        .collect();
                 }
             }
         }
@@ -104,7 +167,14 @@ struct Asked {
     queries: usize,
 }
 
-async fn read_metrics<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTreeMap<FleetId, Fleet>, signal: &Signal, now: Timestamp, seen: &mut BTreeMap<FleetId, Observation>) {
+async fn read_metrics<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    signal: &Signal,
+    now: Timestamp,
+    seen: &mut BTreeMap<FleetId, Observation>,
+) {
     let (mut asked, mut queries) = (Vec::new(), Vec::new());
     for (id, fleet) in fleets {
         let Some(observation) = seen.get(id) else { continue };
@@ -129,10 +199,19 @@ async fn read_metrics<P: Ports>(ports: &P, invocation: &Invocation, fleets: &BTr
     };
     let mut answers = answers.into_iter();
     let mut published = Vec::new();
-    for Asked { fleet, pool, policy, averaged, queries } in asked {
+    for Asked {
+        fleet,
+        pool,
+        policy,
+        averaged,
+        queries,
+    } in asked
+    {
         let own: Vec<Series> = answers.by_ref().take(queries).collect();
         let series = match averaged {
-            None => own.into_iter().next().unwrap_or(Series::Failed { why: "no answer".to_owned() }),
+            None => own.into_iter().next().unwrap_or(Series::Failed {
+                why: "no answer".to_owned(),
+            }),
             Some(stat) => {
                 let series = average::over_instances(&own, stat.period);
                 published.extend(average::published(&series, &stat, &fleet, &pool));
@@ -155,7 +234,10 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
             let averaged = match measure.metric.query(id, pool, &fleet.stored.resolved) {
                 QueryShape::PerInstance(stat) => {
                     for instance in measured_instances(fleet, observation, pool) {
-                        queries.push(MetricQuery { shape: QueryShape::Stat(of_instance(&stat, &instance)), points });
+                        queries.push(MetricQuery {
+                            shape: QueryShape::Stat(of_instance(&stat, &instance)),
+                            points,
+                        });
                     }
                     Some(stat)
                 }
@@ -165,7 +247,13 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
                 }
             };
             let count = queries.len().saturating_sub(first);
-            asked.push(Asked { fleet: id.clone(), pool: pool.id.clone(), policy: policy.id.clone(), averaged, queries: count });
+            asked.push(Asked {
+                fleet: id.clone(),
+                pool: pool.id.clone(),
+                policy: policy.id.clone(),
+                averaged,
+                queries: count,
+            });
         }
     }
 }
@@ -174,10 +262,18 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
 fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &ghostnet_core::spec::PoolSpec) -> Vec<InstanceId> {
     let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
     let counts = |instance: &&Instance| {
-        let settled = members.and_then(|members| members.get(&instance.id)).is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none());
+        let settled = members
+            .and_then(|members| members.get(&instance.id))
+            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none());
         instance.state == InstanceState::Running && settled && observation.observed_at >= pool.warmup.after(instance.launched_at)
     };
-    observation.instances.iter().flatten().filter(counts).map(|instance| instance.id.clone()).collect()
+    observation
+        .instances
+        .iter()
+        .flatten()
+        .filter(counts)
+        .map(|instance| instance.id.clone())
+        .collect()
 }
 
 fn of_instance(stat: &Stat, instance: &InstanceId) -> Stat {
@@ -213,7 +309,20 @@ async fn read_recorded_plans<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fle
 
 fn unexplained_plans(fleet: &Fleet, observation: &Observation) -> BTreeSet<PlanId> {
     let member = |instance: &Instance| fleet.state.pools.values().any(|pool| pool.members.contains_key(&instance.id));
-    let open = |plan: &PlanId| fleet.state.open.iter().any(|open| open.step.id.plan == *plan && matches!(open.step.action, Action::Launch(_)));
-    let strangers = observation.instances.iter().flatten().filter(|instance| !instance.state.is_gone() && !member(instance));
-    strangers.filter_map(|instance| instance.plan.clone()).filter(|plan| !open(plan)).collect()
+    let open = |plan: &PlanId| {
+        fleet
+            .state
+            .open
+            .iter()
+            .any(|open| open.step.id.plan == *plan && matches!(open.step.action, Action::Launch(_)))
+    };
+    let strangers = observation
+        .instances
+        .iter()
+        .flatten()
+        .filter(|instance| !instance.state.is_gone() && !member(instance));
+    strangers
+        .filter_map(|instance| instance.plan.clone())
+        .filter(|plan| !open(plan))
+        .collect()
 }

@@ -3,11 +3,16 @@
 //!
 //! Every call takes the region it is for and as many fleets at once as it can: per-fleet calls cannot serve a thousand
 //! fleets within EC2's token bucket.
-#![expect(async_fn_in_trait, reason = "ports are used through generics only; whether a future is Send follows from the implementation")]
+#![expect(
+    async_fn_in_trait,
+    reason = "ports are used through generics only; whether a future is Send follows from the implementation"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_core::id::{AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId};
+use ghostnet_core::id::{
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId,
+};
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::record::DecisionRecord;
@@ -119,7 +124,12 @@ pub trait Store {
     async fn commit(&self, commit: &Commit) -> Result<CommitResult, PortError>;
 
     /// Adds outcomes beside the state and to the decision's record, without touching the generation. Idempotent.
-    async fn record_outcomes(&self, fleet: &FleetId, record: &PlanId, outcomes: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError>;
+    async fn record_outcomes(
+        &self,
+        fleet: &FleetId,
+        record: &PlanId,
+        outcomes: &BTreeMap<StepId, RecordedOutcome>,
+    ) -> Result<(), PortError>;
 
     /// Counts unchanged holds on their records, and notes that these fleets were evaluated: one call for many fleets.
     async fn note_looks(&self, looks: &[Look]) -> Result<(), PortError>;

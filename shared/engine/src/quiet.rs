@@ -39,12 +39,15 @@ pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timesta
 
 /// Whether every alarm of the fleet is known to be `OK`.
 pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
-    alarms(fleet).iter().all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
+    alarms(fleet)
+        .iter()
+        .all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
 }
 
-/// The alarms that `apply` made for the fleet's policies.
+/// The alarms that `apply` made for the fleet's policies, and those that its spec lists.
 pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
-    let mut names = Vec::new();
+    let name_of = |alarm: &String| AlarmName::new(alarm.rsplit_once(":alarm:").map_or(alarm.as_str(), |(_, name)| name));
+    let mut names: Vec<AlarmName> = fleet.spec.alarms.iter().map(name_of).collect();
     for pool in &fleet.spec.pools {
         for policy in pool.policies.iter().filter(|policy| policy.rule.adds_on_alarm()) {
             names.push(AlarmName::new(format!("ghostnet/{}/{}/{}/out", fleet.spec.id, pool.id, policy.id)));
@@ -55,7 +58,11 @@ pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
 
 fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
     let every = i64::from(fleet.spec.quiet_poll.0 / 60).max(1);
-    let offset = i64::from(digest(id.as_str()).bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))));
+    let offset = i64::from(
+        digest(id.as_str())
+            .bytes()
+            .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+    );
     now.as_second().div_euclid(60).wrapping_add(offset).rem_euclid(every) == 0
 }
 

@@ -30,7 +30,12 @@ pub const CAPACITY_ROUNDS_MAX: u32 = 5;
 const FLEETS_AT_ONCE: usize = 8;
 
 /// Looks at these fleets and does what is due. One fleet's failure stops no other.
-pub async fn reconcile<P: Ports>(ports: &P, invocation: &Invocation, fleets: &[FleetId], signal: &Signal) -> BTreeMap<FleetId, Result<Report, ReconcileError>> {
+pub async fn reconcile<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+    signal: &Signal,
+) -> BTreeMap<FleetId, Result<Report, ReconcileError>> {
     let looked = match look(ports, invocation, fleets, signal).await {
         Ok(looked) => looked,
         Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
@@ -59,7 +64,11 @@ pub async fn preview<P: Ports>(ports: &P, invocation: &Invocation, fleet: &Fleet
     let attempt = Attempt::new(ports, invocation, fleet, &seen, signal, 0).await;
     let decision = attempt.decide();
     let violations = audit(&attempt.situation(), &decision);
-    Ok(Preview { inputs: attempt.inputs(), decision, violations })
+    Ok(Preview {
+        inputs: attempt.inputs(),
+        decision,
+        violations,
+    })
 }
 
 /// A fleet as loaded and then observed.
@@ -68,7 +77,12 @@ struct Seen {
     observation: Observation,
 }
 
-async fn look<P: Ports>(ports: &P, invocation: &Invocation, fleets: &[FleetId], signal: &Signal) -> Result<BTreeMap<FleetId, Result<Seen, ReconcileError>>, ReconcileError> {
+async fn look<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+    signal: &Signal,
+) -> Result<BTreeMap<FleetId, Result<Seen, ReconcileError>>, ReconcileError> {
     let loaded = load(ports, fleets, ports.now()).await?;
     let mut results = BTreeMap::new();
     let mut ready = BTreeMap::new();
@@ -78,7 +92,11 @@ async fn look<P: Ports>(ports: &P, invocation: &Invocation, fleets: &[FleetId], 
             Err(error) => drop(results.insert(id, Err(error))),
         }
     }
-    let mut observations = if ready.is_empty() { BTreeMap::new() } else { observe(ports, invocation, &ready, signal).await };
+    let mut observations = if ready.is_empty() {
+        BTreeMap::new()
+    } else {
+        observe(ports, invocation, &ready, signal).await
+    };
     for (id, fleet) in ready {
         let observation = observations.remove(&id).unwrap_or_else(|| Observation::unknown(ports.now()));
         results.insert(id, Ok(Seen { fleet, observation }));
@@ -153,13 +171,30 @@ struct Acted {
 }
 
 impl<'a> Attempt<'a> {
-    async fn new<P: Ports>(ports: &P, invocation: &'a Invocation, id: &'a FleetId, seen: &'a Seen, signal: &'a Signal, number: u32) -> Self {
+    async fn new<P: Ports>(
+        ports: &P,
+        invocation: &'a Invocation,
+        id: &'a FleetId,
+        seen: &'a Seen,
+        signal: &'a Signal,
+        number: u32,
+    ) -> Self {
         let now = ports.now();
         let writer = invocation.writer(id, number);
         let plan_id = plan_id(now, &writer);
         let execute_until = invocation.execute_until(now);
         let observation = seen.observation.clone();
-        let mut attempt = Self { invocation, id, seen, observation, signal, now, execute_until, writer, plan_id };
+        let mut attempt = Self {
+            invocation,
+            id,
+            seen,
+            observation,
+            signal,
+            now,
+            execute_until,
+            writer,
+            plan_id,
+        };
         attempt.ask_what_ran_out(ports).await;
         attempt
     }
@@ -177,7 +212,13 @@ impl<'a> Attempt<'a> {
     }
 
     fn situation(&self) -> Situation<'_> {
-        let Fleet { stored, spec, state, traffic, .. } = &self.seen.fleet;
+        let Fleet {
+            stored,
+            spec,
+            state,
+            traffic,
+            ..
+        } = &self.seen.fleet;
         Situation {
             installation: &self.invocation.installation,
             spec,
@@ -194,7 +235,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn inputs(&self) -> Inputs {
-        let Fleet { stored, state, traffic, .. } = &self.seen.fleet;
+        let Fleet {
+            stored, state, traffic, ..
+        } = &self.seen.fleet;
         Inputs {
             installation: self.invocation.installation.clone(),
             spec_version: stored.version,
@@ -275,7 +318,10 @@ impl<'a> Attempt<'a> {
 
     async fn execute<P: Ports>(&self, ports: &P, decision: Decision, conflicts: u32) -> Acted {
         if decision.plan.steps.is_empty() {
-            return Acted { report: self.report(decision, true, Executed::default(), conflicts), again: false };
+            return Acted {
+                report: self.report(decision, true, Executed::default(), conflicts),
+                again: false,
+            };
         }
         let mut executed = execute(ports, self.invocation, self.id, &decision.plan, &self.seen.fleet.state).await;
         for offering in &executed.exhausted {
@@ -287,15 +333,29 @@ impl<'a> Attempt<'a> {
             // the steps stay open and the next look finds out what they did
             executed.trouble.push(format!("outcomes were not recorded: {error}"));
         }
-        let again = executed.outcomes.values().any(|recorded| matches!(recorded.outcome, StepOutcome::NoCapacity { .. }));
-        Acted { report: self.report(decision, true, executed, conflicts), again }
+        let again = executed
+            .outcomes
+            .values()
+            .any(|recorded| matches!(recorded.outcome, StepOutcome::NoCapacity { .. }));
+        Acted {
+            report: self.report(decision, true, executed, conflicts),
+            again,
+        }
     }
 
     fn report(&self, decision: Decision, committed: bool, executed: Executed, conflicts: u32) -> Report {
         let findings = decision.pools.values().flat_map(|pool| &pool.findings);
         let alerts = findings.filter(|finding| finding.is_alert()).map(ToString::to_string).collect();
         let sent = if committed { decision.plan.steps.len() } else { 0 };
-        Report { plan: self.plan_id.clone(), decision, committed, sent, trouble: executed.trouble, alerts, conflicts }
+        Report {
+            plan: self.plan_id.clone(),
+            decision,
+            committed,
+            sent,
+            trouble: executed.trouble,
+            alerts,
+            conflicts,
+        }
     }
 }
 
@@ -306,8 +366,18 @@ async fn note_looks<P: Ports>(ports: &P, results: &BTreeMap<FleetId, Result<Repo
     for (id, report) in results.iter().filter_map(|(id, result)| Some((id, result.as_ref().ok()?))) {
         let evaluated = report.decision.pools.values().any(|pool| pool.recommended.is_some());
         if evaluated || report.committed {
-            let hold = report.decision.state.last_hold.as_ref().filter(|_| !report.committed).map(|hold| hold.record.clone());
-            looks.push(Look { fleet: id.clone(), hold, at: now });
+            let hold = report
+                .decision
+                .state
+                .last_hold
+                .as_ref()
+                .filter(|_| !report.committed)
+                .map(|hold| hold.record.clone());
+            looks.push(Look {
+                fleet: id.clone(),
+                hold,
+                at: now,
+            });
         }
     }
     if looks.is_empty() {

@@ -34,7 +34,12 @@ fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
 
 fn situations() -> Vec<Situation> {
     vec![
-        Situation { name: "a new fleet", before: || World::new(spec(3), 3_000.0), expected: 3, peak: 3 },
+        Situation {
+            name: "a new fleet",
+            before: || World::new(spec(3), 3_000.0),
+            expected: 3,
+            peak: 3,
+        },
         Situation {
             name: "load doubles",
             before: || {
@@ -43,7 +48,8 @@ fn situations() -> Vec<Situation> {
                 wait(&world, 60);
                 world
             },
-            expected: 6, peak: 6,
+            expected: 6,
+            peak: 6,
         },
         Situation {
             name: "load halves: the drain",
@@ -53,7 +59,8 @@ fn situations() -> Vec<Situation> {
                 wait(&world, 60);
                 world
             },
-            expected: 4, peak: 6,
+            expected: 4,
+            peak: 6,
         },
         Situation {
             name: "load halved: the termination",
@@ -64,7 +71,8 @@ fn situations() -> Vec<Situation> {
                 wait(&world, 61);
                 world
             },
-            expected: 4, peak: 6,
+            expected: 4,
+            peak: 6,
         },
         Situation {
             name: "launched, not registered yet",
@@ -74,7 +82,8 @@ fn situations() -> Vec<Situation> {
                 wait(&world, 60);
                 world
             },
-            expected: 3, peak: 3,
+            expected: 3,
+            peak: 3,
         },
         Situation {
             name: "one sick",
@@ -86,7 +95,8 @@ fn situations() -> Vec<Situation> {
                 wait(&world, 60);
                 world
             },
-            expected: 4, peak: 5,
+            expected: 4,
+            peak: 5,
         },
         Situation {
             name: "a zone without capacity",
@@ -95,7 +105,8 @@ fn situations() -> Vec<Situation> {
                 world.borrow_mut().dry.insert(ghostnet_core::id::Zone::new("eu-west-1a"));
                 world
             },
-            expected: 3, peak: 3,
+            expected: 3,
+            peak: 3,
         },
     ]
 }
@@ -179,7 +190,11 @@ fn two_invocations_at_any_pair_of_port_calls_end_right() {
                 reached |= both;
                 pairs += usize::from(both);
                 ticks(&world, "after", SETTLED_AFTER);
-                assert_right(&world, &situation, &format!("{}, first at {first}, second at {second}", situation.name));
+                assert_right(
+                    &world,
+                    &situation,
+                    &format!("{}, first at {first}, second at {second}", situation.name),
+                );
                 if !both {
                     break;
                 }

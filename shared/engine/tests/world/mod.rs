@@ -90,12 +90,26 @@ impl World {
     pub fn new(raw: RawFleetSpec, load: f64) -> Rc<RefCell<Self>> {
         let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
         let spec = ghostnet_core::spec::FleetSpec::check(&raw).unwrap();
-        let zones = spec.pools[0].launch.subnets.iter().map(|subnet| (subnet.clone(), Zone::new(subnet.as_str().replace("subnet-", "eu-west-1"))));
-        let resolved = Resolved { zones: zones.collect(), balancers: BTreeMap::new() };
+        let zones = spec.pools[0]
+            .launch
+            .subnets
+            .iter()
+            .map(|subnet| (subnet.clone(), Zone::new(subnet.as_str().replace("subnet-", "eu-west-1"))));
+        let resolved = Resolved {
+            zones: zones.collect(),
+            balancers: BTreeMap::new(),
+        };
         let mut table = Table::default();
         table.traffic.insert(spec.id.clone(), TrafficState::first(&spec).unwrap());
-        let stored =
-            StoredSpec { schema: SCHEMA, version: SpecVersion(1), spec: raw, resolved, retiring: false, applied_by: "test".into(), applied_at: now };
+        let stored = StoredSpec {
+            schema: SCHEMA,
+            version: SpecVersion(1),
+            spec: raw,
+            resolved,
+            retiring: false,
+            applied_by: "test".into(),
+            applied_at: now,
+        };
         table.specs.insert(spec.id.clone(), stored);
         Rc::new(RefCell::new(Self {
             now,
@@ -122,14 +136,22 @@ impl World {
 
     /// Members of the group that take or may take requests.
     pub fn members(&self) -> BTreeSet<InstanceId> {
-        self.targets.iter().filter(|(_, target)| target.deregistered_at.is_none()).map(|(id, _)| id.clone()).collect()
+        self.targets
+            .iter()
+            .filter(|(_, target)| target.deregistered_at.is_none())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     fn health(&self, id: &InstanceId, target: &Registration) -> Option<TargetHealth> {
         if let Some(at) = target.deregistered_at {
             return (self.now < DEREGISTRATION_DELAY.after(at)).then_some(TargetHealth::Draining);
         }
-        let state = self.instances.iter().find(|machine| machine.id == *id).map(|machine| machine.state(self.now));
+        let state = self
+            .instances
+            .iter()
+            .find(|machine| machine.id == *id)
+            .map(|machine| machine.state(self.now));
         Some(match state {
             Some(InstanceState::Running) if self.sick.contains(id) => TargetHealth::Unhealthy,
             Some(InstanceState::Running) if self.now < FIRST_CHECK.after(target.since) => TargetHealth::Initial,
@@ -139,7 +161,10 @@ impl World {
     }
 
     fn healthy(&self) -> usize {
-        self.targets.iter().filter(|(id, target)| self.health(id, target) == Some(TargetHealth::Healthy)).count()
+        self.targets
+            .iter()
+            .filter(|(id, target)| self.health(id, target) == Some(TargetHealth::Healthy))
+            .count()
     }
 }
 
@@ -162,7 +187,12 @@ pub struct Hand {
 
 impl Hand {
     pub fn new(world: &Rc<RefCell<World>>, stop: Option<Stop>) -> Self {
-        Self { world: Rc::clone(world), calls: Cell::new(0), stop: Cell::new(stop), waker: RefCell::new(None) }
+        Self {
+            world: Rc::clone(world),
+            calls: Cell::new(0),
+            stop: Cell::new(stop),
+            waker: RefCell::new(None),
+        }
     }
 
     /// Lets a stopped invocation go on.
@@ -203,7 +233,12 @@ impl Hand {
 }
 
 fn error(call: &'static str, class: ErrorClass, code: &str) -> PortError {
-    PortError { call, class, code: code.to_owned(), message: String::new() }
+    PortError {
+        call,
+        class,
+        code: code.to_owned(),
+        message: String::new(),
+    }
 }
 
 impl Clock for Hand {
@@ -216,22 +251,27 @@ impl Compute for Hand {
     async fn instances(&self, _: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
         self.call("ec2:DescribeInstances", |world| {
             let now = world.now;
-            let ours = world.instances.iter().filter(|machine| machine.tags.get(tag::INSTALLATION).map(String::as_str) == Some(installation.as_str()));
-            let listed = ours.filter(|machine| now >= LIST_LAG.after(machine.launched_at)).map(|machine| ListedInstance {
-                fleet: machine.tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok()),
-                instance: Instance {
-                    id: machine.id.clone(),
-                    state: machine.state(now),
-                    zone: machine.zone.clone(),
-                    instance_type: InstanceType::new("c7a.large"),
-                    launched_at: machine.launched_at,
-                    pool: machine.tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
-                    plan: machine.tags.get(tag::PLAN).map(PlanId::new),
-                    step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
-                    protected: false,
-                },
-                tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
-            });
+            let ours = world
+                .instances
+                .iter()
+                .filter(|machine| machine.tags.get(tag::INSTALLATION).map(String::as_str) == Some(installation.as_str()));
+            let listed = ours
+                .filter(|machine| now >= LIST_LAG.after(machine.launched_at))
+                .map(|machine| ListedInstance {
+                    fleet: machine.tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok()),
+                    instance: Instance {
+                        id: machine.id.clone(),
+                        state: machine.state(now),
+                        zone: machine.zone.clone(),
+                        instance_type: InstanceType::new("c7a.large"),
+                        launched_at: machine.launched_at,
+                        pool: machine.tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
+                        plan: machine.tags.get(tag::PLAN).map(PlanId::new),
+                        step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
+                        protected: false,
+                    },
+                    tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
+                });
             Ok(listed.collect())
         })
         .await
@@ -240,7 +280,11 @@ impl Compute for Hand {
     async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
         self.call("ec2:RunInstances", |world| {
             if let Some((first, instances)) = world.tokens.get(launch.token.as_str()) {
-                return if first == launch { Ok(instances.clone()) } else { Err(error("ec2:RunInstances", ErrorClass::Token, "IdempotentParameterMismatch")) };
+                return if first == launch {
+                    Ok(instances.clone())
+                } else {
+                    Err(error("ec2:RunInstances", ErrorClass::Token, "IdempotentParameterMismatch"))
+                };
             }
             if world.dry.contains(&launch.place.zone) {
                 return Err(error("ec2:RunInstances", ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
@@ -249,11 +293,19 @@ impl Compute for Hand {
             for _ in 0..launch.count {
                 let id = InstanceId::new(format!("i-{:017x}", world.instances.len() + 1));
                 let tags = tags.iter().cloned().collect();
-                world.instances.push(Machine { id: id.clone(), launched_at: world.now, terminated_at: None, zone: launch.place.zone.clone(), tags });
+                world.instances.push(Machine {
+                    id: id.clone(),
+                    launched_at: world.now,
+                    terminated_at: None,
+                    zone: launch.place.zone.clone(),
+                    tags,
+                });
                 instances.push(id);
             }
             world.peak = world.peak.max(world.alive().len());
-            world.tokens.insert(launch.token.as_str().to_owned(), (launch.clone(), instances.clone()));
+            world
+                .tokens
+                .insert(launch.token.as_str().to_owned(), (launch.clone(), instances.clone()));
             Ok(instances)
         })
         .await
@@ -274,7 +326,12 @@ impl Compute for Hand {
 impl LoadBalancer for Hand {
     async fn targets(&self, _: &Region, _: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
         self.call("elasticloadbalancing:DescribeTargetHealth", |world| {
-            let target = |(id, target): (&InstanceId, &Registration)| Some(Target { instance: id.clone(), health: world.health(id, target)? });
+            let target = |(id, target): (&InstanceId, &Registration)| {
+                Some(Target {
+                    instance: id.clone(),
+                    health: world.health(id, target)?,
+                })
+            };
             Ok(world.targets.iter().filter_map(target).collect())
         })
         .await
@@ -282,14 +339,25 @@ impl LoadBalancer for Hand {
 
     async fn register(&self, _: &Region, _: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
         self.call("elasticloadbalancing:RegisterTargets", |world| {
-            let running = |id: &InstanceId| world.instances.iter().any(|machine| machine.id == *id && machine.state(world.now) == InstanceState::Running);
+            let running = |id: &InstanceId| {
+                world
+                    .instances
+                    .iter()
+                    .any(|machine| machine.id == *id && machine.state(world.now) == InstanceState::Running)
+            };
             if !instances.iter().all(running) {
                 return Err(error("elasticloadbalancing:RegisterTargets", ErrorClass::Invalid, "InvalidTarget"));
             }
             for id in instances {
                 let again = world.targets.get(id).is_some_and(|target| target.deregistered_at.is_none());
                 if !again {
-                    world.targets.insert(id.clone(), Registration { since: world.now, deregistered_at: None });
+                    world.targets.insert(
+                        id.clone(),
+                        Registration {
+                            since: world.now,
+                            deregistered_at: None,
+                        },
+                    );
                 }
             }
             Ok(())
@@ -317,15 +385,24 @@ impl Metrics for Hand {
             let healthy = u32::try_from(world.healthy()).unwrap();
             let at = Timestamp::from_second(now.as_second().div_euclid(60) * 60 - 60).unwrap();
             let value = Finite::new(world.load / f64::from(healthy));
-            let point = value.filter(|_| healthy > 0 && !world.metric_is_missing).map(|value| Datapoint { at, value });
-            let series = Series::Points { points: point.into_iter().collect(), period: Seconds(60), partial: false };
+            let point = value
+                .filter(|_| healthy > 0 && !world.metric_is_missing)
+                .map(|value| Datapoint { at, value });
+            let series = Series::Points {
+                points: point.into_iter().collect(),
+                period: Seconds(60),
+                partial: false,
+            };
             Ok(queries.iter().map(|_| series.clone()).collect())
         })
         .await
     }
 
     async fn alarm_states(&self, _: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
-        self.call("cloudwatch:DescribeAlarms", |_| Ok(alarms.iter().map(|alarm| (alarm.clone(), AlarmState::Ok)).collect())).await
+        self.call("cloudwatch:DescribeAlarms", |_| {
+            Ok(alarms.iter().map(|alarm| (alarm.clone(), AlarmState::Ok)).collect())
+        })
+        .await
     }
 
     async fn publish(&self, _: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
@@ -340,7 +417,11 @@ impl Store for Hand {
 
     async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError> {
         self.call("dynamodb:Query", |world| {
-            let entry = |fleet: &FleetId| FleetEntry { fleet: fleet.clone(), alarms: Vec::new(), evaluated_at: world.table.evaluated.get(fleet).copied() };
+            let entry = |fleet: &FleetId| FleetEntry {
+                fleet: fleet.clone(),
+                alarms: Vec::new(),
+                evaluated_at: world.table.evaluated.get(fleet).copied(),
+            };
             Ok(world.table.specs.keys().map(entry).collect())
         })
         .await
@@ -378,7 +459,9 @@ impl Store for Hand {
             }
             // as the real table does: what is stored went through text
             let text = serde_json::to_string(&commit.state).unwrap();
-            table.states.insert(commit.fleet.clone(), (serde_json::from_str(&text).unwrap(), commit.writer.clone()));
+            table
+                .states
+                .insert(commit.fleet.clone(), (serde_json::from_str(&text).unwrap(), commit.writer.clone()));
             let outcomes = table.outcomes.entry(commit.fleet.clone()).or_default();
             outcomes.retain(|step, _| !commit.merged.contains(step));
             table.records.insert(commit.record.id.clone(), commit.record.clone());
@@ -387,7 +470,12 @@ impl Store for Hand {
         .await
     }
 
-    async fn record_outcomes(&self, fleet: &FleetId, record: &PlanId, outcomes: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError> {
+    async fn record_outcomes(
+        &self,
+        fleet: &FleetId,
+        record: &PlanId,
+        outcomes: &BTreeMap<StepId, RecordedOutcome>,
+    ) -> Result<(), PortError> {
         self.call("dynamodb:UpdateItem", |world| {
             world.table.outcomes.entry(fleet.clone()).or_default().extend(outcomes.clone());
             if let Some(record) = world.table.records.get_mut(record) {
@@ -421,16 +509,35 @@ impl Store for Hand {
     }
 
     async fn recorded_plans(&self, _: &FleetId, plans: &BTreeSet<PlanId>) -> Result<BTreeSet<PlanId>, PortError> {
-        self.call("dynamodb:BatchGetItem", |world| Ok(plans.iter().filter(|plan| world.table.records.contains_key(*plan)).cloned().collect())).await
+        self.call("dynamodb:BatchGetItem", |world| {
+            Ok(plans
+                .iter()
+                .filter(|plan| world.table.records.contains_key(*plan))
+                .cloned()
+                .collect())
+        })
+        .await
     }
 
     async fn exhausted(&self, _: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
-        self.call("dynamodb:Query", |world| Ok(world.table.exhausted.iter().filter(|offering| offering.until > now).cloned().collect())).await
+        self.call("dynamodb:Query", |world| {
+            Ok(world
+                .table
+                .exhausted
+                .iter()
+                .filter(|offering| offering.until > now)
+                .cloned()
+                .collect())
+        })
+        .await
     }
 
     async fn note_exhausted(&self, _: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError> {
         self.call("dynamodb:UpdateItem", |world| {
-            world.table.exhausted.push(ExhaustedOffering { offering: offering.clone(), until: Seconds::minutes(3).after(now) });
+            world.table.exhausted.push(ExhaustedOffering {
+                offering: offering.clone(),
+                until: Seconds::minutes(3).after(now),
+            });
             Ok(())
         })
         .await

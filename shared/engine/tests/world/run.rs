@@ -53,7 +53,9 @@ pub fn invocation(world: &Rc<RefCell<World>>, request: &str) -> Invocation {
 /// One whole look.
 pub fn look(world: &Rc<RefCell<World>>, request: &str, signal: &Signal) -> Result<Report, ReconcileError> {
     let (hand, invocation) = (Hand::new(world, None), invocation(world, request));
-    let results = reconcile(&hand, &invocation, &[fleet()], signal).now_or_never().expect("nothing waits in this world");
+    let results = reconcile(&hand, &invocation, &[fleet()], signal)
+        .now_or_never()
+        .expect("nothing waits in this world");
     results.into_values().next().unwrap()
 }
 
@@ -93,7 +95,10 @@ pub fn ticks(world: &Rc<RefCell<World>>, from: &str, count: usize) {
         wait(world, 60);
         // a conflict or an unknown is an answer; a violation never is
         let result = look(world, &format!("{from}-{tick}"), &Signal::Tick);
-        assert!(!matches!(result, Err(ReconcileError::Audit(_) | ReconcileError::Spec(_))), "{result:?}");
+        assert!(
+            !matches!(result, Err(ReconcileError::Audit(_) | ReconcileError::Spec(_))),
+            "{result:?}"
+        );
     }
 }
 
