@@ -219,7 +219,7 @@ fn fnv1a(seed: u128, parts: &[&str]) -> u128 {
     bytes.fold(seed, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
-/// Stable 64-bit digest of any text, for spec hashes and jitter: equal on every platform and build.
+/// Stable 128-bit digest of any text, for spec hashes and jitter: equal on every platform and build.
 #[must_use]
 pub fn digest(text: &str) -> String {
     format!("{:032x}", fnv1a(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, &[text]))

@@ -170,7 +170,8 @@ impl PoolState {
             (Action::Launch(launch), outcome) => {
                 self.refund_launches(open.committed_at, launch.count, 0);
                 if let StepOutcome::Refused { class, code, message } = outcome {
-                    self.launch_refused = LaunchRefused::by(*class, code, message, recorded.at);
+                    let refused = LaunchRefused::by(*class, code, message, recorded.at);
+                    self.launch_refused = refused.or_else(|| self.launch_refused.take());
                 }
             }
             (Action::Terminate { instances }, StepOutcome::Done) => self.mark_terminating(instances.iter(), recorded.at),
@@ -195,6 +196,7 @@ impl PoolState {
         if let Some(tally) = self.launches.iter_mut().find(|tally| tally.at == committed_at) {
             tally.count = tally.count.saturating_sub(unused);
         }
+        self.launches.retain(|tally| tally.count > 0);
     }
 }
 

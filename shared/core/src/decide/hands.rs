@@ -70,13 +70,10 @@ impl Hands<'_, '_> {
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, pool_state, &busy, findings);
         if sound {
-            actions.extend(leaving::ready_to_terminate(
-                situation,
-                pool,
-                census,
-                pool_state,
-                &busy.all_instances(),
-            ));
+            // one that leaves a group in this very plan is looked at again before it is terminated
+            let mut busy = busy.all_instances();
+            busy.extend(actions.iter().flat_map(Action::instances).cloned());
+            actions.extend(leaving::ready_to_terminate(situation, pool, census, pool_state, &busy));
         }
         for action in actions {
             draft.add(self, action);
@@ -100,10 +97,12 @@ impl Hands<'_, '_> {
             removals_left = u32::MAX;
         }
         let capacity = self.counted.census.counts.capacity();
+        let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
-        let mut needed = desired.saturating_sub(capacity);
         if needed > 0 {
-            needed = needed.saturating_sub(leaving::take_back(census, pool_state, &busy.all_instances(), needed, findings));
+            let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), needed, findings);
+            draft.capacity = draft.capacity.saturating_add(taken_back);
+            needed = needed.saturating_sub(taken_back);
         }
         let mut drained = 0;
         if self.counted.breaker.is_none() && !situation.retiring {
@@ -125,7 +124,7 @@ impl Hands<'_, '_> {
 
     /// Launch steps for at most `needed` instances. Returns how many were asked for.
     fn launch(&mut self, needed: u32, size: u32, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
-        let count = self.limit_launches(needed, size, state, draft);
+        let count = self.limit_launches(needed, size, state);
         if count == 0 {
             return 0;
         }
@@ -149,20 +148,37 @@ impl Hands<'_, '_> {
         launched
     }
 
-    /// How many of the `needed` may be launched now. Each limit that bites leaves its reason.
-    fn limit_launches(&mut self, needed: u32, size: u32, state: &PoolState, draft: &Draft) -> u32 {
-        let (pool, counts, now) = (self.counted.pool, self.counted.census.counts, self.situation.now);
+    /// How many of the `needed` the pool and the fleet have room for, by what is there and not by what is wanted.
+    fn limit_growth(&mut self, needed: u32, draft: &Draft) -> u32 {
         let max = self.max();
+        let room = self.situation.spec.maximum.saturating_sub(draft.capacity);
+        self.limit(
+            needed,
+            [
+                // a size that stands above the bounds, because the mode lets nothing leave, is not grown to
+                Some((
+                    max.saturating_sub(self.counted.census.counts.capacity()),
+                    Guard::Range { min: 0, max },
+                )),
+                Some((room, Guard::FleetMaximum { room })),
+            ],
+        )
+    }
+
+    /// How many of the `needed` may be launched now.
+    fn limit_launches(&mut self, needed: u32, size: u32, state: &PoolState) -> u32 {
+        let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.max());
         let most = max.saturating_add(surge(max));
-        let fleet_room = self.situation.spec.maximum.saturating_sub(draft.capacity);
-        let limits = [
-            refusal(state, now),
-            // a size that stands above the bounds, because the mode lets nothing leave, is not launched up to
-            Some((max.saturating_sub(counts.capacity()), Guard::Range { min: 0, max })),
-            Some((fleet_room, Guard::FleetMaximum { room: fleet_room })),
-            Some((most.saturating_sub(counts.all()), Guard::Surge { most })),
-            Some(budget::launches_left(&pool.guards, state, size, now)),
-        ];
+        let surge_left = most.saturating_sub(self.counted.census.counts.all());
+        let budget = budget::launches_left(guards, state, size, now);
+        self.limit(
+            needed,
+            [refusal(state, now), Some((surge_left, Guard::Surge { most })), Some(budget)],
+        )
+    }
+
+    /// The smallest of these limits; each that bites leaves its reason.
+    fn limit<const N: usize>(&mut self, needed: u32, limits: [Option<(u32, Guard)>; N]) -> u32 {
         let mut count = needed;
         for (limit, guard) in limits.into_iter().flatten() {
             if limit < count {

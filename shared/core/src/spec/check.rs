@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::problem::Problems;
 use super::raw::{
-    RawAmount, RawBudgets, RawCapacity, RawDuration, RawDurationPair, RawFleetSpec, RawGuards, RawLaunch, RawMode, RawPercent, RawPool,
-    RawPoolSettings, RawRole, RawScaleInOrder, RawTemplate,
+    RawAmount, RawBudgets, RawCapacity, RawDuration, RawDurationPair, RawFleetSpec, RawGuards, RawLaunch, RawMode, RawPercent, RawPolicy,
+    RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
 };
 use super::{
     Amount, Budget, CapacityRange, FleetMode, FleetSpec, Guards, LaunchSpec, PoolRole, PoolSpec, Problem, ScaleInOrder, Template,
@@ -164,63 +164,126 @@ fn read_pool(fleet: &RawFleetSpec, defaults_: &RawPoolSettings, n: usize, raw: &
         None | Some(RawRole::Active) => PoolRole::Active,
         Some(RawRole::Standby) => PoolRole::Standby,
     };
-    // problems are told where the text stands: in the pool if it sets the part, else in the defaults
-    let place = |set: bool, part: &str| if set { format!("{at}.{part}") } else { format!("defaults.{part}") };
     let capacity = read_capacity(raw.capacity.as_ref(), defaults_.capacity.as_ref(), &at, problems);
     let launch = read_launch(raw.launch.as_ref(), defaults_.launch.as_ref(), &at, problems);
-    let health = raw.health.clone().or_else(|| defaults_.health.clone()).unwrap_or_default();
-    let health_at = place(raw.health.is_some(), "health");
-    let drain = raw.drain.clone().or_else(|| defaults_.drain.clone()).unwrap_or_default();
-    let drain_at = place(raw.drain.is_some(), "drain");
-    let scale_in = raw.scale_in.clone().or_else(|| defaults_.scale_in.clone()).unwrap_or_default();
-    let scale_in_at = place(raw.scale_in.is_some(), "scale_in");
-    let (policies, policies_at) = match &raw.policies {
+    let (raw_policies, policies_at) = match &raw.policies {
         Some(own) => (own.as_slice(), format!("{at}.policies")),
         None => (fleet.policies.as_deref().unwrap_or_default(), "policies".to_owned()),
     };
-    // fleet-level policies are read once per pool, their problems told once
-    let told = n == 0 || raw.policies.is_some();
-    let mut untold = Problems::default();
-    let policy_problems = if told { &mut *problems } else { &mut untold };
-    let target_groups = read_target_groups(raw, &at);
-    let policies = super::check_policy::read_policies(policies, &policies_at, !target_groups.is_empty(), policy_problems);
-    let protect_tag = scale_in.protect_tag.clone().unwrap_or_else(|| defaults::PROTECT_TAG.to_owned());
-    check_tag(&protect_tag, &format!("{scale_in_at}.protect_tag"), problems);
+    let target_groups = read_target_groups(raw);
+    let policies = super::check_policy::read_policies(raw_policies, &policies_at, !target_groups.is_empty(), problems);
+    check_windows(raw_policies, &policies_at, capacity, fleet.maximum, problems);
     check_target_groups(&target_groups, &at, problems);
-    let warmup = raw.warmup.as_ref().or(defaults_.warmup.as_ref());
+    let layers = Layers {
+        at: &at,
+        defaults: defaults_,
+    };
+    let (order, _) = layers.pick(
+        raw.scale_in.as_ref(),
+        |own| own.scale_in.as_ref(),
+        "scale_in.order",
+        |part| part.order.as_ref(),
+    );
+    let (protect_tag, protect_tag_at) = layers.pick(
+        raw.scale_in.as_ref(),
+        |own| own.scale_in.as_ref(),
+        "scale_in.protect_tag",
+        |part| part.protect_tag.as_ref(),
+    );
+    let protect_tag = protect_tag.map_or(defaults::PROTECT_TAG, String::as_str);
+    check_tag(protect_tag, &protect_tag_at, problems);
+    let (warmup, warmup_at) = layers.pick(raw.warmup.as_ref(), |own| own.warmup.as_ref(), "warmup", Some);
+    let (grace, grace_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.grace",
+        |part| part.grace.as_ref(),
+    );
+    let (deadline, deadline_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.registration_deadline",
+        |part| part.registration_deadline.as_ref(),
+    );
+    let (timeout, timeout_at) = layers.pick(
+        raw.drain.as_ref(),
+        |own| own.drain.as_ref(),
+        "drain.timeout",
+        |part| part.timeout.as_ref(),
+    );
     Some(PoolSpec {
         id: id?,
         role,
         launch,
         target_groups,
-        warmup: duration(warmup, &place(raw.warmup.is_some(), "warmup"), defaults::WARMUP, problems),
-        health_grace: duration(
-            health.grace.as_ref(),
-            &format!("{health_at}.grace"),
-            defaults::HEALTH_GRACE,
-            problems,
-        ),
-        registration_deadline: duration(
-            health.registration_deadline.as_ref(),
-            &format!("{health_at}.registration_deadline"),
-            defaults::REGISTRATION_DEADLINE,
-            problems,
-        ),
-        drain_timeout: duration(
-            drain.timeout.as_ref(),
-            &format!("{drain_at}.timeout"),
-            defaults::DRAIN_TIMEOUT,
-            problems,
-        ),
-        scale_in_order: scale_in.order.as_ref().map_or_else(
+        warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
+        health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
+        registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
+        drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
+        scale_in_order: order.map_or_else(
             || defaults::SCALE_IN_ORDER.to_vec(),
             |order| order.iter().map(scale_in_order).collect(),
         ),
-        protect_tag,
+        protect_tag: protect_tag.to_owned(),
         policies,
         guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
         capacity,
     })
+}
+
+/// A pool over the fleet's defaults, field by field.
+struct Layers<'a> {
+    at: &'a str,
+    defaults: &'a RawPoolSettings,
+}
+
+impl<'a> Layers<'a> {
+    /// A field of a part, from the pool or else from the defaults, and where its text stands.
+    fn pick<P, T>(
+        &self,
+        own: Option<&'a P>,
+        part: impl Fn(&'a RawPoolSettings) -> Option<&'a P>,
+        path: &str,
+        field: impl Fn(&'a P) -> Option<&'a T>,
+    ) -> (Option<&'a T>, String) {
+        match own.and_then(&field) {
+            Some(own) => (Some(own), format!("{}.{path}", self.at)),
+            None => (part(self.defaults).and_then(field), format!("defaults.{path}")),
+        }
+    }
+}
+
+/// What a scheduled window sets must fit the bounds that hold while it is open.
+fn check_windows(policies: &[RawPolicy], at: &str, pool: CapacityRange, maximum: Option<u32>, problems: &mut Problems) {
+    for (n, policy) in policies.iter().enumerate() {
+        let RawPolicy::Scheduled(RawScheduled { capacity: window, .. }) = policy else {
+            continue;
+        };
+        let at = format!("{at}[{n}].capacity");
+        let (min, max) = (window.min.unwrap_or(pool.min), window.max.unwrap_or(pool.max));
+        if min > max && pool.min <= pool.max {
+            let field = if window.min.is_some() { "min" } else { "max" };
+            let message = format!("while the window is open the minimum is `{min}` and the maximum `{max}`");
+            problems.add(
+                format!("{at}.{field}"),
+                message,
+                "set both `min` and `max` in the window, or move the pool's bounds",
+            );
+        } else if let Some(desired) = window.desired.filter(|desired| min <= max && !(min..=max).contains(desired)) {
+            let message = format!("`{desired}` is not between `{min}` and `{max}`, the bounds while the window is open");
+            problems.add(
+                format!("{at}.desired"),
+                message,
+                "choose a size within the bounds, or set `min` and `max` in the window",
+            );
+        }
+        if let (Some(window_max), Some(maximum)) = (window.max, maximum)
+            && window_max > maximum
+        {
+            let message = format!("`{window_max}` is above the fleet's maximum `{maximum}`");
+            problems.add(format!("{at}.max"), message, "lower it, or raise `maximum`");
+        }
+    }
 }
 
 fn scale_in_order(raw: &RawScaleInOrder) -> ScaleInOrder {
@@ -305,13 +368,20 @@ fn read_launch(own: Option<&RawLaunch>, default: Option<&RawLaunch>, at: &str, p
             );
         }
     }
+    let types: Vec<InstanceType> = types.into_iter().flatten().map(|text| InstanceType::new(text.clone())).collect();
+    for (n, instance_type) in types.iter().enumerate() {
+        if !instance_type.as_str().contains('.') {
+            let path = format!("{at}.launch.instance_types[{n}]");
+            problems.add(path, format!("`{instance_type}` is no instance type"), "such as `c7a.large`");
+        }
+    }
     LaunchSpec {
         template: template.unwrap_or(Template {
             key: TemplateKey::Name(String::new()),
             version: String::new(),
         }),
         subnets,
-        instance_types: types.into_iter().flatten().map(|text| InstanceType::new(text.clone())).collect(),
+        instance_types: types,
     }
 }
 
@@ -341,7 +411,7 @@ fn read_template(raw: &RawTemplate, at: &str, problems: &mut Problems) -> Option
     }
 }
 
-fn read_target_groups(raw: &RawPool, _at: &str) -> Vec<TargetGroupArn> {
+fn read_target_groups(raw: &RawPool) -> Vec<TargetGroupArn> {
     raw.target_groups
         .iter()
         .flatten()

@@ -30,14 +30,17 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Notes a problem.
+    /// Notes a problem, once: a part that several pools share is read for each of them.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
         let hint: String = hint.into();
-        self.0.push(Problem {
+        let problem = Problem {
             path: path.into(),
             message: message.into(),
             hint: (!hint.is_empty()).then_some(hint),
-        });
+        };
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
     /// All of them, in the order in which they were found.

@@ -1,0 +1,248 @@
+//! The invariants of one pool's part of a decision: what is launched, what leaves, what is touched.
+
+use std::collections::BTreeSet;
+
+use super::Found;
+use crate::budget;
+use crate::decide::{Decision, PoolDecision, Situation, open_windows, surge};
+use crate::id::InstanceId;
+use crate::observation::TargetHealth;
+use crate::plan::{Action, Step};
+use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
+use crate::state::{DrainReason, Member, PoolState};
+
+pub(super) struct Judge<'a> {
+    pub(super) situation: &'a Situation<'a>,
+    pub(super) decision: &'a Decision,
+    pub(super) pool: &'a PoolSpec,
+    pub(super) decided: &'a PoolDecision,
+    pub(super) next: &'a PoolState,
+    pub(super) loaded: Option<&'a PoolState>,
+    /// Scheduled policies whose window is open.
+    pub(super) windows: Vec<&'a Scheduled>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn of(situation: &'a Situation<'a>, decision: &'a Decision, pool: &'a PoolSpec) -> Option<Self> {
+        let open = open_windows(pool, situation.now);
+        let scheduled = |policy: &'a crate::spec::Policy| match &policy.rule {
+            Rule::Scheduled(scheduled) if open.contains_key(&policy.id) => Some(scheduled),
+            _ => None,
+        };
+        Some(Self {
+            situation,
+            decision,
+            pool,
+            decided: decision.pools.get(&pool.id)?,
+            next: decision.state.pools.get(&pool.id)?,
+            loaded: situation.state.pools.get(&pool.id),
+            windows: pool.policies.iter().filter_map(scheduled).collect(),
+        })
+    }
+
+    pub(super) fn all(&self, found: &mut Found) {
+        self.ceiling(found);
+        self.floor(found);
+        self.removal_budget(found);
+        self.terminations(found);
+        self.evidence(found);
+        self.launches_per_hour(found);
+        self.ownership(found);
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.decision.plan.steps.iter().filter(|step| step.pool == self.pool.id)
+    }
+
+    fn is_new(&self, step: &Step) -> bool {
+        step.id.plan == self.decision.plan.id
+    }
+
+    /// Instances that new launches ask for; a launch that is sent again is counted in flight already.
+    fn launching(&self) -> u32 {
+        let count = |step: &Step| {
+            if let Action::Launch(launch) = &step.action {
+                launch.count
+            } else {
+                0
+            }
+        };
+        self.steps()
+            .filter(|step| self.is_new(step))
+            .map(count)
+            .fold(0, u32::saturating_add)
+    }
+
+    /// The pool's bounds, as open windows move them.
+    pub(super) fn bounds(&self) -> (u32, u32) {
+        let min = self.windows.iter().filter_map(|window| window.min).max();
+        let max = self
+            .windows
+            .iter()
+            .filter_map(|window| window.max)
+            .max()
+            .unwrap_or(self.pool.capacity.max);
+        (min.unwrap_or(self.pool.capacity.min).min(max), max)
+    }
+
+    /// What the fleet's maximum leaves for this pool, whichever of the others' sizes, before and after, is the larger.
+    pub(super) fn room(&self) -> u32 {
+        let others = self.decision.pools.iter().filter(|(id, _)| **id != self.pool.id);
+        let wanted = others.map(|(_, pool)| pool.after.max(pool.before)).fold(0, u32::saturating_add);
+        self.situation.spec.maximum.saturating_sub(wanted)
+    }
+
+    fn member(of: Option<&'a PoolState>, id: &InstanceId) -> Option<&'a Member> {
+        of.and_then(|pool| pool.members.get(id))
+    }
+
+    /// I2: in service, pending and in flight stay within the maximum; with draining ones and replacements, within the surge.
+    fn ceiling(&self, found: &mut Found) {
+        let (counts, new) = (&self.decided.counts, self.launching());
+        let (_, max) = self.bounds();
+        let again = self
+            .steps()
+            .any(|step| matches!(step.action, Action::Launch(_)) && !self.is_new(step));
+        let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
+        let capacity = counts.capacity().saturating_add(new).saturating_add(returned);
+        if (new > 0 || returned > 0 || again) && capacity > max {
+            let detail = format!("{new} launches and {returned} returns would make {capacity} instances, above the maximum {max}");
+            found.add("I2", Some(self.pool), detail);
+        }
+        let all = counts.all().saturating_add(new);
+        if new > 0 && all > max.saturating_add(surge(max)) {
+            let detail = format!("{new} launches would make {all} instances in all, above maximum and surge");
+            found.add("I2", Some(self.pool), detail);
+        }
+    }
+
+    fn taken_back(&self) -> usize {
+        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(|member| member.drain.is_some());
+        let stays = self
+            .next
+            .members
+            .iter()
+            .filter(|(_, member)| member.drain.is_none() && !member.gone);
+        stays.filter(|(id, _)| drains(self.loaded, id)).count()
+    }
+
+    /// Members that this decision begins to drain.
+    fn drained(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
+        let before = |id: &InstanceId| Self::member(self.loaded, id).is_some_and(|member| member.drain.is_some());
+        let begun = self
+            .next
+            .members
+            .iter()
+            .filter(|(id, member)| member.drain.is_some_and(|drain| why(drain.why)) && !before(id));
+        u32::try_from(begun.count()).unwrap_or(u32::MAX)
+    }
+
+    /// I3: not below the minimum by our own act. Sick and interrupted instances were lost before we drain them.
+    fn floor(&self, found: &mut Found) {
+        let removed = self.drained(|why| why == DrainReason::ScaleIn);
+        if self.situation.retiring || removed == 0 {
+            return;
+        }
+        if self.situation.spec.mode == FleetMode::OutOnly {
+            found.add("I3", Some(self.pool), format!("{removed} would leave although the mode only adds"));
+        }
+        let min = self.bounds().0.min(self.room());
+        let left = self.decided.counts.capacity().saturating_sub(removed);
+        if left < min {
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("removing {removed} would leave {left}, below the minimum {min}"),
+            );
+        }
+    }
+
+    /// I3: removals within the budget.
+    fn removal_budget(&self, found: &mut Found) {
+        let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else {
+            return;
+        };
+        let removed = self.drained(|why| why != DrainReason::Interrupted);
+        // the budget follows the size: the larger of before and after, so that one decision may use what it just allowed
+        let (left, _) = budget::removals_left(&self.pool.guards, loaded, loaded.desired.max(self.next.desired), self.situation.now);
+        if removed > left {
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("{removed} removals are more than the {left} that the budget leaves"),
+            );
+        }
+    }
+
+    /// I4: drain recorded in the state as loaded, out of every group that was read, seen by a second look.
+    fn terminations(&self, found: &mut Found) {
+        // a terminate that is sent again was judged when it was committed, and is irrevocable
+        for step in self.steps().filter(|step| self.is_new(step)) {
+            let Action::Terminate { instances } = &step.action else { continue };
+            for id in instances {
+                let fault = match Self::member(self.loaded, id).and_then(|member| member.drain) {
+                    None => "without a recorded drain",
+                    Some(drain) if self.situation.observation.observed_at <= drain.since => "without a second look",
+                    Some(_) if self.still_serves(id) => "while it is registered, or may be",
+                    Some(_) => continue,
+                };
+                found.add("I4", Some(self.pool), format!("{id} would be terminated {fault}"));
+            }
+        }
+    }
+
+    fn still_serves(&self, id: &InstanceId) -> bool {
+        let out = |health: TargetHealth| matches!(health, TargetHealth::Draining | TargetHealth::InvalidState);
+        self.next
+            .all_groups(self.pool)
+            .any(|group| match self.situation.observation.targets.get(group) {
+                None => true,
+                Some(targets) => targets.iter().any(|target| target.instance == *id && !out(target.health)),
+            })
+    }
+
+    /// I16: launches per hour, whatever the errors.
+    fn launches_per_hour(&self, found: &mut Found) {
+        let launching = self.launching();
+        let Some(loaded) = self.loaded.filter(|_| launching > 0) else {
+            return;
+        };
+        let limit = self.pool.guards.launch_per_hour;
+        let horizon = budget::HOUR.before(self.situation.now);
+        let before = loaded
+            .launches
+            .iter()
+            .filter(|tally| tally.at > horizon)
+            .map(|tally| tally.count)
+            .fold(0, u32::saturating_add);
+        if before.saturating_add(launching) > limit {
+            found.add(
+                "I16",
+                Some(self.pool),
+                format!("{launching} launches after {before} within the hour are more than {limit}"),
+            );
+        }
+    }
+
+    /// I17: only members of this pool are touched; deregistered besides them are only our own instances that are gone.
+    fn ownership(&self, found: &mut Found) {
+        let listed = self.situation.observation.instances.iter().flatten();
+        let gone: BTreeSet<&InstanceId> = listed
+            .filter(|instance| instance.state.is_gone())
+            .map(|instance| &instance.id)
+            .collect();
+        for step in self.steps() {
+            for id in step.action.instances() {
+                let member = self.next.members.contains_key(id) || Self::member(self.loaded, id).is_some();
+                let ghost = matches!(step.action, Action::Deregister { .. }) && gone.contains(id);
+                if !(member || ghost) {
+                    found.add(
+                        "I17",
+                        Some(self.pool),
+                        format!("{} would touch {id}, which is not a member", step.id),
+                    );
+                }
+            }
+        }
+    }
+}

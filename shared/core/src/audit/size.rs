@@ -1,0 +1,57 @@
+//! The invariants of a smaller size: who asked for it, on what evidence, and what would come of it.
+
+use super::Found;
+use super::pool::Judge;
+use crate::sample::Sample;
+use crate::size::Load;
+
+impl Judge<'_> {
+    /// I5, I6, I7: fewer because all votes ask for it, each on a fresh value, and no metric would ask for more again. What
+    /// moved bounds, an opening window or a deletion take away needs no vote.
+    pub(super) fn evidence(&self, found: &mut Found) {
+        let (before, after) = (self.decided.before, self.decided.after);
+        let allowed = self.bounds().1.min(self.room()).min(before);
+        let by_window = self
+            .windows
+            .iter()
+            .filter_map(|window| window.desired)
+            .any(|desired| desired <= after);
+        if after >= allowed || by_window || self.situation.retiring {
+            return;
+        }
+        let votes = || self.decided.votes.iter().filter_map(|vote| Some((&vote.policy, vote.capacity?)));
+        if votes().count() == 0 {
+            found.add(
+                "I5",
+                Some(self.pool),
+                format!("{before} would become {after} though no policy asks for fewer"),
+            );
+        }
+        let series = self.situation.observation.series.get(&self.pool.id);
+        for (policy, capacity) in votes() {
+            let sample = series
+                .and_then(|series| series.get(policy))
+                .map(|series| series.sample(self.situation.now));
+            if capacity >= before {
+                found.add(
+                    "I7",
+                    Some(self.pool),
+                    format!("{before} would become {after} though `{policy}` asks for {capacity}"),
+                );
+            } else if !matches!(sample, Some(Sample::Value { .. })) {
+                found.add("I5", Some(self.pool), format!("`{policy}` would remove without a fresh value"));
+            }
+        }
+        let Some(series) = series else { return };
+        for policy in &self.pool.policies {
+            let load = Load::of(policy, &self.pool.guards, series, &self.decided.counts, self.situation.now);
+            if load.is_some_and(|load| !load.is_carried_by(after)) {
+                found.add(
+                    "I6",
+                    Some(self.pool),
+                    format!("with {after} instances `{}` would ask for more again", policy.id),
+                );
+            }
+        }
+    }
+}
