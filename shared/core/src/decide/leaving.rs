@@ -245,14 +245,11 @@ fn begin(
     }
 }
 
-/// Instances per zone, without those that leave or count for nothing.
+/// Instances per zone, without those that leave, will be replaced, or count for nothing.
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
     let mut by_zone = BTreeMap::new();
-    for person in census
-        .people
-        .iter()
-        .filter(|person| !matches!(person.standing, Standing::Draining | Standing::Out))
-    {
+    let stays = |person: &&Person<'_>| person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
+    for person in census.people.iter().filter(stays) {
         if let Some(zone) = zone(person) {
             let count: &mut u32 = by_zone.entry(zone).or_default();
             *count = count.saturating_add(1);

@@ -1,0 +1,95 @@
+//! Tallies of launches and removals: what counts, what is given back, what is forgotten.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::budget::{HOUR, TICK, launches_left, note, removals_left};
+use ghostnet_core::plan::{Action, Refusal, StepOutcome};
+use ghostnet_core::state::{PoolState, RecordedOutcome, Tally};
+
+use crate::support::*;
+
+fn tally(at_second: i64, count: u32) -> Tally {
+    Tally { at: at(at_second), count }
+}
+
+#[test]
+fn notes_of_one_moment_add_up_and_old_ones_go() {
+    let mut tallies = vec![tally(-61, 5), tally(-59, 2)];
+    note(&mut tallies, 0, TICK, at(0));
+    assert_eq!(tallies.len(), 2, "nothing happened, nothing is touched");
+    note(&mut tallies, 3, TICK, at(0));
+    note(&mut tallies, 1, TICK, at(0));
+    assert_eq!(tallies, [tally(-59, 2), tally(0, 4)]);
+}
+
+#[test]
+fn a_clock_that_ran_ahead_counts() {
+    let guards = spec(json!({})).pools[0].guards;
+    let state = PoolState {
+        launches: vec![tally(5, 1)],
+        removals: vec![tally(5, 1)],
+        ..PoolState::default()
+    };
+    assert_eq!(launches_left(&guards, &state, 2, at(0)).0, 3);
+    assert_eq!(removals_left(&guards, &state, 2, at(0)).0, 0);
+    assert!(HOUR > TICK);
+}
+
+#[test]
+fn launches_that_did_not_happen_give_their_budget_back() {
+    let refused = |class| StepOutcome::Refused {
+        class,
+        code: "Code".into(),
+        message: "no".into(),
+    };
+    for (situation, outcome, left, waits) in [
+        (
+            "all of them",
+            StepOutcome::Launched {
+                instances: (0..3).map(|n| format!("i-{n}")).map(ghostnet_core::id::InstanceId::new).collect(),
+            },
+            3,
+            None,
+        ),
+        (
+            "a part",
+            StepOutcome::Launched {
+                instances: vec![ghostnet_core::id::InstanceId::new("i-1")],
+            },
+            1,
+            None,
+        ),
+        (
+            "no capacity",
+            StepOutcome::NoCapacity {
+                code: "InsufficientInstanceCapacity".into(),
+            },
+            0,
+            None,
+        ),
+        ("not sent", StepOutcome::NotSent, 0, None),
+        ("a quota", refused(Refusal::Quota), 0, Some(300)),
+        ("a wrong template", refused(Refusal::Configuration), 0, Some(300)),
+        ("a full subnet", refused(Refusal::Subnet), 0, Some(180)),
+        ("too fast", refused(Refusal::Throttled), 0, Some(10)),
+    ] {
+        let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 3 }, "launch": { "subnets": ["subnet-a"] } } }));
+        let decision = world.die();
+        let [step] = decision.plan.steps.as_slice() else {
+            panic!("{:?}", steps(&decision))
+        };
+        assert!(matches!(&step.action, Action::Launch(launch) if launch.count == 3));
+        let recorded = RecordedOutcome { outcome, at: world.now() };
+        for _ in 0..2 {
+            world.inputs.state.merge(&BTreeMap::from([(step.id.clone(), recorded.clone())]));
+            let state = &world.inputs.state.pools[&pool("blue")];
+            assert_eq!(state.launches.iter().map(|tally| tally.count).sum::<u32>(), left, "{situation}");
+            assert_eq!(
+                state.launch_refused.as_ref().map(|refused| refused.until),
+                waits.map(at),
+                "{situation}"
+            );
+            assert!(world.open().is_empty());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Who leaves, in which order, and when it is over. Ten of `blue` serve, budgets allow any removal.
+
+use ghostnet_core::decide::Decision;
+use ghostnet_core::id::InstanceId;
+use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::plan::StepOutcome;
+use ghostnet_core::reason::Finding;
+use ghostnet_core::state::DrainReason;
+
+use crate::support::*;
+
+/// Nothing but the load keeps anybody from leaving.
+fn eager(change: Value) -> Value {
+    let mut spec = json!({ "guards": { "stabilisation": { "in": "0s" }, "cooldown": { "out": "0s", "in": "0s" }, "budgets": { "removal": { "per_tick": 100 } } } });
+    spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    spec
+}
+
+/// A world that has begun to drain: six were asked for, five are enough.
+fn draining() -> (World, Vec<InstanceId>) {
+    let mut world = World::serving(6, eager(json!({})));
+    world.read("requests", 80.0);
+    let decision = world.look();
+    let leaving = drained(&decision);
+    assert_eq!(steps(&decision), [format!("deregister {}", leaving[0])]);
+    (world, leaving)
+}
+
+fn drained(decision: &Decision) -> Vec<InstanceId> {
+    let drains = |finding: &Finding| {
+        if let Finding::Drains { instance, .. } = finding {
+            Some(instance.clone())
+        } else {
+            None
+        }
+    };
+    blue(decision).findings.iter().filter_map(drains).collect()
+}
+
+#[test]
+fn first_drained_then_terminated_by_a_later_look() {
+    let (mut world, leaving) = draining();
+    world.wait(10);
+    assert_eq!(steps(&world.look()), Vec::<String>::new(), "still finishing requests");
+    world.pass(60);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+    world.pass(60);
+    world.look();
+    assert!(!world.alive().contains(&leaving[0].as_str()));
+    world.targets.get_mut("blue").unwrap().remove(&leaving[0]);
+    world.wait(60);
+    world.look();
+    assert_eq!(
+        world.inputs.state.pools[&pool("blue")].members.len(),
+        5,
+        "seen gone and in no group: forgotten"
+    );
+}
+
+#[test]
+fn who_is_still_registered_is_not_terminated_however_late_it_is() {
+    let (mut world, leaving) = draining();
+    world.wait(3_600);
+    world.health("blue", &leaving[0], TargetHealth::Healthy);
+    assert_eq!(steps(&world.look()), [format!("deregister {}", leaving[0])]);
+}
+
+#[test]
+fn past_the_deadline_nobody_waits_for_requests() {
+    let (mut world, leaving) = draining();
+    world.wait(299);
+    assert!(world.look().plan.steps.is_empty());
+    world.wait(1);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}
+
+#[test]
+fn a_group_that_cannot_be_read_stops_terminations() {
+    let (mut world, leaving) = draining();
+    world.pass(600);
+    world.unreadable.insert("blue".into());
+    let decision = world.look();
+    assert!(decision.plan.steps.is_empty());
+    assert!(finds(&decision, |finding| matches!(finding, Finding::GroupUnknown { .. })));
+    world.unreadable.clear();
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}
+
+#[test]
+fn the_look_that_drains_is_not_the_second_look() {
+    let (mut world, _) = draining();
+    // the same observation, decided again at once
+    world
+        .targets
+        .get_mut("blue")
+        .unwrap()
+        .retain(|_, health| *health != TargetHealth::Draining);
+    assert!(world.look().plan.steps.is_empty());
+}
+
+#[test]
+fn without_a_group_the_whole_time_is_given() {
+    let mut world = World::serving(
+        6,
+        eager(
+            json!({ "pools": [{ "id": "blue" }], "policies": [{ "type": "target_tracking", "id": "requests", "metric": busy(), "target": 100.0 }] }),
+        ),
+    );
+    world.read("requests", 80.0);
+    let leaving = drained(&world.look());
+    world.wait(299);
+    assert!(world.look().plan.steps.is_empty());
+    world.wait(1);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}
+
+#[test]
+fn a_termination_that_did_nothing_is_repeated() {
+    let (mut world, leaving) = draining();
+    world.pass(60);
+    let decision = world.die();
+    world.tell(&decision.plan.steps[0], StepOutcome::Done);
+    world.wait(299);
+    assert!(world.look().plan.steps.is_empty(), "EC2 takes its time");
+    world.wait(1);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}
+
+#[test]
+fn an_instance_that_could_not_be_terminated_is_tried_again() {
+    let (mut world, leaving) = draining();
+    world.pass(60);
+    let decision = world.die();
+    let failed = [(leaving[0].clone(), "OperationNotPermitted".to_owned())].into();
+    world.tell(&decision.plan.steps[0], StepOutcome::DoneExcept { failed });
+    world.wait(60);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}
+
+#[test]
+fn a_spike_takes_draining_instances_back_before_it_launches() {
+    let (mut world, leaving) = draining();
+    world.read("requests", 150.0);
+    world.wait(10);
+    let decision = world.look();
+    assert_eq!(blue(&decision).after, 8);
+    assert!(finds(
+        &decision,
+        |finding| matches!(finding, Finding::TakenBack { instance } if *instance == leaving[0])
+    ));
+    let steps = steps(&decision);
+    assert!(steps.contains(&format!("register {}", leaving[0])), "{steps:?}");
+    assert_eq!(
+        decision.plan.steps.iter().filter(|step| step.action.kind() == "launch").count(),
+        2,
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn a_committed_terminate_is_never_taken_back() {
+    let (mut world, leaving) = draining();
+    world.pass(60);
+    world.die();
+    world.read("requests", 150.0);
+    let decision = world.look();
+    assert!(!finds(&decision, |finding| matches!(finding, Finding::TakenBack { .. })));
+    assert!(steps(&decision).iter().all(|step| !step.contains(leaving[0].as_str())));
+}
+
+#[test]
+fn the_order_of_the_spec() {
+    // put() spreads over zones a, b, c in turn; the higher the number, the older
+    for (order, leaving) in [
+        (json!(["oldest"]), ["i-blue-005", "i-blue-004"]),
+        (json!(["newest"]), ["i-blue-000", "i-blue-001"]),
+        (json!(["zone_balance", "newest"]), ["i-blue-000", "i-blue-001"]),
+        (json!(["zone_balance", "oldest"]), ["i-blue-005", "i-blue-004"]),
+        (json!([]), ["i-blue-000", "i-blue-001"]),
+    ] {
+        let mut world = World::serving(6, eager(json!({ "defaults": { "scale_in": { "order": order } } })));
+        world.read("requests", 60.0);
+        assert_eq!(drained(&world.look()), leaving.map(InstanceId::new), "{order}");
+    }
+}
+
+#[test]
+fn the_fullest_zone_gives_first() {
+    let mut world = World::serving(7, eager(json!({})));
+    world.read("requests", 70.0);
+    let zones: Vec<String> = drained(&world.look())
+        .iter()
+        .map(|id| world.instances[id].zone.to_string())
+        .collect();
+    // a has three of the seven, the others two; then age decides
+    assert_eq!(zones, ["eu-west-1a", "eu-west-1c"]);
+}
+
+#[test]
+fn a_protected_instance_never_leaves() {
+    let mut world = World::serving(6, eager(json!({})));
+    for (n, instance) in world.instances.values_mut().enumerate() {
+        instance.protected = n != 2;
+    }
+    world.read("requests", 10.0);
+    assert_eq!(drained(&world.look()), [InstanceId::new("i-blue-002")]);
+}
+
+#[test]
+fn a_pool_over_a_lowered_maximum_shrinks_within_its_budget() {
+    let mut world = World::serving(
+        9,
+        json!({ "defaults": { "capacity": { "max": 5 } }, "guards": { "budgets": { "removal": { "per_tick": 2 } } } }),
+    );
+    let decision = world.look();
+    assert_eq!((blue(&decision).after, drained(&decision).len()), (5, 2));
+    world.pass(60);
+    assert_eq!(drained(&world.look()).len(), 2);
+    world.pass(60);
+    assert_eq!(drained(&world.look()).len(), 0);
+}
+
+#[test]
+fn serving_instances_do_not_make_room_for_ones_that_only_come() {
+    let mut world = World::serving(6, eager(json!({ "defaults": { "capacity": { "max": 5 } } })));
+    for id in ["i-blue-000", "i-blue-001", "i-blue-002"].map(InstanceId::new) {
+        world.health("blue", &id, TargetHealth::Initial);
+    }
+    let leaving = drained(&world.look());
+    assert_eq!(leaving.len(), 1);
+    assert!(
+        ["i-blue-000", "i-blue-001", "i-blue-002"].contains(&leaving[0].as_str()),
+        "one that does not serve leaves first"
+    );
+}
+
+#[test]
+fn an_interrupted_instance_leaves_at_once_and_is_replaced() {
+    let mut world = World::serving(4, json!({}));
+    let id = InstanceId::new("i-blue-001");
+    let notice = spot_notice(&world, &id, 5);
+    let decision = world.look_at(notice);
+    assert!(finds(
+        &decision,
+        |finding| matches!(finding, Finding::Drains { instance, why: DrainReason::Interrupted } if *instance == id)
+    ));
+    assert_eq!(steps(&decision), ["launch 1 in eu-west-1b".to_owned(), format!("deregister {id}")]);
+    let again = spot_notice(&world, &id, 10);
+    world.wait(5);
+    assert!(world.look_at(again).plan.steps.is_empty(), "the same notice again changes nothing");
+}
+
+#[test]
+fn an_old_notice_only_wakes() {
+    let mut world = World::serving(4, json!({}));
+    let notice = spot_notice(&world, &InstanceId::new("i-blue-001"), 601);
+    let decision = world.look_at(notice);
+    assert_eq!((counts(&decision).in_service, decision.plan.steps.len()), (4, 0));
+}
+
+#[test]
+fn a_rebalance_hint_is_only_noted() {
+    use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
+    let mut world = World::serving(4, json!({}));
+    let hint = Interruption {
+        instance: InstanceId::new("i-blue-001"),
+        kind: InterruptionKind::Rebalance,
+        at: world.now(),
+    };
+    let decision = world.look_at(Signal::Interruption(hint));
+    assert!(decision.plan.steps.is_empty());
+    assert!(finds(&decision, |finding| matches!(finding, Finding::RebalanceHint { .. })));
+}
+
+#[test]
+fn a_notice_for_a_stranger_is_nobodys_business() {
+    let mut world = World::serving(4, json!({}));
+    let notice = spot_notice(&world, &InstanceId::new("i-other"), 5);
+    assert!(world.look_at(notice).plan.steps.is_empty());
+}
+
+#[test]
+fn one_that_is_stopped_while_it_drains_is_out_when_its_group_says_so() {
+    let (mut world, leaving) = draining();
+    world.wait(10);
+    world.instances.get_mut(&leaving[0]).unwrap().state = InstanceState::Stopped;
+    world.health("blue", &leaving[0], TargetHealth::InvalidState);
+    assert_eq!(steps(&world.look()), [format!("deregister {}", leaving[0])]);
+    world.pass(60);
+    assert_eq!(steps(&world.look()), [format!("terminate {}", leaving[0])]);
+}

@@ -1,0 +1,27 @@
+//! What a fleet does next, situation by situation; and what must hold whatever the situation.
+#![expect(unreachable_pub, reason = "support is shared with the benchmarks")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot build its situation should stop there"
+)]
+
+mod support;
+
+// mod audited;
+mod budgets;
+mod combined;
+mod drains;
+mod guards;
+mod health;
+mod launches;
+mod lost_steps;
+mod modes;
+mod pools;
+// mod properties;
+mod remembered;
+// mod spec;
+mod step;
+// mod stored;
+mod strangers;
+mod target_tracking;

@@ -1,0 +1,146 @@
+//! One pool at one moment, ready to be sized.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::decide::CapacityCount;
+use ghostnet_core::id::PolicyId;
+use ghostnet_core::reason::VoteReason;
+use ghostnet_core::sample::Series;
+use ghostnet_core::size::{SizeInput, Sizing, remember, size};
+use ghostnet_core::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
+use ghostnet_core::state::{PoolState, Run};
+use jiff::Timestamp;
+
+use super::{Value, at, fresh, json, policy, spec};
+
+/// What [`size`] is given. Ten instances in service and wanted, a history that is calm and long enough.
+pub struct Pool {
+    pub spec: PoolSpec,
+    pub counts: CapacityCount,
+    pub state: PoolState,
+    pub series: BTreeMap<PolicyId, Series>,
+    pub mode: FleetMode,
+    pub paused_until: Option<Timestamp>,
+    pub retiring: bool,
+    pub traffic_floor: u32,
+    pub room: u32,
+    pub now: Timestamp,
+}
+
+impl Pool {
+    /// A pool between 1 and 100, without cooldowns, windows and other limits but those that `guards` sets.
+    pub fn with(policies: Value, guards: Value) -> Self {
+        let mut all = json!({
+            "cooldown": { "out": "0s", "in": "0s" },
+            "stabilisation": { "out": "0s", "in": "0s" },
+            "budgets": { "launch": { "per_tick": 1000, "per_hour": 1000 }, "removal": { "per_tick": 1000 } },
+        });
+        super::merge(&mut all, guards);
+        let spec = spec(json!({ "policies": policies, "guards": all, "defaults": { "capacity": { "min": 1, "max": 100 } } }));
+        let counts = CapacityCount {
+            in_service: 10,
+            ..CapacityCount::default()
+        };
+        Self {
+            spec: spec.pools.into_iter().next().unwrap(),
+            counts,
+            state: PoolState::new(10),
+            series: BTreeMap::new(),
+            mode: FleetMode::On,
+            paused_until: None,
+            retiring: false,
+            traffic_floor: 0,
+            room: u32::MAX,
+            now: at(0),
+        }
+    }
+
+    /// The pool of one target-tracking policy, 100 per instance.
+    pub fn tracked(guards: Value) -> Self {
+        Self::with(json!([super::tracking()]), guards)
+    }
+
+    /// The policy `requests` reads this value.
+    pub fn load(mut self, value: f64) -> Self {
+        self.series.insert(policy("requests"), fresh(self.now, value));
+        self
+    }
+
+    /// What was recommended before, in seconds before now.
+    pub fn recommended(mut self, runs: &[(i64, u32)]) -> Self {
+        self.state.recommended = runs
+            .iter()
+            .map(|(ago, capacity)| Run {
+                since: at(-ago),
+                capacity: *capacity,
+            })
+            .collect();
+        self
+    }
+
+    pub fn change(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn windows(&self) -> BTreeMap<PolicyId, OpenWindow> {
+        let open = |rule: &Rule| {
+            if let Rule::Scheduled(scheduled) = rule {
+                scheduled.schedule.open_window(self.now)
+            } else {
+                None
+            }
+        };
+        self.spec
+            .policies
+            .iter()
+            .filter_map(|policy| Some((policy.id.clone(), open(&policy.rule)?)))
+            .collect()
+    }
+
+    fn on<T>(&self, act: impl FnOnce(&SizeInput<'_>) -> T) -> T {
+        act(&SizeInput {
+            counts: self.counts,
+            range: self.spec.capacity,
+            policies: &self.spec.policies,
+            guards: &self.spec.guards,
+            mode: self.mode,
+            paused_until: self.paused_until,
+            retiring: self.retiring,
+            traffic_floor: self.traffic_floor,
+            room: self.room,
+            series: &self.series,
+            windows: &self.windows(),
+            last_drain: None,
+            state: &self.state,
+            now: self.now,
+        })
+    }
+
+    pub fn size(&self) -> Sizing {
+        self.on(size)
+    }
+
+    /// Sizes and remembers, and lets time pass.
+    pub fn step(&mut self, seconds: u32) -> Sizing {
+        let (sizing, state) = self.on(|input| {
+            let (sizing, mut state) = (size(input), self.state.clone());
+            remember(&sizing, input, &mut state);
+            (sizing, state)
+        });
+        self.state = state;
+        self.now = ghostnet_core::unit::Seconds(seconds).after(self.now);
+        sizing
+    }
+
+    /// The only policy's vote.
+    pub fn vote(&self) -> (Option<u32>, VoteReason) {
+        let vote = self.size().votes.into_iter().next().unwrap();
+        (vote.capacity, vote.reason)
+    }
+}
+
+/// Names of the guards that spoke.
+pub fn guards(sizing: &Sizing) -> Vec<&'static str> {
+    sizing.guards.iter().map(|outcome| outcome.guard.name()).collect()
+}

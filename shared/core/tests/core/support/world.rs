@@ -1,0 +1,342 @@
+//! A fleet in a world that does what AWS does, when the test says so: boots, health checks, drains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::audit::audit;
+use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
+use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, Zone};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Observation, Target, TargetHealth};
+use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
+use ghostnet_core::reason::Finding;
+use ghostnet_core::record::Inputs;
+use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+use super::{Value, at, fresh, group, pool, raw, resolved};
+
+/// A fleet, its state, and what AWS has of it.
+#[derive(Clone)]
+pub struct World {
+    pub inputs: Inputs,
+    pub spec: FleetSpec,
+    pub instances: BTreeMap<InstanceId, Instance>,
+    pub targets: BTreeMap<String, BTreeMap<InstanceId, TargetHealth>>,
+    /// What each policy reads.
+    pub loads: BTreeMap<PolicyId, f64>,
+    /// Whether the list of instances can be read, and which pools' groups cannot.
+    pub instances_known: bool,
+    pub unreadable: BTreeSet<String>,
+    pub recorded: BTreeSet<PlanId>,
+    pub exhausted: Vec<ExhaustedOffering>,
+    looks: u32,
+    launched: u32,
+}
+
+impl World {
+    /// A fleet that was just applied: no state but its beginning, nothing in AWS.
+    pub fn new(change: Value) -> Self {
+        let raw = raw(change);
+        let spec = FleetSpec::check(&raw).unwrap();
+        let (now, signal) = (at(0), Signal::Tick);
+        let inputs = Inputs {
+            installation: InstallationId::new("inst"),
+            spec_version: SpecVersion(1),
+            spec: raw,
+            resolved: resolved(),
+            retiring: false,
+            state: CapacityState::new(&spec, Seconds::minutes(120).before(now)),
+            traffic: TrafficState::first(&spec).unwrap(),
+            observation: Observation::unknown(now),
+            signal,
+            now,
+            execute_until: now,
+            plan_id: PlanId::new("none"),
+        };
+        Self {
+            inputs,
+            spec,
+            instances: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            instances_known: true,
+            unreadable: BTreeSet::new(),
+            recorded: BTreeSet::new(),
+            exhausted: Vec::new(),
+            looks: 0,
+            launched: 0,
+        }
+    }
+
+    /// A fleet with this many instances of pool `blue` in service for long, at a load that asks for as many.
+    pub fn serving(instances: u32, change: Value) -> Self {
+        let mut world = Self::new(change);
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = instances;
+        for n in 0..instances {
+            let id = world.put("blue", n, InstanceState::Running);
+            let long_ago = Seconds::minutes(60).before(world.now());
+            world
+                .targets
+                .entry("blue".into())
+                .or_default()
+                .insert(id.clone(), TargetHealth::Healthy);
+            let member = Member {
+                served_since: Some(long_ago),
+                ..Member::new(long_ago)
+            };
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members.insert(id, member);
+        }
+        world.read("requests", 95.0);
+        world
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.inputs.now
+    }
+
+    /// Every policy of this name reads this value from now on.
+    pub fn read(&mut self, policy: &str, value: f64) {
+        self.loads.insert(super::policy(policy), value);
+    }
+
+    /// An instance of an hour's age, in no state, with tags of this pool and of no plan.
+    pub fn put(&mut self, pool: &str, n: u32, state: InstanceState) -> InstanceId {
+        let zone = ["a", "b", "c"][usize::try_from(n % 3).unwrap()];
+        let id = InstanceId::new(format!("i-{pool}-{n:03}"));
+        let instance = Instance {
+            id: id.clone(),
+            state,
+            zone: Zone::new(format!("eu-west-1{zone}")),
+            instance_type: InstanceType::new("c7a.large"),
+            launched_at: Seconds::minutes(60 + n).before(self.now()),
+            pool: Some(super::pool(pool)),
+            plan: None,
+            step: None,
+            protected: false,
+        };
+        self.instances.insert(id.clone(), instance);
+        id
+    }
+
+    pub fn health(&mut self, pool: &str, id: &InstanceId, health: TargetHealth) {
+        self.targets.entry(pool.into()).or_default().insert(id.clone(), health);
+    }
+
+    fn observe(&self) -> Observation {
+        let mut observation = Observation::unknown(self.now());
+        observation.instances = self.instances_known.then(|| self.instances.values().cloned().collect());
+        observation.recorded_plans.clone_from(&self.recorded);
+        observation.exhausted.clone_from(&self.exhausted);
+        for spec in &self.spec.pools {
+            let name = spec.id.as_str();
+            let listed = self.targets.get(name).into_iter().flatten();
+            let targets: Vec<Target> = listed
+                .map(|(instance, health)| Target {
+                    instance: instance.clone(),
+                    health: *health,
+                })
+                .collect();
+            if !spec.target_groups.is_empty() && !self.unreadable.contains(name) {
+                observation.targets.insert(group(name), targets);
+            }
+            let read = |(policy, value): (&PolicyId, &f64)| (policy.clone(), fresh(self.now(), *value));
+            observation.series.insert(spec.id.clone(), self.loads.iter().map(read).collect());
+        }
+        observation
+    }
+
+    /// Decides from what there is; whatever the situation, audit must agree. Nothing is committed.
+    pub fn decide(&mut self, signal: Signal) -> Decision {
+        self.looks += 1;
+        self.inputs.observation = self.observe();
+        self.inputs.signal = signal;
+        self.inputs.execute_until = Seconds(30).after(self.now());
+        self.inputs.plan_id = PlanId::new(format!("plan-{:03}", self.looks));
+        self.again()
+    }
+
+    /// Decides from the inputs as they are.
+    pub fn again(&self) -> Decision {
+        let situation = self.inputs.situation(&self.spec);
+        let decision = decide(&situation);
+        assert_eq!(audit(&situation, &decision), [], "{decision:#?}");
+        decision
+    }
+
+    /// Decides and commits, and loses every step: the invocation died.
+    pub fn die(&mut self) -> Decision {
+        let decision = self.decide(Signal::Tick);
+        self.commit(&decision);
+        decision
+    }
+
+    /// Decides, commits and carries out, as a tick does.
+    pub fn look(&mut self) -> Decision {
+        self.look_at(Signal::Tick)
+    }
+
+    pub fn look_at(&mut self, signal: Signal) -> Decision {
+        let decision = self.decide(signal);
+        self.commit(&decision);
+        for step in &decision.plan.steps {
+            let outcome = self.execute(step);
+            self.tell(step, outcome);
+        }
+        decision
+    }
+
+    pub fn commit(&mut self, decision: &Decision) {
+        self.inputs.state = decision.state.clone();
+    }
+
+    /// A step's outcome reaches the state.
+    pub fn tell(&mut self, step: &Step, outcome: StepOutcome) {
+        let recorded = RecordedOutcome { outcome, at: self.now() };
+        self.inputs.state.merge(&BTreeMap::from([(step.id.clone(), recorded)]));
+    }
+
+    /// What a step does in AWS; its reply.
+    pub fn execute(&mut self, step: &Step) -> StepOutcome {
+        let mut group = |group: &ghostnet_core::id::TargetGroupArn, ids: &[InstanceId], health| {
+            let name = group.as_str().split('/').nth(1).unwrap().to_owned();
+            self.targets
+                .entry(name)
+                .or_default()
+                .extend(ids.iter().map(|id| (id.clone(), health)));
+            StepOutcome::Done
+        };
+        match &step.action {
+            Action::Launch(launch) => StepOutcome::Launched {
+                instances: (0..launch.count).map(|_| self.launch(step)).collect(),
+            },
+            Action::Register { group: arn, instances } => group(arn, instances, TargetHealth::Initial),
+            Action::Deregister { group: arn, instances } => group(arn, instances, TargetHealth::Draining),
+            Action::Terminate { instances } => {
+                for id in instances {
+                    self.instances.get_mut(id).unwrap().state = InstanceState::ShuttingDown;
+                }
+                StepOutcome::Done
+            }
+        }
+    }
+
+    /// One instance of a launch step, as EC2 makes it.
+    pub fn launch(&mut self, step: &Step) -> InstanceId {
+        let Action::Launch(launch) = &step.action else {
+            panic!("not a launch: {step:?}")
+        };
+        self.launched += 1;
+        let id = InstanceId::new(format!("i-new-{:03}", self.launched));
+        let instance = Instance {
+            id: id.clone(),
+            state: InstanceState::Pending,
+            zone: launch.offering.zone.clone(),
+            instance_type: launch.offering.instance_type.clone().unwrap(),
+            launched_at: self.now(),
+            pool: Some(step.pool.clone()),
+            plan: Some(step.id.plan.clone()),
+            step: Some(step.id.number),
+            protected: false,
+        };
+        self.instances.insert(id.clone(), instance);
+        id
+    }
+
+    /// Time passes and AWS goes on: instances boot, first checks pass, drained targets leave, terminations end.
+    pub fn pass(&mut self, seconds: u32) {
+        self.wait(seconds);
+        for instance in self.instances.values_mut() {
+            instance.state = match instance.state {
+                InstanceState::Pending => InstanceState::Running,
+                InstanceState::ShuttingDown => InstanceState::Terminated,
+                state => state,
+            };
+        }
+        for targets in self.targets.values_mut() {
+            targets.retain(|_, health| *health != TargetHealth::Draining);
+            targets
+                .values_mut()
+                .filter(|health| **health == TargetHealth::Initial)
+                .for_each(|health| *health = TargetHealth::Healthy);
+        }
+    }
+
+    /// Time passes and nothing else does.
+    pub fn wait(&mut self, seconds: u32) {
+        self.inputs.now = Seconds(seconds).after(self.now());
+    }
+
+    /// A tick a minute, for so many minutes.
+    pub fn minutes(&mut self, minutes: u32) -> Vec<Decision> {
+        let tick = |_| {
+            self.pass(60);
+            self.look()
+        };
+        (0..minutes).map(tick).collect()
+    }
+
+    /// Instances of EC2 that are not gone.
+    pub fn alive(&self) -> Vec<&str> {
+        self.instances
+            .values()
+            .filter(|instance| !instance.state.is_gone())
+            .map(|instance| instance.id.as_str())
+            .collect()
+    }
+
+    pub fn open(&self) -> &[OpenStep] {
+        &self.inputs.state.open
+    }
+}
+
+/// The part of a decision about `blue`.
+pub fn blue(decision: &Decision) -> &PoolDecision {
+    &decision.pools[&pool("blue")]
+}
+
+pub fn counts(decision: &Decision) -> CapacityCount {
+    blue(decision).counts
+}
+
+/// Names of the guards that spoke about `blue`.
+pub fn guards_of(decision: &Decision) -> Vec<&'static str> {
+    blue(decision).guards.iter().map(|outcome| outcome.guard.name()).collect()
+}
+
+/// Whether some pool's findings hold one like this.
+pub fn finds(decision: &Decision, like: impl Fn(&Finding) -> bool) -> bool {
+    decision.pools.values().flat_map(|pool| &pool.findings).any(like)
+}
+
+/// The steps in short: `launch 2`, `register i-1 i-2`.
+pub fn steps(decision: &Decision) -> Vec<String> {
+    decision.plan.steps.iter().map(|step| short(&step.action)).collect()
+}
+
+pub fn short(action: &Action) -> String {
+    match action {
+        Action::Launch(launch) => format!("launch {} in {}", launch.count, launch.place.zone),
+        other => {
+            let ids: Vec<&str> = other.instances().iter().map(InstanceId::as_str).collect();
+            format!("{} {}", other.kind(), ids.join(" "))
+        }
+    }
+}
+
+/// Ids of the decision's steps.
+pub fn ids(decision: &Decision) -> Vec<StepId> {
+    decision.plan.steps.iter().map(|step| step.id.clone()).collect()
+}
+
+/// A spot notice for this instance, so long ago.
+pub fn spot_notice(world: &World, instance: &InstanceId, ago: u32) -> Signal {
+    use ghostnet_core::signal::{Interruption, InterruptionKind};
+    let at = Seconds(ago).before(world.now());
+    Signal::Interruption(Interruption {
+        instance: instance.clone(),
+        kind: InterruptionKind::SpotWarning,
+        at,
+    })
+}

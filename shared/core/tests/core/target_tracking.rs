@@ -1,0 +1,177 @@
+//! The policy `requests`: 100 per instance, ten in service unless a row says otherwise.
+
+use ghostnet_core::decide::CapacityCount;
+use ghostnet_core::reason::VoteReason;
+use ghostnet_core::sample::Series;
+
+use crate::support::*;
+
+/// What ten instances are told at these loads per instance, with a tolerance of 10 %.
+#[test]
+fn the_size_follows_the_load() {
+    for (situation, value, vote) in [
+        ("at the target", 100.0, 10),
+        ("twice the target", 200.0, 20),
+        ("a little over, within tolerance", 110.0, 10),
+        ("just beyond the tolerance: rounded up", 110.1, 12),
+        ("a little under, within tolerance", 90.0, 10),
+        ("just beyond the tolerance below: nine would carry 99.98", 89.98, 9),
+        ("half the target", 50.0, 5),
+        ("rounded up, never down: 4.1 are five", 41.0, 5),
+        ("a whole number is not rounded up by a hair", 30.000_000_000_01, 3),
+        ("no load", 0.0, 0),
+    ] {
+        assert_eq!(Pool::tracked(json!({})).load(value).vote().0, Some(vote), "{situation}");
+    }
+}
+
+#[test]
+fn each_direction_has_its_own_tolerance() {
+    let guards = json!({ "tolerance": { "out": "50%", "in": "0%" } });
+    for (value, vote) in [(150.0, 10), (151.0, 16), (100.0, 10), (99.0, 10), (89.0, 9)] {
+        assert_eq!(Pool::tracked(guards.clone()).load(value).vote().0, Some(vote), "{value}");
+    }
+}
+
+#[test]
+fn datapoints_must_agree() {
+    let with = |datapoints: Value| {
+        let mut policy = tracking();
+        policy["datapoints"] = datapoints;
+        json!([policy])
+    };
+    let (high, low, calm) = (Some(200.0), Some(50.0), Some(100.0));
+    for (situation, datapoints, series, vote) in [
+        ("two of three breach", json!({ "out": "2 of 3" }), vec![high, calm, high], 20),
+        ("one of three breaches", json!({ "out": "2 of 3" }), vec![high, calm, calm], 10),
+        (
+            "the newest decides the size",
+            json!({ "out": "2 of 3" }),
+            vec![Some(120.0), high, high],
+            12,
+        ),
+        (
+            "a newest that is calm holds",
+            json!({ "out": "2 of 3" }),
+            vec![calm, high, high],
+            10,
+        ),
+        (
+            "a gap breaches nothing",
+            json!({ "out": "3 of 3" }),
+            vec![high, None, high, high],
+            10,
+        ),
+        ("too short a history", json!({ "out": "3 of 3" }), vec![high, high], 10),
+        ("in needs all three", json!({ "in": "3 of 3" }), vec![low, low, low], 5),
+        ("in with one calm", json!({ "in": "3 of 3" }), vec![low, low, calm], 10),
+        ("low then high do not add up", json!({ "in": "2 of 3" }), vec![low, high, high], 10),
+    ] {
+        let pool = Pool::with(with(datapoints), json!({})).change(|pool| {
+            pool.series.insert(policy("requests"), minutes(pool.now, &series));
+        });
+        assert_eq!(pool.vote().0, Some(vote), "{situation}");
+    }
+}
+
+/// EC2 Auto Scaling: "warming instances are not part of the metric, but they are capacity".
+#[test]
+fn warming_instances_are_capacity_but_not_part_of_the_metric() {
+    let of = |in_service, warming_serving, warming| CapacityCount {
+        in_service,
+        warming_serving,
+        warming,
+        ..CapacityCount::default()
+    };
+    for (situation, metric, counts, value, vote) in [
+        ("what warms up is enough", busy(), of(6, 0, 4), 150.0, 10),
+        ("what warms up is not enough", busy(), of(6, 0, 4), 200.0, 12),
+        (
+            "warming ones that serve share the balancer's requests",
+            json!("alb_request_count_per_target"),
+            of(6, 4, 0),
+            150.0,
+            15,
+        ),
+        ("and are no part of other metrics", busy(), of(6, 4, 0), 150.0, 10),
+    ] {
+        let policy = json!([{ "type": "target_tracking", "id": "requests", "metric": metric, "target": 100.0 }]);
+        let pool = Pool::with(policy, json!({})).load(value).change(|pool| pool.counts = counts);
+        assert_eq!(pool.vote().0, Some(vote), "{situation}");
+    }
+}
+
+#[test]
+fn nobody_in_service_says_nothing() {
+    let pool = Pool::tracked(json!({})).load(500.0).change(|pool| {
+        pool.counts = CapacityCount {
+            warming: 10,
+            ..CapacityCount::default()
+        }
+    });
+    assert_eq!(pool.vote(), (Some(10), VoteReason::NobodyInService));
+}
+
+#[test]
+fn missing_is_never_zero() {
+    let of = |missing: &str| {
+        let mut policy = tracking();
+        policy["missing"] = json!(missing);
+        Pool::with(json!([policy]), json!({}))
+    };
+    type Given = fn(&Pool) -> Option<Series>;
+    let none: Given = |_| Some(minutes(at(0), &[]));
+    let stale: Given = |_| Some(minutes(at(-300), &[Some(1.0)]));
+    let failed: Given = |_| Some(Series::Failed { why: "throttled".into() });
+    let not_asked: Given = |_| None;
+    for (situation, rule, given, vote) in [
+        ("no datapoint holds", "hold", none, Some(10)),
+        ("an old datapoint holds", "hold", stale, Some(10)),
+        ("a failed query holds", "hold", failed, Some(10)),
+        ("not asked holds", "hold", not_asked, Some(10)),
+        ("ignored: no vote", "ignore", none, None),
+        ("ignored when old: no vote", "ignore", stale, None),
+        ("not asked is not missing", "ignore", not_asked, Some(10)),
+        ("breaching: one more", "breaching", none, Some(11)),
+        ("breaching when old: one more", "breaching", stale, Some(11)),
+        ("a failed query is not missing data", "breaching", failed, Some(10)),
+        ("not asked is no breach", "breaching", not_asked, Some(10)),
+    ] {
+        let pool = of(rule).change(|pool| {
+            if let Some(series) = given(pool) {
+                pool.series.insert(policy("requests"), series);
+            }
+        });
+        assert_eq!(pool.vote().0, vote, "{situation}");
+    }
+    let warming = CapacityCount {
+        in_service: 9,
+        warming: 1,
+        ..CapacityCount::default()
+    };
+    let pool = of("breaching").change(|pool| {
+        pool.series.insert(policy("requests"), minutes(pool.now, &[]));
+        pool.counts = warming;
+    });
+    assert_eq!(pool.vote().0, Some(10), "the one that was added for it still warms up");
+}
+
+#[test]
+fn partial_data_adds_and_never_removes() {
+    let of = |value| {
+        let pool = Pool::tracked(json!({}));
+        let series = partial(pool.now, value);
+        pool.change(|pool| drop(pool.series.insert(policy("requests"), series))).vote().0
+    };
+    assert_eq!(of(200.0), Some(20));
+    assert_eq!(of(50.0), Some(10));
+}
+
+#[test]
+fn scale_in_can_be_disabled() {
+    let mut policy = tracking();
+    policy["disable_scale_in"] = json!(true);
+    let of = |value| Pool::with(json!([policy]), json!({})).load(value).vote();
+    assert_eq!(of(50.0), (Some(10), VoteReason::ScaleInDisabled { value: finite(50.0) }));
+    assert_eq!(of(200.0).0, Some(20));
+}
