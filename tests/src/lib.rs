@@ -1,5 +1,7 @@
 //! Whole-path tests, by situation, in `tests/tests/`. What several of them need stands here.
 
+pub mod fake;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -23,4 +25,12 @@ pub fn event_payloads() -> io::Result<BTreeMap<String, Vec<u8>>> {
             Ok((name, fs::read(path)?))
         })
         .collect()
+}
+
+/// One payload in `events/`.
+///
+/// # Errors
+/// If there is no such file.
+pub fn event_payload(file: &str) -> io::Result<Vec<u8>> {
+    fs::read(root().join("events").join(file))
 }

@@ -14,6 +14,7 @@ pub mod ec2;
 pub mod elbv2;
 pub mod error;
 pub mod event;
+pub mod function;
 pub mod settings;
 pub mod telemetry;
 

@@ -94,12 +94,21 @@ mod tests {
     #[test]
     fn a_listed_alarm_wakes_every_fleet_that_lists_it() {
         let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:queue-too-long";
-        let fleets = [entry("by-name", None, &["other", "queue-too-long"]), entry("by-arn", None, &[arn]), entry("deaf", None, &["queue"])];
+        let fleets = [
+            entry("by-name", None, &["other", "queue-too-long"]),
+            entry("by-arn", None, &[arn]),
+            entry("deaf", None, &["queue"]),
+        ];
         let fleets: Vec<_> = fleets.into_iter().flatten().collect();
         for (situation, alarm, arn, expected) in [
             ("name and ARN", "queue-too-long", Some(arn), vec!["by-name", "by-arn"]),
             ("no ARN in the payload", "queue-too-long", None, vec!["by-name"]),
-            ("nobody's alarm", "cpu", Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:cpu"), vec![]),
+            (
+                "nobody's alarm",
+                "cpu",
+                Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:cpu"),
+                vec![],
+            ),
         ] {
             let change = AlarmChange {
                 alarm: AlarmName::new(alarm),
@@ -130,10 +139,18 @@ mod tests {
             },
             tag_keys: BTreeSet::new(),
         };
-        let all = [listed("i-1", Some("web")), listed("i-2", Some("api")), listed("i-3", Some("web")), listed("i-4", None)];
-        for (instances, expected) in
-            [(vec!["i-3", "i-1"], vec!["web"]), (vec!["i-1", "i-2"], vec!["api", "web"]), (vec!["i-4"], vec![]), (vec!["i-9"], vec![])]
-        {
+        let all = [
+            listed("i-1", Some("web")),
+            listed("i-2", Some("api")),
+            listed("i-3", Some("web")),
+            listed("i-4", None),
+        ];
+        for (instances, expected) in [
+            (vec!["i-3", "i-1"], vec!["web"]),
+            (vec!["i-1", "i-2"], vec!["api", "web"]),
+            (vec!["i-4"], vec![]),
+            (vec!["i-9"], vec![]),
+        ] {
             let ids: Vec<_> = instances.iter().map(|&id| InstanceId::new(id)).collect();
             assert_eq!(names(&owning(&all, &ids)), expected, "{instances:?}");
         }

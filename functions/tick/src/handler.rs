@@ -1,0 +1,94 @@
+//! A look at every fleet, longest unevaluated first, as far as the time reaches.
+
+use std::cell::Cell;
+
+use ghostnet_aws::event::Payload;
+use ghostnet_aws::function::{self, Failed, Looks};
+use ghostnet_aws::telemetry::{OwnMetric, emit};
+use ghostnet_core::signal::Signal;
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::invocation::Invocation;
+use ghostnet_engine::port::{Ports, Store};
+use ghostnet_engine::route::in_turn;
+use jiff::Timestamp;
+use lambda_runtime::Diagnostic;
+
+/// Fleets that are observed together. A call for all of them costs as much as one for a few; what is observed must still
+/// be true when the last of them is decided.
+const BATCH: usize = 100;
+/// What a batch may take before its first step: it is not begun later than this before the last moment for steps.
+const BATCH_TIME: Seconds = Seconds(5);
+
+/// Answers every signal of a payload. `claimed` remembers, for as long as the sandbox lives, that the table is ours.
+pub(crate) async fn answer<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    claimed: &Cell<bool>,
+    payload: &Payload,
+) -> Result<(), Diagnostic> {
+    let told = |failed: Failed| Diagnostic {
+        error_type: failed.kind().to_owned(),
+        error_message: failed.story(),
+    };
+    look(ports, invocation, claimed, payload).await.map_err(told)
+}
+
+async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<(), Failed> {
+    let mut looks = Looks::default();
+    for signal in function::signals(invocation, payload, ports.now()) {
+        match &signal {
+            Signal::Tick => {
+                claim(ports, invocation, claimed, ports.now()).await?;
+                if round(ports, invocation, &mut looks).await? {
+                    emit(OwnMetric::TickSucceeded, 1, &invocation.installation, ports.now());
+                }
+            }
+            Signal::Evaluate { fleet, .. } => looks.look(ports, invocation, std::slice::from_ref(fleet), &signal).await,
+            other => function::misrouted(invocation, other, ports.now()),
+        }
+    }
+    looks.verdict()
+}
+
+/// The first tick of a deployment writes the installation's id into the table; every cold start compares. A table that
+/// belongs to another stack must not be touched: its fleets are not ours to size.
+async fn claim<S: Store>(store: &S, invocation: &Invocation, claimed: &Cell<bool>, now: Timestamp) -> Result<(), Failed> {
+    if claimed.get() {
+        return Ok(());
+    }
+    let found = store.claim(&invocation.installation, now).await?;
+    if found != invocation.installation {
+        return Err(Failed::OtherInstallation {
+            expected: invocation.installation.clone(),
+            found,
+        });
+    }
+    claimed.set(true);
+    Ok(())
+}
+
+/// Looks at all fleets. True if every fleet had its turn and not all of them failed: a single bad fleet has a metric of
+/// its own and must not hide that the others are cared for.
+async fn round<P: Ports>(ports: &P, invocation: &Invocation, looks: &mut Looks) -> Result<bool, Failed> {
+    let fleets = in_turn(ports.fleets().await?);
+    let mut looked = 0;
+    for batch in fleets.chunks(BATCH) {
+        if !function::has_time(invocation, BATCH_TIME.after(ports.now())) {
+            break;
+        }
+        looks.look(ports, invocation, batch, &Signal::Tick).await;
+        looked += batch.len();
+    }
+    let left = fleets.len().saturating_sub(looked);
+    if left > 0 {
+        tracing::warn!(
+            fleets = fleets.len(),
+            left,
+            "out of time: the next tick begins with those that are left"
+        );
+    }
+    Ok(left == 0 && looks.any_succeeded())
+}
+
+#[cfg(test)]
+mod tests;

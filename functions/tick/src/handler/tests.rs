@@ -1,0 +1,149 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use ghostnet_core::id::InstallationId;
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_tests::event_payload;
+use ghostnet_tests::fake::{self, FakePorts};
+
+use super::*;
+
+fn world(fleets: &[&str]) -> FakePorts {
+    FakePorts::new(Timestamp::UNIX_EPOCH, &InstallationId::new("ours"), fleets)
+}
+
+fn invocation(ports: &FakePorts) -> Invocation {
+    fake::invocation("tick", &InstallationId::new("ours"), ports.now.get(), Seconds(55))
+}
+
+async fn on_event(ports: &FakePorts, claimed: &Cell<bool>, file: &str) -> Result<(), Diagnostic> {
+    answer(
+        ports,
+        &invocation(ports),
+        claimed,
+        &Payload::from_bytes(event_payload(file).unwrap()),
+    )
+    .await
+}
+
+async fn tick(ports: &FakePorts) -> Result<(), Diagnostic> {
+    on_event(ports, &Cell::new(false), "schedule-rule.json").await
+}
+
+/// Whether a round over all fleets was a success, as the metric would say.
+async fn succeeds(ports: &FakePorts) -> Result<bool, Failed> {
+    round(ports, &invocation(ports), &mut Looks::default()).await
+}
+
+#[tokio::test]
+async fn a_tick_looks_at_every_fleet_together() {
+    let ports = world(&["web", "api"]);
+    assert_eq!(tick(&ports).await, Ok(()));
+    assert_eq!(ports.asked("claim"), ["ours"]);
+    assert_eq!(ports.asked("load"), ["api web"]);
+    assert_eq!(ports.asked("instances").len(), 1, "one list of instances for all fleets");
+    assert_eq!(succeeds(&ports).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_table_without_fleets_is_a_success() {
+    let ports = world(&[]);
+    assert_eq!(tick(&ports).await, Ok(()));
+    assert!(ports.asked("load").is_empty());
+    assert_eq!(succeeds(&ports).await, Ok(true));
+}
+
+#[tokio::test]
+async fn the_table_is_claimed_once_per_cold_start() {
+    let (ports, claimed) = (world(&["web"]), Cell::new(false));
+    for _ in 0..3 {
+        assert_eq!(on_event(&ports, &claimed, "schedule-rule.json").await, Ok(()));
+    }
+    assert_eq!(ports.asked("claim").len(), 1);
+    assert_eq!(ports.asked("load").len(), 3);
+}
+
+#[tokio::test]
+async fn a_table_of_another_installation_is_left_alone() {
+    let (mut ports, claimed) = (world(&["web"]), Cell::new(false));
+    ports.owner = InstallationId::new("theirs");
+    for _ in 0..2 {
+        let diagnostic = on_event(&ports, &claimed, "schedule-rule.json").await.unwrap_err();
+        assert_eq!(diagnostic.error_type, "OtherInstallation");
+        let message = "the table belongs to installation `theirs` and this is `ours`; give every stack a table of its own";
+        assert_eq!(diagnostic.error_message, message);
+    }
+    assert_eq!(ports.asked("claim").len(), 2, "a refused claim is not remembered");
+    assert!(ports.asked("load").is_empty());
+}
+
+#[tokio::test]
+async fn who_waited_longest_comes_first() {
+    let names: Vec<_> = (0..2 * BATCH + 50).map(|number| format!("fleet-{number:03}")).collect();
+    let mut ports = world(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let at = |second: usize| i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
+    for (waited, entry) in ports.fleets.iter_mut().enumerate() {
+        entry.evaluated_at = at(1_000 - waited);
+    }
+    assert_eq!(succeeds(&ports).await, Ok(true));
+    let loads = ports.asked("load");
+    let sizes: Vec<_> = loads.iter().map(|load| load.split(' ').count()).collect();
+    assert_eq!(sizes, [BATCH, BATCH, 50]);
+    let (first, last) = (loads.first().unwrap(), loads.last().unwrap());
+    assert!(
+        first.contains("fleet-249") && last.contains("fleet-000"),
+        "the last of the list waited longest"
+    );
+}
+
+#[tokio::test]
+async fn a_tick_stops_in_time_and_says_that_it_did() {
+    let names: Vec<_> = (0..5 * BATCH).map(|number| format!("fleet-{number:03}")).collect();
+    let mut ports = world(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    ports.seconds_per_load = Seconds(15);
+    let invocation = invocation(&ports);
+    assert_eq!(round(&ports, &invocation, &mut Looks::default()).await, Ok(false));
+    assert_eq!(ports.asked("load").len(), 2);
+    assert!(
+        ports.now.get() < invocation.execute_until(ports.now.get()),
+        "what the last batch decided can still be sent"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_fleet_stops_no_other() {
+    let mut ports = world(&["api", "db", "web"]);
+    ports.damaged.insert("api".parse().unwrap(), ErrorClass::Invalid);
+    ports.damaged.insert("db".parse().unwrap(), ErrorClass::Transient);
+    assert_eq!(tick(&ports).await, Ok(()));
+    assert_eq!(ports.asked("commit"), ["web for tick"]);
+    assert_eq!(succeeds(&ports).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_tick_that_could_do_nothing_fails() {
+    let mut ports = world(&["api", "web"]);
+    ports.failing.insert("load", ErrorClass::Throttled);
+    assert_eq!(tick(&ports).await.unwrap_err().error_type, "PortFailed");
+    assert_eq!(succeeds(&ports).await, Ok(false));
+    ports.failing.insert("fleets", ErrorClass::Denied);
+    assert_eq!(tick(&ports).await.unwrap_err().error_type, "FleetsNotFound");
+}
+
+#[tokio::test]
+async fn a_request_names_its_fleet() {
+    for file in ["evaluate.json", "schedule-scheduler.json"] {
+        let ports = world(&["web", "api"]);
+        assert_eq!(on_event(&ports, &Cell::new(false), file).await, Ok(()));
+        assert_eq!(ports.asked("load"), ["web"], "{file}");
+        assert_eq!(ports.asked("commit"), ["web for evaluate"], "{file}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_for_this_function_is_not_sent_again() {
+    let ports = world(&["web"]);
+    for file in ["alarm-sns-fleet.json", "ec2-spot-warning.json", "other-service.json"] {
+        assert_eq!(on_event(&ports, &Cell::new(false), file).await, Ok(()), "{file}");
+    }
+    assert!(ports.asked.borrow().is_empty());
+}

@@ -1,0 +1,272 @@
+//! A world for tests of the functions: it answers what it is told to answer, and remembers what it was asked.
+//!
+//! Its fleets only recommend, so that nothing is ever launched or terminated here; what looks lead to is tested where
+//! the engine is.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::id::{
+    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
+};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Offering, Target};
+use ghostnet_core::plan::Launch;
+use ghostnet_core::record::DecisionRecord;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::Resolved;
+use ghostnet_core::state::{RecordedOutcome, SCHEMA, StoredSpec};
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::invocation::Invocation;
+use ghostnet_engine::port::{
+    Clock, Commit, CommitResult, Compute, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics, PublishedValue,
+    Store,
+};
+use jiff::Timestamp;
+
+/// What the world holds, and what it was asked.
+#[derive(Debug)]
+pub struct FakePorts {
+    /// The time; passes only by `seconds_per_load`.
+    pub now: Cell<Timestamp>,
+    /// So long does each load of fleets take.
+    pub seconds_per_load: Seconds,
+    /// Whose table it is.
+    pub owner: InstallationId,
+    /// The fleets of the table.
+    pub fleets: Vec<FleetEntry>,
+    /// The instances of the installation.
+    pub listed: Vec<ListedInstance>,
+    /// Whether every alarm had a newer change before.
+    pub seen_newer: bool,
+    /// Port calls that fail, by method.
+    pub failing: BTreeMap<&'static str, ErrorClass>,
+    /// Fleets whose items cannot be read.
+    pub damaged: BTreeMap<FleetId, ErrorClass>,
+    /// What was asked: the method, and what it was asked for.
+    pub asked: RefCell<Vec<String>>,
+}
+
+impl FakePorts {
+    /// A world at `now`, whose table belongs to `owner` and holds these fleets, never evaluated.
+    #[must_use]
+    pub fn new(now: Timestamp, owner: &InstallationId, fleets: &[&str]) -> Self {
+        let entry = |fleet: &&str| {
+            Some(FleetEntry {
+                fleet: fleet.parse().ok()?,
+                alarms: Vec::new(),
+                evaluated_at: None,
+            })
+        };
+        Self {
+            now: Cell::new(now),
+            seconds_per_load: Seconds(0),
+            owner: owner.clone(),
+            fleets: fleets.iter().filter_map(entry).collect(),
+            listed: Vec::new(),
+            seen_newer: false,
+            failing: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+            asked: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Everything that was asked by this method, in order.
+    #[must_use]
+    pub fn asked(&self, method: &str) -> Vec<String> {
+        let asked = self.asked.borrow();
+        asked
+            .iter()
+            .filter_map(|call| call.strip_prefix(method))
+            .map(|rest| rest.trim_start().to_owned())
+            .collect()
+    }
+
+    fn answer<T>(&self, method: &'static str, what: &str, answer: T) -> Result<T, PortError> {
+        self.asked.borrow_mut().push(format!("{method} {what}"));
+        self.failing.get(method).map_or(Ok(answer), |class| Err(port_error(method, *class)))
+    }
+}
+
+/// An invocation of `function` that begins at `now` and has `seconds` to go.
+#[must_use]
+pub fn invocation(function: &'static str, installation: &InstallationId, now: Timestamp, seconds: Seconds) -> Invocation {
+    Invocation {
+        installation: installation.clone(),
+        region: Region::new("eu-west-1"),
+        function,
+        request_id: "a-request".to_owned(),
+        build: BuildId::new("test"),
+        deadline: seconds.after(now),
+    }
+}
+
+/// A running instance of a fleet.
+#[must_use]
+pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedInstance {
+    let instance = Instance {
+        id: InstanceId::new(id),
+        state: InstanceState::Running,
+        zone: Zone::new("eu-west-1a"),
+        instance_type: InstanceType::new("c7a.large"),
+        launched_at,
+        pool: None,
+        plan: None,
+        step: None,
+        protected: false,
+    };
+    ListedInstance {
+        fleet: Some(fleet.clone()),
+        instance,
+        tag_keys: BTreeSet::new(),
+    }
+}
+
+fn port_error(call: &'static str, class: ErrorClass) -> PortError {
+    PortError {
+        call,
+        class,
+        code: "Fake".to_owned(),
+        message: "told to fail".to_owned(),
+    }
+}
+
+fn stored(fleet: &FleetId, now: Timestamp) -> Result<StoredSpec, PortError> {
+    let spec = serde_json::json!({
+        "fleet": fleet,
+        "mode": "recommend_only",
+        "defaults": {
+            "capacity": { "min": 0, "max": 4, "initial": 0 },
+            "launch": { "template": { "name": "web" }, "subnets": ["subnet-a"] },
+        },
+        "pools": [{ "id": "blue" }],
+        "policies": [{ "id": "cpu", "type": "target_tracking", "metric": "cpu", "target": 60.0 }],
+    });
+    Ok(StoredSpec {
+        schema: SCHEMA,
+        version: SpecVersion(1),
+        spec: serde_json::from_value(spec).map_err(|error| PortError {
+            message: error.to_string(),
+            ..port_error("load", ErrorClass::Invalid)
+        })?,
+        resolved: Resolved::default(),
+        retiring: false,
+        applied_by: "a test".to_owned(),
+        applied_at: now,
+    })
+}
+
+fn joined<'a>(ids: impl IntoIterator<Item = &'a FleetId>) -> String {
+    ids.into_iter().map(FleetId::as_str).collect::<Vec<_>>().join(" ")
+}
+
+impl Clock for FakePorts {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+}
+
+impl Compute for FakePorts {
+    async fn instances(&self, _: &Region, _: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
+        self.answer("instances", "", self.listed.clone())
+    }
+
+    async fn launch(&self, _: &Region, _: &Launch, _: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        self.answer("launch", "", Vec::new())
+    }
+
+    async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.answer("terminate", "", BTreeMap::new())
+    }
+}
+
+impl LoadBalancer for FakePorts {
+    async fn targets(&self, _: &Region, _: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
+        self.answer("targets", "", Vec::new())
+    }
+
+    async fn register(&self, _: &Region, _: &TargetGroupArn, _: &[InstanceId]) -> Result<(), PortError> {
+        self.answer("register", "", ())
+    }
+
+    async fn deregister(&self, _: &Region, _: &TargetGroupArn, _: &[InstanceId]) -> Result<(), PortError> {
+        self.answer("deregister", "", ())
+    }
+}
+
+impl Metrics for FakePorts {
+    async fn series(&self, _: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
+        let unknown = Series::Failed {
+            why: "a world without metrics".to_owned(),
+        };
+        self.answer("series", "", vec![unknown; queries.len()])
+    }
+
+    async fn alarm_states(&self, _: &Region, _: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
+        self.answer("alarm_states", "", BTreeMap::new())
+    }
+
+    async fn publish(&self, _: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
+        self.answer("publish", "", ())
+    }
+}
+
+impl Store for FakePorts {
+    async fn claim(&self, installation: &InstallationId, _: Timestamp) -> Result<InstallationId, PortError> {
+        self.answer("claim", installation.as_str(), self.owner.clone())
+    }
+
+    async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError> {
+        self.answer("fleets", "", self.fleets.clone())
+    }
+
+    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError> {
+        self.now.set(self.seconds_per_load.after(self.now.get()));
+        let load = |fleet: &FleetId| {
+            self.damaged.get(fleet).map_or(Ok(()), |class| Err(port_error("load", *class)))?;
+            let spec = stored(fleet, self.now.get())?;
+            Ok(Loaded {
+                spec,
+                state: None,
+                outcomes: BTreeMap::new(),
+                traffic: None,
+            })
+        };
+        let known = fleets.iter().filter(|fleet| self.fleets.iter().any(|entry| entry.fleet == **fleet));
+        self.answer("load", &joined(fleets), known.map(|fleet| (fleet.clone(), load(fleet))).collect())
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<CommitResult, PortError> {
+        let what = format!("{} for {}", commit.fleet, commit.record.signal.kind());
+        self.answer("commit", &what, CommitResult::Committed)
+    }
+
+    async fn record_outcomes(&self, fleet: &FleetId, _: &PlanId, _: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError> {
+        self.answer("record_outcomes", fleet.as_str(), ())
+    }
+
+    async fn note_looks(&self, looks: &[Look]) -> Result<(), PortError> {
+        self.answer("note_looks", &joined(looks.iter().map(|look| &look.fleet)), ())
+    }
+
+    async fn record(&self, record: &DecisionRecord) -> Result<(), PortError> {
+        self.answer("record", record.fleet.as_str(), ())
+    }
+
+    async fn recorded_plans(&self, _: &FleetId, _: &BTreeSet<PlanId>) -> Result<BTreeSet<PlanId>, PortError> {
+        self.answer("recorded_plans", "", BTreeSet::new())
+    }
+
+    async fn exhausted(&self, _: &Region, _: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
+        self.answer("exhausted", "", Vec::new())
+    }
+
+    async fn note_exhausted(&self, _: &Region, _: &Offering, _: Timestamp) -> Result<(), PortError> {
+        self.answer("note_exhausted", "", ())
+    }
+
+    async fn note_alarm(&self, alarm: &str, _: Timestamp) -> Result<bool, PortError> {
+        self.answer("note_alarm", alarm, !self.seen_newer)
+    }
+}
