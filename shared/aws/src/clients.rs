@@ -17,7 +17,7 @@ use ghostnet_engine::error::PortError;
 /// Longest time to open a connection.
 const CONNECT_SECONDS_MAX: u64 = 2;
 /// Longest time of one attempt.
-const ATTEMPT_SECONDS_MAX: u64 = 6;
+pub(crate) const ATTEMPT_SECONDS_MAX: u64 = 6;
 /// Attempts of one call, the first included.
 const ATTEMPTS_MAX: u32 = 3;
 /// Longest time of one call, retries and the waits between them included.

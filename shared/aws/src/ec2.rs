@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_sdk_ec2::config::Builder as ConfigOverride;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     Filter, Instance as Ec2Instance, InstanceStateName, InstanceType as Ec2Type, LaunchTemplateSpecification, LaunchTemplateVersion,
@@ -18,6 +20,7 @@ use ghostnet_engine::port::{Compute, ListedInstance};
 use jiff::Timestamp;
 
 use crate::Aws;
+use crate::clients::ATTEMPT_SECONDS_MAX;
 use crate::error::{code, incomplete, own, port_error, too_many_pages};
 
 /// Instances per page, the most that EC2 gives.
@@ -26,6 +29,14 @@ const PAGE_SIZE: i32 = 1_000;
 const PAGES_MAX: usize = 100;
 /// Terminations that run at once when a batch has to be taken apart.
 const ISOLATED_AT_ONCE: usize = 8;
+
+/// Attempts of a launch, the first included; all with the same token.
+const LAUNCH_ATTEMPTS_MAX: u32 = 3;
+/// Wait before the second attempt of a launch; doubles.
+const LAUNCH_WAIT: Duration = Duration::from_millis(200);
+
+// three attempts, and the waits between them with their spread, are one step
+const _: () = assert!(ATTEMPT_SECONDS_MAX * LAUNCH_ATTEMPTS_MAX as u64 + 2 <= STEP_SECONDS_MAX.0 as u64);
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 const RUN: &str = "ec2:RunInstances";
@@ -70,16 +81,20 @@ impl Compute for Aws {
     }
 
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
-        let request = run_instances(self.clients(region).ec2.run_instances(), launch, tags);
-        let answer = request.send().await.map_err(|error| port_error(RUN, error))?;
-        let ids: Option<Vec<_>> = answer
-            .instances()
-            .iter()
-            .map(|instance| instance.instance_id().map(InstanceId::new))
-            .collect();
-        // with a minimum of one, success without an instance cannot be: what happened is unknown
-        ids.filter(|ids| !ids.is_empty())
-            .ok_or_else(|| incomplete(RUN, "success, but no instance id"))
+        let mut unknown = false;
+        let mut attempt = 1;
+        loop {
+            let error = match self.launch_once(region, launch, tags).await {
+                Ok(instances) => return Ok(instances),
+                Err(error) => error,
+            };
+            unknown |= error.class == ErrorClass::Transient;
+            if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
+                return Err(launch_error(error, unknown));
+            }
+            tokio::time::sleep(launch_wait(launch, attempt)).await;
+            attempt += 1;
+        }
     }
 
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
@@ -138,6 +153,23 @@ impl Aws {
         }
     }
 
+    /// One attempt, without the SDK's own: of those only the last one's error is told, and a refusal after a time-out would
+    /// hide that the launch may have happened.
+    async fn launch_once(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        let request = run_instances(self.clients(region).ec2.run_instances(), launch, tags);
+        let once = ConfigOverride::new().retry_config(RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| port_error(RUN, error))?;
+        let ids: Option<Vec<_>> = answer
+            .instances()
+            .iter()
+            .map(|instance| instance.instance_id().map(InstanceId::new))
+            .collect();
+        // with a minimum of one, success without an instance cannot be: what happened is unknown
+        ids.filter(|ids| !ids.is_empty())
+            .ok_or_else(|| incomplete(RUN, "success, but no instance id"))
+    }
+
     async fn terminate_or_isolate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         match (self.terminate_batch(region, instances).await, instances) {
             (Ok(()), _) => Ok(BTreeMap::new()),
@@ -171,6 +203,25 @@ impl Aws {
             .await;
         answer.map(|_| ()).map_err(|error| port_error(TERMINATE, error))
     }
+}
+
+/// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast" and "not allowed" say
+/// nothing about that attempt: EC2 refuses before it looks at the token.
+fn launch_error(error: PortError, unknown: bool) -> PortError {
+    match error.class {
+        ErrorClass::Throttled | ErrorClass::Denied if unknown => PortError {
+            class: ErrorClass::Transient,
+            ..error
+        },
+        _ => error,
+    }
+}
+
+/// Doubling waits, moved apart by the launch's token: fleets that ask in the same second must not ask again in the same one.
+fn launch_wait(launch: &Launch, attempt: u32) -> Duration {
+    let spread = launch.token.as_str().bytes().fold(0_u8, u8::wrapping_add);
+    let doubled = LAUNCH_WAIT.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+    doubled.saturating_add(Duration::from_millis(u64::from(spread)))
 }
 
 /// Whether one instance of a batch can be the cause: an unknown or protected one, or one whose tags forbid it, fails all.

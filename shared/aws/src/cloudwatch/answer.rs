@@ -109,7 +109,7 @@ impl Answer {
 fn told(status: &str, messages: &[MessageData]) -> String {
     let messages = messages
         .iter()
-        .map(|message| message.value().or(message.code()).unwrap_or_default());
+        .map(|message| message.value().or_else(|| message.code()).unwrap_or_default());
     std::iter::once(status).chain(messages).collect::<Vec<_>>().join(": ")
 }
 

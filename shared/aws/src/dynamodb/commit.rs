@@ -1,7 +1,7 @@
 //! A commit: one transaction over the capacity state, the checks beside it, and the decision's record.
 
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
-use ghostnet_core::id::{WriterId, digest};
+use ghostnet_core::id::{Epoch, WriterId, digest};
 use ghostnet_core::state::SCHEMA;
 use ghostnet_engine::error::PortError;
 use ghostnet_engine::port::{Commit, CommitResult};
@@ -36,15 +36,26 @@ impl Aws {
         let record = record_item(CALL, &commit.record, self.retention_days)?;
         Ok(vec![
             capacity_write(commit)?,
-            Write::check(Key::traffic(&commit.fleet))
-                .when("#epoch = :epoch")
-                .value(":epoch", number(commit.read_epoch.0)),
+            traffic_check(commit),
             Write::check(Key::spec(&commit.fleet))
                 .when("#version = :version")
                 .value(":version", number(commit.read_spec.0)),
             Write::put(Key::decision(&commit.fleet, &commit.record.id), record),
         ])
     }
+}
+
+/// The epoch must be the one that was read. A traffic state that somebody deleted was read as the first one.
+fn traffic_check(commit: &Commit) -> Write {
+    let unmoved = "#epoch = :epoch";
+    let condition = if commit.read_epoch == Epoch(0) {
+        format!("attribute_not_exists(#pk) OR {unmoved}")
+    } else {
+        unmoved.to_owned()
+    };
+    Write::check(Key::traffic(&commit.fleet))
+        .when(condition)
+        .value(":epoch", number(commit.read_epoch.0))
 }
 
 /// The new state, if the generation is the one that was read.

@@ -37,7 +37,9 @@ impl Aws {
         // a refused write is about a deleted fleet: nothing to note
         let results = futures::stream::iter(writes.iter().map(|write| self.write(write))).buffer_unordered(WRITES_AT_ONCE);
         results
-            .fold(Ok(()), |so_far, result| std::future::ready(so_far.and(result.map(|_| ()))))
+            .fold(Ok(()), |so_far, result| {
+                std::future::ready(so_far.and_then(|()| result.map(|_| ())))
+            })
             .await
     }
 

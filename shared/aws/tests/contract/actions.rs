@@ -1,0 +1,196 @@
+//! The table of IAM actions against what is really sent: every call once, on its longest way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_aws::Aws;
+use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
+use ghostnet_aws::dynamodb::operator::SpecWrite;
+use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, SubnetId};
+use ghostnet_core::spec::metric::QueryShape;
+use ghostnet_core::unit::Finite;
+use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue, Store};
+use serde_json::json;
+
+use crate::cloudwatch::{definition, plain};
+use crate::ec2::{launch, launched, page, region, terminated};
+use crate::elbv2::{done as elb_done, group, health};
+use crate::sample::{capacity_item, commit, done, fleet, minute, plan_id, record, spec, spec_item, state, step, traffic};
+use crate::store::offering;
+use crate::wire::{Reply, Sent, Wire, run};
+
+/// A plausible answer to any request.
+fn answer(sent: &Sent, number: usize) -> Reply {
+    match sent.operation.as_str() {
+        "ec2:DescribeInstances" => page("", None),
+        "ec2:RunInstances" => launched(&["i-1"]),
+        "ec2:TerminateInstances" => terminated(),
+        "elasticloadbalancing:DescribeTargetHealth" => health(&[]),
+        "dynamodb:BatchGetItem" => Reply::json(&json!({ "Responses": { "table": [spec_item("web", 3)] } })),
+        // a state exists at the second look
+        "dynamodb:GetItem" if number > 1 => Reply::json(&json!({ "Item": capacity_item("web", 9, &state(8), &[]) })),
+        // the first transaction fails as it does on the longest way
+        "dynamodb:TransactWriteItems" if number < 2 => {
+            let first = sent.body["TransactItems"][0]
+                .as_object()
+                .and_then(|item| item.keys().next().cloned());
+            match (first.as_deref(), sent.text("ClientRequestToken").len()) {
+                // ours, with our token: used
+                (Some("Update"), 32) => Reply::json_error("IdempotentParameterMismatchException", json!({})),
+                (Some("Delete"), _) => Reply::json(&json!({})),
+                _ => {
+                    let reasons = json!([{ "Code": "None" }, { "Code": "ConditionalCheckFailed" }]);
+                    Reply::json_error("TransactionCanceledException", json!({ "CancellationReasons": reasons }))
+                }
+            }
+        }
+        operation if operation.starts_with("dynamodb:") => Reply::json(&json!({})),
+        operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
+        operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
+    }
+}
+
+/// The IAM actions that AWS checks for a request.
+fn checked(sent: &Sent) -> Vec<String> {
+    match sent.operation.as_str() {
+        // always allowed
+        "sts:GetCallerIdentity" => Vec::new(),
+        "ec2:RunInstances" if sent.body.get("TagSpecification.1.ResourceType").is_some() => {
+            vec!["ec2:CreateTags".to_owned(), sent.operation.clone()]
+        }
+        // a transaction is allowed by the actions of its parts
+        "dynamodb:TransactWriteItems" => {
+            let items = sent.body["TransactItems"].as_array().cloned().unwrap_or_default();
+            let kinds = items.iter().filter_map(|item| item.as_object()?.keys().next().cloned());
+            kinds.map(|kind| format!("dynamodb:{kind}Item")).collect()
+        }
+        operation => vec![operation.to_owned()],
+    }
+}
+
+/// What one call sends, as actions.
+fn actions<T>(call: impl AsyncFnOnce(Aws) -> T) -> BTreeSet<String> {
+    let wire = Wire::new(answer);
+    run(call(wire.aws()));
+    wire.sent().iter().flat_map(checked).collect()
+}
+
+fn compare(table: &[Call], recorded: BTreeMap<&'static str, BTreeSet<String>>) {
+    let table: BTreeMap<_, BTreeSet<_>> = table
+        .iter()
+        .map(|call| (call.name, call.actions.iter().map(ToString::to_string).collect()))
+        .collect();
+    assert_eq!(table, recorded);
+}
+
+#[test]
+fn every_port_needs_what_the_table_says() {
+    let instances = || vec![InstanceId::new("i-1")];
+    let tags = [("ghostnet:installation", "inst".to_owned())];
+    let look = Look {
+        fleet: fleet(),
+        hold: Some(plan_id(1)),
+        at: minute(1),
+    };
+    let QueryShape::Stat(stat) = plain().shape else { panic!() };
+    let value = PublishedValue {
+        stat,
+        at: minute(1),
+        value: Finite::from(1),
+    };
+    let recorded = BTreeMap::from([
+        (
+            "instances",
+            actions(async |aws| aws.instances(&region(), &InstallationId::new("inst")).await),
+        ),
+        ("launch", actions(async |aws| aws.launch(&region(), &launch(1), &tags).await)),
+        ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
+        ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
+        (
+            "register",
+            actions(async |aws| aws.register(&region(), &group(), &instances()).await),
+        ),
+        (
+            "deregister",
+            actions(async |aws| aws.deregister(&region(), &group(), &instances()).await),
+        ),
+        ("series", actions(async |aws| aws.series(&region(), &[plain()], minute(1)).await)),
+        (
+            "alarm_states",
+            actions(async |aws| aws.alarm_states(&region(), &[AlarmName::new("a")]).await),
+        ),
+        ("publish", actions(async |aws| aws.publish(&region(), &[value]).await)),
+        (
+            "claim",
+            actions(async |aws| aws.claim(&InstallationId::new("inst"), minute(0)).await),
+        ),
+        ("fleets", actions(async |aws| aws.fleets().await)),
+        ("load", actions(async |aws| aws.load(&[fleet()]).await)),
+        ("commit", actions(async |aws| aws.commit(&commit()).await)),
+        (
+            "record_outcomes",
+            actions(async |aws| {
+                aws.record_outcomes(&fleet(), &plan_id(1), &BTreeMap::from([(step(1, 0), done(1))]))
+                    .await
+            }),
+        ),
+        ("note_looks", actions(async |aws| aws.note_looks(&[look]).await)),
+        ("record", actions(async |aws| aws.record(&record(1)).await)),
+        (
+            "recorded_plans",
+            actions(async |aws| aws.recorded_plans(&fleet(), &BTreeSet::from([plan_id(1)])).await),
+        ),
+        ("exhausted", actions(async |aws| aws.exhausted(&region(), minute(0)).await)),
+        (
+            "note_exhausted",
+            actions(async |aws| aws.note_exhausted(&region(), &offering(), minute(0)).await),
+        ),
+        ("note_alarm", actions(async |aws| aws.note_alarm("a", minute(0)).await)),
+    ]);
+    compare(PORTS, recorded);
+}
+
+#[test]
+fn every_verb_needs_what_the_table_says() {
+    let (new, first) = (spec(4), traffic());
+    let write = SpecWrite {
+        fleet: &fleet(),
+        spec: &new,
+        read_version: Some(SpecVersion(3)),
+        first_traffic: &first,
+        alarms: &[],
+    };
+    let name = || AlarmName::new("a");
+    let recorded = BTreeMap::from([
+        ("caller", actions(async |aws| aws.caller().await)),
+        (
+            "zones",
+            actions(async |aws| aws.zones(&region(), &[SubnetId::new("subnet-a")]).await),
+        ),
+        (
+            "launch_template",
+            actions(async |aws| aws.launch_template(&region(), &launch(1).template).await),
+        ),
+        ("target_groups", actions(async |aws| aws.target_groups(&region(), &[group()]).await)),
+        (
+            "put_alarm",
+            actions(async |aws| aws.put_alarm(&region(), &definition(plain().shape)).await),
+        ),
+        ("delete_alarms", actions(async |aws| aws.delete_alarms(&region(), &[name()]).await)),
+        ("fleet_alarms", actions(async |aws| aws.fleet_alarms(&region(), &fleet()).await)),
+        ("alarms_named", actions(async |aws| aws.alarms_named(&region(), &[name()]).await)),
+        ("put_spec", actions(async |aws| aws.put_spec(&write).await)),
+        ("get_spec", actions(async |aws| aws.get_spec(&fleet()).await)),
+        ("get_state", actions(async |aws| aws.get_state(&fleet()).await)),
+        ("get_traffic", actions(async |aws| aws.get_traffic(&fleet()).await)),
+        ("set_pause", actions(async |aws| aws.set_pause(&fleet(), None, &state(0)).await)),
+        ("retire", actions(async |aws| aws.retire(&fleet(), "me", minute(0)).await)),
+        (
+            "delete_fleet",
+            actions(async |aws| aws.delete_fleet(&fleet(), SpecVersion(3)).await),
+        ),
+        ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
+        ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
+        ("installation_on_table", actions(async |aws| aws.installation_on_table().await)),
+    ]);
+    compare(OPERATOR, recorded);
+}

@@ -1,0 +1,277 @@
+//! CloudWatch: many questions in few calls, one bad question alone, and alarms.
+
+use std::collections::BTreeMap;
+
+use ghostnet_aws::cloudwatch::alarm::{AlarmDefinition, Comparison, MissingData};
+use ghostnet_core::id::AlarmName;
+use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::BreachRule;
+use ghostnet_core::spec::metric::{QueryShape, Stat};
+use ghostnet_core::unit::{Finite, Seconds};
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::port::{MetricQuery, Metrics, PublishedValue};
+use serde_json::{Value, json};
+
+use crate::ec2::region;
+use crate::sample::{fleet, minute};
+use crate::wire::{Reply, Sent, Wire, run};
+
+fn stat(name: &str, statistic: &str) -> Stat {
+    Stat {
+        namespace: "AWS/ApplicationELB".to_owned(),
+        name: name.to_owned(),
+        dimensions: BTreeMap::from([("TargetGroup".to_owned(), "targetgroup/web/1".to_owned())]),
+        statistic: statistic.to_owned(),
+        period: Seconds(60),
+    }
+}
+
+pub fn plain() -> MetricQuery {
+    MetricQuery {
+        shape: QueryShape::Stat(stat("RequestCountPerTarget", "Sum")),
+        points: 2,
+    }
+}
+
+fn expression(text: &str) -> MetricQuery {
+    let inputs = BTreeMap::from([("m1".to_owned(), stat("A", "Sum"))]);
+    let shape = QueryShape::Expression {
+        expression: text.to_owned(),
+        inputs,
+        period: Seconds(60),
+    };
+    MetricQuery { shape, points: 2 }
+}
+
+pub fn results(values: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Reply {
+    let result = |(id, points): &(&str, &[(i64, f64)])| {
+        let times: Vec<_> = points.iter().map(|(n, _)| json!({ "time": minute(*n).as_second() })).collect();
+        let values: Vec<_> = points.iter().map(|(_, value)| json!(value)).collect();
+        json!({ "Id": id, "Label": id, "StatusCode": "Complete", "Timestamps": times, "Values": values })
+    };
+    let results: Vec<_> = values.iter().map(result).collect();
+    let mut body = json!({ "MetricDataResults": results });
+    if let (Some(fields), Some(next)) = (body.as_object_mut(), next) {
+        fields.insert("NextToken".to_owned(), next.into());
+    }
+    Reply::cbor(&body)
+}
+
+fn points(values: &[(i64, f64)]) -> Series {
+    let points = values.iter().filter_map(|(n, value)| {
+        Some(Datapoint {
+            at: minute(*n),
+            value: Finite::new(*value)?,
+        })
+    });
+    Series::Points {
+        points: points.collect(),
+        period: Seconds(60),
+        partial: false,
+    }
+}
+
+/// The data queries of a GetMetricData call.
+fn asked(sent: &Sent) -> Vec<Value> {
+    sent.body
+        .get("MetricDataQueries")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn refused(code: &str) -> Reply {
+    match Reply::cbor(&json!({ "__type": format!("com.amazonaws.cloudwatch#{code}"), "message": "bad expression" })) {
+        Reply::Body(_, body) => Reply::Body(400, body),
+        lost @ Reply::Lost => lost,
+    }
+}
+
+#[test]
+fn a_question_is_asked_for_whole_periods_and_answered_in_order() {
+    let wire = Wire::script([results(&[("q1", &[(9, 2.0)]), ("q0", &[(9, 7.5), (8, 6.0)])], None)]);
+    let queries = [plain(), expression("m1 * 2"), plain()];
+    let series = run(wire.aws().series(&region(), &queries, minute(10)));
+    let missing = Series::Failed {
+        why: "no answer".to_owned(),
+    };
+    assert_eq!(series, Ok(vec![points(&[(9, 7.5), (8, 6.0)]), points(&[(9, 2.0)]), missing]));
+
+    let sent = wire.only();
+    assert_eq!(sent.body.get("ScanBy"), Some(&json!("TimestampDescending")));
+    assert_eq!(
+        sent.body.get("EndTime").map(|time| time["time"].as_f64()),
+        Some(Some(minute(10).as_second() as f64))
+    );
+    assert_eq!(
+        sent.body.get("StartTime").map(|time| time["time"].as_f64()),
+        Some(Some(minute(5).as_second() as f64))
+    );
+    let queries = asked(&sent);
+    assert_eq!(
+        queries
+            .iter()
+            .map(|query| query["Id"].as_str().unwrap_or_default())
+            .collect::<Vec<_>>(),
+        ["q0", "q1_m1", "q1", "q2"]
+    );
+    let metric = json!({
+        "Namespace": "AWS/ApplicationELB", "MetricName": "RequestCountPerTarget",
+        "Dimensions": [{ "Name": "TargetGroup", "Value": "targetgroup/web/1" }],
+    });
+    assert_eq!(
+        queries.first().map(|query| &query["MetricStat"]),
+        Some(&json!({ "Metric": metric, "Period": 60, "Stat": "Sum" }))
+    );
+    assert_eq!(
+        queries.get(2).map(|query| (&query["Expression"], &query["Period"])),
+        Some((&json!("q1_m1 * 2"), &json!(60)))
+    );
+}
+
+#[test]
+fn an_answer_is_read_to_its_last_page() {
+    let wire = Wire::script([results(&[("q0", &[(9, 7.5)])], Some("more")), results(&[("q0", &[(8, 6.0)])], None)]);
+    let series = run(wire.aws().series(&region(), &[plain()], minute(10)));
+    assert_eq!(series, Ok(vec![points(&[(9, 7.5), (8, 6.0)])]));
+    assert_eq!(
+        wire.sent().last().map(|sent| sent.text("NextToken").to_owned()),
+        Some("more".to_owned())
+    );
+}
+
+#[test]
+fn one_bad_expression_blinds_only_its_own_policy() {
+    let wire = Wire::new(|sent, _| {
+        let queries = asked(sent);
+        if queries.iter().any(|query| query["Expression"] == json!("NONSENSE(")) {
+            return refused("ValidationError");
+        }
+        let ids: Vec<_> = queries.iter().filter_map(|query| query["Id"].as_str()).collect();
+        results(&ids.iter().map(|id| (*id, &[(9, 1.0)][..])).collect::<Vec<_>>(), None)
+    });
+    let queries = [plain(), plain(), expression("NONSENSE("), plain()];
+    let series = run(wire.aws().series(&region(), &queries, minute(10))).unwrap_or_default();
+    let failed: Vec<_> = series.iter().map(|series| matches!(series, Series::Failed { .. })).collect();
+    assert_eq!(failed, [false, false, true, false]);
+    assert_eq!(wire.sent().len(), 5, "all, then its half, then its quarter");
+}
+
+#[test]
+fn a_call_that_fails_as_a_whole_is_an_error() {
+    let wire = Wire::script([]);
+    let error = run(wire.aws().series(&region(), &[plain()], minute(10))).err();
+    assert_eq!(error.map(|error| error.class), Some(ErrorClass::Transient));
+}
+
+pub fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Reply {
+    let alarm = |(name, state): &(&str, &str)| json!({ "AlarmName": name, "AlarmArn": format!("arn:{name}"), "StateValue": state });
+    let [metric, composite] = [metric, composite].map(|alarms| alarms.iter().map(alarm).collect::<Vec<_>>());
+    Reply::cbor(&json!({ "MetricAlarms": metric, "CompositeAlarms": composite }))
+}
+
+#[test]
+fn alarms_are_read_by_the_hundred_and_of_both_kinds() {
+    let wire = Wire::script([
+        alarms(&[("a0", "OK"), ("a1", "ALARM")], &[("a2", "INSUFFICIENT_DATA")]),
+        alarms(&[], &[]),
+    ]);
+    let names: Vec<_> = (0..101).map(|n| AlarmName::new(format!("a{n}"))).collect();
+    let states = run(wire.aws().alarm_states(&region(), &names));
+    let expected = [
+        ("a0", AlarmState::Ok),
+        ("a1", AlarmState::Alarm),
+        ("a2", AlarmState::InsufficientData),
+    ];
+    assert_eq!(states, Ok(expected.map(|(name, state)| (AlarmName::new(name), state)).into()));
+    let sizes: Vec<_> = wire
+        .sent()
+        .iter()
+        .map(|sent| sent.body["AlarmNames"].as_array().map(Vec::len))
+        .collect();
+    assert_eq!(sizes, [Some(100), Some(1)]);
+    for sent in wire.sent() {
+        assert_eq!(sent.body["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm"]));
+    }
+}
+
+#[test]
+fn values_are_published_in_our_namespace() {
+    let wire = Wire::script([Reply::cbor(&json!({}))]);
+    let value = PublishedValue {
+        stat: stat("cpu", "Average"),
+        at: minute(1),
+        value: Finite::from(42),
+    };
+    assert_eq!(run(wire.aws().publish(&region(), &[value])), Ok(()));
+    let sent = wire.only();
+    assert_eq!(
+        (sent.operation.as_str(), sent.text("Namespace")),
+        ("cloudwatch:PutMetricData", "GhostNet")
+    );
+    assert_eq!(sent.body["MetricData"][0]["MetricName"], json!("cpu"));
+    assert_eq!(sent.body["MetricData"][0]["Value"].as_f64(), Some(42.0));
+}
+
+pub fn definition(shape: QueryShape) -> AlarmDefinition {
+    AlarmDefinition {
+        name: AlarmName::new("ghostnet/web/blue/requests/out"),
+        description: "more than 1,000 requests per target".to_owned(),
+        shape,
+        comparison: Comparison::Above,
+        threshold: Finite::from(1_000),
+        rule: BreachRule { datapoints: 2, of: 3 },
+        missing: MissingData::Missing,
+        actions: vec!["arn:topic".to_owned()],
+    }
+}
+
+#[test]
+fn an_alarm_watches_a_metric_a_percentile_or_an_expression() {
+    let put = |shape: QueryShape| {
+        let wire = Wire::script([Reply::cbor(&json!({}))]);
+        assert_eq!(run(wire.aws().put_alarm(&region(), &definition(shape))), Ok(()));
+        wire.only().body
+    };
+    let plain = put(QueryShape::Stat(stat("Requests", "Sum")));
+    for (name, value) in [
+        ("AlarmName", json!("ghostnet/web/blue/requests/out")),
+        ("MetricName", json!("Requests")),
+        ("Statistic", json!("Sum")),
+        ("Period", json!(60)),
+        ("EvaluationPeriods", json!(3)),
+        ("DatapointsToAlarm", json!(2)),
+        ("ComparisonOperator", json!("GreaterThanThreshold")),
+        ("TreatMissingData", json!("missing")),
+        ("AlarmActions", json!(["arn:topic"])),
+        ("OKActions", json!(["arn:topic"])),
+    ] {
+        assert_eq!(plain.get(name), Some(&value), "{name}");
+    }
+    let percentile = put(QueryShape::Stat(stat("TargetResponseTime", "p90")));
+    assert_eq!(
+        (percentile.get("ExtendedStatistic"), percentile.get("Statistic")),
+        (Some(&json!("p90")), None)
+    );
+    let math = put(expression("m1 * 2").shape);
+    let told: Vec<_> = math["Metrics"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|query| (&query["Id"], &query["ReturnData"]))
+        .collect();
+    assert_eq!(told, [(&json!("m1"), &json!(false)), (&json!("result"), &json!(true))]);
+    assert_eq!((math.get("MetricName"), math.get("Period")), (None, None));
+}
+
+#[test]
+fn a_fleets_alarms_are_found_by_their_names() {
+    let wire = Wire::script([alarms(&[("ghostnet/web/blue/requests/out", "OK")], &[])]);
+    let found = run(wire.aws().fleet_alarms(&region(), &fleet())).unwrap_or_default();
+    assert_eq!(
+        found.iter().map(|alarm| alarm.arn.as_str()).collect::<Vec<_>>(),
+        ["arn:ghostnet/web/blue/requests/out"]
+    );
+    assert_eq!(wire.only().text("AlarmNamePrefix"), "ghostnet/web/");
+}

@@ -1,0 +1,336 @@
+//! EC2: pages, partial launches, tokens, error classes, and batches that one bad id fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::id::{ClientToken, Generation, InstallationId, InstanceId, InstanceType, Region, StepNumber, SubnetId, Zone};
+use ghostnet_core::observation::{InstanceState, Market, Offering, Place, tag};
+use ghostnet_core::plan::Launch;
+use ghostnet_core::spec::{Template, TemplateKey};
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::port::Compute;
+
+use crate::wire::{Reply, Sent, Wire, run};
+
+pub fn region() -> Region {
+    Region::new("eu-west-1")
+}
+
+pub fn launch(count: u32) -> Launch {
+    Launch {
+        count,
+        template: Template {
+            key: TemplateKey::Name("web".to_owned()),
+            version: "3".to_owned(),
+        },
+        place: Place {
+            subnet: SubnetId::new("subnet-a"),
+            zone: Zone::new("eu-west-1a"),
+        },
+        offering: Offering {
+            zone: Zone::new("eu-west-1a"),
+            instance_type: Some(InstanceType::new("c7a.large")),
+            market: Market::OnDemand,
+        },
+        token: ClientToken::over(&["web"]),
+        generation: Generation(7),
+    }
+}
+
+pub fn launched(ids: &[&str]) -> Reply {
+    let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
+    Reply::xml(format!(
+        "<RunInstancesResponse><instancesSet>{items}</instancesSet></RunInstancesResponse>"
+    ))
+}
+
+/// One instance in a listing; `leave_out` names an element to be missing.
+fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> String {
+    let tags: String = tags
+        .iter()
+        .map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>"))
+        .collect();
+    let elements = [
+        ("instanceId", id.to_owned()),
+        ("instanceState", format!("<code>16</code><name>{state}</name>")),
+        ("instanceType", "c7a.large".to_owned()),
+        ("launchTime", "2026-11-20T13:00:00.000Z".to_owned()),
+        ("placement", "<availabilityZone>eu-west-1a</availabilityZone>".to_owned()),
+        ("tagSet", tags),
+    ];
+    let kept = elements.iter().filter(|(name, _)| *name != leave_out);
+    let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
+    format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
+}
+
+pub fn page(instances: &str, next: Option<&str>) -> Reply {
+    let next = next.map(|token| format!("<nextToken>{token}</nextToken>")).unwrap_or_default();
+    Reply::xml(format!(
+        "<DescribeInstancesResponse><reservationSet>{instances}</reservationSet>{next}</DescribeInstancesResponse>"
+    ))
+}
+
+pub fn terminated() -> Reply {
+    Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")
+}
+
+fn ids(names: &[&str]) -> Vec<InstanceId> {
+    names.iter().map(|name| InstanceId::new(*name)).collect()
+}
+
+#[test]
+fn a_listing_is_read_to_its_last_page() {
+    let tags = [
+        (tag::INSTALLATION, "inst"),
+        (tag::FLEET, "web"),
+        (tag::POOL, "blue"),
+        (tag::PLAN, "plan-1"),
+        (tag::STEP, "2"),
+        ("protected", ""),
+    ];
+    let wire = Wire::script([
+        page(&listed("i-1", "running", &tags, ""), Some("more")),
+        page(&listed("i-2", "shutting-down", &[(tag::FLEET, "No Id")], ""), None),
+    ]);
+    let found = run(wire.aws().instances(&region(), &InstallationId::new("inst")));
+    let [first, second] = found.as_deref().unwrap_or_default() else {
+        panic!("{found:?}")
+    };
+
+    assert_eq!(first.fleet.as_ref().map(|fleet| fleet.as_str()), Some("web"));
+    assert_eq!((first.instance.id.as_str(), first.instance.state), ("i-1", InstanceState::Running));
+    assert_eq!(first.instance.pool.as_ref().map(|pool| pool.as_str()), Some("blue"));
+    assert_eq!(first.instance.plan.as_ref().map(|plan| plan.as_str()), Some("plan-1"));
+    assert_eq!(first.instance.step, Some(StepNumber(2)));
+    assert_eq!(first.instance.launched_at.to_string(), "2026-11-20T13:00:00Z");
+    assert!(first.tag_keys.contains("protected"));
+    // a tag that is no id belongs to no fleet, but the instance is still told
+    assert_eq!((second.fleet.as_ref(), second.instance.state), (None, InstanceState::ShuttingDown));
+
+    let sent = wire.sent();
+    assert_eq!(sent.iter().map(|sent| sent.text("NextToken")).collect::<Vec<_>>(), ["", "more"]);
+    for request in &sent {
+        assert_eq!(request.text("Filter.1.Name"), "tag:ghostnet:installation");
+        assert_eq!((request.text("Filter.1.Value.1"), request.text("MaxResults")), ("inst", "1000"));
+    }
+}
+
+#[test]
+fn a_listing_with_a_gap_is_an_error() {
+    let whole = listed("i-1", "running", &[], "");
+    for (situation, broken) in [
+        ("no id", listed("i-2", "running", &[], "instanceId")),
+        ("no state", listed("i-2", "running", &[], "instanceState")),
+        ("a state of next year", listed("i-2", "dreaming", &[], "")),
+        ("no launch time", listed("i-2", "running", &[], "launchTime")),
+    ] {
+        let wire = Wire::script([page(&format!("{whole}{broken}"), None)]);
+        let found = run(wire.aws().instances(&region(), &InstallationId::new("inst")));
+        let error = found.err().map(|error| (error.class, error.code));
+        assert_eq!(error, Some((ErrorClass::Transient, "IncompleteAnswer".to_owned())), "{situation}");
+    }
+}
+
+#[test]
+fn a_listing_whose_second_page_fails_is_an_error() {
+    let wire = Wire::new(|_, number| match number {
+        0 => page(&listed("i-1", "running", &[], ""), Some("more")),
+        _ => Reply::xml_error(403, "UnauthorizedOperation"),
+    });
+    let found = run(wire.aws().instances(&region(), &InstallationId::new("inst")));
+    assert_eq!(found.err().map(|error| error.class), Some(ErrorClass::Denied));
+}
+
+#[test]
+fn a_listing_without_end_is_an_error() {
+    let wire = Wire::new(|_, number| page("", Some(&format!("page-{number}"))));
+    let found = run(wire.aws().instances(&region(), &InstallationId::new("inst")));
+    assert_eq!(found.err().map(|error| error.code), Some("TooManyPages".to_owned()));
+    assert_eq!(wire.sent().len(), 100);
+}
+
+#[test]
+fn a_launch_says_everything_that_the_plan_says() {
+    let wire = Wire::script([launched(&["i-1", "i-2"])]);
+    let tags = [(tag::INSTALLATION, "inst".to_owned()), (tag::FLEET, "web".to_owned())];
+    // three were asked for: a partial launch is a normal answer
+    assert_eq!(run(wire.aws().launch(&region(), &launch(3), &tags)), Ok(ids(&["i-1", "i-2"])));
+    let sent = wire.only();
+    for (name, value) in [
+        ("MinCount", "1"),
+        ("MaxCount", "3"),
+        ("ClientToken", ClientToken::over(&["web"]).as_str()),
+        ("LaunchTemplate.LaunchTemplateName", "web"),
+        ("LaunchTemplate.LaunchTemplateId", ""),
+        ("LaunchTemplate.Version", "3"),
+        ("SubnetId", "subnet-a"),
+        ("InstanceType", "c7a.large"),
+        ("TagSpecification.1.ResourceType", "instance"),
+        ("TagSpecification.1.Tag.1.Key", "ghostnet:installation"),
+        ("TagSpecification.1.Tag.2.Value", "web"),
+        ("TagSpecification.2.ResourceType", "volume"),
+        ("TagSpecification.2.Tag.1.Value", "inst"),
+    ] {
+        assert_eq!(sent.text(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_refused_launch_has_its_class_and_is_not_repeated() {
+    for (code, status, class) in [
+        ("InsufficientInstanceCapacity", 500, ErrorClass::NoCapacity),
+        ("Unsupported", 400, ErrorClass::NoCapacity),
+        ("VcpuLimitExceeded", 400, ErrorClass::Quota),
+        ("MaxSpotInstanceCountExceeded", 400, ErrorClass::Quota),
+        ("InsufficientFreeAddressesInSubnet", 400, ErrorClass::Subnet),
+        ("IdempotentParameterMismatch", 400, ErrorClass::Token),
+        ("IdempotentInstanceTerminated", 400, ErrorClass::Token),
+        ("InvalidLaunchTemplateName.NotFoundException", 400, ErrorClass::Invalid),
+        ("InvalidAMIID.NotFound", 400, ErrorClass::Invalid),
+        ("UnauthorizedOperation", 403, ErrorClass::Denied),
+        ("ACodeOfNextYear", 400, ErrorClass::Invalid),
+    ] {
+        let wire = Wire::new(move |_, _| Reply::xml_error(status, code));
+        let error = run(wire.aws().launch(&region(), &launch(1), &[])).err();
+        let told = error.map(|error| (error.call, error.class, error.code, error.message));
+        assert_eq!(
+            told,
+            Some(("ec2:RunInstances", class, code.to_owned(), format!("about {code}"))),
+            "{code}"
+        );
+        assert_eq!(wire.sent().len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn a_launch_is_repeated_with_its_token_and_keeps_what_is_unknown() {
+    let throttled = || Reply::xml_error(503, "RequestLimitExceeded");
+    let denied = || Reply::xml_error(403, "UnauthorizedOperation");
+    for (situation, replies, class) in [
+        ("lost once", vec![Reply::Lost, launched(&["i-1"])], None),
+        ("throttled once", vec![throttled(), launched(&["i-1"])], None),
+        (
+            "throttled to the end",
+            vec![throttled(), throttled(), throttled()],
+            Some(ErrorClass::Throttled),
+        ),
+        (
+            "lost, then throttled: it may have happened",
+            vec![Reply::Lost, throttled(), throttled()],
+            Some(ErrorClass::Transient),
+        ),
+        (
+            "lost, then denied: it may have happened",
+            vec![Reply::Lost, denied()],
+            Some(ErrorClass::Transient),
+        ),
+        (
+            "lost, then no capacity: the token says it did not",
+            vec![Reply::Lost, Reply::xml_error(500, "InsufficientInstanceCapacity")],
+            Some(ErrorClass::NoCapacity),
+        ),
+        (
+            "5xx to the end",
+            vec![
+                Reply::xml_error(500, "InternalError"),
+                Reply::xml_error(503, "Unavailable"),
+                Reply::Lost,
+            ],
+            Some(ErrorClass::Transient),
+        ),
+        (
+            "success without an instance",
+            vec![launched(&[]), launched(&[]), launched(&[])],
+            Some(ErrorClass::Transient),
+        ),
+    ] {
+        let expected = replies.len();
+        let wire = Wire::script(replies);
+        let result = run(wire.aws().launch(&region(), &launch(1), &[]));
+        assert_eq!(result.err().map(|error| error.class), class, "{situation}");
+        let tokens: BTreeSet<_> = wire.sent().iter().map(|sent| sent.text("ClientToken").to_owned()).collect();
+        assert_eq!((wire.sent().len(), tokens.len()), (expected, 1), "{situation}");
+    }
+}
+
+/// EC2 fails the whole batch for one bad id.
+fn terminate(sent: &Sent, bad: &[(&str, u16, &str)]) -> Reply {
+    let named = |id: &str| (1..=10).any(|n| sent.text(&format!("InstanceId.{n}")) == id);
+    let error = bad.iter().find(|(id, _, _)| named(id));
+    error.map_or_else(terminated, |(_, status, code)| Reply::xml_error(*status, code))
+}
+
+#[test]
+fn one_bad_id_does_not_stop_the_others() {
+    let wire = Wire::new(|sent, _| {
+        terminate(
+            sent,
+            &[
+                ("i-gone", 400, "InvalidInstanceID.NotFound"),
+                ("i-protected", 400, "OperationNotPermitted"),
+                ("i-?", 400, "InvalidInstanceID.Malformed"),
+            ],
+        )
+    });
+    let result = run(wire
+        .aws()
+        .terminate(&region(), &ids(&["i-1", "i-gone", "i-protected", "i-?", "i-2"])));
+    let failed = [("i-protected", "OperationNotPermitted"), ("i-?", "InvalidInstanceID.Malformed")];
+    let failed: BTreeMap<_, _> = failed.map(|(id, code)| (InstanceId::new(id), code.to_owned())).into();
+    assert_eq!(result, Ok(failed));
+    let each: BTreeSet<_> = wire
+        .sent()
+        .iter()
+        .skip(1)
+        .map(|sent| sent.text("InstanceId.1").to_owned())
+        .collect();
+    assert_eq!((wire.sent().len(), each.len()), (6, 5), "the batch, and then each alone");
+}
+
+#[test]
+fn a_batch_without_trouble_is_one_call() {
+    let wire = Wire::script([terminated()]);
+    assert_eq!(run(wire.aws().terminate(&region(), &ids(&["i-1", "i-2"]))), Ok(BTreeMap::new()));
+    assert_eq!((wire.only().text("InstanceId.1"), wire.only().text("InstanceId.2")), ("i-1", "i-2"));
+}
+
+#[test]
+fn a_single_bad_id_is_not_asked_again() {
+    for (code, failed) in [("InvalidInstanceID.NotFound", 0), ("OperationNotPermitted", 1)] {
+        let wire = Wire::new(move |_, _| Reply::xml_error(400, code));
+        let result = run(wire.aws().terminate(&region(), &ids(&["i-1"])));
+        assert_eq!((result.map(|failed| failed.len()), wire.sent().len()), (Ok(failed), 1), "{code}");
+    }
+}
+
+#[test]
+fn a_lost_terminate_is_tried_again_and_then_left_open() {
+    let wire = Wire::script([]);
+    let result = run(wire.aws().terminate(&region(), &ids(&["i-1", "i-2"])));
+    assert_eq!(result.err().map(|error| error.class), Some(ErrorClass::Transient));
+    assert_eq!(wire.sent().len(), 3, "by the SDK, and not one by one: no single id is the cause");
+}
+
+#[test]
+fn lookups_leave_out_what_does_not_exist() {
+    let subnet = "<item><subnetId>subnet-a</subnetId><availabilityZone>eu-west-1a</availabilityZone></item>";
+    let wire = Wire::script([Reply::xml(format!(
+        "<DescribeSubnetsResponse><subnetSet>{subnet}</subnetSet></DescribeSubnetsResponse>"
+    ))]);
+    let zones = run(wire.aws().zones(&region(), &[SubnetId::new("subnet-a"), SubnetId::new("subnet-b")]));
+    assert_eq!(zones, Ok(BTreeMap::from([(SubnetId::new("subnet-a"), Zone::new("eu-west-1a"))])));
+
+    let template = launch(1).template;
+    let wire = Wire::script([Reply::xml_error(400, "InvalidLaunchTemplateName.NotFoundException")]);
+    assert_eq!(run(wire.aws().launch_template(&region(), &template)), Ok(None));
+    let data = "<launchTemplateData><instanceType>c7a.large</instanceType></launchTemplateData>";
+    let version = format!("<item><versionNumber>3</versionNumber>{data}</item>");
+    let wire = Wire::script([Reply::xml(format!(
+        "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{version}</launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>"
+    ))]);
+    let facts = run(wire.aws().launch_template(&region(), &template));
+    let facts = facts
+        .ok()
+        .flatten()
+        .map(|facts| (facts.version, facts.has_network_interfaces, facts.is_spot));
+    assert_eq!(facts, Some((3, false, false)));
+}

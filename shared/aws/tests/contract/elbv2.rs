@@ -1,0 +1,121 @@
+//! ELBv2: health as it comes over the wire, and membership attempted once.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{InstanceId, TargetGroupArn};
+use ghostnet_core::observation::{Target, TargetHealth};
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::port::LoadBalancer;
+
+use crate::ec2::region;
+use crate::wire::{Reply, Wire, run};
+
+pub fn group() -> TargetGroupArn {
+    TargetGroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1")
+}
+
+pub fn health(targets: &[(&str, &str, &str)]) -> Reply {
+    let member = |(id, state, reason): &(&str, &str, &str)| {
+        let reason = if reason.is_empty() {
+            String::new()
+        } else {
+            format!("<Reason>{reason}</Reason>")
+        };
+        let health = format!("<TargetHealth><State>{state}</State>{reason}</TargetHealth>");
+        format!("<member><Target><Id>{id}</Id><Port>80</Port></Target>{health}</member>")
+    };
+    let members: String = targets.iter().map(member).collect();
+    let result =
+        format!("<DescribeTargetHealthResult><TargetHealthDescriptions>{members}</TargetHealthDescriptions></DescribeTargetHealthResult>");
+    Reply::xml(format!("<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"))
+}
+
+pub fn done(operation: &str) -> Reply {
+    Reply::xml(format!("<{operation}Response><{operation}Result/></{operation}Response>"))
+}
+
+#[test]
+fn targets_are_read_with_their_health() {
+    let wire = Wire::script([health(&[
+        ("i-1", "healthy", ""),
+        ("i-2", "unused", "Target.NotRegistered"),
+        ("i-3", "unused", "Target.InvalidState"),
+        ("i-4", "unhealthy.draining", "Target.DeregistrationInProgress"),
+    ])]);
+    let targets = [
+        ("i-1", TargetHealth::Healthy),
+        ("i-3", TargetHealth::InvalidState),
+        ("i-4", TargetHealth::Draining),
+    ];
+    let targets = targets.map(|(id, health)| Target {
+        instance: InstanceId::new(id),
+        health,
+    });
+    assert_eq!(run(wire.aws().targets(&region(), &group())), Ok(targets.to_vec()));
+    assert_eq!(wire.only().text("TargetGroupArn"), group().as_str());
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_not_found() {
+    let wire = Wire::script([Reply::elb_error(400, "TargetGroupNotFound")]);
+    let error = run(wire.aws().targets(&region(), &group())).err();
+    assert_eq!(error.map(|error| error.class), Some(ErrorClass::NotFound));
+}
+
+#[test]
+fn membership_is_attempted_once() {
+    let instances = [InstanceId::new("i-1"), InstanceId::new("i-2")];
+    for (situation, reply, class) in [
+        ("lost", Reply::Lost, Some(ErrorClass::Transient)),
+        ("5xx", Reply::elb_error(503, "ServiceUnavailable"), Some(ErrorClass::Transient)),
+        ("throttled", Reply::elb_error(400, "Throttling"), Some(ErrorClass::Throttled)),
+        ("not running", Reply::elb_error(400, "InvalidTarget"), Some(ErrorClass::NotFound)),
+        (
+            "group is gone",
+            Reply::elb_error(400, "TargetGroupNotFound"),
+            Some(ErrorClass::NotFound),
+        ),
+        ("full", Reply::elb_error(400, "TooManyTargets"), Some(ErrorClass::Quota)),
+        ("done", done("RegisterTargets"), None),
+    ] {
+        let wire = Wire::new(move |_, _| reply.clone());
+        let result = run(wire.aws().register(&region(), &group(), &instances));
+        assert_eq!(result.err().map(|error| error.class), class, "register: {situation}");
+        let sent = wire.only();
+        assert_eq!(
+            (sent.operation.as_str(), sent.text("Targets.member.2.Id")),
+            ("elasticloadbalancing:RegisterTargets", "i-2")
+        );
+    }
+    let wire = Wire::script([]);
+    let result = run(wire.aws().deregister(&region(), &group(), &instances));
+    assert_eq!(result.err().map(|error| error.class), Some(ErrorClass::Transient));
+    assert_eq!(wire.only().operation, "elasticloadbalancing:DeregisterTargets");
+}
+
+#[test]
+fn a_look_at_health_is_repeated() {
+    let wire = Wire::script([Reply::Lost, health(&[])]);
+    assert_eq!(run(wire.aws().targets(&region(), &group())), Ok(Vec::new()));
+}
+
+#[test]
+fn facts_of_groups_leave_out_what_does_not_exist() {
+    let balancer = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/web/50dc";
+    let found =
+        format!("<member><LoadBalancerArns><member>{balancer}</member></LoadBalancerArns><TargetType>instance</TargetType></member>");
+    let found = format!("<DescribeTargetGroupsResult><TargetGroups>{found}</TargetGroups></DescribeTargetGroupsResult>");
+    let wire = Wire::script([
+        Reply::elb_error(400, "TargetGroupNotFound"),
+        Reply::xml(format!("<DescribeTargetGroupsResponse>{found}</DescribeTargetGroupsResponse>")),
+    ]);
+    let facts = run(wire.aws().target_groups(&region(), &[TargetGroupArn::new("arn:gone"), group()]));
+    let told: Option<BTreeMap<_, _>> = facts.ok().map(|facts| {
+        facts
+            .into_iter()
+            .map(|(group, facts)| (group, (facts.balancer, facts.target_type)))
+            .collect()
+    });
+    let expected = BTreeMap::from([(group(), (Some("app/web/50dc".to_owned()), "instance".to_owned()))]);
+    assert_eq!(told, Some(expected));
+}

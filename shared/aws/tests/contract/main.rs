@@ -1,0 +1,14 @@
+//! The adapters against a recorded wire: what they send, byte by byte as AWS would read it, and what they make of its
+//! answers. For what a local AWS cannot show: pages, partial launches, error codes, lost answers, transactions.
+
+mod actions;
+mod cbor;
+mod cloudwatch;
+mod commit;
+mod ec2;
+mod elbv2;
+mod history;
+mod operator;
+mod sample;
+mod store;
+mod wire;

@@ -1,0 +1,175 @@
+//! A fleet, its state and a commit, as small as they get.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{BuildId, Epoch, FleetId, Generation, InstallationId, PlanId, PoolId, SpecVersion, StepId, StepNumber, WriterId};
+use ghostnet_core::observation::Observation;
+use ghostnet_core::plan::{Plan, StepOutcome};
+use ghostnet_core::record::{DecisionRecord, Inputs};
+use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::{RawFleetSpec, Resolved};
+use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
+use ghostnet_engine::port::Commit;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub fn fleet() -> FleetId {
+    name("web")
+}
+
+pub fn pool() -> PoolId {
+    name("blue")
+}
+
+fn name<T: std::str::FromStr<Err = impl std::fmt::Display>>(text: &str) -> T {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Minutes after noon of a day in 2026.
+pub fn minute(n: i64) -> Timestamp {
+    Timestamp::from_second(1_795_003_200 + n * 60).unwrap_or_default()
+}
+
+pub fn plan_id(n: i64) -> PlanId {
+    PlanId::new(format!("{:.3}-abc", minute(n)))
+}
+
+pub fn step(n: i64, number: u16) -> StepId {
+    StepId {
+        plan: plan_id(n),
+        number: StepNumber(number),
+    }
+}
+
+pub fn done(n: i64) -> RecordedOutcome {
+    RecordedOutcome {
+        outcome: StepOutcome::Done,
+        at: minute(n),
+    }
+}
+
+pub fn raw_spec() -> RawFleetSpec {
+    let pool = json!({ "id": "blue", "launch": { "template": { "name": "web", "version": "3" }, "subnets": ["subnet-a"] } });
+    serde_json::from_value(json!({ "fleet": "web", "pools": [pool] })).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub fn spec(version: u64) -> StoredSpec {
+    StoredSpec {
+        schema: SCHEMA,
+        version: SpecVersion(version),
+        spec: raw_spec(),
+        resolved: Resolved::default(),
+        retiring: false,
+        applied_by: "me".to_owned(),
+        applied_at: minute(0),
+    }
+}
+
+pub fn state(generation: u64) -> CapacityState {
+    CapacityState {
+        schema: SCHEMA,
+        generation: Generation(generation),
+        created_at: minute(0),
+        pause: None,
+        pools: BTreeMap::from([(pool(), PoolState::new(2))]),
+        open: Vec::new(),
+        last_hold: None,
+    }
+}
+
+pub fn traffic() -> TrafficState {
+    TrafficState {
+        schema: SCHEMA,
+        epoch: Epoch(0),
+        active: pool(),
+        floors: BTreeMap::new(),
+    }
+}
+
+pub fn inputs() -> Inputs {
+    Inputs {
+        installation: InstallationId::new("inst"),
+        spec_version: SpecVersion(3),
+        spec: raw_spec(),
+        resolved: Resolved::default(),
+        retiring: false,
+        state: state(4),
+        traffic: traffic(),
+        observation: Observation::unknown(minute(1)),
+        signal: Signal::Tick,
+        now: minute(1),
+        execute_until: minute(2),
+        plan_id: plan_id(1),
+    }
+}
+
+pub fn record(n: i64) -> DecisionRecord {
+    DecisionRecord {
+        schema: SCHEMA,
+        id: plan_id(n),
+        fleet: fleet(),
+        at: minute(n),
+        function: "tick".to_owned(),
+        signal: Signal::Tick,
+        build: BuildId::new("test"),
+        generation: Generation(4),
+        pools: BTreeMap::new(),
+        plan: Plan {
+            id: plan_id(n),
+            steps: Vec::new(),
+            execute_until: minute(n + 1),
+        },
+        violations: Vec::new(),
+        outcomes: Vec::new(),
+        count: 1,
+        until: minute(n),
+        inputs: Some(inputs()),
+        decision_digest: "d".to_owned(),
+    }
+}
+
+pub fn commit() -> Commit {
+    Commit {
+        fleet: fleet(),
+        read_generation: Some(Generation(4)),
+        state: state(5),
+        merged: vec![step(0, 0), step(0, 1)],
+        read_epoch: Epoch(2),
+        read_spec: SpecVersion(3),
+        record: record(1),
+        writer: WriterId::new("request-1/web/0"),
+    }
+}
+
+/// The item of a spec, in DynamoDB's JSON.
+pub fn spec_item(fleet: &str, version: u64) -> Value {
+    json!({
+        "pk": { "S": format!("FLEET#{fleet}") }, "sk": { "S": "SPEC" },
+        "schema": { "N": "1" }, "version": { "N": version.to_string() }, "body": { "S": text(&spec(version)) },
+    })
+}
+
+/// The item of a capacity state. The JSON may hold an older generation than the attribute, as after `apply`.
+pub fn capacity_item(fleet: &str, generation: u64, state: &CapacityState, outcomes: &[(StepId, RecordedOutcome)]) -> Value {
+    let outcomes: serde_json::Map<_, _> = outcomes
+        .iter()
+        .map(|(step, outcome)| (step.to_string(), json!({ "S": text(outcome) })))
+        .collect();
+    json!({
+        "pk": { "S": format!("FLEET#{fleet}") }, "sk": { "S": "CAPACITY" },
+        "schema": { "N": "1" }, "generation": { "N": generation.to_string() }, "writer": { "S": "somebody" },
+        "state": { "S": text(state) }, "outcomes": { "M": outcomes },
+    })
+}
+
+/// The item of a traffic state.
+pub fn traffic_item(fleet: &str) -> Value {
+    json!({
+        "pk": { "S": format!("FLEET#{fleet}") }, "sk": { "S": "TRAFFIC" },
+        "schema": { "N": "1" }, "epoch": { "N": "0" }, "body": { "S": text(&traffic()) },
+    })
+}
+
+pub fn text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| panic!("{error}"))
+}
