@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{NAME_HINT, POLICIES_MAX, amount, duration};
+use super::check::{NAME_HINT, POLICIES_MAX};
+use super::check_guards::{amount, duration};
 use super::metric::Stat;
 use super::problem::Problems;
 use super::raw::{
@@ -229,15 +230,6 @@ fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Opti
     let capacity = &raw.capacity;
     if (capacity.min, capacity.max, capacity.desired) == (None, None, None) {
         problems.add(format!("{at}.capacity"), "the window sets nothing", "set `min`, `max` or `desired`");
-    }
-    if let (Some(min), Some(max)) = (capacity.min, capacity.max)
-        && min > max
-    {
-        problems.add(
-            format!("{at}.capacity.min"),
-            format!("`{min}` is above `max`, `{max}`"),
-            "lower `min`, or raise `max`",
-        );
     }
     Some(Scheduled {
         schedule: schedule?,

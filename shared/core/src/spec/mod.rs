@@ -4,7 +4,9 @@
 //! what holds when the spec is silent. Reading YAML itself is not done here: core does no I/O and knows no syntax.
 
 pub mod check;
+mod check_guards;
 mod check_policy;
+mod check_pool;
 pub mod defaults;
 pub mod metric;
 pub mod problem;
@@ -121,6 +123,21 @@ pub struct PoolSpec {
     pub policies: Vec<Policy>,
     /// What limits every change.
     pub guards: Guards,
+}
+
+impl PoolSpec {
+    /// The largest maximum that this pool ever has: its own, or that of a scheduled window.
+    #[must_use]
+    pub fn most(&self) -> u32 {
+        let of_window = |policy: &Policy| {
+            if let Rule::Scheduled(scheduled) = &policy.rule {
+                scheduled.max
+            } else {
+                None
+            }
+        };
+        self.policies.iter().filter_map(of_window).fold(self.capacity.max, u32::max)
+    }
 }
 
 /// Bounds of a pool's size: `min <= initial <= max`.

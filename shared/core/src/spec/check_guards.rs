@@ -1,0 +1,104 @@
+//! Reads the limits of a raw spec, and the units that all its parts are written in.
+
+use super::problem::Problems;
+use super::raw::{RawAmount, RawBudgets, RawDuration, RawDurationPair, RawGuards, RawPercent};
+use super::{Amount, Budget, Guards, defaults};
+use crate::unit::{Percent, Seconds};
+
+pub(super) fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Problems) -> Guards {
+    let raw = raw.cloned().unwrap_or_default();
+    let tolerance = raw.tolerance.unwrap_or_default();
+    let (cooldown_out, cooldown_in) = duration_pair(
+        raw.cooldown.as_ref(),
+        "guards.cooldown",
+        (defaults::COOLDOWN_OUT, defaults::COOLDOWN_IN),
+        problems,
+    );
+    let (stabilisation_out, stabilisation_in) = duration_pair(
+        raw.stabilisation.as_ref(),
+        "guards.stabilisation",
+        (defaults::STABILISATION_OUT, defaults::STABILISATION_IN),
+        problems,
+    );
+    let breaker = raw.breaker.unwrap_or_default();
+    let (launch_per_tick, launch_per_hour, removal_per_tick) = read_budgets(raw.budgets.as_ref(), max, problems);
+    Guards {
+        tolerance_out: percent(tolerance.out.as_ref(), "guards.tolerance.out", defaults::TOLERANCE, problems),
+        tolerance_in: percent(tolerance.in_.as_ref(), "guards.tolerance.in", defaults::TOLERANCE, problems),
+        cooldown_out,
+        cooldown_in,
+        stabilisation_out,
+        stabilisation_in,
+        launch_per_tick,
+        launch_per_hour,
+        removal_per_tick,
+        breaker_unhealthy: percent(
+            breaker.unhealthy.as_ref(),
+            "guards.breaker.unhealthy",
+            defaults::BREAKER_UNHEALTHY,
+            problems,
+        ),
+        breaker_at_least: breaker.at_least.unwrap_or(defaults::BREAKER_AT_LEAST),
+    }
+}
+
+fn read_budgets(raw: Option<&RawBudgets>, max: u32, problems: &mut Problems) -> (Budget, u32, Budget) {
+    let launch = raw.and_then(|budgets| budgets.launch.clone()).unwrap_or_default();
+    let removal = raw.and_then(|budgets| budgets.removal.clone()).unwrap_or_default();
+    let mut budget = |raw: Option<&RawAmount>, at: &str, default: Budget| match raw {
+        None => default,
+        Some(raw) => Budget {
+            amount: amount(raw, at, problems),
+            at_least: default.at_least,
+        },
+    };
+    let per_tick = budget(
+        launch.per_tick.as_ref(),
+        "guards.budgets.launch.per_tick",
+        defaults::LAUNCH_PER_TICK,
+    );
+    let removal = budget(
+        removal.per_tick.as_ref(),
+        "guards.budgets.removal.per_tick",
+        defaults::REMOVAL_PER_TICK,
+    );
+    let per_hour = launch.per_hour.unwrap_or(max.saturating_mul(defaults::LAUNCH_PER_HOUR_OF_MAX));
+    (per_tick, per_hour, removal)
+}
+
+pub(super) fn amount(raw: &RawAmount, at: &str, problems: &mut Problems) -> Amount {
+    match raw {
+        RawAmount::Count(count) => Amount::Count(*count),
+        RawAmount::Share(share) => Amount::Share(percent(Some(share), at, Percent(0), problems)),
+    }
+}
+
+pub(super) fn duration(raw: Option<&RawDuration>, at: &str, default: Seconds, problems: &mut Problems) -> Seconds {
+    let Some(RawDuration(text)) = raw else { return default };
+    Seconds::parse(text).unwrap_or_else(|| {
+        problems.add(
+            at,
+            format!("`{text}` is not a duration"),
+            "write a whole number and a unit: `90s`, `5m`, `2h`, `7d`",
+        );
+        default
+    })
+}
+
+fn duration_pair(raw: Option<&RawDurationPair>, at: &str, default: (Seconds, Seconds), problems: &mut Problems) -> (Seconds, Seconds) {
+    let out = duration(raw.and_then(|pair| pair.out.as_ref()), &format!("{at}.out"), default.0, problems);
+    let in_ = duration(raw.and_then(|pair| pair.in_.as_ref()), &format!("{at}.in"), default.1, problems);
+    (out, in_)
+}
+
+fn percent(raw: Option<&RawPercent>, at: &str, default: Percent, problems: &mut Problems) -> Percent {
+    let Some(RawPercent(text)) = raw else { return default };
+    Percent::parse(text).unwrap_or_else(|| {
+        problems.add(
+            at,
+            format!("`{text}` is not a percentage"),
+            format!("write a whole number and the sign, at most `{}%`", Percent::MAX),
+        );
+        default
+    })
+}
