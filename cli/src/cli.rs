@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::verb::{completions, init, schema, validate};
+use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay, schema, status, validate};
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
@@ -15,6 +15,9 @@ pub(crate) struct Cli {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The deployed CloudFormation stack
+    #[arg(long, global = true, env = "GHOSTNET_STACK", default_value = "ghostnet")]
+    pub(crate) stack: String,
     /// What to do
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -26,5 +29,13 @@ pub(crate) enum Verb {
     Init(init::Args),
     Validate(validate::Args),
     Schema(schema::Args),
+    Apply(apply::Args),
+    Delete(delete::Args),
+    Status(status::Args),
+    Plan(plan::Args),
+    Explain(explain::Args),
+    Replay(replay::Args),
+    Pause(pause::Args),
+    Resume(pause::ResumeArgs),
     Completions(completions::Args),
 }

@@ -5,6 +5,11 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use ghostnet_aws::settings::SettingsError;
+use ghostnet_core::id::FleetId;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::invocation::ReconcileError;
+
 use crate::render::problems::FileProblems;
 
 /// A verb's failure.
@@ -35,13 +40,92 @@ pub(crate) enum Failure {
     /// Standard output cannot be written.
     #[error("the answer cannot be written")]
     Output(#[source] io::Error),
+    /// The asynchronous runtime cannot start.
+    #[error("AWS cannot be asked")]
+    Runtime(#[source] io::Error),
+    /// The environment names no region.
+    #[error("AWS cannot be asked")]
+    Settings(#[from] SettingsError),
+    /// The stack cannot be found.
+    #[error("stack `{stack}` is not deployed in {region}")]
+    NoStack {
+        /// Its name.
+        stack: String,
+        /// Where.
+        region: String,
+    },
+    /// The stack is not GhostNet's, or of a version that this one does not know.
+    #[error("stack `{stack}` has no output `{output}`")]
+    NoOutput {
+        /// The stack.
+        stack: String,
+        /// What it lacks.
+        output: &'static str,
+    },
+    /// AWS refused, or did not answer.
+    #[error("{doing}")]
+    Aws {
+        /// What was tried.
+        doing: String,
+        /// What AWS said.
+        source: PortError,
+    },
+    /// A decision could not be made.
+    #[error("fleet `{fleet}` cannot be decided")]
+    Undecided {
+        /// The fleet.
+        fleet: FleetId,
+        /// Why.
+        source: ReconcileError,
+    },
+    /// No such fleet.
+    #[error("fleet `{fleet}` is not applied")]
+    NoFleet {
+        /// Its id, as given.
+        fleet: FleetId,
+        /// What was probably meant.
+        meant: Option<String>,
+    },
+    /// Somebody else was faster.
+    #[error("fleet `{0}` was changed by somebody else in the meantime")]
+    Raced(FleetId),
+    /// No such decision.
+    #[error("no decision {0} is on record")]
+    NoDecision(String),
+    /// The record was read without its inputs.
+    #[error("decision `{0}` has no inputs on record")]
+    NoInputs(String),
+    /// Deciding again gave something else.
+    #[error("deciding again gave another decision")]
+    Differs,
+    /// Some fleets could not be looked at; the others were shown.
+    #[error("{0} of the fleets could not be shown")]
+    Partial(usize),
+    /// A value of an argument that only shows in its place.
+    #[error("{0}")]
+    Argument(String),
 }
 
 impl Failure {
+    /// A failed call, with what it was for.
+    pub(crate) fn aws(doing: impl Into<String>) -> impl FnOnce(PortError) -> Self {
+        let doing = doing.into();
+        move |source| Self::Aws { doing, source }
+    }
+
     /// What to do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Exists(_) => Some("choose another name, or leave the name away to print the spec".to_owned()),
+            Self::Exists(_) => Some("choose another name, or leave the name away to print the spec"),
+            Self::Settings(_) => Some("set AWS_REGION, or AWS_PROFILE to a profile that has a region"),
+            Self::NoStack { .. } => Some("deploy it with `sam build && sam deploy`, or name another with --stack or GHOSTNET_STACK"),
+            Self::NoOutput { .. } => Some("name GhostNet's stack with --stack or GHOSTNET_STACK, or deploy the template of this version"),
+            Self::Aws { source, .. } => about_error(source),
+            Self::Undecided { source, .. } => about_undecided(source),
+            Self::NoFleet { meant: None, .. } => Some("`ghostnet status` lists the fleets"),
+            Self::Raced(_) => Some("look at `ghostnet status`, then run the command again"),
+            Self::NoDecision(_) => Some("`ghostnet explain FLEET --since 7d` lists decisions"),
+            Self::NoInputs(_) => Some("only decisions that changed something, and the first of several equal holds, keep their inputs"),
             _ => None,
         }
     }
@@ -54,9 +138,29 @@ impl Failure {
             report.push_str(&format!("\n  because: {error}"));
             cause = error.source();
         }
+        if let Self::NoFleet { meant: Some(meant), .. } = self {
+            report.push_str(&format!("\nhint: did you mean `{meant}`?"));
+        }
         if let Some(hint) = self.hint() {
             report.push_str(&format!("\nhint: {hint}"));
         }
         report
+    }
+}
+
+fn about_error(error: &PortError) -> Option<&'static str> {
+    match error.class {
+        ErrorClass::Denied => Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause and delete"),
+        ErrorClass::Throttled => Some("try again in a minute"),
+        ErrorClass::Transient => Some("check the network and the credentials, then try again"),
+        _ => None,
+    }
+}
+
+fn about_undecided(error: &ReconcileError) -> Option<&'static str> {
+    match error {
+        ReconcileError::Port(error) => about_error(error),
+        ReconcileError::Spec(_) => Some("apply the fleet again with this version"),
+        _ => None,
     }
 }

@@ -1,12 +1,21 @@
 //! `ghostnet`: the command line. Parses, runs one verb, maps its end to an exit code.
 
+mod advice;
+mod alarms;
+mod arguments;
 mod cli;
 mod console;
+mod diff;
 mod failure;
+mod look;
 mod render;
+mod resolve;
 mod schema;
 mod spec_file;
+mod stack;
+mod status;
 mod verb;
+mod words;
 
 use std::process::ExitCode;
 
@@ -19,7 +28,7 @@ use crate::failure::Failure;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console { json: cli.json };
-    match run(&cli.verb, console) {
+    match run(&cli, console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             console.say(&failure.report());
@@ -28,11 +37,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(verb: &Verb, console: Console) -> Result<(), Failure> {
-    match verb {
+fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
+    match &cli.verb {
         Verb::Init(args) => verb::init::run(args, console),
         Verb::Validate(args) => verb::validate::run(args, console),
         Verb::Schema(_) => verb::schema::run(console),
         Verb::Completions(args) => verb::completions::run(args, console),
+        verb => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Failure::Runtime)?;
+            runtime.block_on(ask_aws(verb, &cli.stack, console))
+        }
+    }
+}
+
+/// Verbs that need the account.
+async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failure> {
+    match verb {
+        Verb::Apply(args) => verb::apply::run(args, stack, console).await,
+        Verb::Delete(args) => verb::delete::run(args, stack, console).await,
+        Verb::Status(args) => verb::status::run(args, stack, console).await,
+        Verb::Plan(args) => verb::plan::run(args, stack, console).await,
+        Verb::Explain(args) => verb::explain::run(args, stack, console).await,
+        Verb::Replay(args) => verb::replay::run(args, stack, console).await,
+        Verb::Pause(args) => verb::pause::run(args, stack, console).await,
+        Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
+        Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) => Ok(()),
     }
 }

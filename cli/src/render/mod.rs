@@ -1,5 +1,15 @@
 //! Data to text, as people read it: no calls, no clock, no colour. The text is kept in snapshots.
 
+pub(crate) mod changes;
 pub(crate) mod defaults;
+pub(crate) mod explain;
+#[cfg(test)]
+mod fixture;
+pub(crate) mod plan;
 pub(crate) mod problems;
+pub(crate) mod reason;
+pub(crate) mod replay;
+pub(crate) mod status;
+pub(crate) mod step;
 pub(crate) mod table;
+pub(crate) mod time;

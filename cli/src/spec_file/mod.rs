@@ -41,6 +41,13 @@ pub(crate) struct SpecFiles {
     pub(crate) bad: Vec<FileProblems>,
 }
 
+impl SpecFile {
+    /// A problem that the core or the account found, on its line.
+    pub(crate) fn locate(&self, problem: Problem) -> SpecProblem {
+        locate(problem, &self.marks)
+    }
+}
+
 /// One problem of a spec file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct SpecProblem {

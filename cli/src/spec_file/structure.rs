@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::SpecProblem;
 use super::yaml::{Document, element, field};
+use crate::words::{listed, nearest};
 
 /// Words of JSON Schema that the walk understands, or may pass over: the ranges and patterns of text are judged by the
 /// check of the spec itself, which says more.
@@ -408,21 +409,6 @@ fn about(description: &str) -> String {
         .next()
         .map(|letter| letter.to_lowercase().chain(letters).collect())
         .unwrap_or_default()
-}
-
-/// The word that was probably meant.
-fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    /// Below this similarity a guess confuses more than it helps.
-    const SIMILAR: f64 = 0.8;
-    let scored = known.iter().map(|known| (strsim::jaro_winkler(word, known), *known));
-    scored
-        .filter(|(score, _)| *score >= SIMILAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
-}
-
-fn listed(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

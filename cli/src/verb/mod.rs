@@ -1,6 +1,13 @@
 //! The verbs, one per file: each has its arguments and one `run`.
 
+pub(crate) mod apply;
 pub(crate) mod completions;
+pub(crate) mod delete;
+pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod pause;
+pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod validate;

@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 
+use ghostnet_core::id::FleetId;
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::spec::defaults::defaults;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::render;
+use crate::render::defaults::DefaultRow;
 use crate::render::problems::FileProblems;
-use crate::spec_file::{self, SpecFile, SpecFiles};
+use crate::spec_file::{self, SpecFile, SpecFiles, SpecProblem};
+use crate::{advice, render};
 
 /// Check fleet specs, without AWS
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   ghostnet validate web.yaml
   ghostnet validate fleets/*.yaml
-  ghostnet validate --show-defaults web.yaml   # what holds where the spec is silent, and why")]
+  ghostnet validate --show-defaults web.yaml   # what holds where the spec is silent, and why
+
+With --json: {files: [{file, valid, fleet, problems: [{line, column, path, message, hint}], notes}]}.")]
 pub(crate) struct Args {
     /// Fleet specs
     #[arg(value_name = "FILE", required_unless_present = "show_defaults")]
@@ -44,6 +48,9 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
 fn answer_people(args: &Args, good: &[SpecFile], console: Console) -> Result<(), Failure> {
     for file in good {
         console.data(&summary(&file.name, &file.spec))?;
+        advice::notes(&file.spec)
+            .iter()
+            .for_each(|note| console.say(&format!("note: {note}")));
         if args.show_defaults {
             console.data(&render::defaults::text(
                 &render::defaults::rows(defaults(), Some(&file.marks)),
@@ -67,17 +74,42 @@ fn summary(file: &str, spec: &FleetSpec) -> String {
     )
 }
 
-fn data(args: &Args, good: &[SpecFile], bad: &[FileProblems]) -> serde_json::Value {
-    let good_rows = good
-        .iter()
-        .map(|file| json!({ "file": file.name, "valid": true, "fleet": file.spec.id, "problems": [] }));
-    let bad_rows = bad
-        .iter()
-        .map(|bad| json!({ "file": bad.file, "valid": false, "fleet": null, "problems": bad.problems }));
-    let mut data = json!({ "files": good_rows.chain(bad_rows).collect::<Vec<_>>() });
-    if args.show_defaults {
-        let marks = good.first().map(|file| &file.marks);
-        data["defaults"] = json!(render::defaults::rows(defaults(), marks));
+/// The JSON form.
+#[derive(Serialize)]
+struct Validated<'a> {
+    files: Vec<ValidatedFile<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defaults: Option<Vec<DefaultRow>>,
+}
+
+#[derive(Serialize)]
+struct ValidatedFile<'a> {
+    file: &'a str,
+    valid: bool,
+    fleet: Option<&'a FleetId>,
+    problems: &'a [SpecProblem],
+    notes: Vec<String>,
+}
+
+fn data<'a>(args: &Args, good: &'a [SpecFile], bad: &'a [FileProblems]) -> Validated<'a> {
+    let good_files = good.iter().map(|file| ValidatedFile {
+        file: &file.name,
+        valid: true,
+        fleet: Some(&file.spec.id),
+        problems: &[],
+        notes: advice::notes(&file.spec),
+    });
+    let bad_files = bad.iter().map(|bad| ValidatedFile {
+        file: &bad.file,
+        valid: false,
+        fleet: None,
+        problems: &bad.problems,
+        notes: Vec::new(),
+    });
+    let marks = good.first().map(|file| &file.marks);
+    let defaults = args.show_defaults.then(|| render::defaults::rows(defaults(), marks));
+    Validated {
+        files: good_files.chain(bad_files).collect(),
+        defaults,
     }
-    data
 }

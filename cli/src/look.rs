@@ -1,0 +1,46 @@
+//! One look at a fleet through the engine, without committing or acting.
+
+use ghostnet_core::id::{BuildId, FleetId};
+use ghostnet_core::signal::Signal;
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::invocation::{Invocation, Preview, ReconcileError};
+use ghostnet_engine::port::Clock;
+use ghostnet_engine::reconcile::preview;
+
+use crate::failure::Failure;
+use crate::stack::Session;
+
+/// A look ends when its calls end; nothing waits for this long.
+const LOOK_MAX: Seconds = Seconds::minutes(5);
+
+/// What would be decided for a fleet now.
+///
+/// # Errors
+/// There is no such fleet, or something stands in the way of a decision.
+pub(crate) async fn look(session: &Session, fleet: &FleetId) -> Result<Preview, Failure> {
+    let invocation = Invocation {
+        installation: session.aws.installation().clone(),
+        region: session.aws.home().clone(),
+        function: "cli",
+        request_id: "cli".to_owned(),
+        build: build(),
+        deadline: LOOK_MAX.after(session.aws.now()),
+    };
+    let signal = Signal::Evaluate {
+        fleet: fleet.clone(),
+        by: "ghostnet".to_owned(),
+    };
+    match preview(&session.aws, &invocation, fleet, &signal).await {
+        Ok(preview) => Ok(preview),
+        Err(ReconcileError::NoSuchFleet) => Err(session.no_fleet(fleet).await),
+        Err(source) => Err(Failure::Undecided {
+            fleet: fleet.clone(),
+            source,
+        }),
+    }
+}
+
+/// The code that runs here.
+pub(crate) fn build() -> BuildId {
+    BuildId::new(env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,191 @@
+//! Decisions on record: one line each, or one in full.
+
+use ghostnet_core::decide::PoolDecision;
+use ghostnet_core::id::{FleetId, PoolId, StepId};
+use ghostnet_core::plan::StepOutcome;
+use ghostnet_core::record::DecisionRecord;
+use ghostnet_core::signal::Signal;
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+use super::table::{self, Side};
+use super::{plan, reason, step, time};
+
+/// One line per decision, the newest first.
+pub(crate) fn list(fleet: &FleetId, records: &[DecisionRecord], now: Timestamp) -> String {
+    let Some(newest) = records.first() else {
+        return "no decision in this time".to_owned();
+    };
+    let rows = records.iter().map(|record| {
+        vec![
+            time::clock(record.at, now),
+            changes(record),
+            cause(record),
+            took(record),
+            summary(record),
+        ]
+    });
+    let at = newest.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let next = format!(
+        "times are UTC; `ghostnet explain {fleet} --at {at} --full` shows inputs, `ghostnet replay {}` decides it again",
+        newest.id
+    );
+    format!("{}\n{next}", table::aligned(&[Side::Left; 5], rows))
+}
+
+/// One decision with its evidence and the outcome of each step.
+pub(crate) fn full(record: &DecisionRecord) -> String {
+    let mut rows = vec![
+        vec!["decision".to_owned(), record.id.to_string()],
+        vec!["decided".to_owned(), decided(record)],
+        vec!["woken by".to_owned(), format!("{}: {}", record.function, woken_by(&record.signal))],
+        vec![
+            "state".to_owned(),
+            format!("generation {}, build {}", record.generation, record.build),
+        ],
+    ];
+    rows.extend(plan::labelled(
+        "refused",
+        record
+            .violations
+            .iter()
+            .map(|broken| format!("{}: {}", broken.invariant, broken.detail))
+            .collect(),
+    ));
+    let mut parts = vec![table::aligned(&[Side::Left, Side::Left], rows)];
+    for (id, pool) in &record.pools {
+        let mut rows = plan::evidence(pool);
+        let steps = record.plan.steps.iter().filter(|step| step.pool == *id);
+        rows.extend(plan::labelled(
+            "steps",
+            steps.map(|step| step::done(step, outcome(record, &step.id))).collect(),
+        ));
+        parts.push(format!(
+            "{}\n\n{}",
+            plan::headline(id, pool),
+            table::aligned(&[Side::Left, Side::Left], rows)
+        ));
+    }
+    parts.join("\n\n")
+}
+
+/// Why, in one line.
+pub(crate) fn reason(record: &DecisionRecord) -> String {
+    match record.violations.first() {
+        Some(broken) => format!("refused by audit, {}: {}", broken.invariant, broken.detail),
+        None => decisive(record).map(|(_, pool)| reason::summary(pool)).unwrap_or_default(),
+    }
+}
+
+/// What was done and why, in one line.
+pub(crate) fn summary(record: &DecisionRecord) -> String {
+    let why = reason(record);
+    let done: Vec<String> = record
+        .plan
+        .steps
+        .iter()
+        .map(|step| step::done(step, outcome(record, &step.id)))
+        .collect();
+    let findings = record.pools.values().flat_map(|pool| &pool.findings).map(ToString::to_string);
+    let told: Vec<String> = done.into_iter().chain(findings).collect();
+    if told.is_empty() {
+        why
+    } else {
+        format!("{}; {why}", told.join("; "))
+    }
+}
+
+/// The pool that changed most recently in the order of the spec, else the first: its reason stands for the decision.
+fn decisive(record: &DecisionRecord) -> Option<(&PoolId, &PoolDecision)> {
+    record
+        .pools
+        .iter()
+        .find(|(_, pool)| pool.before != pool.after)
+        .or_else(|| record.pools.iter().next())
+}
+
+/// Whether anything was decided but to hold.
+pub(crate) fn is_act(record: &DecisionRecord) -> bool {
+    !record.plan.steps.is_empty() || record.pools.values().any(|pool| pool.before != pool.after)
+}
+
+/// `blue 11 -> 12, green 6`.
+pub(crate) fn changes(record: &DecisionRecord) -> String {
+    record
+        .pools
+        .iter()
+        .map(|(id, pool)| reason::change(id, pool))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn cause(record: &DecisionRecord) -> String {
+    match (record.violations.is_empty(), is_act(record), record.count) {
+        (false, ..) => "refused".to_owned(),
+        (true, true, _) => woken_by_short(record),
+        (true, false, 1) => "hold".to_owned(),
+        (true, false, count) => format!("hold x {count}"),
+    }
+}
+
+fn woken_by_short(record: &DecisionRecord) -> String {
+    match &record.signal {
+        Signal::AlarmChanged(change) => format!("alarm {}", change.alarm),
+        Signal::Interruption(notice) => format!("interruption {}", step::short(&notice.instance)),
+        _ => record.function.clone(),
+    }
+}
+
+fn woken_by(signal: &Signal) -> String {
+    match signal {
+        Signal::AlarmChanged(change) => format!("alarm {} changed at {}", change.alarm, change.at),
+        Signal::Tick => "the minute's schedule".to_owned(),
+        Signal::Interruption(notice) => format!("AWS takes {}, told at {}", notice.instance, notice.at),
+        Signal::InstanceChanged { instances, what, .. } => format!("{what}: {}", step::ids(instances)),
+        Signal::Evaluate { by, .. } => format!("asked by {by}"),
+        Signal::Ignored { reason } => reason.clone(),
+    }
+}
+
+/// From the decision to its last outcome.
+fn took(record: &DecisionRecord) -> String {
+    let last = record.outcomes.iter().map(|(_, recorded)| recorded.at).max();
+    last.map(|at| format!("{}.{} s", Seconds::between(record.at, at).0, tenths(record.at, at)))
+        .unwrap_or_default()
+}
+
+fn tenths(from: Timestamp, to: Timestamp) -> i32 {
+    to.duration_since(from).subsec_millis().max(0) / 100
+}
+
+fn decided(record: &DecisionRecord) -> String {
+    match record.count {
+        1 => record.at.to_string(),
+        count => format!("{} and {} times more until {}", record.at, count.saturating_sub(1), record.until),
+    }
+}
+
+fn outcome<'r>(record: &'r DecisionRecord, step: &StepId) -> Option<&'r StepOutcome> {
+    record
+        .outcomes
+        .iter()
+        .find(|(id, _)| id == step)
+        .map(|(_, recorded)| &recorded.outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn decisions_are_one_line_each_or_in_full() {
+        let records = fixture::records();
+        let Some(newest) = records.first() else {
+            panic!("there are records")
+        };
+        insta::assert_snapshot!("list", list(&newest.fleet, &records, fixture::at("13:30:00")));
+        insta::assert_snapshot!("full", records.iter().map(full).collect::<Vec<_>>().join("\n\n---\n\n"));
+        assert_eq!(list(&newest.fleet, &[], fixture::at("13:30:00")), "no decision in this time");
+    }
+}

@@ -1,0 +1,200 @@
+//! How fleets stand, for people.
+
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+use super::table::{self, Side};
+use super::time;
+use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary};
+
+/// One fleet.
+pub(crate) fn fleet(status: &FleetStatus, now: Timestamp) -> String {
+    let mut parts = vec![headline(status, now), pools(&status.pools)];
+    let about = about(status, now);
+    if !about.is_empty() {
+        parts.push(table::aligned(&[Side::Left, Side::Left, Side::Left], about));
+    }
+    parts.join("\n\n")
+}
+
+/// Many fleets, a line per pool.
+pub(crate) fn fleets(all: &[FleetStatus]) -> String {
+    if all.is_empty() {
+        return "no fleet is applied".to_owned();
+    }
+    let columns = [
+        ("fleet", Side::Left),
+        ("mode", Side::Left),
+        ("pool", Side::Left),
+        ("desired", Side::Right),
+        ("in service", Side::Right),
+        ("warming", Side::Right),
+        ("pending", Side::Right),
+        ("draining", Side::Right),
+        ("unhealthy", Side::Right),
+        ("last reason", Side::Left),
+    ];
+    let rows = all.iter().flat_map(|status| {
+        status.pools.iter().map(move |pool| {
+            let mut row = vec![status.fleet.to_string(), mode(status), pool.id.to_string()];
+            row.extend(counts(pool));
+            row.push(last(status).map(|record| record.summary.clone()).unwrap_or_default());
+            row
+        })
+    });
+    table::plain(&columns, rows)
+}
+
+fn headline(status: &FleetStatus, now: Timestamp) -> String {
+    let evaluated = match status.evaluated_at {
+        Some(at) => format!("evaluated {} ago", time::ago(at, now)),
+        None => "not evaluated yet".to_owned(),
+    };
+    format!(
+        "{} · {} · generation {} · {evaluated}",
+        status.fleet,
+        mode(status),
+        status.generation
+    )
+}
+
+fn mode(status: &FleetStatus) -> String {
+    match (status.retiring, &status.pause) {
+        (true, _) => "being deleted".to_owned(),
+        (false, Some(_)) => format!("{}, paused", status.mode),
+        (false, None) => status.mode.to_string(),
+    }
+}
+
+fn pools(pools: &[PoolStatus]) -> String {
+    let columns = [
+        ("pool", Side::Left),
+        ("role", Side::Left),
+        ("desired", Side::Right),
+        ("in service", Side::Right),
+        ("warming", Side::Right),
+        ("pending", Side::Right),
+        ("draining", Side::Right),
+        ("unhealthy", Side::Right),
+    ];
+    let rows = pools.iter().map(|pool| {
+        let mut row = vec![pool.id.to_string(), pool.role.to_string()];
+        row.extend(counts(pool));
+        row
+    });
+    table::plain(&columns, rows)
+}
+
+fn counts(pool: &PoolStatus) -> [String; 6] {
+    let pending = pool.pending.saturating_add(pool.in_flight);
+    [pool.desired, pool.in_service, pool.warming, pending, pool.draining, pool.unhealthy].map(|count| count.to_string())
+}
+
+fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
+    let row = |label: &str, at: String, text: String| vec![label.to_owned(), at, text];
+    let mut rows = Vec::new();
+    if let Some(pause) = &status.pause {
+        rows.push(row(
+            "paused",
+            format!("until {}", time::clock(pause.until, now)),
+            format!("{}, by {}", pause.reason, pause.by),
+        ));
+    }
+    rows.extend(
+        status
+            .last_act
+            .as_ref()
+            .map(|act| row("last act", time::clock(act.at, now), format!("{}: {}", act.change, act.summary))),
+    );
+    rows.extend(newer_hold(status).map(|hold| row("since then", time::clock(hold.at, now), held(hold, now))));
+    rows.extend(status.next_look.map(|at| row("next look", time::clock(at, now), String::new())));
+    for open in &status.open_steps {
+        let since = Seconds::between(open.committed_at, now);
+        rows.push(row(
+            "under way",
+            time::clock(open.committed_at, now),
+            format!("{}, for {since}", open.text),
+        ));
+    }
+    rows.extend(status.findings.iter().map(|finding| row("finding", String::new(), finding.clone())));
+    rows
+}
+
+/// The last hold, if nothing was done after it.
+fn newer_hold(status: &FleetStatus) -> Option<&RecordSummary> {
+    status
+        .last_hold
+        .as_ref()
+        .filter(|hold| status.last_act.as_ref().is_none_or(|act| hold.at > act.at))
+}
+
+fn held(hold: &RecordSummary, now: Timestamp) -> String {
+    let times = if hold.count > 1 {
+        format!(" x {}, last {}", hold.count, time::clock(hold.until, now))
+    } else {
+        String::new()
+    };
+    format!("{}: hold{times}: {}", hold.change, hold.summary)
+}
+
+fn last(status: &FleetStatus) -> Option<&RecordSummary> {
+    newer_hold(status).or(status.last_act.as_ref())
+}
+
+/// The instances of a fleet, for `status --instances`.
+pub(crate) fn instances(status: &FleetStatus) -> String {
+    let columns = [
+        ("instance", Side::Left),
+        ("pool", Side::Left),
+        ("phase", Side::Left),
+        ("zone", Side::Left),
+        ("type", Side::Left),
+    ];
+    let rows = status.pools.iter().flat_map(|pool| {
+        pool.instances.iter().map(move |instance| {
+            let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            vec![
+                instance.id.to_string(),
+                pool.id.to_string(),
+                phase(instance.phase).to_owned(),
+                text(instance.zone.as_ref().map(ToString::to_string)),
+                text(instance.instance_type.as_ref().map(ToString::to_string)),
+            ]
+        })
+    });
+    table::plain(&columns, rows)
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "pending",
+        Phase::Warming => "warming",
+        Phase::InService => "in service",
+        Phase::Unhealthy => "unhealthy",
+        Phase::Draining => "draining",
+        Phase::Stopped => "stopped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    use crate::status::status;
+
+    #[test]
+    fn a_fleet_stands_on_one_screen() {
+        let now = fixture::at("13:03:00");
+        let mut preview = fixture::preview();
+        let busy = status(&fixture::spec(), &preview, &fixture::records(), Some(fixture::at("13:02:46")));
+        insta::assert_snapshot!("fleet", fleet(&busy, now));
+        insta::assert_snapshot!("instances", instances(&busy));
+        insta::assert_json_snapshot!("json", busy);
+        preview.inputs.state.pause = Some(fixture::pause());
+        preview.inputs.state.open.clear();
+        let paused = status(&fixture::spec(), &preview, fixture::records().get(1..).unwrap_or_default(), None);
+        insta::assert_snapshot!("paused", fleet(&paused, now));
+        insta::assert_snapshot!("fleets", fleets(&[busy, paused]));
+        assert_eq!(fleets(&[]), "no fleet is applied");
+    }
+}

@@ -1,0 +1,87 @@
+//! Steps and what they gave, in words.
+
+use ghostnet_core::id::{InstanceId, TargetGroupArn};
+use ghostnet_core::plan::{Action, Step, StepOutcome};
+
+/// Longest list of instances that is written out.
+const LISTED_MAX: usize = 4;
+
+/// What a step would do.
+pub(crate) fn planned(step: &Step) -> String {
+    match &step.action {
+        Action::Launch(launch) => {
+            let kind = launch
+                .offering
+                .instance_type
+                .as_ref()
+                .map_or("the template's type", |kind| kind.as_str());
+            format!("launch {} x {kind} in {}", launch.count, launch.offering.zone)
+        }
+        Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
+        Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
+        Action::Terminate { instances } => format!("terminate {}", ids(instances)),
+    }
+}
+
+/// What a step did; without an outcome, that it is open.
+pub(crate) fn done(step: &Step, outcome: Option<&StepOutcome>) -> String {
+    let planned = planned(step);
+    match outcome {
+        None => format!("{planned}: open"),
+        Some(StepOutcome::Launched { instances }) => format!("launched {}{}", ids(instances), offering(step)),
+        Some(StepOutcome::Done) => past(&planned),
+        Some(StepOutcome::DoneExcept { failed }) => {
+            let failed = failed.iter().map(|(id, code)| format!("{} {code}", short(id)));
+            format!("{}, except {}", past(&planned), failed.collect::<Vec<_>>().join(", "))
+        }
+        Some(StepOutcome::NoCapacity { code }) => format!("{planned}: no capacity ({code})"),
+        Some(StepOutcome::Refused { code, message, .. }) => format!("{planned}: refused, {code}: {message}"),
+        Some(StepOutcome::NotSent) => format!("{planned}: not sent, the time was up"),
+    }
+}
+
+fn offering(step: &Step) -> String {
+    match &step.action {
+        Action::Launch(launch) => {
+            let kind = launch
+                .offering
+                .instance_type
+                .as_ref()
+                .map(|kind| format!("{kind}, "))
+                .unwrap_or_default();
+            format!(" ({kind}{})", launch.offering.zone)
+        }
+        _ => String::new(),
+    }
+}
+
+/// `register x` as `registered x`.
+fn past(planned: &str) -> String {
+    let (verb, rest) = planned.split_once(' ').unwrap_or((planned, ""));
+    let ending = if verb.ends_with('e') { "d" } else { "ed" };
+    format!("{verb}{ending} {rest}")
+}
+
+/// Instance ids, shortened, the first few of many.
+pub(crate) fn ids(instances: &[InstanceId]) -> String {
+    let shown = instances.iter().take(LISTED_MAX).map(short).collect::<Vec<_>>().join(", ");
+    match instances.len().checked_sub(LISTED_MAX) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+/// The beginning of an instance id; the whole ids are in `--json`.
+pub(crate) fn short(id: &InstanceId) -> String {
+    const SHOWN: usize = 6;
+    match id.as_str().get(..SHOWN) {
+        Some(start) if id.as_str().len() > SHOWN + 2 => format!("{start}…"),
+        _ => id.to_string(),
+    }
+}
+
+/// The name in a target group's ARN.
+pub(crate) fn group_name(group: &TargetGroupArn) -> &str {
+    let dimension = ghostnet_core::spec::metric::group_dimension(group);
+    dimension.split('/').nth(1).unwrap_or(dimension)
+}

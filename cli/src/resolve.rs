@@ -1,0 +1,312 @@
+//! What a spec names in the account, looked up before it is applied: zones of subnets, load balancers of target groups,
+//! launch templates. What does not exist is a problem of the spec, on its line; what is only unwise is a note.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_aws::ec2::TemplateFacts;
+use ghostnet_aws::elbv2::TargetGroupFacts;
+use ghostnet_core::id::{SubnetId, TargetGroupArn, Zone};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, Resolved, Template};
+
+use crate::failure::Failure;
+use crate::stack::Session;
+
+/// What the account says about a spec.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// To be stored beside the spec.
+    pub(crate) resolved: Resolved,
+    /// What does not exist or cannot work.
+    pub(crate) problems: Vec<Problem>,
+    /// What is only unwise.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Everything that a spec names, as the account has it.
+#[derive(Debug, Default)]
+struct Account {
+    zones: BTreeMap<SubnetId, Zone>,
+    groups: BTreeMap<TargetGroupArn, TargetGroupFacts>,
+    templates: BTreeMap<Template, Option<TemplateFacts>>,
+}
+
+/// Looks up what the spec names.
+///
+/// # Errors
+/// AWS does not answer.
+pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found, Failure> {
+    let account = look_up(session, spec).await?;
+    let mut found = Found::default();
+    for (n, pool) in spec.pools.iter().enumerate() {
+        judge_pool(&account, pool, &format!("pools[{n}]"), &mut found);
+    }
+    found.notes.extend(unreached_alarms(session, spec).await?);
+    found.resolved = Resolved {
+        zones: account.zones,
+        balancers: account
+            .groups
+            .into_iter()
+            .filter_map(|(group, facts)| Some((group, facts.balancer?)))
+            .collect(),
+    };
+    Ok(found)
+}
+
+async fn look_up(session: &Session, spec: &FleetSpec) -> Result<Account, Failure> {
+    let region = session.aws.home();
+    let subnets: BTreeSet<SubnetId> = spec.pools.iter().flat_map(|pool| pool.launch.subnets.iter().cloned()).collect();
+    let groups: BTreeSet<TargetGroupArn> = spec.pools.iter().flat_map(|pool| pool.target_groups.iter().cloned()).collect();
+    let templates: BTreeSet<&Template> = spec.pools.iter().map(|pool| &pool.launch.template).collect();
+    let subnets: Vec<_> = subnets.into_iter().collect();
+    let groups: Vec<_> = groups.into_iter().collect();
+    let mut account = Account {
+        zones: session
+            .aws
+            .zones(region, &subnets)
+            .await
+            .map_err(Failure::aws("subnets cannot be read"))?,
+        groups: session
+            .aws
+            .target_groups(region, &groups)
+            .await
+            .map_err(Failure::aws("target groups cannot be read"))?,
+        templates: BTreeMap::new(),
+    };
+    for template in templates {
+        let facts = session
+            .aws
+            .launch_template(region, template)
+            .await
+            .map_err(Failure::aws("launch templates cannot be read"))?;
+        account.templates.insert(template.clone(), facts);
+    }
+    Ok(account)
+}
+
+fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
+    let mut problem = |path: String, message: String, hint: &str| {
+        found.problems.push(Problem {
+            path,
+            message,
+            hint: Some(hint.to_owned()),
+        })
+    };
+    for (n, subnet) in pool.launch.subnets.iter().enumerate() {
+        if !account.zones.contains_key(subnet) {
+            problem(
+                format!("{at}.launch.subnets[{n}]"),
+                format!("subnet `{subnet}` does not exist here"),
+                "check the id, the region and the account",
+            );
+        }
+    }
+    let at_template = format!("{at}.launch.template");
+    let template = &pool.launch.template;
+    match account.templates.get(template).and_then(Option::as_ref) {
+        None => {
+            let message = format!(
+                "launch template `{}` has no version `{}` here",
+                template.key.as_str(),
+                template.version
+            );
+            problem(at_template, message, "check the name, the version, the region and the account");
+        }
+        Some(facts) if facts.has_network_interfaces => {
+            let hint = "put the security groups on the template itself, without network interfaces";
+            problem(
+                at_template,
+                "the launch template has network interfaces, so no subnet can be chosen at launch".to_owned(),
+                hint,
+            );
+        }
+        Some(facts) if facts.instance_type.is_none() && pool.launch.instance_types.is_empty() => {
+            let hint = "list `instance_types`, or set one in the template";
+            problem(
+                format!("{at}.launch.instance_types"),
+                "neither the spec nor the launch template names an instance type".to_owned(),
+                hint,
+            );
+        }
+        Some(_) => {}
+    }
+    for (n, group) in pool.target_groups.iter().enumerate() {
+        let path = format!("{at}.target_groups[{n}]");
+        match account.groups.get(group) {
+            None => problem(
+                path,
+                format!("target group `{group}` does not exist here"),
+                "check the ARN, the region and the account",
+            ),
+            Some(facts) if facts.target_type != "instance" => {
+                problem(
+                    path,
+                    format!("target group `{group}` takes targets of type `{}`", facts.target_type),
+                    "use one of type `instance`",
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    found.notes.extend(pool_notes(account, pool));
+}
+
+fn pool_notes(account: &Account, pool: &PoolSpec) -> Vec<String> {
+    let mut notes = Vec::new();
+    for group in &pool.target_groups {
+        if account.groups.get(group).is_some_and(|facts| facts.balancer.is_none()) {
+            notes.push(format!(
+                "target group `{group}` is used by no load balancer: its health is unknown and its metrics have no data"
+            ));
+        }
+    }
+    let template = account.templates.get(&pool.launch.template).and_then(Option::as_ref);
+    if template.is_some_and(|facts| facts.is_spot) {
+        notes.push(format!(
+            "the launch template of pool `{}` asks for spot capacity: drain within the two minutes of AWS's notice",
+            pool.id
+        ));
+    }
+    let zones: BTreeSet<&Zone> = pool.launch.subnets.iter().filter_map(|subnet| account.zones.get(subnet)).collect();
+    if zones.len() == 1 {
+        notes.push(format!(
+            "all subnets of pool `{}` are in one zone: it does not survive the loss of it",
+            pool.id
+        ));
+    }
+    notes
+}
+
+/// Alarms of the user's own that would wake nobody.
+async fn unreached_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<String>, Failure> {
+    let names: Vec<_> = spec.alarms.iter().map(|alarm| alarm_name(alarm)).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed = session
+        .aws
+        .alarms_named(session.aws.home(), &names)
+        .await
+        .map_err(Failure::aws("alarms cannot be read"))?;
+    let note = |name: &ghostnet_core::id::AlarmName| match listed.iter().find(|alarm| alarm.name == *name) {
+        None => Some(format!("alarm `{name}` does not exist here: it wakes nobody")),
+        Some(alarm) if session.stack.is_reached_by(name, &alarm.actions, alarm.actions_enabled) => None,
+        Some(_) => Some(format!(
+            "alarm `{name}` reaches no path to GhostNet: give it the action `{}`",
+            session.stack.alarm_topic
+        )),
+    };
+    Ok(names.iter().filter_map(note).collect())
+}
+
+/// The name in an alarm's ARN, or the name itself.
+fn alarm_name(alarm: &str) -> ghostnet_core::id::AlarmName {
+    ghostnet_core::id::AlarmName::new(alarm.split_once(":alarm:").map_or(alarm, |(_, name)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLEET: &str = include_str!("../../infra/fleets/small.yaml");
+
+    fn found(change: impl FnOnce(&mut Account)) -> Found {
+        let Ok(file) = crate::spec_file::read("", FLEET) else {
+            panic!("the example has no problems")
+        };
+        let Some(pool) = file.spec.pools.first() else {
+            panic!("the example has a pool")
+        };
+        let zone = |(n, subnet): (usize, &SubnetId)| (subnet.clone(), Zone::new(format!("eu-west-1{n}")));
+        let facts = TemplateFacts {
+            version: 1,
+            instance_type: Some(ghostnet_core::id::InstanceType::new("t3.micro")),
+            has_network_interfaces: false,
+            is_spot: false,
+        };
+        let group = TargetGroupFacts {
+            balancer: Some("app/web/1".to_owned()),
+            target_type: "instance".to_owned(),
+        };
+        let mut account = Account {
+            zones: pool.launch.subnets.iter().enumerate().map(zone).collect(),
+            groups: pool.target_groups.iter().map(|arn| (arn.clone(), group.clone())).collect(),
+            templates: [(pool.launch.template.clone(), Some(facts))].into(),
+        };
+        change(&mut account);
+        let mut found = Found::default();
+        judge_pool(&account, pool, "pools[0]", &mut found);
+        found
+    }
+
+    fn template(change: impl Fn(&mut TemplateFacts)) -> impl FnOnce(&mut Account) {
+        move |account| account.templates.values_mut().flatten().for_each(change)
+    }
+
+    #[test]
+    fn what_does_not_exist_or_cannot_work_is_a_problem_in_its_place() {
+        assert!(found(|_| ()).problems.is_empty() && found(|_| ()).notes.is_empty());
+        for (situation, path, found) in [
+            (
+                "no subnet",
+                "pools[0].launch.subnets[0]",
+                found(|account| drop(account.zones.pop_first())),
+            ),
+            (
+                "no template",
+                "pools[0].launch.template",
+                found(|account| account.templates.clear()),
+            ),
+            (
+                "no version",
+                "pools[0].launch.template",
+                found(|account| account.templates.values_mut().for_each(|facts| *facts = None)),
+            ),
+            (
+                "interfaces",
+                "pools[0].launch.template",
+                found(template(|facts| facts.has_network_interfaces = true)),
+            ),
+            (
+                "no type",
+                "pools[0].launch.instance_types",
+                found(template(|facts| facts.instance_type = None)),
+            ),
+            ("no group", "pools[0].target_groups[0]", found(|account| account.groups.clear())),
+            (
+                "an ip group",
+                "pools[0].target_groups[0]",
+                found(|account| account.groups.values_mut().for_each(|facts| facts.target_type = "ip".to_owned())),
+            ),
+        ] {
+            assert_eq!(
+                found.problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(),
+                [path],
+                "{situation}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_only_unwise_is_a_note() {
+        let one_zone = |account: &mut Account| account.zones.values_mut().for_each(|zone| *zone = Zone::new("eu-west-1a"));
+        for (situation, found) in [
+            (
+                "no balancer",
+                found(|account| account.groups.values_mut().for_each(|facts| facts.balancer = None)),
+            ),
+            ("spot", found(template(|facts| facts.is_spot = true))),
+            ("one zone", found(one_zone)),
+        ] {
+            assert_eq!((found.problems.len(), found.notes.len()), (0, 1), "{situation}");
+        }
+    }
+
+    #[test]
+    fn alarms_are_listed_by_name_or_arn() {
+        assert_eq!(alarm_name("checkout-errors").as_str(), "checkout-errors");
+        assert_eq!(
+            alarm_name("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:checkout: errors").as_str(),
+            "checkout: errors"
+        );
+    }
+}

@@ -1,0 +1,284 @@
+//! How a fleet stands: what is wanted, what is there, what is under way, and what was decided last. Made from a fresh
+//! look and the records; the JSON form is stable.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::decide::PoolDecision;
+use ghostnet_core::id::{FleetId, Generation, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone};
+use ghostnet_core::observation::{Instance, InstanceState, TargetHealth};
+use ghostnet_core::plan::{Action, OpenStep};
+use ghostnet_core::record::{DecisionRecord, Inputs};
+use ghostnet_core::spec::{FleetMode, FleetSpec, PoolRole, PoolSpec};
+use ghostnet_core::state::{Member, Pause};
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::invocation::Preview;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::render::explain;
+
+/// One fleet.
+#[derive(Debug, Serialize)]
+pub(crate) struct FleetStatus {
+    /// The fleet.
+    pub(crate) fleet: FleetId,
+    /// What its owner allows.
+    pub(crate) mode: FleetMode,
+    /// Of the capacity state.
+    pub(crate) generation: Generation,
+    /// Of the stored spec.
+    pub(crate) spec_version: SpecVersion,
+    /// Whether it is being deleted.
+    pub(crate) retiring: bool,
+    /// When a function last evaluated it.
+    pub(crate) evaluated_at: Option<Timestamp>,
+    /// An operator's pause that is in force.
+    pub(crate) pause: Option<Pause>,
+    /// Per pool, in the order of the spec.
+    pub(crate) pools: Vec<PoolStatus>,
+    /// Committed steps without an outcome.
+    pub(crate) open_steps: Vec<OpenStepStatus>,
+    /// The last decision that did something.
+    pub(crate) last_act: Option<RecordSummary>,
+    /// The last decision that held.
+    pub(crate) last_hold: Option<RecordSummary>,
+    /// When something is due that no event announces.
+    pub(crate) next_look: Option<Timestamp>,
+    /// What else is worth telling.
+    pub(crate) findings: Vec<String>,
+}
+
+/// One pool.
+#[derive(Debug, Serialize)]
+pub(crate) struct PoolStatus {
+    /// The pool.
+    pub(crate) id: PoolId,
+    /// Whether it takes traffic.
+    pub(crate) role: PoolRole,
+    /// Fewest, by the spec.
+    pub(crate) min: u32,
+    /// Most, by the spec.
+    pub(crate) max: u32,
+    /// Wanted.
+    pub(crate) desired: u32,
+    /// Healthy, past the warm-up.
+    pub(crate) in_service: u32,
+    /// Running, still warming up.
+    pub(crate) warming: u32,
+    /// Launched, not running yet.
+    pub(crate) pending: u32,
+    /// Asked for, not seen yet.
+    pub(crate) in_flight: u32,
+    /// Leaving.
+    pub(crate) draining: u32,
+    /// Sick.
+    pub(crate) unhealthy: u32,
+    /// Each instance.
+    pub(crate) instances: Vec<InstanceStatus>,
+}
+
+/// One instance.
+#[derive(Debug, Serialize)]
+pub(crate) struct InstanceStatus {
+    /// The instance.
+    pub(crate) id: InstanceId,
+    /// Where it is in its life.
+    pub(crate) phase: Phase,
+    /// Its zone; none while EC2 does not list it.
+    pub(crate) zone: Option<Zone>,
+    /// Its type; none while EC2 does not list it.
+    #[serde(rename = "type")]
+    pub(crate) instance_type: Option<InstanceType>,
+}
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    /// Not running, or not listed, yet.
+    Pending,
+    /// Running, not healthy or not warm yet.
+    Warming,
+    /// Healthy and warm.
+    InService,
+    /// Was healthy, and is not any more.
+    Unhealthy,
+    /// Leaving.
+    Draining,
+    /// Stopped by somebody.
+    Stopped,
+}
+
+/// A step that was committed and has no outcome yet.
+#[derive(Debug, Serialize)]
+pub(crate) struct OpenStepStatus {
+    /// Its id.
+    pub(crate) id: StepId,
+    /// Its pool.
+    pub(crate) pool: PoolId,
+    /// `launch`, `register`, `deregister` or `terminate`.
+    pub(crate) action: &'static str,
+    /// In words.
+    pub(crate) text: String,
+    /// Since when.
+    pub(crate) committed_at: Timestamp,
+}
+
+/// A decision on record, in short.
+#[derive(Debug, Serialize)]
+pub(crate) struct RecordSummary {
+    /// Its id, for `ghostnet replay`.
+    pub(crate) id: PlanId,
+    /// When it was decided.
+    pub(crate) at: Timestamp,
+    /// When it was last decided again.
+    pub(crate) until: Timestamp,
+    /// How often.
+    pub(crate) count: u32,
+    /// By which function.
+    pub(crate) function: String,
+    /// Sizes before and after.
+    pub(crate) change: String,
+    /// What was done, and why.
+    pub(crate) summary: String,
+}
+
+/// The status from a fresh look and the latest records, newest first.
+pub(crate) fn status(spec: &FleetSpec, preview: &Preview, records: &[DecisionRecord], evaluated_at: Option<Timestamp>) -> FleetStatus {
+    let inputs = &preview.inputs;
+    let pools = spec
+        .pools
+        .iter()
+        .filter_map(|pool| Some(pool_status(pool, preview.decision.pools.get(&pool.id)?, preview)));
+    FleetStatus {
+        fleet: spec.id.clone(),
+        mode: spec.mode,
+        generation: inputs.state.generation,
+        spec_version: inputs.spec_version,
+        retiring: inputs.retiring,
+        evaluated_at,
+        pause: inputs.state.pause.clone().filter(|pause| pause.until > inputs.now),
+        pools: pools.collect(),
+        open_steps: inputs.state.open.iter().map(open_step).collect(),
+        last_act: records.iter().find(|record| explain::is_act(record)).map(record_summary),
+        last_hold: records.iter().find(|record| !explain::is_act(record)).map(record_summary),
+        next_look: preview.decision.look_again_at,
+        findings: preview
+            .decision
+            .pools
+            .values()
+            .flat_map(|pool| &pool.findings)
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+fn pool_status(pool: &PoolSpec, decided: &PoolDecision, preview: &Preview) -> PoolStatus {
+    let counts = decided.counts;
+    PoolStatus {
+        id: pool.id.clone(),
+        role: pool.role,
+        min: pool.capacity.min,
+        max: pool.capacity.max,
+        desired: decided.before,
+        in_service: counts.in_service,
+        warming: counts.warming.saturating_add(counts.warming_serving),
+        pending: counts.pending,
+        in_flight: counts.in_flight,
+        draining: counts.draining,
+        unhealthy: counts.unhealthy,
+        instances: instances(pool, preview),
+    }
+}
+
+fn instances(pool: &PoolSpec, preview: &Preview) -> Vec<InstanceStatus> {
+    let Preview { inputs, decision, .. } = preview;
+    let listed: BTreeMap<&InstanceId, &Instance> = inputs
+        .observation
+        .instances
+        .iter()
+        .flatten()
+        .map(|instance| (&instance.id, instance))
+        .collect();
+    let loaded = inputs.state.pools.get(&pool.id);
+    let members = decision.state.pools.get(&pool.id).map(|pool| &pool.members);
+    let status = |(id, member): (&InstanceId, &Member)| {
+        let instance = listed.get(id).copied();
+        // what this look would drain is not draining yet
+        let leaving = loaded
+            .and_then(|pool| pool.members.get(id))
+            .is_some_and(|member| member.drain.is_some() || member.terminating_since.is_some());
+        let phase = if leaving {
+            gone(member, instance)
+        } else {
+            phase(id, member, instance, pool, inputs)
+        }?;
+        let (zone, instance_type) = instance
+            .map(|instance| (instance.zone.clone(), instance.instance_type.clone()))
+            .unzip();
+        Some(InstanceStatus {
+            id: id.clone(),
+            phase,
+            zone,
+            instance_type,
+        })
+    };
+    members.into_iter().flatten().filter_map(status).collect()
+}
+
+/// A leaving instance; none once it is gone.
+fn gone(member: &Member, instance: Option<&Instance>) -> Option<Phase> {
+    let gone = member.gone || instance.is_some_and(|instance| instance.state.is_gone());
+    (!gone).then_some(Phase::Draining)
+}
+
+fn phase(id: &InstanceId, member: &Member, instance: Option<&Instance>, pool: &PoolSpec, inputs: &Inputs) -> Option<Phase> {
+    if member.gone {
+        return None;
+    }
+    let Some(instance) = instance else { return Some(Phase::Pending) };
+    match instance.state {
+        InstanceState::Pending => Some(Phase::Pending),
+        InstanceState::Stopping | InstanceState::Stopped => Some(Phase::Stopped),
+        InstanceState::ShuttingDown | InstanceState::Terminated => None,
+        InstanceState::Running => Some(running(id, member, instance, pool, inputs)),
+    }
+}
+
+fn running(id: &InstanceId, member: &Member, instance: &Instance, pool: &PoolSpec, inputs: &Inputs) -> Phase {
+    let is_healthy = |group: &TargetGroupArn| match inputs.observation.targets.get(group) {
+        Some(targets) => targets
+            .iter()
+            .any(|target| target.instance == *id && matches!(target.health, TargetHealth::Healthy | TargetHealth::Unchecked)),
+        // a group that could not be read says nothing against an instance that served
+        None => member.served_since.is_some(),
+    };
+    let warm = Seconds::between(instance.launched_at, inputs.now) >= pool.warmup;
+    match (pool.target_groups.iter().all(is_healthy), warm) {
+        (true, true) => Phase::InService,
+        (false, _) if member.served_since.is_some() && member.unready.is_some() => Phase::Unhealthy,
+        _ => Phase::Warming,
+    }
+}
+
+fn open_step(open: &OpenStep) -> OpenStepStatus {
+    OpenStepStatus {
+        id: open.step.id.clone(),
+        pool: open.step.pool.clone(),
+        action: Action::kind(&open.step.action),
+        text: crate::render::step::planned(&open.step),
+        committed_at: open.committed_at,
+    }
+}
+
+fn record_summary(record: &DecisionRecord) -> RecordSummary {
+    RecordSummary {
+        id: record.id.clone(),
+        at: record.at,
+        until: record.until,
+        count: record.count,
+        function: record.function.clone(),
+        change: explain::changes(record),
+        summary: explain::summary(record),
+    }
+}

@@ -1,0 +1,139 @@
+//! `ghostnet delete`: the end of a fleet, with its instances or without.
+
+use ghostnet_core::id::{AlarmName, FleetId, SpecVersion};
+use ghostnet_core::state::{CapacityState, StoredSpec};
+use ghostnet_engine::port::{Clock, CommitResult};
+use serde::Serialize;
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::stack::Session;
+
+/// Delete a fleet: drain its instances, or release them
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("how").required(true))]
+#[command(after_help = "Examples:
+  ghostnet delete web --drain     # drain and terminate every instance; run it again, when all are gone, to forget the fleet
+  ghostnet delete web --release   # forget the fleet at once; its instances keep running and serving
+
+With --json: {fleet, done, instances, alarms_removed}; done is `draining` or `forgotten`. Decisions stay on record until
+they expire.")]
+pub(crate) struct Args {
+    /// The fleet
+    fleet: FleetId,
+    /// Drain and terminate its instances
+    #[arg(long, group = "how")]
+    drain: bool,
+    /// Leave its instances as they are
+    #[arg(long, group = "how")]
+    release: bool,
+}
+
+/// What became of a fleet. The JSON form is stable.
+#[derive(Debug, Serialize)]
+struct Deleted {
+    fleet: FleetId,
+    done: Done,
+    /// Instances that are still counted: leaving with `drain`, left alone with `release`.
+    instances: usize,
+    alarms_removed: Vec<AlarmName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Done {
+    Draining,
+    Forgotten,
+}
+
+/// Deletes the fleet.
+///
+/// # Errors
+/// There is no such fleet, somebody applied it in between, or AWS refuses.
+pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
+    let session = Session::open(stack).await?;
+    let fleet = &args.fleet;
+    let unreadable = || Failure::aws(format!("fleet `{fleet}` cannot be read"));
+    let Some(stored) = session.aws.get_spec(fleet).await.map_err(unreadable())? else {
+        return Err(session.no_fleet(fleet).await);
+    };
+    let state = session.aws.get_state(fleet).await.map_err(unreadable())?;
+    let done = if args.drain && !is_drained(&stored, state.as_ref()) {
+        retire(&session, fleet).await?;
+        Done::Draining
+    } else {
+        forget(&session, fleet, stored.version).await?;
+        Done::Forgotten
+    };
+    let alarms_removed = remove_alarms(&session, fleet).await?;
+    let deleted = Deleted {
+        fleet: fleet.clone(),
+        done,
+        instances: instances(state.as_ref()),
+        alarms_removed,
+    };
+    console.answer(&text(&deleted, args.drain), &deleted)
+}
+
+fn instances(state: Option<&CapacityState>) -> usize {
+    state.map_or(0, |state| state.pools.values().map(|pool| pool.members.len()).sum())
+}
+
+/// Whether a retiring fleet has nothing left.
+fn is_drained(stored: &StoredSpec, state: Option<&CapacityState>) -> bool {
+    stored.retiring && instances(state) == 0 && state.is_none_or(|state| state.open.is_empty())
+}
+
+async fn retire(session: &Session, fleet: &FleetId) -> Result<(), Failure> {
+    let by = session.caller().await;
+    let retired = session.aws.retire(fleet, &by, session.aws.now()).await;
+    match retired.map_err(Failure::aws(format!("fleet `{fleet}` cannot be marked for deletion")))? {
+        Some(_) => Ok(()),
+        None => Err(session.no_fleet(fleet).await),
+    }
+}
+
+async fn forget(session: &Session, fleet: &FleetId, version: SpecVersion) -> Result<(), Failure> {
+    match session
+        .aws
+        .delete_fleet(fleet, version)
+        .await
+        .map_err(Failure::aws(format!("fleet `{fleet}` cannot be deleted")))?
+    {
+        CommitResult::Committed => Ok(()),
+        CommitResult::Conflict => Err(Failure::Raced(fleet.clone())),
+    }
+}
+
+/// Nothing needs to grow any more.
+async fn remove_alarms(session: &Session, fleet: &FleetId) -> Result<Vec<AlarmName>, Failure> {
+    let region = session.aws.home();
+    let listed = session
+        .aws
+        .fleet_alarms(region, fleet)
+        .await
+        .map_err(Failure::aws(format!("the alarms of fleet `{fleet}` cannot be read")))?;
+    let names: Vec<AlarmName> = listed.into_iter().map(|alarm| alarm.name).collect();
+    session
+        .aws
+        .delete_alarms(region, &names)
+        .await
+        .map_err(Failure::aws(format!("the alarms of fleet `{fleet}` cannot be removed")))?;
+    Ok(names)
+}
+
+fn text(deleted: &Deleted, drain: bool) -> String {
+    let Deleted { fleet, instances, .. } = deleted;
+    let counted = if *instances == 1 {
+        "1 instance".to_owned()
+    } else {
+        format!("{instances} instances")
+    };
+    match (deleted.done, drain) {
+        (Done::Draining, _) => format!(
+            "{fleet}: draining {counted}\nhint: `ghostnet status {fleet} --watch` shows it empty; then run `ghostnet delete {fleet} --drain` again to forget it"
+        ),
+        (Done::Forgotten, true) => format!("{fleet}: forgotten, nothing is left of it but its decisions"),
+        (Done::Forgotten, false) => format!("{fleet}: forgotten, {counted} left as they are"),
+    }
+}
