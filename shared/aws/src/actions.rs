@@ -72,7 +72,10 @@ pub const OPERATOR: &[Call] = &[
     call("get_spec", &["dynamodb:BatchGetItem"]),
     call("get_state", &["dynamodb:BatchGetItem"]),
     call("get_traffic", &["dynamodb:BatchGetItem"]),
-    call("set_pause", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+    call(
+        "set_pause",
+        &["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:UpdateItem"],
+    ),
     call(
         "retire",
         &[

@@ -1,6 +1,7 @@
 //! What the command line writes: specs, pauses, and the end of a fleet. Every write is conditional on what was read, and
 //! bumps the generation, so that a commit under way in a function is refused.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use ghostnet_core::id::{FleetId, InstallationId, SpecVersion, digest};
 use ghostnet_core::state::{CapacityState, Pause, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use super::item;
 use super::table::{Item, Key, attribute, number, text, text_of};
-use super::write::{Transacted, Write, Written, is_refused};
+use super::write::{Transacted, Write, is_refused};
 use crate::Aws;
 use crate::error::own;
 
@@ -19,7 +20,6 @@ const WRITER: &str = "operator";
 const ATTEMPTS_MAX: u32 = 5;
 
 const CALL: &str = "dynamodb:TransactWriteItems";
-const PAUSE: &str = "dynamodb:UpdateItem";
 
 /// A spec to be stored.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Aws {
     /// # Errors
     /// DynamoDB refuses or does not answer, or functions commit all the time.
     pub async fn put_spec(&self, write: &SpecWrite<'_>) -> Result<CommitResult, PortError> {
-        let alarms = aws_sdk_dynamodb::types::AttributeValue::L(write.alarms.iter().map(text).collect());
+        let alarms = AttributeValue::L(write.alarms.iter().map(text).collect());
         let entry = Write::update(
             Key::entry(write.fleet),
             "SET #schema = :schema, #spec_version = :version, #alarms = :alarms",
@@ -92,19 +92,32 @@ impl Aws {
     /// outcomes unmerged.
     ///
     /// # Errors
-    /// DynamoDB refuses or does not answer, or functions commit all the time.
+    /// There is no such fleet, DynamoDB refuses or does not answer, or functions commit all the time.
     pub async fn set_pause(&self, fleet: &FleetId, pause: Option<&Pause>, fresh: &CapacityState) -> Result<CapacityState, PortError> {
         let key = Key::capacity(fleet);
         for _ in 0..ATTEMPTS_MAX {
-            let read = self.get(&key).await?.map(|stored| item::capacity(PAUSE, &stored)).transpose()?;
+            let read = self.get(&key).await?.map(|stored| item::capacity(CALL, &stored)).transpose()?;
             let base = read.as_ref().unwrap_or(fresh);
             let state = CapacityState {
                 pause: pause.cloned(),
                 generation: base.generation.next(),
                 ..base.clone()
             };
-            if self.write(&pause_write(key.clone(), read.as_ref(), &state)?).await? == Written::Done {
-                return Ok(state);
+            let exists = Write::check(Key::spec(fleet)).when("attribute_exists(#pk)");
+            match self
+                .transact(vec![pause_write(key.clone(), read.as_ref(), &state)?, exists], None)
+                .await?
+            {
+                Transacted::Done => return Ok(state),
+                Transacted::Cancelled(reasons) if reasons.get(1).is_some_and(is_refused) => {
+                    return Err(own(
+                        CALL,
+                        ErrorClass::NotFound,
+                        "NoSuchFleet",
+                        &format!("there is no fleet `{fleet}`"),
+                    ));
+                }
+                Transacted::Cancelled(_) | Transacted::TokenUsed => {}
             }
         }
         Err(contended())
@@ -230,9 +243,9 @@ fn pause_write(key: Key, read: Option<&CapacityState>, state: &CapacityState) ->
             .value(":read", number(read.generation)),
         None => Write::update(key, format!("{set}, #outcomes = :none"))
             .when("attribute_not_exists(#pk)")
-            .value(":none", aws_sdk_dynamodb::types::AttributeValue::M(Item::new())),
+            .value(":none", AttributeValue::M(Item::new())),
     };
-    let text_of_state = item::state_text(PAUSE, state)?;
+    let text_of_state = item::state_text(CALL, state)?;
     let write = write
         .value(":schema", number(SCHEMA))
         .value(":generation", number(state.generation));

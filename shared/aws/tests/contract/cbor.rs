@@ -3,7 +3,7 @@
 use serde_json::{Map, Number, Value, json};
 
 /// A value as CBOR.
-pub fn encode(value: &Value) -> Vec<u8> {
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     write(value, &mut out);
     out
@@ -59,7 +59,7 @@ fn head(major: u8, length: usize, out: &mut Vec<u8>) {
 }
 
 /// CBOR as a value; what cannot be read is null.
-pub fn decode(bytes: &[u8]) -> Value {
+pub(crate) fn decode(bytes: &[u8]) -> Value {
     Reader(bytes).value().unwrap_or_default()
 }
 

@@ -27,7 +27,7 @@ fn stat(name: &str, statistic: &str) -> Stat {
     }
 }
 
-pub fn plain() -> MetricQuery {
+pub(crate) fn plain() -> MetricQuery {
     MetricQuery {
         shape: QueryShape::Stat(stat("RequestCountPerTarget", "Sum")),
         points: 2,
@@ -44,7 +44,7 @@ fn expression(text: &str) -> MetricQuery {
     MetricQuery { shape, points: 2 }
 }
 
-pub fn results(values: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Reply {
+pub(crate) fn results(values: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Reply {
     let result = |(id, points): &(&str, &[(i64, f64)])| {
         let times: Vec<_> = points.iter().map(|(n, _)| json!({ "time": minute(*n).as_second() })).collect();
         let values: Vec<_> = points.iter().map(|(_, value)| json!(value)).collect();
@@ -165,7 +165,7 @@ fn a_call_that_fails_as_a_whole_is_an_error() {
     assert_eq!(error.map(|error| error.class), Some(ErrorClass::Transient));
 }
 
-pub fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Reply {
+pub(crate) fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Reply {
     let alarm = |(name, state): &(&str, &str)| json!({ "AlarmName": name, "AlarmArn": format!("arn:{name}"), "StateValue": state });
     let [metric, composite] = [metric, composite].map(|alarms| alarms.iter().map(alarm).collect::<Vec<_>>());
     Reply::cbor(&json!({ "MetricAlarms": metric, "CompositeAlarms": composite }))
@@ -214,7 +214,7 @@ fn values_are_published_in_our_namespace() {
     assert_eq!(sent.body["MetricData"][0]["Value"].as_f64(), Some(42.0));
 }
 
-pub fn definition(shape: QueryShape) -> AlarmDefinition {
+pub(crate) fn definition(shape: QueryShape) -> AlarmDefinition {
     AlarmDefinition {
         name: AlarmName::new("ghostnet/web/blue/requests/out"),
         description: "more than 1,000 requests per target".to_owned(),

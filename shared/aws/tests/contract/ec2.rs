@@ -11,11 +11,11 @@ use ghostnet_engine::port::Compute;
 
 use crate::wire::{Reply, Sent, Wire, run};
 
-pub fn region() -> Region {
+pub(crate) fn region() -> Region {
     Region::new("eu-west-1")
 }
 
-pub fn launch(count: u32) -> Launch {
+pub(crate) fn launch(count: u32) -> Launch {
     Launch {
         count,
         template: Template {
@@ -36,7 +36,7 @@ pub fn launch(count: u32) -> Launch {
     }
 }
 
-pub fn launched(ids: &[&str]) -> Reply {
+pub(crate) fn launched(ids: &[&str]) -> Reply {
     let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
     Reply::xml(format!(
         "<RunInstancesResponse><instancesSet>{items}</instancesSet></RunInstancesResponse>"
@@ -62,14 +62,14 @@ fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> Stri
     format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
 }
 
-pub fn page(instances: &str, next: Option<&str>) -> Reply {
+pub(crate) fn page(instances: &str, next: Option<&str>) -> Reply {
     let next = next.map(|token| format!("<nextToken>{token}</nextToken>")).unwrap_or_default();
     Reply::xml(format!(
         "<DescribeInstancesResponse><reservationSet>{instances}</reservationSet>{next}</DescribeInstancesResponse>"
     ))
 }
 
-pub fn terminated() -> Reply {
+pub(crate) fn terminated() -> Reply {
     Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")
 }
 

@@ -10,11 +10,11 @@ use ghostnet_engine::port::LoadBalancer;
 use crate::ec2::region;
 use crate::wire::{Reply, Wire, run};
 
-pub fn group() -> TargetGroupArn {
+pub(crate) fn group() -> TargetGroupArn {
     TargetGroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1")
 }
 
-pub fn health(targets: &[(&str, &str, &str)]) -> Reply {
+pub(crate) fn health(targets: &[(&str, &str, &str)]) -> Reply {
     let member = |(id, state, reason): &(&str, &str, &str)| {
         let reason = if reason.is_empty() {
             String::new()
@@ -30,7 +30,7 @@ pub fn health(targets: &[(&str, &str, &str)]) -> Reply {
     Reply::xml(format!("<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"))
 }
 
-pub fn done(operation: &str) -> Reply {
+pub(crate) fn done(operation: &str) -> Reply {
     Reply::xml(format!("<{operation}Response><{operation}Result/></{operation}Response>"))
 }
 

@@ -3,6 +3,7 @@
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_core::id::{Generation, SpecVersion};
 use ghostnet_core::state::{Pause, StoredSpec};
+use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::CommitResult;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ fn cancelled(codes: &[&str]) -> Reply {
     Reply::json_error("TransactionCanceledException", json!({ "CancellationReasons": reasons }))
 }
 
-fn put(wire: &Wire, read: Option<u64>) -> Result<CommitResult, ghostnet_engine::error::PortError> {
+fn put(wire: &Wire, read: Option<u64>) -> Result<CommitResult, PortError> {
     let spec = spec(read.map_or(1, |version| version + 1));
     let alarms = ["checkout-errors".to_owned()];
     let write = SpecWrite {
@@ -102,6 +103,14 @@ fn pause() -> Pause {
     }
 }
 
+/// What the last transaction does to the state.
+fn update_of(wire: &Wire) -> Value {
+    items(wire.sent().last())
+        .first()
+        .map(|item| item["Update"].clone())
+        .unwrap_or_default()
+}
+
 #[test]
 fn a_pause_is_a_new_generation_of_the_state_that_was_read() {
     let wire = Wire::script([capacity(), empty()]);
@@ -110,27 +119,28 @@ fn a_pause_is_a_new_generation_of_the_state_that_was_read() {
         written.map(|state| (state.generation, state.pause)),
         Ok((Generation(10), Some(pause())))
     );
-    let sent = wire.sent();
-    let update = sent.last().map(|sent| sent.body.clone()).unwrap_or_default();
-    assert_eq!(update["ConditionExpression"], json!("#generation = :read"));
-    assert_eq!(update["ExpressionAttributeValues"][":read"], json!({ "N": "9" }));
+    assert_eq!(update_of(&wire)["ConditionExpression"], json!("#generation = :read"));
+    assert_eq!(update_of(&wire)["ExpressionAttributeValues"][":read"], json!({ "N": "9" }));
 }
 
 #[test]
 fn a_pause_that_loses_reads_again_and_a_fresh_fleet_can_be_paused() {
-    let refused = || Reply::json_error("ConditionalCheckFailedException", json!({}));
     let newer = Reply::json(&json!({ "Item": capacity_item("web", 12, &state(12), &[]) }));
-    let wire = Wire::script([capacity(), refused(), newer, empty()]);
+    let wire = Wire::script([capacity(), cancelled(&["ConditionalCheckFailed", "None"]), newer, empty()]);
     let written = run(wire.aws().set_pause(&fleet(), None, &state(0)));
     assert_eq!(written.map(|state| (state.generation, state.pause)), Ok((Generation(13), None)));
 
     let wire = Wire::script([empty(), empty()]);
     let written = run(wire.aws().set_pause(&fleet(), Some(&pause()), &state(0)));
     assert_eq!(written.map(|state| state.generation), Ok(Generation(1)));
-    assert_eq!(
-        wire.sent().last().map(|sent| sent.text("ConditionExpression").to_owned()),
-        Some("attribute_not_exists(#pk)".to_owned())
-    );
+    assert_eq!(update_of(&wire)["ConditionExpression"], json!("attribute_not_exists(#pk)"));
+}
+
+#[test]
+fn a_fleet_that_was_deleted_cannot_be_paused() {
+    let wire = Wire::script([empty(), cancelled(&["None", "ConditionalCheckFailed"])]);
+    let error = run(wire.aws().set_pause(&fleet(), Some(&pause()), &state(0))).err();
+    assert_eq!(error.map(|error| error.class), Some(ErrorClass::NotFound));
 }
 
 #[test]

@@ -13,11 +13,11 @@ use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub fn fleet() -> FleetId {
+pub(crate) fn fleet() -> FleetId {
     name("web")
 }
 
-pub fn pool() -> PoolId {
+pub(crate) fn pool() -> PoolId {
     name("blue")
 }
 
@@ -26,34 +26,34 @@ fn name<T: std::str::FromStr<Err = impl std::fmt::Display>>(text: &str) -> T {
 }
 
 /// Minutes after noon of a day in 2026.
-pub fn minute(n: i64) -> Timestamp {
+pub(crate) fn minute(n: i64) -> Timestamp {
     Timestamp::from_second(1_795_003_200 + n * 60).unwrap_or_default()
 }
 
-pub fn plan_id(n: i64) -> PlanId {
+pub(crate) fn plan_id(n: i64) -> PlanId {
     PlanId::new(format!("{:.3}-abc", minute(n)))
 }
 
-pub fn step(n: i64, number: u16) -> StepId {
+pub(crate) fn step(n: i64, number: u16) -> StepId {
     StepId {
         plan: plan_id(n),
         number: StepNumber(number),
     }
 }
 
-pub fn done(n: i64) -> RecordedOutcome {
+pub(crate) fn done(n: i64) -> RecordedOutcome {
     RecordedOutcome {
         outcome: StepOutcome::Done,
         at: minute(n),
     }
 }
 
-pub fn raw_spec() -> RawFleetSpec {
+pub(crate) fn raw_spec() -> RawFleetSpec {
     let pool = json!({ "id": "blue", "launch": { "template": { "name": "web", "version": "3" }, "subnets": ["subnet-a"] } });
     serde_json::from_value(json!({ "fleet": "web", "pools": [pool] })).unwrap_or_else(|error| panic!("{error}"))
 }
 
-pub fn spec(version: u64) -> StoredSpec {
+pub(crate) fn spec(version: u64) -> StoredSpec {
     StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(version),
@@ -65,7 +65,7 @@ pub fn spec(version: u64) -> StoredSpec {
     }
 }
 
-pub fn state(generation: u64) -> CapacityState {
+pub(crate) fn state(generation: u64) -> CapacityState {
     CapacityState {
         schema: SCHEMA,
         generation: Generation(generation),
@@ -77,7 +77,7 @@ pub fn state(generation: u64) -> CapacityState {
     }
 }
 
-pub fn traffic() -> TrafficState {
+pub(crate) fn traffic() -> TrafficState {
     TrafficState {
         schema: SCHEMA,
         epoch: Epoch(0),
@@ -86,7 +86,7 @@ pub fn traffic() -> TrafficState {
     }
 }
 
-pub fn inputs() -> Inputs {
+pub(crate) fn inputs() -> Inputs {
     Inputs {
         installation: InstallationId::new("inst"),
         spec_version: SpecVersion(3),
@@ -103,7 +103,7 @@ pub fn inputs() -> Inputs {
     }
 }
 
-pub fn record(n: i64) -> DecisionRecord {
+pub(crate) fn record(n: i64) -> DecisionRecord {
     DecisionRecord {
         schema: SCHEMA,
         id: plan_id(n),
@@ -128,7 +128,7 @@ pub fn record(n: i64) -> DecisionRecord {
     }
 }
 
-pub fn commit() -> Commit {
+pub(crate) fn commit() -> Commit {
     Commit {
         fleet: fleet(),
         read_generation: Some(Generation(4)),
@@ -142,7 +142,7 @@ pub fn commit() -> Commit {
 }
 
 /// The item of a spec, in DynamoDB's JSON.
-pub fn spec_item(fleet: &str, version: u64) -> Value {
+pub(crate) fn spec_item(fleet: &str, version: u64) -> Value {
     json!({
         "pk": { "S": format!("FLEET#{fleet}") }, "sk": { "S": "SPEC" },
         "schema": { "N": "1" }, "version": { "N": version.to_string() }, "body": { "S": text(&spec(version)) },
@@ -150,7 +150,7 @@ pub fn spec_item(fleet: &str, version: u64) -> Value {
 }
 
 /// The item of a capacity state. The JSON may hold an older generation than the attribute, as after `apply`.
-pub fn capacity_item(fleet: &str, generation: u64, state: &CapacityState, outcomes: &[(StepId, RecordedOutcome)]) -> Value {
+pub(crate) fn capacity_item(fleet: &str, generation: u64, state: &CapacityState, outcomes: &[(StepId, RecordedOutcome)]) -> Value {
     let outcomes: serde_json::Map<_, _> = outcomes
         .iter()
         .map(|(step, outcome)| (step.to_string(), json!({ "S": text(outcome) })))
@@ -163,13 +163,13 @@ pub fn capacity_item(fleet: &str, generation: u64, state: &CapacityState, outcom
 }
 
 /// The item of a traffic state.
-pub fn traffic_item(fleet: &str) -> Value {
+pub(crate) fn traffic_item(fleet: &str) -> Value {
     json!({
         "pk": { "S": format!("FLEET#{fleet}") }, "sk": { "S": "TRAFFIC" },
         "schema": { "N": "1" }, "epoch": { "N": "0" }, "body": { "S": text(&traffic()) },
     })
 }
 
-pub fn text(value: &impl serde::Serialize) -> String {
+pub(crate) fn text(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -232,7 +232,7 @@ fn plans_on_record_are_found_by_their_keys() {
     assert_eq!(wire.only().body["RequestItems"]["table"]["ProjectionExpression"], json!("#pk, #sk"));
 }
 
-pub fn offering() -> Offering {
+pub(crate) fn offering() -> Offering {
     Offering {
         zone: Zone::new("eu-west-1a"),
         instance_type: None,

@@ -24,23 +24,23 @@ use crate::cbor;
 
 /// A request as AWS would read it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// As IAM names it: `ec2:RunInstances`.
-    pub operation: String,
+    pub(crate) operation: String,
     /// The parameters: an object. Query parameters are texts named as they are sent (`TagSpecification.1.ResourceType`).
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Sent {
     /// A parameter as text.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.body.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 /// What the wire answers.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A body with its status.
     Body(u16, Vec<u8>),
     /// The connection broke after the request was sent.
@@ -49,22 +49,22 @@ pub enum Reply {
 
 impl Reply {
     /// XML of the query protocols.
-    pub fn xml(text: impl Into<String>) -> Self {
+    pub(crate) fn xml(text: impl Into<String>) -> Self {
         Self::Body(200, text.into().into_bytes())
     }
 
     /// DynamoDB's JSON.
-    pub fn json(value: &Value) -> Self {
+    pub(crate) fn json(value: &Value) -> Self {
         Self::Body(200, value.to_string().into_bytes())
     }
 
     /// CloudWatch's CBOR.
-    pub fn cbor(value: &Value) -> Self {
+    pub(crate) fn cbor(value: &Value) -> Self {
         Self::Body(200, cbor::encode(value))
     }
 
     /// An error of the query protocols, in the form that both EC2 and ELBv2 are read from.
-    pub fn xml_error(status: u16, code: &str) -> Self {
+    pub(crate) fn xml_error(status: u16, code: &str) -> Self {
         let error = format!("<Error><Code>{code}</Code><Message>about {code}</Message></Error>");
         Self::Body(
             status,
@@ -73,7 +73,7 @@ impl Reply {
     }
 
     /// An error of ELBv2.
-    pub fn elb_error(status: u16, code: &str) -> Self {
+    pub(crate) fn elb_error(status: u16, code: &str) -> Self {
         let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>about {code}</Message></Error>");
         Self::Body(
             status,
@@ -82,7 +82,7 @@ impl Reply {
     }
 
     /// An error of DynamoDB, with further fields.
-    pub fn json_error(code: &str, mut fields: Value) -> Self {
+    pub(crate) fn json_error(code: &str, mut fields: Value) -> Self {
         if let Some(fields) = fields.as_object_mut() {
             fields.insert("__type".to_owned(), format!("com.amazonaws.dynamodb.v20120810#{code}").into());
         }
@@ -94,7 +94,7 @@ type Answer = dyn Fn(&Sent, usize) -> Reply + Send + Sync;
 
 /// The wire.
 #[derive(Clone)]
-pub struct Wire {
+pub(crate) struct Wire {
     answer: Arc<Answer>,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
@@ -107,7 +107,7 @@ impl fmt::Debug for Wire {
 
 impl Wire {
     /// Answers by the request and its number, from zero.
-    pub fn new(answer: impl Fn(&Sent, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&Sent, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self {
             answer: Arc::new(answer),
             sent: Arc::default(),
@@ -115,13 +115,13 @@ impl Wire {
     }
 
     /// Answers one after the other, and then loses every connection.
-    pub fn script(replies: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) fn script(replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies: Vec<_> = replies.into_iter().collect();
         Self::new(move |_, number| replies.get(number).cloned().unwrap_or(Reply::Lost))
     }
 
     /// AWS at the other end of this wire.
-    pub fn aws(&self) -> Aws {
+    pub(crate) fn aws(&self) -> Aws {
         let connector = self.clone();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -144,17 +144,17 @@ impl Wire {
     }
 
     /// What was sent so far.
-    pub fn sent(&self) -> Vec<Sent> {
+    pub(crate) fn sent(&self) -> Vec<Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The operations sent so far.
-    pub fn operations(&self) -> Vec<String> {
+    pub(crate) fn operations(&self) -> Vec<String> {
         self.sent().into_iter().map(|sent| sent.operation).collect()
     }
 
     /// The only request.
-    pub fn only(&self) -> Sent {
+    pub(crate) fn only(&self) -> Sent {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
@@ -239,7 +239,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// Runs a future to its end.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(future)
 }
