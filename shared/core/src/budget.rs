@@ -12,11 +12,13 @@ pub const TICK: Seconds = Seconds(60);
 /// The window of the budget per hour.
 pub const HOUR: Seconds = Seconds(3_600);
 
-/// How many launches the budgets still allow a pool of this size, and the guard that says so.
+/// How many launches the budgets still allow a pool of this size, and the guard that says so. A share is one of the size
+/// a minute ago: what was launched since must not make room for more.
 #[must_use]
 pub fn launches_left(guards: &Guards, state: &PoolState, size: u32, now: Timestamp) -> (u32, Guard) {
-    let per_tick = guards.launch_per_tick.of(size);
-    let tick_left = per_tick.saturating_sub(within(&state.launches, TICK, now));
+    let launched = within(&state.launches, TICK, now);
+    let per_tick = guards.launch_per_tick.of(size.saturating_sub(launched));
+    let tick_left = per_tick.saturating_sub(launched);
     let hour_left = guards.launch_per_hour.saturating_sub(within(&state.launches, HOUR, now));
     if hour_left < tick_left {
         (
@@ -30,14 +32,13 @@ pub fn launches_left(guards: &Guards, state: &PoolState, size: u32, now: Timesta
     }
 }
 
-/// How many removals the budget still allows a pool of this size, and the guard that says so.
+/// How many removals the budget still allows a pool of this size, and the guard that says so. A share is one of the size
+/// a minute ago.
 #[must_use]
 pub fn removals_left(guards: &Guards, state: &PoolState, size: u32, now: Timestamp) -> (u32, Guard) {
-    let limit = guards.removal_per_tick.of(size);
-    (
-        limit.saturating_sub(within(&state.removals, TICK, now)),
-        Guard::RemovalPerTick { limit },
-    )
+    let removed = within(&state.removals, TICK, now);
+    let limit = guards.removal_per_tick.of(size.saturating_add(removed));
+    (limit.saturating_sub(removed), Guard::RemovalPerTick { limit })
 }
 
 /// Adds to a tally and forgets what no budget looks at any more.

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::decide::{Decision, Situation};
 use crate::id::{ClientToken, InstanceId, PoolId, TargetGroupArn};
 use crate::plan::{Action, STEPS_MAX, Step, WINDOW_MAX};
+use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec};
+use crate::state::{CapacityState, DrainReason};
+use crate::unit::Seconds;
 
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,19 +195,15 @@ fn judge_fleet(situation: &Situation<'_>, decision: &Decision, found: &mut Found
             format!("launches would make {fleet} instances in the fleet, above its maximum {maximum}"),
         );
     }
-    if let crate::signal::Signal::Interruption(notice) = situation.signal {
-        let old = crate::unit::Seconds::between(notice.at, situation.now) > crate::signal::EVENT_AGE_MAX;
-        let drained = |pools: &BTreeMap<PoolId, crate::state::PoolState>| {
-            pools
-                .values()
-                .any(|pool| pool.members.get(&notice.instance).is_some_and(|member| member.drain.is_some()))
+    if let Signal::Interruption(notice) = situation.signal {
+        let old = Seconds::between(notice.at, situation.now) > EVENT_AGE_MAX;
+        let interrupted = |state: &CapacityState| {
+            let members = || state.pools.values().filter_map(|pool| pool.members.get(&notice.instance)?.drain);
+            members().any(|drain| drain.why == DrainReason::Interrupted)
         };
-        if old && drained(&decision.state.pools) && !drained(&situation.state.pools) {
-            found.add(
-                "I15",
-                None,
-                format!("{} would leave because of a notice from {}", notice.instance, notice.at),
-            );
+        if old && interrupted(&decision.state) && !interrupted(situation.state) {
+            let detail = format!("{} would leave because of a notice from {}", notice.instance, notice.at);
+            found.add("I15", None, detail);
         }
     }
 }

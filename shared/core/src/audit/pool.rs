@@ -163,8 +163,7 @@ impl<'a> Judge<'a> {
             return;
         };
         let removed = self.drained(|why| why != DrainReason::Interrupted);
-        // the budget follows the size: the larger of before and after, so that one decision may use what it just allowed
-        let (left, _) = budget::removals_left(&self.pool.guards, loaded, loaded.desired.max(self.next.desired), self.situation.now);
+        let (left, _) = budget::removals_left(&self.pool.guards, loaded, loaded.desired, self.situation.now);
         if removed > left {
             found.add(
                 "I3",

@@ -90,9 +90,7 @@ impl Hands<'_, '_> {
         let (situation, pool, now) = (self.situation, self.counted.pool, self.situation.now);
         let generation = state.generation.next();
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
-        // budgets follow the size: the larger of before and after, so that one decision may do what it just allowed
-        let size = desired.max(self.counted.before);
-        let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, size, now);
+        let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
         if situation.retiring {
             removals_left = u32::MAX;
         }
@@ -108,7 +106,9 @@ impl Hands<'_, '_> {
         if self.counted.breaker.is_none() && !situation.retiring {
             drained = leaving::drain_sick(situation, pool, census, pool_state, desired, removals_left, findings);
         }
-        let mut excess = capacity.saturating_sub(desired).min(removals_left.saturating_sub(drained));
+        // nobody leaves on account of one that was not seen yet
+        let seen = capacity.saturating_sub(census.counts.in_flight);
+        let mut excess = seen.saturating_sub(desired).min(removals_left.saturating_sub(drained));
         if situation.retiring {
             excess = u32::MAX;
         } else if situation.spec.mode == FleetMode::OutOnly {
@@ -118,13 +118,13 @@ impl Hands<'_, '_> {
             situation, pool, census, pool_state, desired, excess, findings,
         ));
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
-        let launched = self.launch(needed, size, generation, pool_state, draft);
+        let launched = self.launch(needed, generation, pool_state, draft);
         budget::note(&mut pool_state.launches, launched, budget::HOUR, now);
     }
 
     /// Launch steps for at most `needed` instances. Returns how many were asked for.
-    fn launch(&mut self, needed: u32, size: u32, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
-        let count = self.limit_launches(needed, size, state);
+    fn launch(&mut self, needed: u32, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
+        let count = self.limit_launches(needed, state);
         if count == 0 {
             return 0;
         }
@@ -166,11 +166,11 @@ impl Hands<'_, '_> {
     }
 
     /// How many of the `needed` may be launched now.
-    fn limit_launches(&mut self, needed: u32, size: u32, state: &PoolState) -> u32 {
+    fn limit_launches(&mut self, needed: u32, state: &PoolState) -> u32 {
         let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.max());
         let most = max.saturating_add(surge(max));
         let surge_left = most.saturating_sub(self.counted.census.counts.all());
-        let budget = budget::launches_left(guards, state, size, now);
+        let budget = budget::launches_left(guards, state, self.counted.before, now);
         self.limit(
             needed,
             [refusal(state, now), Some((surge_left, Guard::Surge { most })), Some(budget)],

@@ -22,7 +22,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     if !state.open.iter().any(|open| open.step.pool == pool.id) {
         return;
     }
-    let alive = Alive::of(state, pool, instances);
+    let alive = alive(state, pool);
     state.open.retain_mut(|open| {
         if open.step.pool != pool.id {
             return true;
@@ -47,7 +47,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
             Action::Register { .. } | Action::Deregister { .. } => !over,
             Action::Terminate { instances: ids } => {
                 if over {
-                    ids.retain(|id| alive.has(id));
+                    ids.retain(|id| alive.contains(id));
                 }
                 !ids.is_empty()
             }
@@ -99,25 +99,8 @@ fn is_young(open: &OpenStep, situation: &Situation<'_>) -> bool {
     Seconds::between(open.committed_at, situation.now) < RESEND_AGE_MAX
 }
 
-/// Instances of a pool that may still be there: members not seen gone, and listed ones.
-struct Alive<'a> {
-    members: BTreeSet<InstanceId>,
-    listed: &'a [Instance],
-}
-
-impl<'a> Alive<'a> {
-    fn of(state: &CapacityState, pool: &PoolSpec, listed: &'a [Instance]) -> Self {
-        let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
-        Self {
-            members: members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()).collect(),
-            listed,
-        }
-    }
-
-    fn has(&self, id: &InstanceId) -> bool {
-        match self.listed.iter().find(|instance| instance.id == *id) {
-            Some(instance) => !instance.state.is_gone(),
-            None => self.members.contains(id),
-        }
-    }
+/// Members of a pool that were not seen gone.
+fn alive(state: &CapacityState, pool: &PoolSpec) -> BTreeSet<InstanceId> {
+    let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
+    members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()).collect()
 }

@@ -8,7 +8,7 @@
 
 mod support;
 
-// mod audited;
+mod audited;
 mod budgets;
 mod combined;
 mod drains;
@@ -18,7 +18,7 @@ mod launches;
 mod lost_steps;
 mod modes;
 mod pools;
-// mod properties;
+mod properties;
 mod remembered;
 mod spec;
 mod step;

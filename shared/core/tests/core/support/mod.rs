@@ -1,9 +1,13 @@
 //! Small words for tests: moments, specs, series; a pool to size, and a world to decide in.
 
+mod anything;
 mod sizing;
+mod tape;
 mod world;
 
+pub use anything::*;
 pub use sizing::*;
+pub use tape::*;
 pub use world::*;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,495 @@
+//! Decisions made wrong by hand: audit names what they would break. And the ones that only mend a breach: it lets them pass.
+
+use ghostnet_core::audit::audit;
+use ghostnet_core::decide::{Decision, decide};
+use ghostnet_core::id::{ClientToken, Generation, InstanceId, StepId};
+use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::plan::{Action, OpenStep, Step};
+use ghostnet_core::signal::Signal;
+use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
+
+use crate::support::*;
+
+/// A decision, and the world it was made in.
+struct Case {
+    world: World,
+    decision: Decision,
+}
+
+impl Case {
+    fn of(mut world: World) -> Self {
+        let decision = world.decide(Signal::Tick);
+        Self { world, decision }
+    }
+
+    /// Four serve, and nothing is to be done.
+    fn calm() -> Self {
+        Self::of(World::serving(4, json!({})))
+    }
+
+    /// Two are launched, in two steps.
+    fn launching() -> Self {
+        let mut world = World::serving(4, json!({}));
+        world.read("requests", 145.0);
+        Self::of(world)
+    }
+
+    /// One of six has drained and is to be terminated.
+    fn terminating() -> Self {
+        let mut world = World::serving(6, json!({ "guards": { "stabilisation": { "in": "0s" } } }));
+        world.read("requests", 80.0);
+        world.look();
+        world.pass(60);
+        Self::of(world)
+    }
+
+    /// One of six begins to drain.
+    fn draining() -> Self {
+        let mut world = World::serving(6, json!({ "guards": { "stabilisation": { "in": "0s" } } }));
+        world.read("requests", 80.0);
+        Self::of(world)
+    }
+
+    /// What audit finds after this change.
+    fn after(mut self, change: impl FnOnce(&mut World, &mut Decision)) -> Vec<String> {
+        change(&mut self.world, &mut self.decision);
+        let situation = self.world.inputs.situation(&self.world.spec);
+        audit(&situation, &self.decision)
+            .into_iter()
+            .map(|violation| violation.invariant)
+            .collect()
+    }
+}
+
+fn state(decision: &mut Decision) -> &mut PoolState {
+    decision.state.pools.get_mut(&pool("blue")).unwrap()
+}
+
+fn drain(decision: &mut Decision, n: u32, why: DrainReason) {
+    let id = InstanceId::new(format!("i-blue-{n:03}"));
+    state(decision).members.get_mut(&id).unwrap().drain = Some(Drain {
+        since: at(0),
+        deadline: at(300),
+        why,
+    });
+    decision.state.generation = Generation(1);
+}
+
+/// A step that is on record, as decide leaves it.
+fn add(decision: &mut Decision, action: Action) {
+    let number = ghostnet_core::id::StepNumber(u16::try_from(decision.plan.steps.len()).unwrap());
+    let step = Step {
+        id: StepId {
+            plan: decision.plan.id.clone(),
+            number,
+        },
+        pool: pool("blue"),
+        action,
+    };
+    let open = OpenStep {
+        step: step.clone(),
+        committed_at: at(0),
+        execute_until: decision.plan.execute_until,
+    };
+    decision.plan.steps.push(step);
+    decision.state.open.push(open);
+    decision.state.generation = Generation(1);
+}
+
+fn first_launch(decision: &mut Decision, change: impl Fn(&mut ghostnet_core::plan::Launch)) {
+    for step in [&mut decision.plan.steps[0], &mut decision.state.open[0].step] {
+        let Action::Launch(launch) = &mut step.action else {
+            panic!("not a launch")
+        };
+        change(launch);
+    }
+}
+
+fn instance(n: u32) -> Vec<InstanceId> {
+    vec![InstanceId::new(format!("i-blue-{n:03}"))]
+}
+
+#[test]
+fn what_decide_made_passes() {
+    for case in [Case::calm(), Case::launching(), Case::terminating(), Case::draining()] {
+        assert_eq!(case.after(|_, _| {}), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn i2_not_above_the_maximum() {
+    let row = |change: fn(&mut World, &mut Decision)| Case::launching().after(change);
+    assert_eq!(row(|world, _| world.spec.pools[0].capacity.max = 5), ["I2"]);
+    assert_eq!(row(|world, _| world.spec.maximum = 5), ["I2"]);
+    assert_eq!(
+        row(|_, decision| first_launch(decision, |launch| launch.count = 50)),
+        ["I2", "I2", "I2", "I16"]
+    );
+    let crowded: fn(&mut World, &mut Decision) = |_, decision| decision.pools.get_mut(&pool("blue")).unwrap().counts.draining = 6;
+    assert_eq!(row(crowded), ["I2"], "with those that leave, above the surge");
+}
+
+#[test]
+fn i2_two_pools_add_up() {
+    let pools = json!([{ "id": "blue", "target_groups": [group("blue")] }, { "id": "green", "target_groups": [group("green")] }]);
+    let case = Case::of(World::new(json!({ "pools": pools, "maximum": 10 })));
+    assert_eq!(case.after(|world, _| world.spec.maximum = 3), ["I2"], "two and two");
+}
+
+#[test]
+fn i2_a_return_counts_like_a_launch() {
+    let mut world = World::serving(6, json!({ "guards": { "stabilisation": { "in": "0s" } } }));
+    world.read("requests", 80.0);
+    world.look();
+    let leaving = drained_member(&world);
+    let found = Case::of(world).after(|world, decision| {
+        world.spec.pools[0].capacity.max = 5;
+        state(decision).members.get_mut(&leaving).unwrap().drain = None;
+        decision.state.generation = world.inputs.state.generation.next();
+    });
+    assert_eq!(found, ["I2"]);
+}
+
+fn drained_member(world: &World) -> InstanceId {
+    let members = &world.inputs.state.pools[&pool("blue")].members;
+    members.iter().find(|(_, member)| member.drain.is_some()).unwrap().0.clone()
+}
+
+#[test]
+fn i2_a_breach_that_is_only_mended_passes() {
+    let case = Case::draining();
+    assert_eq!(
+        case.after(|world, _| world.spec.pools[0].capacity.max = 2),
+        Vec::<String>::new(),
+        "fewer, though still too many"
+    );
+    let case = Case::terminating();
+    assert_eq!(
+        case.after(|world, _| (world.spec.pools[0].capacity.max, world.spec.maximum) = (1, 1)),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn i3_not_below_the_minimum_and_within_the_budget() {
+    let case = Case::draining();
+    assert_eq!(case.after(|world, _| world.spec.pools[0].capacity.min = 6), ["I3"]);
+    let case = Case::draining();
+    assert_eq!(
+        case.after(|_, decision| drain(decision, 0, DrainReason::ScaleIn)),
+        ["I3"],
+        "two at once"
+    );
+    let case = Case::draining();
+    let spent = |world: &mut World, _: &mut Decision| {
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().removals = vec![Tally { at: at(-30), count: 1 }];
+    };
+    assert_eq!(case.after(spent), ["I3"], "one within the minute was one enough");
+    let case = Case::draining();
+    assert_eq!(
+        case.after(|world, _| world.spec.mode = ghostnet_core::spec::FleetMode::OutOnly),
+        ["I3"],
+        "the mode only adds"
+    );
+}
+
+#[test]
+fn i3_what_is_lost_anyway_may_go() {
+    for why in [DrainReason::Unhealthy, DrainReason::NeverHealthy, DrainReason::Interrupted] {
+        let case = Case::calm();
+        let found = case.after(|world, decision| {
+            world.spec.pools[0].capacity.min = 4;
+            drain(decision, 1, why);
+        });
+        assert_eq!(found, Vec::<String>::new(), "{why}");
+    }
+    let case = Case::calm();
+    let interrupted = |_: &mut World, decision: &mut Decision| (0..4).for_each(|n| drain(decision, n, DrainReason::Interrupted));
+    assert_eq!(case.after(interrupted), Vec::<String>::new(), "no budget holds up what AWS takes");
+    let case = Case::draining();
+    assert_eq!(
+        case.after(|world, _| (world.inputs.retiring, world.spec.pools[0].capacity.min) = (true, 6)),
+        Vec::<String>::new(),
+        "deletion knows no minimum"
+    );
+}
+
+#[test]
+fn i4_drained_out_and_looked_at_twice() {
+    let case = Case::terminating();
+    let leaving = drained_member(&case.world);
+    let member = |world: &mut World, change: fn(&mut Member)| {
+        change(
+            world
+                .inputs
+                .state
+                .pools
+                .get_mut(&pool("blue"))
+                .unwrap()
+                .members
+                .get_mut(&leaving)
+                .unwrap(),
+        );
+    };
+    let unrecorded = case.after(|world, _| member(world, |member| member.drain = None));
+    assert!(unrecorded.contains(&"I4".to_owned()), "{unrecorded:?}");
+    let just_now: fn(&mut Member) = |member| member.drain.as_mut().unwrap().since = at(60);
+    assert_eq!(
+        Case::terminating().after(|world, _| member(world, just_now)),
+        ["I4"],
+        "the look that drains is not the second"
+    );
+    for (health, found) in [
+        (TargetHealth::Healthy, vec!["I4"]),
+        (TargetHealth::Unhealthy, vec!["I4"]),
+        (TargetHealth::Initial, vec!["I4"]),
+        (TargetHealth::Unchecked, vec!["I4"]),
+        (TargetHealth::Unavailable, vec!["I4"]),
+        (TargetHealth::Draining, vec![]),
+        (TargetHealth::InvalidState, vec![]),
+    ] {
+        let listed = |world: &mut World, _: &mut Decision| {
+            let target = ghostnet_core::observation::Target {
+                instance: leaving.clone(),
+                health,
+            };
+            world.inputs.observation.targets.get_mut(&group("blue")).unwrap().push(target);
+        };
+        assert_eq!(Case::terminating().after(listed), found, "{health:?}");
+    }
+    let unread = |world: &mut World, _: &mut Decision| world.inputs.observation.targets.clear();
+    assert_eq!(Case::terminating().after(unread), ["I4"], "a group that was not read may list it");
+}
+
+#[test]
+fn i5_i6_i7_fewer_by_evidence_and_votes() {
+    let smaller = |world: &mut World, after: u32| {
+        let mut decision = decide(&world.inputs.situation(&world.spec));
+        decision.pools.get_mut(&pool("blue")).unwrap().after = after;
+        decision
+    };
+    for (situation, load, after, found) in [
+        ("asked for and carried", Some(49.0), 5, vec![]),
+        ("asked for, and would be undone", Some(49.0), 4, vec!["I6"]),
+        ("nobody asks", Some(100.0), 9, vec!["I7", "I6"]),
+        ("somebody asks for more", Some(150.0), 9, vec!["I7", "I6"]),
+        ("no data", None, 9, vec!["I7"]),
+    ] {
+        let mut world = World::serving(10, json!({ "defaults": { "capacity": { "max": 20 } } }));
+        match load {
+            Some(load) => world.read("requests", load),
+            None => world.loads.clear(),
+        }
+        let mut case = Case::of(world);
+        case.decision = smaller(&mut case.world, after);
+        assert_eq!(case.after(|_, _| {}), found, "{situation}");
+    }
+    let mut case = Case::draining();
+    case.decision = smaller(&mut case.world, 5);
+    let stale = |world: &mut World, _: &mut Decision| {
+        let series = world.inputs.observation.series.get_mut(&pool("blue")).unwrap();
+        series.insert(policy("requests"), minutes(at(-600), &[Some(80.0)]));
+    };
+    assert_eq!(case.after(stale), ["I5"], "a vote that rests on an old value");
+    let mut case = Case::calm();
+    case.decision = smaller(&mut case.world, 3);
+    assert_eq!(
+        case.after(|_, decision| decision.pools.get_mut(&pool("blue")).unwrap().votes.clear()),
+        ["I5", "I6"],
+        "nobody votes"
+    );
+}
+
+#[test]
+fn i5_what_bounds_take_away_needs_no_vote() {
+    let mut world = World::serving(8, json!({}));
+    world.loads.clear();
+    world.spec.pools[0].capacity.max = 5;
+    let case = Case::of(world.clone());
+    assert_eq!(blue(&case.decision).after, 5);
+    assert_eq!(case.after(|_, _| {}), Vec::<String>::new());
+    assert_eq!(
+        Case::of(world).after(|_, decision| decision.pools.get_mut(&pool("blue")).unwrap().after = 4),
+        ["I7"],
+        "but not one more"
+    );
+}
+
+#[test]
+fn i8_tokens() {
+    let twice = |_: &mut World, decision: &mut Decision| {
+        let Action::Launch(launch) = &decision.plan.steps[1].action else {
+            panic!("not a launch")
+        };
+        let token = launch.token.clone();
+        first_launch(decision, |launch| launch.token = token.clone());
+    };
+    assert_eq!(Case::launching().after(twice), ["I8"]);
+    let long: ClientToken = serde_json::from_value(json!("x".repeat(65))).unwrap();
+    assert_eq!(
+        Case::launching().after(|_, decision| first_launch(decision, |launch| launch.token = long.clone())),
+        ["I8"]
+    );
+    let odd: ClientToken = serde_json::from_value(json!("tokén")).unwrap();
+    assert_eq!(
+        Case::launching().after(|_, decision| first_launch(decision, |launch| launch.token = odd.clone())),
+        ["I8"]
+    );
+}
+
+#[test]
+fn i9_every_step_is_on_record() {
+    assert_eq!(Case::launching().after(|_, decision| drop(decision.state.open.remove(0))), ["I9"]);
+    assert_eq!(
+        Case::launching().after(|_, decision| decision.state.open[0].execute_until = at(5)),
+        ["I9"],
+        "with the window it is sent in"
+    );
+}
+
+#[test]
+fn i13_every_pool_is_decided() {
+    assert_eq!(Case::calm().after(|_, decision| decision.pools.clear()), ["I13"]);
+}
+
+#[test]
+fn i15_an_old_notice_is_no_input() {
+    let notice = |ago| {
+        move |world: &mut World, decision: &mut Decision| {
+            world.inputs.signal = spot_notice(world, &instance(1)[0], ago);
+            drain(decision, 1, DrainReason::Interrupted);
+        }
+    };
+    assert_eq!(Case::calm().after(notice(600)), Vec::<String>::new());
+    assert_eq!(Case::calm().after(notice(601)), ["I15"]);
+}
+
+#[test]
+fn i16_launches_per_hour() {
+    let case = Case::launching();
+    let spent = |world: &mut World, _: &mut Decision| {
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().launches = vec![Tally { at: at(-3_599), count: 29 }];
+    };
+    assert_eq!(case.after(spent), ["I16"], "thirty are three times the maximum");
+}
+
+#[test]
+fn i17_only_what_is_ours() {
+    let others = || vec![InstanceId::new("i-of-somebody")];
+    let actions: [fn(Vec<InstanceId>) -> Action; 2] = [
+        |instances| Action::Deregister {
+            group: group("blue"),
+            instances,
+        },
+        |instances| Action::Register {
+            group: group("blue"),
+            instances,
+        },
+    ];
+    for action in actions {
+        assert_eq!(Case::calm().after(|_, decision| add(decision, action(others()))), ["I17"]);
+    }
+    assert_eq!(
+        Case::calm().after(|_, decision| add(decision, Action::Terminate { instances: others() })),
+        ["I4", "I17"]
+    );
+    let gone = |world: &mut World, decision: &mut Decision| {
+        let id = world.put("blue", 9, InstanceState::Terminated);
+        world.inputs.observation.instances = Some(world.instances.values().cloned().collect());
+        add(
+            decision,
+            Action::Deregister {
+                group: group("blue"),
+                instances: vec![id],
+            },
+        );
+    };
+    assert_eq!(
+        Case::calm().after(gone),
+        Vec::<String>::new(),
+        "an instance of ours that is gone may leave its group"
+    );
+}
+
+#[test]
+fn i18_windows() {
+    assert_eq!(Case::calm().after(|_, decision| decision.plan.execute_until = at(61)), ["I18"]);
+    assert_eq!(
+        Case::launching().after(|_, decision| decision.state.generation = Generation(7)),
+        ["I18"]
+    );
+    let again = |waited: u32| {
+        let mut world = World::new(json!({ "defaults": { "launch": { "subnets": ["subnet-a"] } } }));
+        let first = world.die();
+        world.wait(waited);
+        Case::of(world).after(|world, decision| {
+            decision.plan.steps = first.plan.steps.clone();
+            decision.state.open[0].execute_until = decision.plan.execute_until;
+            decision.state.generation = world.inputs.state.generation.next();
+        })
+    };
+    assert_eq!(again(60), Vec::<String>::new());
+    assert_eq!(again(59), ["I18"], "its executor may still be at it");
+}
+
+#[test]
+fn i18_nobody_acts_while_paused() {
+    let pause = Pause {
+        by: "me".into(),
+        reason: "no".into(),
+        since: at(0),
+        until: at(60),
+    };
+    assert_eq!(Case::launching().after(|_, decision| decision.state.pause = Some(pause)), ["I18"]);
+    assert_eq!(
+        Case::launching().after(|world, _| world.spec.mode = ghostnet_core::spec::FleetMode::RecommendOnly),
+        ["I18"]
+    );
+}
+
+#[test]
+fn i18_one_step_per_resource() {
+    let register = |n| Action::Register {
+        group: group("blue"),
+        instances: instance(n),
+    };
+    let deregister = |n| Action::Deregister {
+        group: group("blue"),
+        instances: instance(n),
+    };
+    let both = |a: Action, b: Action| {
+        Case::calm().after(|_, decision| {
+            add(decision, a);
+            add(decision, b);
+        })
+    };
+    assert_eq!(both(register(1), deregister(1)), ["I18"]);
+    assert_eq!(both(register(1), deregister(2)), Vec::<String>::new());
+    assert_eq!(
+        both(
+            register(1),
+            Action::Deregister {
+                group: group("green"),
+                instances: instance(1)
+            }
+        ),
+        Vec::<String>::new(),
+        "groups are resources of their own"
+    );
+    assert_eq!(both(Action::Terminate { instances: instance(1) }, register(1)), ["I18", "I4"]);
+    assert_eq!(both(register(1), Action::Terminate { instances: instance(1) }), ["I18", "I4"]);
+    let earlier = Case::calm().after(|_, decision| {
+        add(decision, deregister(1));
+        let mut open = decision.state.open[0].clone();
+        open.step = Step {
+            id: StepId {
+                plan: ghostnet_core::id::PlanId::new("earlier"),
+                ..open.step.id
+            },
+            action: register(1),
+            ..open.step
+        };
+        decision.state.open.push(open);
+    });
+    assert_eq!(earlier, ["I18"], "an earlier plan's open step holds it");
+}

@@ -1,0 +1,228 @@
+//! What must hold in any situation, and along any history.
+
+use std::collections::BTreeSet;
+
+use ghostnet_core::audit::audit;
+use ghostnet_core::decide::{Decision, decide};
+use ghostnet_core::observation::InstanceState;
+use ghostnet_core::plan::Action;
+use ghostnet_core::record::{Inputs, decision_digest};
+use ghostnet_core::spec::{FleetMode, FleetSpec};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+fn any_situation(chance: &Chance) -> (FleetSpec, Inputs) {
+    let tape = &mut chance.tape();
+    let raw = any_spec(tape);
+    (FleetSpec::check(&raw).unwrap(), any_inputs(tape, raw))
+}
+
+fn touched(decision: &Decision) -> BTreeSet<&str> {
+    decision
+        .plan
+        .steps
+        .iter()
+        .flat_map(|step| step.action.instances())
+        .map(|id| id.as_str())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn audit_finds_nothing_in_what_decide_produced(chance in Chance::below(600)) {
+        let (spec, inputs) = any_situation(&chance);
+        let situation = inputs.situation(&spec);
+        let decision = decide(&situation);
+        prop_assert_eq!(audit(&situation, &decision), []);
+    }
+
+    #[test]
+    fn the_same_situation_gives_the_same_decision_also_from_its_record(chance in Chance::below(600)) {
+        let (spec, inputs) = any_situation(&chance);
+        let decision = decide(&inputs.situation(&spec));
+        prop_assert_eq!(&decide(&inputs.situation(&spec)), &decision);
+        let back: Inputs = serde_json::from_str(&serde_json::to_string(&inputs).unwrap()).unwrap();
+        prop_assert_eq!(&back, &inputs);
+        let spec = FleetSpec::check(&back.spec).unwrap();
+        prop_assert_eq!(decision_digest(&decide(&back.situation(&spec))).unwrap(), decision_digest(&decision).unwrap());
+        let stored: Decision = serde_json::from_str(&serde_json::to_string(&decision).unwrap()).unwrap();
+        prop_assert_eq!(&stored, &decision);
+    }
+
+    #[test]
+    fn what_follows_from_a_decision_follows_again_from_nothing_new(chance in Chance::below(600)) {
+        let (spec, mut inputs) = any_situation(&chance);
+        // with two pools, one may launch into what the other has given up
+        if spec.pools.len() > 1 {
+            return Ok(());
+        }
+        inputs.signal = ghostnet_core::signal::Signal::Tick;
+        let first = decide(&inputs.situation(&spec));
+        // what a budget held back is for the next look; a window that opens with too few is answered by the policies
+        let limited = ["launch budget per tick", "schedule"];
+        if guards_of(&first).iter().any(|guard| limited.contains(guard)) {
+            return Ok(());
+        }
+        inputs.state = first.state.clone();
+        inputs.plan_id = ghostnet_core::id::PlanId::new("plan-next");
+        let second = decide(&inputs.situation(&spec));
+        // at the same moment, seeing the same: whatever was decided is under way and not decided again
+        let launches = second.plan.steps.iter().filter(|step| matches!(step.action, Action::Launch(_))).count();
+        prop_assert_eq!(launches, 0, "{:?} {:?} {:?}", steps(&first), first.pools, second.pools);
+        let again: Vec<_> = touched(&second).intersection(&touched(&first)).map(|id| (*id).to_owned()).collect();
+        prop_assert_eq!(again, Vec::<String>::new());
+    }
+
+    #[test]
+    fn tokens_are_distinct_and_nobody_foreign_is_touched(chance in Chance::below(600)) {
+        let (spec, inputs) = any_situation(&chance);
+        let decision = decide(&inputs.situation(&spec));
+        let tokens: Vec<&str> = decision.plan.steps.iter().filter_map(|step| if let Action::Launch(launch) = &step.action { Some(launch.token.as_str()) } else { None }).collect();
+        prop_assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), tokens.len());
+        let listed = inputs.observation.instances.iter().flatten().map(|instance| instance.id.as_str());
+        let known = inputs.state.pools.values().flat_map(|pool| pool.members.keys()).map(|id| id.as_str());
+        let ours: BTreeSet<&str> = listed.chain(known).collect();
+        prop_assert!(touched(&decision).is_subset(&ours));
+    }
+
+    #[test]
+    fn without_data_nothing_shrinks(chance in Chance::below(600)) {
+        let tape = &mut chance.tape();
+        let raw = any_spec(tape);
+        let mut spec = FleetSpec::check(&raw).unwrap();
+        let mut inputs = any_inputs(tape, raw);
+        for series in inputs.observation.series.values_mut().flat_map(|series| series.values_mut()) {
+            *series = no_series(tape);
+        }
+        // what bounds, windows and deletion take away needs no data
+        (spec.maximum, inputs.retiring) = (1_000, false);
+        for pool in &mut spec.pools {
+            pool.capacity.max = 100;
+            pool.policies.retain(|policy| policy.rule.measure().is_some());
+        }
+        let decision = decide(&inputs.situation(&spec));
+        for pool in decision.pools.values() {
+            prop_assert!(pool.after >= pool.before, "{pool:#?}");
+        }
+    }
+
+    #[test]
+    fn more_load_never_means_fewer(low in 0.0..1e6_f64, more in 0.0..1e6_f64, size in 0..200_u32, warming in 0..20_u32) {
+        let vote = |value: f64| {
+            let pool = Pool::tracked(json!({})).load(value).change(|pool| {
+                pool.state.desired = size + warming;
+                (pool.counts.in_service, pool.counts.warming) = (size, warming);
+            });
+            pool.vote().0
+        };
+        prop_assert!(vote(low) <= vote(low + more));
+    }
+}
+
+/// One turn of a history: the world goes on, or goes wrong, and somebody looks.
+fn turn(world: &mut World, tape: &mut Tape<'_>) {
+    use ghostnet_core::observation::TargetHealth::{Draining, Healthy, Unhealthy};
+    let ids: Vec<_> = world.instances.keys().cloned().collect();
+    match tape.below(12) {
+        0 | 1 => world.pass(60),
+        2 => world.wait(20),
+        3 => world.read("requests", f64::from(tape.below(300))),
+        4 => drop(world.loads.clear()),
+        5 if !ids.is_empty() => {
+            let id = tape.one_of(&ids);
+            let health = tape.one_of(&[Healthy, Unhealthy]);
+            // who has left its group does not come back by itself
+            let targets = world.targets.entry("blue".into()).or_default();
+            targets.entry(id).and_modify(|now| {
+                if *now != Draining {
+                    *now = health
+                }
+            });
+        }
+        6 if !ids.is_empty() => {
+            let id = tape.one_of(&ids);
+            world.instances.get_mut(&id).unwrap().state = InstanceState::Terminated;
+            world.targets.entry("blue".into()).or_default().remove(&id);
+        }
+        7 if !ids.is_empty() => {
+            let notice = spot_notice(world, &tape.one_of(&ids), tape.below(900));
+            act(world, tape, notice);
+        }
+        8 => world.instances_known = !world.instances_known,
+        9 => drop(if world.unreadable.is_empty() {
+            world.unreadable.insert("blue".into())
+        } else {
+            world.unreadable.remove("blue")
+        }),
+        _ => act(world, tape, ghostnet_core::signal::Signal::Tick),
+    }
+}
+
+/// Decides, commits, and carries out as much as fate allows: steps are lost, done without an answer, done in part.
+fn act(world: &mut World, tape: &mut Tape<'_>, signal: ghostnet_core::signal::Signal) {
+    use ghostnet_core::plan::StepOutcome;
+    let decision = world.decide(signal);
+    world.commit(&decision);
+    for step in &decision.plan.steps {
+        check_harmless(world, step);
+        match (tape.below(8), &step.action) {
+            (6, _) => {}
+            (7, _) => drop(world.execute(step)),
+            (5, Action::Launch(_)) => {
+                let one = world.launch(step);
+                world.tell(step, StepOutcome::Launched { instances: vec![one] });
+            }
+            (4, Action::Launch(_)) => world.tell(step, StepOutcome::NoCapacity { code: "no".into() }),
+            _ => {
+                let outcome = world.execute(step);
+                world.tell(step, outcome);
+            }
+        }
+    }
+    let (max, surge) = (10, 1);
+    assert!(world.alive().len() <= max + surge, "{} alive: {decision:#?}", world.alive().len());
+}
+
+/// Nobody who may take requests is terminated.
+fn check_harmless(world: &World, step: &ghostnet_core::plan::Step) {
+    use ghostnet_core::observation::TargetHealth::{Draining, InvalidState};
+    let Action::Terminate { instances } = &step.action else { return };
+    for id in instances {
+        let health = world.targets.get("blue").and_then(|targets| targets.get(id));
+        assert!(
+            health.is_none_or(|health| matches!(health, Draining | InvalidState)),
+            "{id} is {health:?}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    /// Whatever happened, once it stops happening the fleet comes to what is wanted, and then rests.
+    #[test]
+    fn after_any_history_the_fleet_settles(chance in Chance::below(240)) {
+        let mut world = World::new(json!({}));
+        let tape = &mut chance.tape();
+        world.read("requests", 80.0);
+        for _ in 0..60 {
+            turn(&mut world, tape);
+        }
+        (world.instances_known, world.unreadable) = (true, BTreeSet::new());
+        for targets in world.targets.values_mut() {
+            targets.values_mut().filter(|health| **health == ghostnet_core::observation::TargetHealth::Unhealthy).for_each(|health| *health = ghostnet_core::observation::TargetHealth::Initial);
+        }
+        world.read("requests", 100.0);
+        world.minutes(40);
+        let decision = world.decide(ghostnet_core::signal::Signal::Tick);
+        let wanted = usize::try_from(blue(&decision).after).unwrap();
+        prop_assert_eq!(world.alive().len(), wanted, "{:#?}", decision);
+        prop_assert_eq!(usize::try_from(counts(&decision).in_service).unwrap(), wanted, "{:#?}", decision);
+        prop_assert!(world.open().is_empty());
+        prop_assert!(!decision.changes(&world.inputs.state), "{:#?}", decision);
+        prop_assert_eq!(world.spec.mode, FleetMode::On);
+    }
+}

@@ -1,0 +1,381 @@
+//! Any situation that the table and AWS could present, plausible or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::id::{
+    ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
+};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
+use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::record::Inputs;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
+use ghostnet_core::state::{CapacityState, Drain, DrainReason, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready};
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+use super::{Tape, Value, at, busy, group, json, minutes, partial, policy, pool, raw, resolved};
+
+/// A valid spec of one or two pools.
+pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
+    let capacity = |tape: &mut Tape<'_>| {
+        let max = 1 + tape.below(20);
+        let min = tape.below(max + 1);
+        json!({ "min": min, "max": max, "initial": min + tape.below(max - min + 1) })
+    };
+    let mut pools = vec![json!({ "id": "blue", "capacity": capacity(tape), "target_groups": [group("blue")] })];
+    if tape.once_in(3) {
+        pools.push(json!({ "id": "green", "role": "standby", "capacity": capacity(tape), "target_groups": [group("green")] }));
+    }
+    let sum = |field: &str| -> u64 { pools.iter().map(|pool| pool["capacity"][field].as_u64().unwrap()).sum() };
+    let most = pools
+        .iter()
+        .map(|pool| pool["capacity"]["max"].as_u64().unwrap())
+        .max()
+        .unwrap()
+        .max(sum("min"));
+    let maximum = most + u64::from(tape.below(10));
+    let window = |tape: &mut Tape<'_>, id: &str| {
+        let cron = tape.one_of(&["0 12 * * *", "*/10 * * * *", "30 11 * * 2"]);
+        let capacity = tape.one_of(&[
+            json!({ "min": 0, "max": maximum, "desired": 5 }),
+            json!({ "min": 3, "max": 3 }),
+            json!({ "min": 0, "max": 2, "desired": 1 }),
+            json!({ "min": 0, "desired": 0 }),
+        ]);
+        json!({ "type": "scheduled", "id": id, "when": { "cron": cron, "for": tape.one_of(&["1m", "9m", "2h"]) }, "capacity": capacity })
+    };
+    let missing = tape.one_of(&["hold", "ignore", "breaching"]);
+    let mut policies = vec![
+        json!({ "type": "target_tracking", "id": "requests", "metric": "alb_request_count_per_target", "target": 100.0, "missing": missing }),
+        json!({ "type": "step", "id": "busy", "metric": busy(), "out": [{ "from": 70.0, "add": "30%" }], "in": [{ "below": 40.0, "remove": 1 + tape.below(4) }] }),
+    ];
+    policies.truncate(usize::try_from(tape.below(3)).unwrap());
+    policies.extend(tape.maybe(4, |tape| window(tape, "window")));
+    policies.extend(tape.maybe(8, |tape| window(tape, "other")));
+    let guards = json!({
+        "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
+        "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
+        "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
+    });
+    let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
+    let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
+    if fitting(&change) {
+        return raw(change);
+    }
+    // a window that does not fit these bounds is left out
+    let mut without = change;
+    without["policies"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|policy| policy["type"] != "scheduled");
+    raw(without)
+}
+
+/// Any situation of this spec.
+pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
+    let spec = FleetSpec::check(&raw).unwrap();
+    let now = at(0);
+    let mut made = Made {
+        now,
+        observation: Observation::unknown(now),
+        state: CapacityState::new(&spec, ago(tape, 10_000)),
+        launches: 0,
+    };
+    made.state.generation = Generation(7);
+    made.state.pause = tape.maybe(8, |tape| Pause {
+        by: "me".into(),
+        reason: "no".into(),
+        since: now,
+        until: about(tape, 60),
+    });
+    made.observation.instances = Some(Vec::new());
+    for pool in &spec.pools {
+        made.pool(tape, pool);
+    }
+    if tape.once_in(12) {
+        made.observation.instances = None;
+    }
+    let Made { observation, state, .. } = made;
+    let mut traffic = TrafficState::first(&spec).unwrap();
+    traffic.floors.extend(tape.maybe(8, |tape| (pool("blue"), tape.below(12))));
+    let known: Vec<InstanceId> = state.pools.values().flat_map(|pool| pool.members.keys().cloned()).collect();
+    Inputs {
+        installation: InstallationId::new("inst"),
+        spec_version: SpecVersion(1),
+        spec: raw,
+        resolved: resolved(),
+        retiring: tape.once_in(10),
+        state,
+        traffic,
+        signal: any_signal(tape, &known),
+        observation,
+        now,
+        execute_until: Seconds(30).after(now),
+        plan_id: PlanId::new("plan-now"),
+    }
+}
+
+fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
+    if known.is_empty() || !tape.once_in(4) {
+        return Signal::Tick;
+    }
+    let kind = tape.one_of(&[InterruptionKind::SpotWarning, InterruptionKind::Rebalance]);
+    Signal::Interruption(Interruption {
+        instance: tape.one_of(known),
+        kind,
+        at: ago(tape, 1_200),
+    })
+}
+
+fn ago(tape: &mut Tape<'_>, seconds: u32) -> Timestamp {
+    Seconds(tape.below(seconds)).before(at(0))
+}
+
+fn about(tape: &mut Tape<'_>, seconds: u32) -> Timestamp {
+    at(i64::from(tape.below(2 * seconds)) - i64::from(seconds))
+}
+
+struct Made {
+    now: Timestamp,
+    observation: Observation,
+    state: CapacityState,
+    launches: u32,
+}
+
+impl Made {
+    fn pool(&mut self, tape: &mut Tape<'_>, spec: &PoolSpec) {
+        let mut state = PoolState::new(tape.below(22));
+        state.cooldown_out_until = tape.maybe(4, |tape| about(tape, 60));
+        state.cooldown_in_until = tape.maybe(4, |tape| about(tape, 300));
+        let mut since = 2_000;
+        state.recommended = tape.some(5, |tape, _| {
+            since -= i64::from(tape.below(500));
+            Run {
+                since: at(-since),
+                capacity: tape.below(22),
+            }
+        });
+        state.launches = tape.some(4, |tape, _| Tally {
+            at: ago(tape, 4_000),
+            count: tape.below(5),
+        });
+        state.removals = tape.some(3, |tape, _| Tally {
+            at: ago(tape, 120),
+            count: tape.below(3),
+        });
+        state.scheduled.extend(tape.maybe(3, |tape| (policy("window"), ago(tape, 7_200))));
+        state.launch_refused = tape.maybe(8, |tape| LaunchRefused {
+            until: about(tape, 60),
+            code: "Quota".into(),
+            message: "no".into(),
+        });
+        let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
+            .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
+            .collect();
+        if !tape.once_in(10) {
+            let targets = healths.into_iter().map(|(instance, health)| Target { instance, health });
+            let foreign = tape.maybe(6, |tape| Target {
+                instance: InstanceId::new("i-foreign"),
+                health: any_health(tape),
+            });
+            self.observation
+                .targets
+                .insert(group(spec.id.as_str()), targets.chain(foreign).collect());
+        }
+        let series: BTreeMap<_, _> = [("requests", any_series(tape, 250)), ("busy", any_series(tape, 100))]
+            .map(|(id, series)| (policy(id), series))
+            .into();
+        if !tape.once_in(10) {
+            self.observation.series.insert(spec.id.clone(), series);
+        }
+        for zone in tape.some(3, |tape, _| tape.one_of(&["a", "b", "c"])) {
+            let offering = offering(zone);
+            self.observation.exhausted.push(ExhaustedOffering {
+                offering,
+                until: Timestamp::MAX,
+            });
+        }
+        self.open_steps(tape, spec, &state);
+        self.state.pools.insert(spec.id.clone(), state);
+    }
+
+    /// One instance: perhaps a member, perhaps listed, perhaps a target.
+    fn instance(&mut self, tape: &mut Tape<'_>, pool: &PoolId, n: u32, state: &mut PoolState) -> Option<(InstanceId, TargetHealth)> {
+        let id = InstanceId::new(format!("i-{pool}-{n:03}"));
+        let member = !tape.once_in(14);
+        if member {
+            let known = any_member(tape);
+            state.members.insert(id.clone(), known);
+        }
+        if !tape.once_in(14) {
+            let plan = tape.maybe(5, |tape| PlanId::new(tape.one_of(&["plan-open", "plan-recorded", "plan-other"])));
+            self.observation.recorded_plans = BTreeSet::from([PlanId::new("plan-recorded")]);
+            let states = [
+                InstanceState::Running,
+                InstanceState::Running,
+                InstanceState::Running,
+                InstanceState::Pending,
+                InstanceState::Stopped,
+                InstanceState::ShuttingDown,
+                InstanceState::Terminated,
+            ];
+            let instance = Instance {
+                id: id.clone(),
+                state: tape.one_of(&states),
+                zone: Zone::new(tape.one_of(&["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
+                instance_type: InstanceType::new("c7a.large"),
+                launched_at: ago(tape, 4_000),
+                pool: Some(pool.clone()),
+                step: plan.is_some().then(|| StepNumber(u16::try_from(tape.below(3)).unwrap())),
+                plan,
+                protected: tape.once_in(12),
+            };
+            self.observation.instances.get_or_insert_default().push(instance);
+        }
+        (!tape.once_in(6)).then(|| (id, any_health(tape)))
+    }
+
+    fn open_steps(&mut self, tape: &mut Tape<'_>, spec: &PoolSpec, state: &PoolState) {
+        let members: Vec<InstanceId> = state.members.keys().cloned().collect();
+        let drained: Vec<InstanceId> = state
+            .members
+            .iter()
+            .filter(|(_, member)| member.drain.is_some())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for action in tape
+            .some(4, |tape, n| self.action(tape, n, spec, &members, &drained))
+            .into_iter()
+            .flatten()
+        {
+            let number = StepNumber(u16::try_from(self.state.open.len()).unwrap());
+            let step = Step {
+                id: StepId {
+                    plan: PlanId::new("plan-open"),
+                    number,
+                },
+                pool: spec.id.clone(),
+                action,
+            };
+            let committed_at = ago(tape, 900);
+            let execute_until = Seconds(30)
+                .after(committed_at)
+                .max(about(tape, 100).min(Seconds(30).after(self.now)));
+            self.state.open.push(OpenStep {
+                step,
+                committed_at,
+                execute_until,
+            });
+        }
+    }
+
+    fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
+        let group = group(spec.id.as_str());
+        let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
+        match tape.below(4) {
+            0 => {
+                self.launches += 1;
+                let place = Place {
+                    subnet: SubnetId::new("subnet-a"),
+                    zone: Zone::new("eu-west-1a"),
+                };
+                let token = ClientToken::over(&["open", spec.id.as_str(), &n.to_string(), &self.launches.to_string()]);
+                Some(Action::Launch(Launch {
+                    count: 1 + tape.below(4),
+                    template: spec.launch.template.clone(),
+                    place,
+                    offering: offering("a"),
+                    token,
+                    generation: Generation(6),
+                }))
+            }
+            1 => Some(Action::Register {
+                group,
+                instances: one(tape, members)?,
+            }),
+            2 => Some(Action::Deregister {
+                group,
+                instances: one(tape, members)?,
+            }),
+            _ => Some(Action::Terminate {
+                instances: one(tape, drained)?,
+            }),
+        }
+    }
+}
+
+fn offering(zone: &str) -> Offering {
+    Offering {
+        zone: Zone::new(format!("eu-west-1{zone}")),
+        instance_type: Some(InstanceType::new("c7a.large")),
+        market: Market::OnDemand,
+    }
+}
+
+fn any_member(tape: &mut Tape<'_>) -> Member {
+    let mut member = Member::new(ago(tape, 4_000));
+    member.served_since = tape.maybe(2, |tape| ago(tape, 4_000));
+    member.unready = tape.maybe(4, |tape| Unready {
+        counted: Seconds(tape.below(1_200)),
+        last_seen: ago(tape, 200),
+    });
+    member.drain = tape.maybe(4, |tape| {
+        let since = ago(tape, 600);
+        let why = tape.one_of(&[
+            DrainReason::ScaleIn,
+            DrainReason::Unhealthy,
+            DrainReason::NeverHealthy,
+            DrainReason::Interrupted,
+        ]);
+        Drain {
+            since,
+            deadline: Seconds(300).after(since),
+            why,
+        }
+    });
+    // nobody watches the health of one that leaves
+    member.unready = member.unready.filter(|_| member.drain.is_none());
+    member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600)));
+    member.gone = tape.once_in(16);
+    member
+}
+
+fn any_health(tape: &mut Tape<'_>) -> TargetHealth {
+    use TargetHealth::{Draining, Healthy, Initial, InvalidState, Unavailable, Unchecked, Unhealthy};
+    tape.one_of(&[
+        Healthy,
+        Healthy,
+        Healthy,
+        Healthy,
+        Initial,
+        Unhealthy,
+        Unhealthy,
+        Unchecked,
+        InvalidState,
+        Draining,
+        Unavailable,
+    ])
+}
+
+pub fn any_series(tape: &mut Tape<'_>, top: u32) -> Series {
+    let now = at(0);
+    let value = |tape: &mut Tape<'_>| f64::from(tape.below(top)) + f64::from(tape.below(7)) / 7.0;
+    match tape.below(8) {
+        0..=3 => minutes(now, &[Some(value(tape)), Some(value(tape)), None, Some(value(tape))]),
+        4 => partial(now, value(tape)),
+        _ => no_series(tape),
+    }
+}
+
+/// A series that says nothing about the present.
+pub fn no_series(tape: &mut Tape<'_>) -> Series {
+    match tape.below(4) {
+        0 => minutes(at(0), &[]),
+        1 => minutes(at(-1_000), &[Some(1.0)]),
+        2 => Series::Failed { why: "throttled".into() },
+        _ => Series::NotAsked,
+    }
+}
