@@ -89,5 +89,4 @@ pub const OPERATOR: &[Call] = &[
     call("delete_fleet", &["dynamodb:DeleteItem"]),
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
-    call("installation_on_table", &["dynamodb:GetItem"]),
 ];

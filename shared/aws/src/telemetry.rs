@@ -30,10 +30,6 @@ pub enum OwnMetric {
     Conflicts,
     /// Something that a person should see.
     Alerts,
-    /// Instances launched.
-    Launched,
-    /// Instances terminated.
-    Terminated,
 }
 
 impl OwnMetric {
@@ -47,8 +43,6 @@ impl OwnMetric {
             Self::FleetFailed => "FleetFailed",
             Self::Conflicts => "Conflicts",
             Self::Alerts => "Alerts",
-            Self::Launched => "Launched",
-            Self::Terminated => "Terminated",
         }
     }
 }

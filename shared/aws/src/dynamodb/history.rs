@@ -36,10 +36,12 @@ impl Aws {
         let since = since.unwrap_or(Timestamp::MIN);
         let between = Some((DECISION.to_owned(), format!("{DECISION}{LAST}")));
         let range = Range {
-            pk: fleet_partition(fleet),
             between,
             newest_first: true,
             only: Some(SUMMARY),
+            // a page holds at least one record
+            pages_max: limit.max(1),
+            ..Range::partition(fleet_partition(fleet))
         };
         // one more than the first that is older, which may be a hold that goes on
         let items = self
@@ -79,9 +81,8 @@ impl Aws {
         };
         let between = Some((format!("{HOLD}{}", oldest.id), format!("{HOLD}{}", newest.id)));
         let range = Range {
-            pk: fleet_partition(fleet),
             between,
-            ..Range::default()
+            ..Range::partition(fleet_partition(fleet))
         };
         let counters = self.query(&range, |_| false).await?;
         let counters: BTreeMap<_, _> = counters

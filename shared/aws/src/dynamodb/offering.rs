@@ -34,15 +34,7 @@ struct Exhaustion {
 
 impl Aws {
     pub(super) async fn exhausted_now(&self, region: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
-        let items = self
-            .query(
-                &Range {
-                    pk: offerings(region),
-                    ..Range::default()
-                },
-                |_| false,
-            )
-            .await?;
+        let items = self.query(&Range::partition(offerings(region)), |_| false).await?;
         let all: Result<Vec<_>, PortError> = items.iter().map(exhausted_offering).collect();
         Ok(all?.into_iter().filter(|exhausted| exhausted.until > now).collect())
     }

@@ -2,14 +2,14 @@
 //! bumps the generation, so that a commit under way in a function is refused.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use ghostnet_core::id::{FleetId, InstallationId, SpecVersion, digest};
+use ghostnet_core::id::{FleetId, SpecVersion, digest};
 use ghostnet_core::state::{CapacityState, Pause, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{CommitResult, Loaded, Store};
 use jiff::Timestamp;
 
 use super::item;
-use super::table::{Item, Key, attribute, number, text, text_of};
+use super::table::{Item, Key, attribute, number, text};
 use super::write::{Transacted, Write, is_refused};
 use crate::Aws;
 use crate::error::own;
@@ -172,15 +172,6 @@ impl Aws {
     /// DynamoDB does not answer, or an item cannot be read.
     pub async fn get_traffic(&self, fleet: &FleetId) -> Result<Option<TrafficState>, PortError> {
         Ok(self.load_one(fleet).await?.and_then(|loaded| loaded.traffic))
-    }
-
-    /// The installation that claimed the table; none before its first tick.
-    ///
-    /// # Errors
-    /// DynamoDB does not answer.
-    pub async fn installation_on_table(&self) -> Result<Option<InstallationId>, PortError> {
-        let item = self.get(&Key::installation()).await?;
-        Ok(item.as_ref().and_then(|item| text_of(item, attribute::ID)).map(InstallationId::new))
     }
 
     async fn load_one(&self, fleet: &FleetId) -> Result<Option<Loaded>, PortError> {

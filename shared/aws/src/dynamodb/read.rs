@@ -19,7 +19,7 @@ const BATCHES_AT_ONCE: usize = 4;
 const BATCH_ATTEMPTS_MAX: u32 = 6;
 /// Wait before unread keys are asked for again; doubles.
 const UNREAD_WAIT: Duration = Duration::from_millis(25);
-/// Pages of one query, 1 MB each.
+/// Pages of a whole partition, 1 MB each.
 const PAGES_MAX: usize = 20;
 
 const GET: &str = "dynamodb:GetItem";
@@ -27,7 +27,7 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const QUERY: &str = "dynamodb:Query";
 
 /// A query of one partition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Range {
     /// The partition.
     pub(super) pk: String,
@@ -37,6 +37,21 @@ pub(super) struct Range {
     pub(super) newest_first: bool,
     /// Only these attributes; none: all.
     pub(super) only: Option<&'static [&'static str]>,
+    /// More pages than this are an error.
+    pub(super) pages_max: usize,
+}
+
+impl Range {
+    /// A whole partition.
+    pub(super) fn partition(pk: impl Into<String>) -> Self {
+        Self {
+            pk: pk.into(),
+            between: None,
+            newest_first: false,
+            only: None,
+            pages_max: PAGES_MAX,
+        }
+    }
 }
 
 impl Aws {
@@ -136,8 +151,8 @@ impl Aws {
             if is_last || enough(&items) {
                 return Ok(items);
             }
-            if pages_read == PAGES_MAX {
-                return Err(too_many_pages(QUERY, PAGES_MAX));
+            if pages_read == range.pages_max {
+                return Err(too_many_pages(QUERY, range.pages_max));
             }
         }
         Ok(items)

@@ -48,15 +48,7 @@ impl Store for Aws {
     }
 
     async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError> {
-        let items = self
-            .query(
-                &Range {
-                    pk: FLEETS.to_owned(),
-                    ..Range::default()
-                },
-                |_| false,
-            )
-            .await?;
+        let items = self.query(&Range::partition(FLEETS), |_| false).await?;
         items.iter().map(fleet_entry).collect()
     }
 

@@ -190,7 +190,6 @@ fn every_verb_needs_what_the_table_says() {
         ),
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
-        ("installation_on_table", actions(async |aws| aws.installation_on_table().await)),
     ]);
     compare(OPERATOR, recorded);
 }
