@@ -32,11 +32,10 @@ pub fn invocation(aws: &Aws, function: &'static str, request_id: String, deadlin
     }
 }
 
-/// The code that runs. `GHOSTNET_REVISION` is what the build was made from, where the builder says so.
+/// The code that runs: the version, and a digest of everything that decides (`build.rs`).
 #[must_use]
 pub fn build() -> BuildId {
-    let version = env!("CARGO_PKG_VERSION");
-    BuildId::new(option_env!("GHOSTNET_REVISION").map_or_else(|| version.to_owned(), |revision| format!("{version}+{revision}")))
+    BuildId::new(env!("GHOSTNET_BUILD"))
 }
 
 /// The signals of a payload. What says nothing to us is told and left: sending it again would not help.
