@@ -6,7 +6,11 @@ use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
-#[command(version, about, disable_help_subcommand = true)]
+#[command(
+    version,
+    about = "Keeps EC2 fleets sized, healthy and reachable, and says why",
+    disable_help_subcommand = true
+)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. Data goes to standard output, messages to standard error.
 `ghostnet VERB --help` shows examples."

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// One changed field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Change {
+pub(crate) struct Difference {
     /// The field, such as `pools[blue].capacity.max`.
     pub(crate) path: String,
     /// What was stored; absent: the field is new.
@@ -20,19 +20,19 @@ pub(crate) struct Change {
 }
 
 /// Every difference, in the order of the paths.
-pub(crate) fn changes(from: &Value, to: &Value) -> Vec<Change> {
+pub(crate) fn differences(from: &Value, to: &Value) -> Vec<Difference> {
     let mut changes = Vec::new();
     compare("", Some(from), Some(to), &mut changes);
     changes
 }
 
-fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<Change>) {
+fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<Difference>) {
     if from == to {
         return;
     }
     let parts = (from.and_then(|from| parts(path, from)), to.and_then(|to| parts(path, to)));
     let (Some(old), Some(new)) = parts else {
-        changes.push(Change {
+        changes.push(Difference {
             path: path.to_owned(),
             from: from.cloned(),
             to: to.cloned(),
@@ -46,7 +46,7 @@ fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut V
     }
     if changes.len() == before {
         // the same parts in another order
-        changes.push(Change {
+        changes.push(Difference {
             path: path.to_owned(),
             from: from.cloned(),
             to: to.cloned(),
@@ -78,7 +78,7 @@ mod tests {
 
     fn told(from: &Value, to: &Value) -> Vec<String> {
         let word = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
-        changes(from, to)
+        differences(from, to)
             .iter()
             .map(|change| format!("{} {} {}", change.path, word(&change.from), word(&change.to)))
             .collect()
@@ -104,7 +104,7 @@ mod tests {
             ["pools[blue].max 4 5", "pools[green] - {\"id\":\"green\",\"max\":2}"]
         );
         let turned = json!({ "pools": [{ "id": "red", "max": 1 }, { "id": "blue", "max": 4 }] });
-        assert_eq!(changes(&from, &turned).len(), 1, "another order is a change");
+        assert_eq!(differences(&from, &turned).len(), 1, "another order is a change");
     }
 
     #[test]

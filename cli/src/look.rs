@@ -1,6 +1,6 @@
 //! One look at a fleet through the engine, without committing or acting.
 
-use ghostnet_core::id::{BuildId, FleetId};
+use ghostnet_core::id::FleetId;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::invocation::{Invocation, Preview, ReconcileError};
@@ -23,7 +23,7 @@ pub(crate) async fn look(session: &Session, fleet: &FleetId) -> Result<Preview, 
         region: session.aws.home().clone(),
         function: "cli",
         request_id: "cli".to_owned(),
-        build: build(),
+        build: ghostnet_aws::function::build(),
         deadline: LOOK_MAX.after(session.aws.now()),
     };
     let signal = Signal::Evaluate {
@@ -38,9 +38,4 @@ pub(crate) async fn look(session: &Session, fleet: &FleetId) -> Result<Preview, 
             source,
         }),
     }
-}
-
-/// The code that runs here.
-pub(crate) fn build() -> BuildId {
-    BuildId::new(env!("CARGO_PKG_VERSION"))
 }

@@ -3,6 +3,7 @@
 mod advice;
 mod alarms;
 mod arguments;
+mod change;
 mod cli;
 mod console;
 mod diff;

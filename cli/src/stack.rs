@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use ghostnet_aws::cloudwatch::alarm::ListedAlarm;
 use ghostnet_aws::settings::{INSTALLATION, Settings, TABLE};
 use ghostnet_aws::{Aws, retries, timeouts};
 use ghostnet_core::id::{AlarmName, FleetId};
+use ghostnet_core::state::{CapacityState, StoredSpec};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{FleetEntry, Store};
 use serde::Serialize;
@@ -78,6 +80,33 @@ impl Session {
     /// The table cannot be read.
     pub(crate) async fn fleets(&self) -> Result<Vec<FleetEntry>, Failure> {
         self.aws.fleets().await.map_err(Failure::aws("the list of fleets cannot be read"))
+    }
+
+    /// A fleet's stored spec.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub(crate) async fn spec(&self, fleet: &FleetId) -> Result<Option<StoredSpec>, Failure> {
+        let spec = self.aws.get_spec(fleet).await;
+        spec.map_err(Failure::aws(format!("the stored spec of fleet `{fleet}` cannot be read")))
+    }
+
+    /// A fleet's capacity state; none before its first commit.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub(crate) async fn state(&self, fleet: &FleetId) -> Result<Option<CapacityState>, Failure> {
+        let state = self.aws.get_state(fleet).await;
+        state.map_err(Failure::aws(format!("the state of fleet `{fleet}` cannot be read")))
+    }
+
+    /// The alarms that `apply` made for a fleet.
+    ///
+    /// # Errors
+    /// CloudWatch does not answer.
+    pub(crate) async fn alarms(&self, fleet: &FleetId) -> Result<Vec<ListedAlarm>, Failure> {
+        let alarms = self.aws.fleet_alarms(self.aws.home(), fleet).await;
+        alarms.map_err(Failure::aws(format!("the alarms of fleet `{fleet}` cannot be read")))
     }
 
     /// The failure for a fleet that is not there, with the one that was probably meant.

@@ -139,6 +139,8 @@ pub(crate) struct RecordSummary {
     pub(crate) function: String,
     /// Sizes before and after.
     pub(crate) change: String,
+    /// Why.
+    pub(crate) reason: String,
     /// What was done, and why.
     pub(crate) summary: String,
 }
@@ -279,6 +281,7 @@ fn record_summary(record: &DecisionRecord) -> RecordSummary {
         count: record.count,
         function: record.function.clone(),
         change: explain::changes(record),
+        reason: explain::reason(record),
         summary: explain::summary(record),
     }
 }

@@ -5,7 +5,10 @@ const SIMILAR: f64 = 0.8;
 
 /// The known word that was probably meant.
 pub(crate) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    let scored = known.iter().map(|known| (strsim::jaro_winkler(word, known), *known));
+    // one slip is forgiven in any word: two letters turned, one too many, too few or wrong
+    let slip = |known: &str| word.len() > 2 && strsim::osa_distance(word, known) <= 1;
+    let score = |known: &str| if slip(known) { 1.0 } else { strsim::jaro_winkler(word, known) };
+    let scored = known.iter().map(|known| (score(known), *known));
     scored
         .filter(|(score, _)| *score >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))

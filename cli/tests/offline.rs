@@ -94,3 +94,41 @@ fn completions_exist_for_every_shell() {
         );
     }
 }
+
+#[test]
+fn an_account_that_does_not_answer_is_told_in_one_message() {
+    let output = ghostnet(&["status", "web"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.starts_with("error: the outputs of stack `ghostnet` cannot be read\n  because: cloudformation:DescribeStacks"),
+        "{told}"
+    );
+    assert!(told.lines().last().is_some_and(|line| line.starts_with("hint: ")), "{told}");
+}
+
+#[test]
+fn every_verb_has_help_with_examples() {
+    for verb in [
+        "init",
+        "validate",
+        "schema",
+        "apply",
+        "delete",
+        "status",
+        "plan",
+        "explain",
+        "replay",
+        "pause",
+        "resume",
+        "completions",
+    ] {
+        let help = String::from_utf8_lossy(&ghostnet(&[verb, "--help"]).stdout).into_owned();
+        assert!(
+            help.contains("Examples:") && help.contains(&format!("ghostnet {verb}")),
+            "{verb}: {help}"
+        );
+    }
+    insta::assert_snapshot!("help", seen(&["--help"]));
+}

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::table::{self, Side};
 use crate::alarms::AlarmChanges;
-use crate::diff::Change;
-use crate::verb::apply::Applied;
+use crate::change::Applied;
+use crate::diff::Difference;
 
 /// Longest value that is written out.
 const VALUE_LETTERS_MAX: usize = 60;
@@ -33,7 +33,7 @@ pub(crate) fn text(applied: &Applied) -> String {
     text
 }
 
-fn field(change: &Change) -> Vec<String> {
+fn field(change: &Difference) -> Vec<String> {
     let path = if change.path.is_empty() {
         "the whole spec".to_owned()
     } else {
@@ -89,7 +89,7 @@ mod tests {
             stored_version: Some(SpecVersion(3)),
             changed: true,
             dry_run: true,
-            changes: crate::diff::changes(&from, &to),
+            changes: crate::diff::differences(&from, &to),
             alarms: AlarmChanges {
                 created: names("requests"),
                 updated: Vec::new(),

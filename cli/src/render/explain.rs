@@ -1,8 +1,9 @@
 //! Decisions on record: one line each, or one in full.
 
 use ghostnet_core::decide::PoolDecision;
-use ghostnet_core::id::{FleetId, PoolId, StepId};
-use ghostnet_core::plan::StepOutcome;
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId};
+use ghostnet_core::plan::{Action, StepOutcome};
+use ghostnet_core::reason::Finding;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::unit::Seconds;
@@ -79,20 +80,23 @@ pub(crate) fn reason(record: &DecisionRecord) -> String {
 
 /// What was done and why, in one line.
 pub(crate) fn summary(record: &DecisionRecord) -> String {
-    let why = reason(record);
-    let done: Vec<String> = record
-        .plan
-        .steps
-        .iter()
-        .map(|step| step::done(step, outcome(record, &step.id)))
-        .collect();
-    let findings = record.pools.values().flat_map(|pool| &pool.findings).map(ToString::to_string);
-    let told: Vec<String> = done.into_iter().chain(findings).collect();
-    if told.is_empty() {
-        why
-    } else {
-        format!("{}; {why}", told.join("; "))
-    }
+    let mut told = if record.violations.is_empty() { done(record) } else { Vec::new() };
+    told.push(reason(record));
+    told.join("; ")
+}
+
+/// Steps with their outcomes, and findings. That an instance leaves, and why, says more than its deregistration.
+fn done(record: &DecisionRecord) -> Vec<String> {
+    let findings: Vec<&Finding> = record.pools.values().flat_map(|pool| &pool.findings).collect();
+    let drains = |id: &InstanceId| {
+        findings
+            .iter()
+            .any(|finding| matches!(finding, Finding::Drains { instance, .. } if instance == id))
+    };
+    let is_told = |action: &Action| matches!(action, Action::Deregister { instances, .. } if instances.iter().all(drains));
+    let steps = record.plan.steps.iter().filter(|step| !is_told(&step.action));
+    let steps = steps.map(|step| step::done(step, outcome(record, &step.id)));
+    steps.chain(findings.iter().map(ToString::to_string)).collect()
 }
 
 /// The pool that changed most recently in the order of the spec, else the first: its reason stands for the decision.
@@ -138,7 +142,7 @@ fn woken_by_short(record: &DecisionRecord) -> String {
 
 fn woken_by(signal: &Signal) -> String {
     match signal {
-        Signal::AlarmChanged(change) => format!("alarm {} changed at {}", change.alarm, change.at),
+        Signal::AlarmChanged(change) => format!("{} changed at {}", change.alarm, change.at),
         Signal::Tick => "the minute's schedule".to_owned(),
         Signal::Interruption(notice) => format!("AWS takes {}, told at {}", notice.instance, notice.at),
         Signal::InstanceChanged { instances, what, .. } => format!("{what}: {}", step::ids(instances)),

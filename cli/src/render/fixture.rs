@@ -394,7 +394,6 @@ pub(crate) fn preview() -> Preview {
             step,
             committed_at: at("13:02:50"),
             execute_until: at("13:03:40"),
-            sendable: true,
         })
         .collect();
     let pools = BTreeMap::from([(

@@ -4,7 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod defaults;
 pub(crate) mod explain;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod reason;

@@ -2,7 +2,7 @@
 
 use ghostnet_core::decide::PoolDecision;
 use ghostnet_core::id::PoolId;
-use ghostnet_core::reason::{Guard, GuardOutcome, Vote};
+use ghostnet_core::reason::{GuardOutcome, Vote};
 
 /// `blue 11 -> 12`, or `blue 11`.
 pub(crate) fn change(pool: &PoolId, decided: &PoolDecision) -> String {
@@ -13,24 +13,29 @@ pub(crate) fn change(pool: &PoolId, decided: &PoolDecision) -> String {
     }
 }
 
-/// The one reason that decided: a guard if one had the last word, else the vote that won.
+/// The reason that decided: for a change the vote that asked for it, and what limited it; for a hold the guard that stopped
+/// a change, else the vote that forbids one.
 pub(crate) fn summary(decided: &PoolDecision) -> String {
-    if let Some(outcome) = last_word(decided) {
-        return format!("{}: {}", outcome.guard.name(), outcome.guard);
+    let guard = last_word(decided).map(|outcome| format!("{}: {}", outcome.guard.name(), outcome.guard));
+    let vote = winner(decided);
+    let asked_for_it = vote.is_some_and(|vote| asks_for_the_change(decided, vote));
+    match (vote, guard) {
+        (Some(vote), Some(guard)) if asked_for_it => format!("`{}`: {} ({guard})", vote.policy, vote.reason),
+        (_, Some(guard)) => guard,
+        (Some(vote), None) => format!("`{}`: {}", vote.policy, vote.reason),
+        (None, None) => silent(&decided.votes),
     }
-    match winner(decided) {
-        Some(vote) => format!("`{}`: {}", vote.policy, vote.reason),
-        None => silent(&decided.votes),
-    }
+}
+
+fn asks_for_the_change(decided: &PoolDecision, vote: &Vote) -> bool {
+    let asked = vote.capacity.map(|capacity| capacity.cmp(&decided.before));
+    decided.before != decided.after && asked == Some(decided.after.cmp(&decided.before))
 }
 
 /// The guard that set the final number, unless the votes had asked for that number anyway.
 fn last_word(decided: &PoolDecision) -> Option<&GuardOutcome> {
-    let last = decided
-        .guards
-        .iter()
-        .rev()
-        .find(|outcome| !matches!(outcome.guard, Guard::Breaker { .. }))?;
+    let moved = |outcome: &&GuardOutcome| outcome.before != outcome.after;
+    let last = decided.guards.iter().rev().find(moved)?;
     (last.after == decided.after && decided.recommended != Some(decided.after)).then_some(last)
 }
 

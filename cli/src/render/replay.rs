@@ -48,7 +48,7 @@ mod tests {
             changes: Vec::new(),
         };
         let first = text(&same);
-        let changes = crate::diff::changes(
+        let changes = crate::diff::differences(
             &json!({ "pools": { "blue": { "after": 12 } } }),
             &json!({ "pools": { "blue": { "after": 13 } } }),
         );

@@ -38,7 +38,7 @@ pub(crate) fn fleets(all: &[FleetStatus]) -> String {
         status.pools.iter().map(move |pool| {
             let mut row = vec![status.fleet.to_string(), mode(status), pool.id.to_string()];
             row.extend(counts(pool));
-            row.push(last(status).map(|record| record.summary.clone()).unwrap_or_default());
+            row.push(last(status).map(|record| record.reason.clone()).unwrap_or_default());
             row
         })
     });

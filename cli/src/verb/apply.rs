@@ -5,23 +5,15 @@
 
 use std::path::PathBuf;
 
-use ghostnet_aws::cloudwatch::alarm::AlarmDefinition;
-use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{FleetId, SpecVersion};
-use ghostnet_core::spec::{Problem, RawFleetSpec, Resolved};
-use ghostnet_core::state::{SCHEMA, StoredSpec, TrafficState};
-use ghostnet_engine::port::{Clock, CommitResult};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use ghostnet_core::spec::Problem;
 
-use crate::alarms::{self, AlarmChanges};
+use crate::change::{Applied, Change, change};
 use crate::console::Console;
-use crate::diff::{self, Change};
 use crate::failure::Failure;
+use crate::render;
 use crate::render::problems::FileProblems;
 use crate::spec_file::{self, SpecFile, SpecFiles};
 use crate::stack::Session;
-use crate::{advice, render, resolve};
 
 /// Store fleet specs and keep their alarms
 #[derive(Debug, clap::Args)]
@@ -41,27 +33,6 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// What an apply changed, or would change. The JSON form is stable.
-#[derive(Debug, Serialize)]
-pub(crate) struct Applied {
-    /// The fleet.
-    pub(crate) fleet: FleetId,
-    /// The version of the spec now, or after a dry run's changes.
-    pub(crate) version: SpecVersion,
-    /// The version before; none: the fleet is new.
-    pub(crate) stored_version: Option<SpecVersion>,
-    /// Whether the stored spec changes.
-    pub(crate) changed: bool,
-    /// Whether nothing was written.
-    pub(crate) dry_run: bool,
-    /// Changed fields.
-    pub(crate) changes: Vec<Change>,
-    /// Changed alarms.
-    pub(crate) alarms: AlarmChanges,
-    /// What is only unwise.
-    pub(crate) notes: Vec<String>,
-}
-
 /// Applies every file.
 ///
 /// # Errors
@@ -69,35 +40,43 @@ pub(crate) struct Applied {
 pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
     let files = good_files(args)?;
     let session = Session::open(stack).await?;
-    let mut plans = Vec::new();
-    let mut bad = Vec::new();
-    for file in &files {
-        match plan(&session, file, args.dry_run).await? {
-            Ok(plan) => plans.push(plan),
+    let changes = changes(&session, &files, args.dry_run).await?;
+    let mut applied = Vec::new();
+    let written = if args.dry_run {
+        applied.extend(changes.into_iter().map(|change| change.applied));
+        Ok(())
+    } else {
+        write(&session, changes, &mut applied).await
+    };
+    for note in applied.iter().flat_map(|applied| &applied.notes) {
+        console.say(&format!("note: {note}"));
+    }
+    // what was done is told, also if the next one failed
+    if !applied.is_empty() {
+        answer(&applied, console)?;
+    }
+    written
+}
+
+/// What each file would do; the problems of all, if any has some.
+async fn changes<'f>(session: &Session, files: &'f [SpecFile], dry_run: bool) -> Result<Vec<Change<'f>>, Failure> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for file in files {
+        match change(session, file, dry_run).await? {
+            Ok(change) => good.push(change),
             Err(problems) => bad.push(problems),
         }
     }
-    if !bad.is_empty() {
-        return Err(Failure::Specs(bad));
-    }
-    let by = session.caller().await;
-    let mut applied = Vec::new();
-    for plan in plans {
-        if !args.dry_run {
-            write(&session, &plan, &by).await?;
-        }
-        plan.applied.notes.iter().for_each(|note| console.say(&format!("note: {note}")));
-        applied.push(plan.applied);
-    }
-    answer(&applied, console)
+    if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
 }
 
-/// Everything that one file leads to.
-struct Plan<'f> {
-    file: &'f SpecFile,
-    resolved: Resolved,
-    wanted_alarms: Vec<AlarmDefinition>,
-    applied: Applied,
+async fn write(session: &Session, changes: Vec<Change<'_>>, applied: &mut Vec<Applied>) -> Result<(), Failure> {
+    let by = session.caller().await;
+    for change in changes {
+        change.write(session, &by).await?;
+        applied.push(change.applied);
+    }
+    Ok(())
 }
 
 fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
@@ -117,142 +96,6 @@ fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
         }
     }
     if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
-}
-
-/// What applying one file would do, or what stands against it.
-async fn plan<'f>(session: &Session, file: &'f SpecFile, dry_run: bool) -> Result<Result<Plan<'f>, FileProblems>, Failure> {
-    let fleet = &file.spec.id;
-    let found = resolve::resolve(session, &file.spec).await?;
-    if !found.problems.is_empty() {
-        let problems = found.problems.into_iter().map(|problem| file.locate(problem)).collect();
-        return Ok(Err(FileProblems {
-            file: file.name.clone(),
-            problems,
-        }));
-    }
-    let stored = session
-        .aws
-        .get_spec(fleet)
-        .await
-        .map_err(Failure::aws(format!("the stored spec of fleet `{fleet}` cannot be read")))?;
-    let existing = session
-        .aws
-        .fleet_alarms(session.aws.home(), fleet)
-        .await
-        .map_err(Failure::aws(format!("the alarms of fleet `{fleet}` cannot be read")))?;
-    let wanted_alarms = alarms::wanted(&file.spec, &found.resolved, &session.stack);
-    let changes = changes(stored.as_ref(), file, &found.resolved)?;
-    let stored_version = stored.map(|stored| stored.version);
-    let changed = stored_version.is_none() || !changes.is_empty();
-    let version = match stored_version {
-        Some(stored) if !changed => stored,
-        stored => SpecVersion(stored.map_or(0, |stored| stored.0).saturating_add(1)),
-    };
-    let notes = advice::notes(&file.spec).into_iter().chain(found.notes).collect();
-    let alarms = alarms::compare(&wanted_alarms, &existing);
-    let applied = Applied {
-        fleet: fleet.clone(),
-        version,
-        stored_version,
-        changed,
-        dry_run,
-        changes,
-        alarms,
-        notes,
-    };
-    Ok(Ok(Plan {
-        file,
-        resolved: found.resolved,
-        wanted_alarms,
-        applied,
-    }))
-}
-
-/// What an apply can change, side by side with what is stored.
-#[derive(Serialize)]
-struct Comparable<'a> {
-    #[serde(flatten)]
-    spec: &'a RawFleetSpec,
-    resolved: &'a Resolved,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    retiring: bool,
-}
-
-fn changes(stored: Option<&StoredSpec>, file: &SpecFile, resolved: &Resolved) -> Result<Vec<Change>, Failure> {
-    let value = |comparable: Comparable<'_>| serde_json::to_value(comparable).map_err(|error| Failure::Output(error.into()));
-    let old = match stored {
-        Some(stored) => value(Comparable {
-            spec: &stored.spec,
-            resolved: &stored.resolved,
-            retiring: stored.retiring,
-        })?,
-        None => Value::Object(Map::new()),
-    };
-    Ok(diff::changes(
-        &old,
-        &value(Comparable {
-            spec: &file.raw,
-            resolved,
-            retiring: false,
-        })?,
-    ))
-}
-
-/// The spec first: an alarm without its policy wakes for nothing, a policy without its alarm waits a minute for the tick.
-async fn write(session: &Session, plan: &Plan<'_>, by: &str) -> Result<(), Failure> {
-    if plan.applied.changed {
-        write_spec(session, plan, by).await?;
-    }
-    let region = session.aws.home();
-    // an unchanged alarm is put too: somebody may have edited it
-    for alarm in &plan.wanted_alarms {
-        session
-            .aws
-            .put_alarm(region, alarm)
-            .await
-            .map_err(Failure::aws(format!("alarm `{}` cannot be kept", alarm.name)))?;
-    }
-    let removed = &plan.applied.alarms.removed;
-    session.aws.delete_alarms(region, removed).await.map_err(Failure::aws(format!(
-        "old alarms of fleet `{}` cannot be removed",
-        plan.applied.fleet
-    )))
-}
-
-async fn write_spec(session: &Session, plan: &Plan<'_>, by: &str) -> Result<(), Failure> {
-    let Applied {
-        fleet,
-        version,
-        stored_version,
-        ..
-    } = &plan.applied;
-    let spec = &plan.file.spec;
-    let no_active = || Failure::Argument(format!("fleet `{fleet}` has no active pool"));
-    let stored = StoredSpec {
-        schema: SCHEMA,
-        version: *version,
-        spec: plan.file.raw.clone(),
-        resolved: plan.resolved.clone(),
-        retiring: false,
-        applied_by: by.to_owned(),
-        applied_at: session.aws.now(),
-    };
-    let write = SpecWrite {
-        fleet,
-        spec: &stored,
-        read_version: *stored_version,
-        first_traffic: &TrafficState::first(spec).ok_or_else(no_active)?,
-        alarms: &spec.alarms,
-    };
-    match session
-        .aws
-        .put_spec(&write)
-        .await
-        .map_err(Failure::aws(format!("fleet `{fleet}` cannot be stored")))?
-    {
-        CommitResult::Committed => Ok(()),
-        CommitResult::Conflict => Err(Failure::Raced(fleet.clone())),
-    }
 }
 
 fn answer(applied: &[Applied], console: Console) -> Result<(), Failure> {

@@ -53,11 +53,10 @@ enum Done {
 pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
     let session = Session::open(stack).await?;
     let fleet = &args.fleet;
-    let unreadable = || Failure::aws(format!("fleet `{fleet}` cannot be read"));
-    let Some(stored) = session.aws.get_spec(fleet).await.map_err(unreadable())? else {
+    let Some(stored) = session.spec(fleet).await? else {
         return Err(session.no_fleet(fleet).await);
     };
-    let state = session.aws.get_state(fleet).await.map_err(unreadable())?;
+    let state = session.state(fleet).await?;
     let done = if args.drain && !is_drained(&stored, state.as_ref()) {
         retire(&session, fleet).await?;
         Done::Draining
@@ -76,7 +75,13 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
 }
 
 fn instances(state: Option<&CapacityState>) -> usize {
-    state.map_or(0, |state| state.pools.values().map(|pool| pool.members.len()).sum())
+    state.map_or(0, |state| {
+        state
+            .pools
+            .values()
+            .map(|pool| pool.members.values().filter(|member| !member.gone).count())
+            .sum()
+    })
 }
 
 /// Whether a retiring fleet has nothing left.
@@ -108,12 +113,7 @@ async fn forget(session: &Session, fleet: &FleetId, version: SpecVersion) -> Res
 /// Nothing needs to grow any more.
 async fn remove_alarms(session: &Session, fleet: &FleetId) -> Result<Vec<AlarmName>, Failure> {
     let region = session.aws.home();
-    let listed = session
-        .aws
-        .fleet_alarms(region, fleet)
-        .await
-        .map_err(Failure::aws(format!("the alarms of fleet `{fleet}` cannot be read")))?;
-    let names: Vec<AlarmName> = listed.into_iter().map(|alarm| alarm.name).collect();
+    let names: Vec<AlarmName> = session.alarms(fleet).await?.into_iter().map(|alarm| alarm.name).collect();
     session
         .aws
         .delete_alarms(region, &names)

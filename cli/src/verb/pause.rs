@@ -113,12 +113,7 @@ pub(crate) async fn resume(args: &ResumeArgs, stack: &str, console: Console) -> 
 }
 
 async fn set(session: &Session, fleet: &FleetId, pause: Option<&Pause>) -> Result<CapacityState, Failure> {
-    let stored = session
-        .aws
-        .get_spec(fleet)
-        .await
-        .map_err(Failure::aws(format!("fleet `{fleet}` cannot be read")))?;
-    let Some(stored) = stored else {
+    let Some(stored) = session.spec(fleet).await? else {
         return Err(session.no_fleet(fleet).await);
     };
     let spec = FleetSpec::check(&stored.spec).map_err(|_| Failure::Argument(format!("the stored spec of fleet `{fleet}` is not valid")))?;

@@ -12,10 +12,10 @@ use ghostnet_core::spec::FleetSpec;
 use serde::Serialize;
 
 use crate::console::Console;
-use crate::diff::{self, Change};
+use crate::diff::{self, Difference};
 use crate::failure::Failure;
+use crate::render;
 use crate::stack::Session;
-use crate::{look, render};
 
 /// Decide a recorded decision again, and compare
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub(crate) struct Replayed {
     /// The code that decided now.
     pub(crate) this_build: BuildId,
     /// Where they differ: what was recorded, and what is decided now.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<Difference>,
 }
 
 /// Decides again.
@@ -83,7 +83,7 @@ fn replay(record: &DecisionRecord) -> Result<Replayed, Failure> {
     let unwritable = |error: serde_json::Error| Failure::Output(error.into());
     let inputs = record.inputs.as_ref().ok_or_else(|| Failure::NoInputs(record.id.to_string()))?;
     let decision = decide_again(inputs)?;
-    let this_build = look::build();
+    let this_build = ghostnet_aws::function::build();
     let recorded = serde_json::to_value(Parts {
         pools: &record.pools,
         plan: &record.plan,
@@ -101,7 +101,7 @@ fn replay(record: &DecisionRecord) -> Result<Replayed, Failure> {
         same_build: this_build == record.build,
         recorded_build: record.build.clone(),
         this_build,
-        changes: diff::changes(&recorded, &repeated),
+        changes: diff::differences(&recorded, &repeated),
     })
 }
 
