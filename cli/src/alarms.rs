@@ -79,7 +79,9 @@ fn alarm(spec: &FleetSpec, pool: &PoolSpec, policy: &Policy, resolved: &Resolved
 fn trigger<'p>(pool: &PoolSpec, policy: &'p Policy) -> Option<(&'p Measure, Comparison, Finite)> {
     match &policy.rule {
         Rule::TargetTracking(rule) => {
-            let threshold = Finite::new(rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio()))?;
+            // whole percents first: 900 x 1.1 is not 990
+            let percent = 100.0 + f64::from(pool.guards.tolerance_out.0);
+            let threshold = Finite::new(rule.target.get() * percent / 100.0)?;
             Some((&rule.measure, Comparison::Above, threshold))
         }
         Rule::Step(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out.first()?.from?)),
@@ -127,7 +129,7 @@ mod tests {
         let alarms = wanted_by(FLEET, Delivery::Sns);
         let told: Vec<_> = alarms
             .iter()
-            .map(|alarm| (alarm.name.as_str(), alarm.comparison, alarm.threshold.get().round(), alarm.rule.of))
+            .map(|alarm| (alarm.name.as_str(), alarm.comparison, alarm.threshold.get(), alarm.rule.of))
             .collect();
         let expected = [
             ("ghostnet/web/blue/requests/out", Comparison::Above, 1_100.0, 1),

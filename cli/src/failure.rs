@@ -134,8 +134,14 @@ impl Failure {
     pub(crate) fn report(&self) -> String {
         let mut report = format!("error: {self}");
         let mut cause = self.source();
+        let mut last = String::new();
         while let Some(error) = cause {
-            report.push_str(&format!("\n  because: {error}"));
+            // an error that only passes another one on says nothing of its own
+            let text = error.to_string();
+            if text != last {
+                report.push_str(&format!("\n  because: {text}"));
+            }
+            last = text;
             cause = error.source();
         }
         if let Self::NoFleet { meant: Some(meant), .. } = self {

@@ -62,6 +62,8 @@ fn alarms(changes: &AlarmChanges) -> Vec<Vec<String>> {
 fn value(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
+        // targets and bounds may have a fraction, and seldom do
+        Value::Number(number) => number.to_string().trim_end_matches(".0").to_owned(),
         other => other.to_string(),
     };
     if text.chars().count() <= VALUE_LETTERS_MAX {
@@ -80,8 +82,8 @@ mod tests {
     #[test]
     fn changes_are_marked_by_what_happens_to_them() {
         let Ok(fleet) = "web".parse() else { panic!("a good id") };
-        let from = json!({ "maximum": 40, "guards": { "tolerance": { "out": "10%" } }, "policies": [{ "id": "cpu", "type": "step" }] });
-        let to = json!({ "maximum": 60, "mode": "on", "policies": [{ "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target" }] });
+        let from = json!({ "maximum": 40.0, "guards": { "tolerance": { "out": "10%" } }, "policies": [{ "id": "cpu", "type": "step" }] });
+        let to = json!({ "maximum": 60.5, "mode": "on", "policies": [{ "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target" }] });
         let names = |policy: &str| vec![AlarmName::new(format!("ghostnet/web/blue/{policy}/out"))];
         let mut applied = Applied {
             fleet,

@@ -27,7 +27,7 @@ pub(crate) fn at(time: &str) -> Timestamp {
 }
 
 fn number(value: f64) -> Finite {
-    Finite::new(value).unwrap_or(Finite::from(0))
+    Finite::new(value).unwrap_or_else(|| Finite::from(0))
 }
 
 fn policy(id: &str) -> PolicyId {

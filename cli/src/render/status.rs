@@ -38,7 +38,7 @@ pub(crate) fn fleets(all: &[FleetStatus]) -> String {
         status.pools.iter().map(move |pool| {
             let mut row = vec![status.fleet.to_string(), mode(status), pool.id.to_string()];
             row.extend(counts(pool));
-            row.push(last(status).map(|record| record.reason.clone()).unwrap_or_default());
+            row.push(last_reason(status));
             row
         })
     });
@@ -137,8 +137,14 @@ fn held(hold: &RecordSummary, now: Timestamp) -> String {
     format!("{}: hold{times}: {}", hold.change, hold.summary)
 }
 
-fn last(status: &FleetStatus) -> Option<&RecordSummary> {
-    newer_hold(status).or(status.last_act.as_ref())
+/// Why the fleet is as it is: the latest decision's reason, else what the look found.
+fn last_reason(status: &FleetStatus) -> String {
+    let record = newer_hold(status).or(status.last_act.as_ref());
+    record
+        .map(|record| &record.reason)
+        .or_else(|| status.findings.first())
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// The instances of a fleet, for `status --instances`.

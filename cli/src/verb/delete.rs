@@ -1,8 +1,10 @@
 //! `ghostnet delete`: the end of a fleet, with its instances or without.
 
-use ghostnet_core::id::{AlarmName, FleetId, SpecVersion};
-use ghostnet_core::state::{CapacityState, StoredSpec};
-use ghostnet_engine::port::{Clock, CommitResult};
+use std::collections::BTreeSet;
+
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, SpecVersion};
+use ghostnet_core::plan::Action;
+use ghostnet_engine::port::{Clock, CommitResult, Compute};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -34,7 +36,7 @@ pub(crate) struct Args {
 struct Deleted {
     fleet: FleetId,
     done: Done,
-    /// Instances that are still counted: leaving with `drain`, left alone with `release`.
+    /// Instances that exist or may exist: leaving with `drain`, left alone with `release`.
     instances: usize,
     alarms_removed: Vec<AlarmName>,
 }
@@ -56,8 +58,8 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
     let Some(stored) = session.spec(fleet).await? else {
         return Err(session.no_fleet(fleet).await);
     };
-    let state = session.state(fleet).await?;
-    let done = if args.drain && !is_drained(&stored, state.as_ref()) {
+    let instances = instances(&session, fleet).await?;
+    let done = if args.drain && !(stored.retiring && instances == 0) {
         retire(&session, fleet).await?;
         Done::Draining
     } else {
@@ -68,25 +70,35 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
     let deleted = Deleted {
         fleet: fleet.clone(),
         done,
-        instances: instances(state.as_ref()),
+        instances,
         alarms_removed,
     };
-    console.answer(&text(&deleted, args.drain), &deleted)
+    console.answer(&text(&deleted, args.drain), &deleted)?;
+    if done == Done::Draining {
+        console.say(&format!(
+            "hint: `ghostnet status {fleet} --watch` shows when it is empty; then run `ghostnet delete {fleet} --drain` again to forget it"
+        ));
+    }
+    Ok(())
 }
 
-fn instances(state: Option<&CapacityState>) -> usize {
-    state.map_or(0, |state| {
-        state
-            .pools
-            .values()
-            .map(|pool| pool.members.values().filter(|member| !member.gone).count())
-            .sum()
-    })
-}
-
-/// Whether a retiring fleet has nothing left.
-fn is_drained(stored: &StoredSpec, state: Option<&CapacityState>) -> bool {
-    stored.retiring && instances(state) == 0 && state.is_none_or(|state| state.open.is_empty())
+/// Instances of the fleet that exist or may exist: those that EC2 lists, and those that only the state knows.
+async fn instances(session: &Session, fleet: &FleetId) -> Result<usize, Failure> {
+    let listed = session.aws.instances(session.aws.home(), session.aws.installation()).await;
+    let listed = listed.map_err(Failure::aws("instances cannot be read"))?;
+    let listed = listed
+        .iter()
+        .filter(|listed| listed.fleet.as_ref() == Some(fleet) && !listed.instance.state.is_gone());
+    let mut ids: BTreeSet<InstanceId> = listed.map(|listed| listed.instance.id.clone()).collect();
+    let state = session.state(fleet).await?;
+    let members = state.iter().flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
+    ids.extend(members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()));
+    // a launch whose answer was lost may still bring its instances
+    let open = state
+        .iter()
+        .flat_map(|state| &state.open)
+        .filter(|open| matches!(open.step.action, Action::Launch(_)));
+    Ok(ids.len().saturating_add(open.count()))
 }
 
 async fn retire(session: &Session, fleet: &FleetId) -> Result<(), Failure> {
@@ -130,9 +142,7 @@ fn text(deleted: &Deleted, drain: bool) -> String {
         format!("{instances} instances")
     };
     match (deleted.done, drain) {
-        (Done::Draining, _) => format!(
-            "{fleet}: draining {counted}\nhint: `ghostnet status {fleet} --watch` shows it empty; then run `ghostnet delete {fleet} --drain` again to forget it"
-        ),
+        (Done::Draining, _) => format!("{fleet}: draining {counted}"),
         (Done::Forgotten, true) => format!("{fleet}: forgotten, nothing is left of it but its decisions"),
         (Done::Forgotten, false) => format!("{fleet}: forgotten, {counted} left as they are"),
     }
