@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::budget;
-use crate::decide::CapacityCount;
+use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
@@ -42,8 +42,8 @@ pub struct SizeInput<'a> {
     pub series: &'a BTreeMap<PolicyId, Series>,
     /// Windows of scheduled policies that are open.
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
-    /// When the latest of the present drains began, if anybody is draining.
-    pub last_drain: Option<Timestamp>,
+    /// Who has only just begun or ceased to serve.
+    pub flow: &'a Flow,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
     /// The moment.
@@ -69,6 +69,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     let desired = input.state.desired;
     let ballot = Ballot {
         counts: input.counts,
+        flow: input.flow,
         desired,
         guards: input.guards,
         series: input.series,
@@ -344,7 +345,7 @@ fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
 /// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
 fn simulate_removal(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for policy in input.policies {
-        let Some(load) = Load::of(policy, input.guards, input.series, &input.counts, input.now) else {
+        let Some(load) = Load::of(policy, input.guards, input.series, (&input.counts, input.flow), input.now) else {
             continue;
         };
         let safe = (number.value..base)
@@ -371,15 +372,16 @@ impl Load {
         policy: &Policy,
         guards: &Guards,
         series: &BTreeMap<PolicyId, Series>,
-        counts: &CapacityCount,
+        there: (&CapacityCount, &Flow),
         now: Timestamp,
     ) -> Option<Self> {
         let (measure, limit) = (policy.rule.measure()?, out_limit(policy, guards)?);
-        let (Sample::Value { value, .. } | Sample::Partial { value, .. }) = series.get(&policy.id)?.sample(now) else {
+        let (Sample::Value { at, value } | Sample::Partial { at, value }) = series.get(&policy.id)?.sample(now) else {
             return None;
         };
+        let measured = measured_instances(measure, there.0, there.1, at, Direction::In);
         Some(Self {
-            total: value.get() * f64::from(measured_instances(measure, counts)),
+            total: value.get() * f64::from(measured),
             limit,
         })
     }

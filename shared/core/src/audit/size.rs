@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::pool::Judge;
+use crate::decide::Flow;
 use crate::sample::Sample;
 use crate::size::Load;
 
@@ -43,8 +44,9 @@ impl Judge<'_> {
             }
         }
         let Some(series) = series else { return };
+        let flow = Flow::of(&self.next.members, self.situation.now);
         for policy in &self.pool.policies {
-            let load = Load::of(policy, &self.pool.guards, series, &self.decided.counts, self.situation.now);
+            let load = Load::of(policy, &self.pool.guards, series, (&self.decided.counts, &flow), self.situation.now);
             if load.is_some_and(|load| !load.is_carried_by(after)) {
                 found.add(
                     "I6",

@@ -1,12 +1,13 @@
 //! Counts a pool: each member gets one standing, and the standings add up to the counts that `size` works on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{CapacityCount, Situation};
+use super::groups::{Groups, Verdict};
+use super::{CapacityCount, Listed, Situation};
 use crate::id::InstanceId;
-use crate::observation::{Instance, InstanceState, Target, TargetHealth};
+use crate::observation::{Instance, InstanceState};
 use crate::plan::Action;
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
@@ -44,6 +45,19 @@ impl Standing {
     pub(super) fn serves(self) -> bool {
         matches!(self, Self::InService | Self::WarmingServing)
     }
+
+    fn count_in(self, counts: &mut CapacityCount) {
+        let place = match self {
+            Self::Pending => &mut counts.pending,
+            Self::Warming => &mut counts.warming,
+            Self::WarmingServing => &mut counts.warming_serving,
+            Self::InService => &mut counts.in_service,
+            Self::Unhealthy | Self::NeverHealthy => &mut counts.unhealthy,
+            Self::Draining => &mut counts.draining,
+            Self::Out => return,
+        };
+        *place = place.saturating_add(1);
+    }
 }
 
 /// One member with everything that later choices need.
@@ -58,53 +72,37 @@ pub(super) struct Person<'a> {
 /// A counted pool.
 #[derive(Debug)]
 pub(super) struct Census<'a> {
+    /// In the order of their ids.
     pub(super) people: Vec<Person<'a>>,
     pub(super) counts: CapacityCount,
-    /// When the latest of the present drains began: metrics from before say nothing about further removals.
-    pub(super) last_drain: Option<Timestamp>,
-}
-
-/// What the balancer says about one instance over all groups of its pool; the worst word counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    Healthy,
-    /// Some group does not list it, or no longer does: no evidence against the instance.
-    Unregistered,
-    /// First checks are running in some group.
-    Initial,
-    Unhealthy,
-    /// Some group could not be read, or has no answer.
-    Unknown,
+    pub(super) groups: Groups<'a>,
 }
 
 /// Takes the census of one pool and updates the health clocks of its members.
-pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut CapacityState, findings: &mut Vec<Finding>) -> Census<'a> {
+pub(super) fn take<'a>(
+    situation: &Situation<'a>,
+    pool: &PoolSpec,
+    listed: &Listed<'a>,
+    state: &mut CapacityState,
+    findings: &mut Vec<Finding>,
+) -> Census<'a> {
     let in_flight = in_flight(situation, pool, state);
-    let leaving: BTreeSet<InstanceId> = state
+    let terminates = state
         .open_of(&pool.id)
-        .filter(|open| matches!(open.step.action, Action::Terminate { .. }))
-        .flat_map(|open| open.step.action.instances().iter().cloned())
-        .collect();
-    let observed = situation.observation;
-    let listed: BTreeMap<&InstanceId, &'a Instance> = observed
-        .instances
-        .iter()
-        .flatten()
-        .map(|instance| (&instance.id, instance))
-        .collect();
+        .filter(|open| matches!(open.step.action, Action::Terminate { .. }));
+    let leaving: BTreeSet<InstanceId> = terminates.flat_map(|open| open.step.action.instances().iter().cloned()).collect();
     let groups = Groups::of(situation, pool, findings);
-    let mut census = Census {
-        people: Vec::new(),
-        counts: CapacityCount {
-            in_flight,
-            ..CapacityCount::default()
-        },
-        last_drain: None,
+    let mut verdicts = groups.verdicts();
+    let mut instances = listed.walk();
+    let mut counts = CapacityCount {
+        in_flight,
+        ..CapacityCount::default()
     };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
+    let mut people = Vec::with_capacity(pool_state.members.len());
     for (id, member) in &mut pool_state.members {
-        let instance = listed.get(id).copied();
-        let verdict = groups.verdict(id);
+        let instance = instances.to(id);
+        let verdict = verdicts.of(id);
         watch_health(member, instance, verdict, situation.now);
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
@@ -116,33 +114,16 @@ pub(super) fn take<'a>(situation: &Situation<'a>, pool: &PoolSpec, state: &mut C
             findings.push(Finding::Stopped { instance: id.clone() });
         }
         if standing == Standing::Draining && verdict == Verdict::Healthy && !pool.target_groups.is_empty() {
-            census.counts.draining_serving = census.counts.draining_serving.saturating_add(1);
+            counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
-        census.last_drain = census.last_drain.max(member.drain.map(|drain| drain.since));
-        census.count(standing);
-        census.people.push(Person {
+        standing.count_in(&mut counts);
+        people.push(Person {
             id: id.clone(),
             standing,
             listed: instance,
         });
     }
-    census
-}
-
-impl Census<'_> {
-    fn count(&mut self, standing: Standing) {
-        let counts = &mut self.counts;
-        let place = match standing {
-            Standing::Pending => &mut counts.pending,
-            Standing::Warming => &mut counts.warming,
-            Standing::WarmingServing => &mut counts.warming_serving,
-            Standing::InService => &mut counts.in_service,
-            Standing::Unhealthy | Standing::NeverHealthy => &mut counts.unhealthy,
-            Standing::Draining => &mut counts.draining,
-            Standing::Out => return,
-        };
-        *place = place.saturating_add(1);
-    }
+    Census { people, counts, groups }
 }
 
 /// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.
@@ -159,45 +140,6 @@ fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) 
         _ => 0,
     };
     state.open_of(&pool.id).map(missing).fold(0, u32::saturating_add)
-}
-
-struct Groups<'a> {
-    /// Health by instance, per group; none for a group that could not be read.
-    read: Vec<Option<BTreeMap<&'a InstanceId, TargetHealth>>>,
-}
-
-impl<'a> Groups<'a> {
-    fn of(situation: &Situation<'a>, pool: &PoolSpec, findings: &mut Vec<Finding>) -> Self {
-        let mut read = Vec::new();
-        for group in &pool.target_groups {
-            let targets = situation.observation.targets.get(group);
-            match targets {
-                None => findings.push(Finding::GroupUnknown { group: group.clone() }),
-                Some(targets) if fails_open(targets) => findings.push(Finding::FailOpen { group: group.clone() }),
-                Some(_) => {}
-            }
-            read.push(targets.map(|targets| targets.iter().map(|target| (&target.instance, target.health)).collect()));
-        }
-        Self { read }
-    }
-
-    fn verdict(&self, id: &InstanceId) -> Verdict {
-        let of_group = |targets: &Option<BTreeMap<&InstanceId, TargetHealth>>| match targets.as_ref().map(|targets| targets.get(id)) {
-            // an unused group checks nobody; being registered is all that can be asked
-            Some(Some(TargetHealth::Healthy | TargetHealth::Unchecked)) => Verdict::Healthy,
-            Some(None | Some(TargetHealth::Draining | TargetHealth::InvalidState)) => Verdict::Unregistered,
-            Some(Some(TargetHealth::Initial)) => Verdict::Initial,
-            Some(Some(TargetHealth::Unhealthy)) => Verdict::Unhealthy,
-            None | Some(Some(TargetHealth::Unavailable)) => Verdict::Unknown,
-        };
-        self.read.iter().map(of_group).max().unwrap_or(Verdict::Healthy)
-    }
-}
-
-/// With no healthy target among checked ones, the balancer sends traffic to all of them.
-fn fails_open(targets: &[Target]) -> bool {
-    targets.iter().any(|target| target.health == TargetHealth::Unhealthy)
-        && !targets.iter().any(|target| target.health == TargetHealth::Healthy)
 }
 
 /// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.

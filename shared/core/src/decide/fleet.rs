@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, PoolDecision, Situation, leaving, membership, open_steps};
+use super::{Decision, Flow, Listed, PoolDecision, Situation, leaving, membership, open_steps};
 use crate::id::{PolicyId, PoolId};
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size::{self, SizeInput, Sizing};
@@ -23,7 +23,15 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         state.pause = None;
     }
     let pools = &situation.spec.pools;
-    let mut counted: Vec<Counted<'_>> = pools.iter().map(|pool| count_pool(situation, pool, &mut state)).collect();
+    let listed = Listed::of(
+        situation
+            .observation
+            .instances
+            .iter()
+            .flatten()
+            .map(|instance| (&instance.id, instance)),
+    );
+    let mut counted: Vec<Counted<'_>> = pools.iter().map(|pool| count_pool(situation, pool, &listed, &mut state)).collect();
     let sizings = size_pools(situation, &counted, &mut state);
 
     let capacity = counted
@@ -45,7 +53,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
                 counted,
                 guards: &mut sizing.guards,
             }
-            .choose_steps(sizing.desired, &mut state, &mut draft);
+            .choose_steps(sizing.desired, &listed, &mut state, &mut draft);
         }
         decided.insert(counted.pool.id.clone(), told(counted, sizing));
     }
@@ -71,7 +79,7 @@ pub(super) struct Counted<'a> {
     pub(super) findings: Vec<Finding>,
 }
 
-fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, state: &mut CapacityState) -> Counted<'a> {
+fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed<'a>, state: &mut CapacityState) -> Counted<'a> {
     let mut findings = Vec::new();
     let pool_state = state
         .pools
@@ -79,7 +87,7 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, state: &mut Cap
         .or_insert_with(|| PoolState::new(pool.capacity.initial));
     let before = pool_state.desired;
     pool_state.follow_groups(&pool.target_groups);
-    let judgement = roll::call(situation, pool, state, &mut findings);
+    let judgement = roll::call(situation, pool, listed, state, &mut findings);
     open_steps::settle(situation, pool, state, &mut findings);
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
@@ -88,7 +96,7 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, state: &mut Cap
             leaving::interrupted(situation, pool_state, &mut findings);
         }
     }
-    let mut census = census::take(situation, pool, state, &mut findings);
+    let mut census = census::take(situation, pool, listed, state, &mut findings);
     let breaker = breaker(pool, &census);
     if breaker.is_some() {
         census.keep_the_sick();
@@ -146,6 +154,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         };
     };
     // sizing works on counts: the members stay out of the copy that it compares with
+    let flow = Flow::of(&pool_state.members, situation.now);
     let members = std::mem::take(&mut pool_state.members);
     let loaded = pool_state.clone();
     pool_state.members = members;
@@ -161,7 +170,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         room,
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
         windows: &counted.windows,
-        last_drain: counted.census.last_drain,
+        flow: &flow,
         state: &loaded,
         now: situation.now,
     };
@@ -230,18 +239,18 @@ fn finish(situation: &Situation<'_>, mut state: CapacityState, draft: Draft, poo
         pools,
         look_again_at,
     };
+    let mut changed = decision.changes(situation.state);
     if decision.plan.steps.is_empty() {
         let digest = hold_digest(&decision.pools);
-        if decision.state.last_hold.as_ref().is_none_or(|hold| hold.digest != digest) || decision.changes(situation.state) {
-            decision.state.last_hold = Some(LastHold {
-                record: situation.plan_id.clone(),
-                digest,
-            });
+        if changed || decision.state.last_hold.as_ref().is_none_or(|hold| hold.digest != digest) {
+            let record = situation.plan_id.clone();
+            decision.state.last_hold = Some(LastHold { record, digest });
+            changed = true;
         }
     } else {
         decision.state.last_hold = None;
     }
-    if decision.changes(situation.state) {
+    if changed {
         decision.state.generation = situation.state.generation.next();
     }
     decision
@@ -278,13 +287,16 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
-        let launched = situation
+        // who is warm already is passed over before any arithmetic
+        let young = pool.warmup.before(situation.now);
+        let instances = situation
             .observation
             .instances
             .iter()
             .flatten()
-            .filter(|instance| instance.pool.as_ref() == Some(&pool.id));
-        moments.extend(launched.map(|instance| pool.warmup.after(instance.launched_at)));
+            .filter(|instance| instance.launched_at > young);
+        let here = instances.filter(|instance| instance.pool.as_ref() == Some(&pool.id));
+        moments.extend(here.map(|instance| pool.warmup.after(instance.launched_at)));
     }
     moments.into_iter().filter(|moment| *moment > situation.now).min()
 }

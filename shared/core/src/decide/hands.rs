@@ -6,7 +6,7 @@ use super::fleet::{Counted, surge};
 use super::membership::{self, Busy};
 use super::placement::{Placement, place};
 use super::roll::Judgement;
-use super::{Situation, leaving, open_steps};
+use super::{Listed, Situation, leaving, open_steps};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
@@ -51,7 +51,7 @@ pub(super) struct Hands<'a, 'b> {
 }
 
 impl Hands<'_, '_> {
-    pub(super) fn choose_steps(&mut self, desired: u32, state: &mut CapacityState, draft: &mut Draft) {
+    pub(super) fn choose_steps(&mut self, desired: u32, listed: &Listed<'_>, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool) = (self.situation, self.counted.pool);
         let sound = self.counted.judgement == Judgement::Sound;
         if sound {
@@ -68,7 +68,7 @@ impl Hands<'_, '_> {
         }
         let Some(pool_state) = state.pools.get(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
-        let mut actions = membership::steps(situation, pool, census, pool_state, &busy, findings);
+        let mut actions = membership::steps(situation, census, listed, pool_state, &busy, findings);
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();

@@ -3,34 +3,31 @@
 //! Only a group that was read completely is touched, only instances of this fleet are registered, and only targets that
 //! this fleet registered are deregistered: foreign ones are told, and left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::Situation;
 use super::census::{Census, Standing};
+use super::sorted::{Sorted, Walk};
+use super::{Listed, Situation};
 use crate::id::{InstanceId, TargetGroupArn};
-use crate::observation::{InstanceState, Target, TargetHealth};
+use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
-use crate::spec::PoolSpec;
-use crate::state::PoolState;
+use crate::state::{Member, PoolState};
 
 /// The register and deregister steps of one pool.
 pub(super) fn steps(
     situation: &Situation<'_>,
-    pool: &PoolSpec,
     census: &Census<'_>,
+    listed: &Listed<'_>,
     state: &PoolState,
     busy: &Busy,
     findings: &mut Vec<Finding>,
 ) -> Vec<Action> {
     let mut actions = leave_former_groups(situation, state, busy);
-    for group in &pool.target_groups {
-        let Some(targets) = situation.observation.targets.get(group) else {
-            continue;
-        };
-        let listed: BTreeMap<&InstanceId, TargetHealth> = targets.iter().map(|target| (&target.instance, target.health)).collect();
-        let register = to_register(census, state, &listed, busy, group);
-        let deregister = to_deregister(situation, state, targets, busy, group, findings);
+    for (group, targets) in census.groups.iter() {
+        let group = *group;
+        let register = to_register(census, state, targets, busy, group);
+        let deregister = to_deregister(listed, state, targets, busy, group, findings);
         actions.extend(chunks(&register).map(|instances| Action::Register {
             group: group.clone(),
             instances,
@@ -112,67 +109,53 @@ impl Busy {
 fn to_register(
     census: &Census<'_>,
     state: &PoolState,
-    listed: &BTreeMap<&InstanceId, TargetHealth>,
+    targets: &Sorted<'_, TargetHealth>,
     busy: &Busy,
     group: &TargetGroupArn,
 ) -> Vec<InstanceId> {
-    let wanted = census.people.iter().filter(|person| {
+    let mut targets = targets.walk();
+    let missing = census
+        .people
+        .iter()
+        .filter(|person| matches!(targets.to(&person.id), None | Some(TargetHealth::Draining)));
+    let wanted = missing.filter(|person| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
-        let stays = state
-            .members
-            .get(&person.id)
-            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone);
-        running && stays && person.standing != Standing::Out
+        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
+        running && person.standing != Standing::Out && state.members.get(&person.id).is_some_and(stays)
     });
-    let missing = wanted.filter(|person| matches!(listed.get(&person.id), None | Some(TargetHealth::Draining)));
-    missing
+    wanted
         .filter(|person| !busy.holds(group, &person.id))
         .map(|person| person.id.clone())
         .collect()
 }
 
 fn to_deregister(
-    situation: &Situation<'_>,
+    listed: &Listed<'_>,
     state: &PoolState,
-    targets: &[Target],
+    targets: &Sorted<'_, TargetHealth>,
     busy: &Busy,
     group: &TargetGroupArn,
     findings: &mut Vec<Finding>,
 ) -> Vec<InstanceId> {
     let mut leaving = Vec::new();
-    for target in targets.iter().filter(|target| target.health != TargetHealth::Draining) {
-        let id = &target.instance;
-        let ours_and_gone = || {
-            situation
-                .observation
-                .instances
-                .iter()
-                .flatten()
-                .any(|instance| instance.id == *id && instance.state.is_gone())
-        };
-        let leaves = match state.members.get(id) {
-            Some(member) if member.gone => {
-                findings.push(Finding::Ghost {
-                    instance: id.clone(),
-                    group: group.clone(),
-                });
-                true
-            }
-            Some(member) => member.drain.is_some() || member.terminating_since.is_some(),
-            None if ours_and_gone() => {
-                findings.push(Finding::Ghost {
-                    instance: id.clone(),
-                    group: group.clone(),
-                });
-                true
-            }
-            None => {
+    let mut members = Walk::over(state.members.iter());
+    for (id, _) in targets.iter().filter(|(_, health)| *health != TargetHealth::Draining) {
+        let leaves = match members.to(id) {
+            Some(member) if !member.gone => member.drain.is_some() || member.terminating_since.is_some(),
+            None if listed.get(id).is_none_or(|instance| !instance.state.is_gone()) => {
                 findings.push(Finding::ForeignTarget {
                     instance: id.clone(),
                     group: group.clone(),
                 });
                 false
+            }
+            Some(_) | None => {
+                findings.push(Finding::Ghost {
+                    instance: id.clone(),
+                    group: group.clone(),
+                });
+                true
             }
         };
         if leaves && !busy.holds(group, id) {

@@ -2,12 +2,14 @@
 
 mod census;
 mod fleet;
+mod groups;
 mod hands;
 mod leaving;
 mod membership;
 mod open_steps;
 pub mod placement;
 mod roll;
+mod sorted;
 
 pub use fleet::decide;
 pub(crate) use fleet::{open_windows, surge};
@@ -17,13 +19,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InstallationId, PlanId, PoolId};
-use crate::observation::Observation;
+use crate::id::{InstallationId, InstanceId, PlanId, PoolId};
+use crate::observation::{Instance, Observation};
 use crate::plan::Plan;
 use crate::reason::{Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::spec::{FleetSpec, Resolved};
-use crate::state::{CapacityState, TrafficState};
+use crate::state::{CapacityState, Member, TrafficState};
+use crate::unit::Seconds;
+
+/// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
+type Listed<'a> = sorted::Sorted<'a, &'a Instance>;
 
 /// Everything a decision may depend on. Two equal situations give two equal decisions, bit for bit.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +136,49 @@ impl CapacityCount {
     pub fn all(&self) -> u32 {
         self.capacity().saturating_add(self.unhealthy).saturating_add(self.draining)
     }
+}
+
+/// Who began and who ceased to serve within the last minutes. A datapoint is of its own time: what it says about an
+/// instance, it says about those that served then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Since when those serve that have only just begun to.
+    pub joined: Vec<Timestamp>,
+    /// When those began to leave that served and are still draining.
+    pub left: Vec<Timestamp>,
+}
+
+impl Flow {
+    /// Datapoints reach back no further: four periods of a minute, and a minute to be late.
+    const REACH: Seconds = Seconds::minutes(5);
+
+    /// What the members of a pool say about the time before `now`.
+    #[must_use]
+    pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
+        let recent = Self::REACH.before(now);
+        let mut flow = Self::default();
+        for member in members.values().filter(|member| !member.gone) {
+            match (member.drain, member.served_since) {
+                (Some(drain), Some(_)) if drain.since > recent && drain.since < now => flow.left.push(drain.since),
+                (None, Some(since)) if since > recent => flow.joined.push(since),
+                _ => {}
+            }
+        }
+        flow
+    }
+
+    /// How many served at a moment: of those that serve now all but those that joined after `joined_by`, and those that
+    /// left since `at`.
+    #[must_use]
+    pub fn served(&self, counts: &CapacityCount, at: Timestamp, joined_by: Timestamp) -> u32 {
+        let after = |moments: &[Timestamp], moment| saturate(moments.iter().filter(|at| **at > moment).count());
+        let left = after(&self.left, at).max(counts.draining_serving);
+        counts.serving().saturating_sub(after(&self.joined, joined_by)).saturating_add(left)
+    }
+}
+
+fn saturate(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Decision {

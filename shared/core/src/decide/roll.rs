@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Situation;
-use crate::id::{InstanceId, PoolId};
+use super::sorted::Walk;
+use super::{Listed, Situation};
+use crate::id::{InstanceId, PlanId, PoolId};
 use crate::observation::Instance;
 use crate::plan::{Action, UNLISTED_COUNTS_FOR};
 use crate::reason::Finding;
@@ -24,35 +25,35 @@ pub(super) enum Judgement {
 }
 
 /// Calls the roll of one pool.
-pub(super) fn call(situation: &Situation<'_>, pool: &PoolSpec, state: &mut CapacityState, findings: &mut Vec<Finding>) -> Judgement {
-    let Some(instances) = &situation.observation.instances else {
+pub(super) fn call(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    listed: &Listed<'_>,
+    state: &mut CapacityState,
+    findings: &mut Vec<Finding>,
+) -> Judgement {
+    if situation.observation.instances.is_none() {
         findings.push(Finding::InstancesUnknown);
         return Judgement::Held;
-    };
-    let listed: Vec<&Instance> = instances
-        .iter()
-        .filter(|instance| instance.pool.as_ref() == Some(&pool.id))
-        .collect();
-    let young_state = Seconds::between(state.created_at, situation.now) < YOUNG_FOR;
-    let explained = explained_launches(state, &pool.id, &listed);
-    let members = state.pools.entry(pool.id.clone()).or_default();
-    let mut unknown = Vec::new();
-    for instance in &listed {
-        if let Some(member) = members.members.get_mut(&instance.id) {
-            member.gone |= instance.state.is_gone();
-        } else if !instance.state.is_gone() {
-            let on_record = instance
-                .plan
-                .as_ref()
-                .is_some_and(|plan| situation.observation.recorded_plans.contains(plan));
-            if explained.contains(&instance.id) || on_record {
-                members.members.insert(instance.id.clone(), Member::new(situation.now));
-            } else {
-                unknown.push(instance.id.clone());
-            }
-        }
     }
-    strike_vanished(situation, pool, members, &listed, findings);
+    let is_here = |instance: &&Instance| instance.pool.as_ref() == Some(&pool.id);
+    let here: Vec<&Instance> = listed.iter().map(|(_, instance)| instance).filter(is_here).collect();
+    let young_state = Seconds::between(state.created_at, situation.now) < YOUNG_FOR;
+    let explained = explained_launches(state, &pool.id, &here);
+    let members = state.pools.entry(pool.id.clone()).or_default();
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let mut met = Walk::over(members.members.iter());
+    for instance in here
+        .iter()
+        .filter(|instance| met.to(&instance.id).is_none() && !instance.state.is_gone())
+    {
+        let on_record = |plan: &PlanId| situation.observation.recorded_plans.contains(plan);
+        let is_known = explained.contains(&instance.id) || instance.plan.as_ref().is_some_and(on_record);
+        let list = if is_known { &mut known } else { &mut unknown };
+        list.push(instance.id.clone());
+    }
+    members.members.extend(known.into_iter().map(|id| (id, Member::new(situation.now))));
+    strike_vanished(situation, pool, members, &here, findings);
     judge_unknown(situation, members, unknown, young_state, findings)
 }
 
@@ -75,17 +76,26 @@ pub(super) fn is_of(instance: &Instance, step: &crate::id::StepId) -> bool {
     instance.plan.as_ref() == Some(&step.plan) && instance.step == Some(step.number)
 }
 
-/// Removes members that are gone for good: seen terminated and in no group any more, or neither listed nor young.
+/// Marks members that are gone or vanished, and removes those that are in no group any more: until then they are ours to
+/// deregister. Vanished is who is neither listed nor young.
 fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, listed: &[&Instance], findings: &mut Vec<Finding>) {
-    let listed: BTreeSet<&InstanceId> = listed.iter().map(|instance| &instance.id).collect();
+    let mut listed = Walk::over(listed.iter().map(|instance| (&instance.id, *instance)));
+    let mut any_gone = false;
     for (id, member) in &mut state.members {
-        if !listed.contains(id) && !member.gone && Seconds::between(member.known_since, situation.now) >= UNLISTED_COUNTS_FOR {
-            findings.push(Finding::Vanished { instance: id.clone() });
-            member.gone = true;
+        match listed.to(id) {
+            Some(instance) => member.gone |= instance.state.is_gone(),
+            None if !member.gone && Seconds::between(member.known_since, situation.now) >= UNLISTED_COUNTS_FOR => {
+                findings.push(Finding::Vanished { instance: id.clone() });
+                member.gone = true;
+            }
+            None => {}
         }
+        any_gone |= member.gone;
+    }
+    if !any_gone {
+        return;
     }
     let groups: Vec<_> = state.all_groups(pool).cloned().collect();
-    // a gone member is kept until no group of the pool lists it: so long it is ours to deregister
     let in_a_group = |id: &InstanceId| {
         groups.iter().any(|group| {
             let targets = situation.observation.targets.get(group);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::decide::CapacityCount;
+use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::reason::{Direction, Vote, VoteReason};
 use crate::sample::{Sample, Series};
@@ -21,6 +21,8 @@ pub struct Ballot<'a> {
     pub counts: CapacityCount,
     /// Instances wanted now.
     pub desired: u32,
+    /// Who has only just begun or ceased to serve.
+    pub flow: &'a Flow,
     /// Tolerances.
     pub guards: &'a Guards,
     /// Series by policy; an absent one was not asked.
@@ -65,6 +67,8 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
 /// A usable value, and the series it is from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading<'a> {
+    /// Start of its period.
+    pub(crate) at: Timestamp,
     pub(crate) value: Finite,
     pub(crate) series: &'a Series,
     /// From some of the instances only: enough to add, never to remove.
@@ -81,13 +85,15 @@ fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result
     };
     let sample = series.sample(ballot.now);
     match (sample, measure.missing) {
-        (Sample::Value { value, .. }, _) => Ok(Reading {
+        (Sample::Value { at, value }, _) => Ok(Reading {
+            at,
             value,
             series,
             partial: false,
             sample,
         }),
-        (Sample::Partial { value, .. }, _) => Ok(Reading {
+        (Sample::Partial { at, value }, _) => Ok(Reading {
+            at,
             value,
             series,
             partial: true,
@@ -111,13 +117,20 @@ impl Ballot<'_> {
     }
 }
 
-/// How many instances the metric's value stands for.
-pub(crate) fn measured_instances(measure: &Measure, counts: &CapacityCount) -> u32 {
-    if measure.metric.is_over_serving() {
-        counts.serving().saturating_add(counts.draining_serving)
-    } else {
-        counts.in_service
+/// How many instances a datapoint stands for. Moving out, those that served throughout it; moving in, also those that
+/// joined in its course: a load is not overestimated to add, nor underestimated to remove.
+pub(crate) fn measured_instances(
+    measure: &Measure,
+    counts: &CapacityCount,
+    flow: &Flow,
+    datapoint: Timestamp,
+    direction: Direction,
+) -> u32 {
+    if !measure.metric.is_over_serving() {
+        return counts.in_service;
     }
+    let end = measure.metric.period().after(datapoint);
+    flow.served(counts, datapoint, if direction == Direction::In { end } else { datapoint })
 }
 
 /// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.

@@ -5,12 +5,13 @@
 //! datapoints agree, in only with room to spare, warming instances are capacity but not part of the metric.
 
 use super::{Ballot, Opinion, Reading, count_ceil, measured_instances};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::spec::TargetTracking;
 
 pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
     let (value, target, hold) = (reading.value, rule.target, Some(ballot.desired));
-    let measured = measured_instances(&rule.measure, &ballot.counts);
+    let towards = if value > target { Direction::Out } else { Direction::In };
+    let measured = measured_instances(&rule.measure, &ballot.counts, ballot.flow, reading.at, towards);
     if measured == 0 {
         return (hold, VoteReason::NobodyInService);
     }

@@ -138,13 +138,29 @@ fn a_spike_is_answered_at_once() {
     );
 }
 
+/// A datapoint is a minute or two old. Instances that boot faster than that must not be multiplied with it.
+#[test]
+fn a_spike_that_fast_instances_have_answered_is_not_answered_again() {
+    let mut world = World::serving(
+        4,
+        json!({ "guards": { "cooldown": { "out": "0s" } }, "defaults": { "capacity": { "max": 40 } } }),
+    );
+    world.read("requests", 200.0);
+    assert_eq!(blue(&world.look()).after, 8);
+    for _ in 0..3 {
+        world.pass(15);
+        assert_eq!(blue(&world.look()).after, 8, "the value is still that of four");
+    }
+    assert_eq!(counts(&world.look()).serving(), 8);
+}
+
 #[test]
 fn the_launch_budget_spreads_a_spike_over_minutes() {
     let mut world = World::serving(
         4,
         json!({ "guards": { "budgets": { "launch": { "per_tick": 2 } }, "cooldown": { "out": "0s" } } }),
     );
-    world.read("requests", 200.0);
+    world.read("requests", 400.0);
     let sizes: Vec<u32> = (0..4)
         .map(|_| {
             let decision = world.look();

@@ -175,3 +175,56 @@ fn scale_in_can_be_disabled() {
     assert_eq!(of(50.0), (Some(10), VoteReason::ScaleInDisabled { value: finite(50.0) }));
     assert_eq!(of(200.0).0, Some(20));
 }
+
+/// The datapoint is of noon minus a minute to noon. Four have served for long, and what became of six others:
+#[test]
+fn a_datapoint_speaks_of_those_who_served_then() {
+    let of = |in_service, warming_serving| CapacityCount {
+        in_service,
+        warming_serving,
+        ..CapacityCount::default()
+    };
+    for (situation, counts, joined, left, value, vote) in [
+        (
+            "they joined since: 200 was the load of four",
+            of(4, 6),
+            vec![-10; 6],
+            vec![],
+            200.0,
+            10,
+        ),
+        (
+            "they joined before: 200 is the load of ten",
+            of(4, 6),
+            vec![-70; 6],
+            vec![],
+            200.0,
+            20,
+        ),
+        (
+            "they joined in its course: out believes the fewer",
+            of(4, 6),
+            vec![-30; 6],
+            vec![],
+            200.0,
+            10,
+        ),
+        ("in believes the more", of(10, 0), vec![-30; 6], vec![], 49.0, 5),
+        (
+            "they left since: 49 was the load of sixteen",
+            of(10, 0),
+            vec![],
+            vec![-30; 6],
+            49.0,
+            8,
+        ),
+        ("they left before: 49 is the load of ten", of(10, 0), vec![], vec![-90; 6], 49.0, 5),
+    ] {
+        let pool = Pool::tracked(json!({})).load(value).change(|pool| {
+            pool.counts = counts;
+            pool.flow.joined = joined.into_iter().map(at).collect();
+            pool.flow.left = left.into_iter().map(at).collect();
+        });
+        assert_eq!(pool.vote().0, Some(vote), "{situation}");
+    }
+}

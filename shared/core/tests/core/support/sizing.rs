@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::decide::CapacityCount;
+use ghostnet_core::decide::{CapacityCount, Flow};
 use ghostnet_core::id::PolicyId;
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
@@ -17,6 +17,7 @@ use super::{Value, at, fresh, json, policy, spec};
 pub struct Pool {
     pub spec: PoolSpec,
     pub counts: CapacityCount,
+    pub flow: Flow,
     pub state: PoolState,
     pub series: BTreeMap<PolicyId, Series>,
     pub mode: FleetMode,
@@ -44,6 +45,7 @@ impl Pool {
         Self {
             spec: spec.pools.into_iter().next().unwrap(),
             counts,
+            flow: Flow::default(),
             state: PoolState::new(10),
             series: BTreeMap::new(),
             mode: FleetMode::On,
@@ -98,7 +100,8 @@ impl Pool {
             .collect()
     }
 
-    fn on<T>(&self, act: impl FnOnce(&SizeInput<'_>) -> T) -> T {
+    /// What [`size`] is given.
+    pub fn on<T>(&self, act: impl FnOnce(&SizeInput<'_>) -> T) -> T {
         act(&SizeInput {
             counts: self.counts,
             range: self.spec.capacity,
@@ -111,7 +114,7 @@ impl Pool {
             room: self.room,
             series: &self.series,
             windows: &self.windows(),
-            last_drain: None,
+            flow: &self.flow,
             state: &self.state,
             now: self.now,
         })

@@ -1,0 +1,90 @@
+//! Looking up a thousand ids in order: two sorted lists walked side by side cost a comparison or two per id, where a map
+//! costs ten.
+
+use std::cmp::Ordering;
+
+use crate::id::InstanceId;
+
+/// Values by instance, sorted. Built once and walked several times.
+#[derive(Debug)]
+pub(super) struct Sorted<'a, T> {
+    pairs: Vec<(&'a InstanceId, T)>,
+}
+
+impl<'a, T: Copy> Sorted<'a, T> {
+    pub(super) fn of(pairs: impl Iterator<Item = (&'a InstanceId, T)>) -> Self {
+        let mut pairs: Vec<_> = pairs.collect();
+        // what comes sorted already, as EC2's list does, costs one pass
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self { pairs }
+    }
+
+    pub(super) fn iter(&self) -> Pairs<'_, 'a, T> {
+        self.pairs.iter().copied()
+    }
+
+    pub(super) fn walk(&self) -> Walk<'a, T, Pairs<'_, 'a, T>> {
+        Walk::over(self.iter())
+    }
+
+    pub(super) fn get(&self, id: &InstanceId) -> Option<T> {
+        let place = self.pairs.binary_search_by(|(other, _)| (*other).cmp(id)).ok()?;
+        self.pairs.get(place).map(|(_, value)| *value)
+    }
+}
+
+/// What [`Sorted::iter`] goes over.
+pub(super) type Pairs<'s, 'a, T> = std::iter::Copied<std::slice::Iter<'s, (&'a InstanceId, T)>>;
+
+/// A sorted list on its way from front to back.
+pub(super) struct Walk<'a, T, I> {
+    next: Option<(&'a InstanceId, T)>,
+    rest: I,
+}
+
+impl<'a, T: Copy, I: Iterator<Item = (&'a InstanceId, T)>> Walk<'a, T, I> {
+    /// `sorted` must be: a map's entries, or [`Sorted::iter`].
+    pub(super) fn over(mut sorted: I) -> Self {
+        Self {
+            next: sorted.next(),
+            rest: sorted,
+        }
+    }
+
+    /// The value of this id, if it has one. Ids must be asked for in ascending order.
+    pub(super) fn to(&mut self, id: &InstanceId) -> Option<T> {
+        while let Some((next, value)) = self.next {
+            match next.cmp(id) {
+                Ordering::Less => self.next = self.rest.next(),
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walked_or_searched_every_id_is_found() {
+        let ids: Vec<InstanceId> = [5, 1, 3, 9].map(|n| InstanceId::new(format!("i-{n}"))).to_vec();
+        let sorted = Sorted::of(ids.iter().map(|id| (id, id.as_str())));
+        let mut walk = sorted.walk();
+        for (n, found) in [
+            (0, None),
+            (1, Some("i-1")),
+            (1, Some("i-1")),
+            (2, None),
+            (5, Some("i-5")),
+            (6, None),
+            (9, Some("i-9")),
+            (9, Some("i-9")),
+        ] {
+            let id = InstanceId::new(format!("i-{n}"));
+            assert_eq!((walk.to(&id), sorted.get(&id)), (found, found), "{n}");
+        }
+    }
+}
