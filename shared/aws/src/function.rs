@@ -178,7 +178,7 @@ pub enum Failed {
         found: InstallationId,
     },
     /// It is not known which fleets the event is for.
-    #[error("fleets could not be found")]
+    #[error("it is not known which fleets to look at")]
     Find(#[from] PortError),
     /// No fleet could be looked at; this is the first that may be better off later.
     #[error("fleet `{fleet}` was not looked at")]

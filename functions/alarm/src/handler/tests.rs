@@ -134,7 +134,7 @@ async fn an_unknown_listener_is_told_to_lambda() {
     assert_eq!(diagnostic.error_type, "FleetsNotFound");
     assert_eq!(
         diagnostic.error_message,
-        "fleets could not be found: fleets: outcome unknown, Fake: told to fail"
+        "it is not known which fleets to look at: fleets: outcome unknown, Fake: told to fail"
     );
 }
 
