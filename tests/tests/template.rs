@@ -1,0 +1,138 @@
+//! The template and the code say the same: environment, binaries, and for each function exactly the actions that its calls
+//! need.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use ghostnet_aws::{actions, settings};
+use ghostnet_tests::root;
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::{Map, Value, json};
+
+const FUNCTIONS: [(&str, &str, &str); 3] =
+    [("alarm", "AlarmFunction", "AlarmRole"), ("tick", "TickFunction", "TickRole"), ("interruption", "InterruptionFunction", "InterruptionRole")];
+
+/// What a function needs besides its calls: the platform writes its logs, traces and failed events with its role, and EC2
+/// uses its rights to pass a role and a key on to what it launches.
+const PLATFORM: [&str; 9] = [
+    "iam:PassRole",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
+const PLATFORM_KMS: [&str; 3] = ["kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"];
+
+#[test]
+fn the_environment_is_the_one_the_code_reads() {
+    let template = template();
+    let given: BTreeSet<&str> = keys(&template["Globals"]["Function"]["Environment"]["Variables"]);
+    assert_eq!(given, BTreeSet::from(settings::ALL));
+    for (_, function, _) in FUNCTIONS {
+        assert!(template["Resources"][function]["Properties"]["Environment"].is_null(), "{function} has variables of its own");
+    }
+}
+
+#[test]
+fn every_function_is_built_from_the_root_by_its_own_binary() {
+    let template = template();
+    assert_eq!(template["Globals"]["Function"]["CodeUri"], ".");
+    for (name, function, role) in FUNCTIONS {
+        let resource = &template["Resources"][function];
+        assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda", "{function}");
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], format!("ghostnet-{name}"), "{function}");
+        assert_eq!(resource["Properties"]["Role"], json!({ "Fn::GetAtt": format!("{role}.Arn") }), "{function}");
+        let manifest = fs::read_to_string(root().join("functions").join(name).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains(&format!("name = \"ghostnet-{name}\"")), "functions/{name} makes another binary");
+    }
+    let built = template["Resources"].as_object().unwrap().values().filter(|resource| resource["Type"] == "AWS::Serverless::Function").count();
+    let folders = fs::read_dir(root().join("functions")).unwrap().count();
+    assert_eq!((built, folders), (FUNCTIONS.len(), FUNCTIONS.len()));
+}
+
+#[test]
+fn each_role_grants_what_its_function_calls_and_nothing_more() {
+    let template = template();
+    for (name, _, role) in FUNCTIONS {
+        let mut granted = actions_of(&template["Resources"][role]["Properties"]["Policies"]);
+        for action in PLATFORM.iter().chain(&PLATFORM_KMS) {
+            assert!(granted.remove(*action), "{role} lacks {action}");
+        }
+        assert_eq!(granted, needed(name), "{role}");
+    }
+}
+
+#[test]
+fn operators_may_do_what_the_command_line_does() {
+    let template = template();
+    let mut granted = actions_of(&template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]);
+    granted.extend(actions_of(&template["Resources"]["ViewerPolicy"]["Properties"]["PolicyDocument"]));
+    let called = actions::OPERATOR.iter().flat_map(|call| call.actions);
+    let missing: Vec<_> = called.filter(|action| !granted.contains(**action)).collect();
+    assert!(missing.is_empty(), "neither policy grants {missing:?}");
+}
+
+/// Actions of the calls that a function makes: its own source, and the engine's, which all functions share.
+fn needed(function: &str) -> BTreeSet<String> {
+    let own = source(&root().join("functions").join(function).join("src"));
+    let engine = source(&root().join("shared/engine/src"));
+    let calls = |call: &&actions::Call| {
+        let text = format!(".{}(", call.name);
+        // the engine publishes averages on behalf of tick alone
+        own.contains(&text) || engine.contains(&text) && (call.name != "publish" || function == "tick")
+    };
+    actions::PORTS.iter().filter(calls).flat_map(|call| call.actions).map(|action| (*action).to_owned()).collect()
+}
+
+fn source(folder: &Path) -> String {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Every action that is named anywhere below.
+fn actions_of(value: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match value {
+        Value::Array(items) => found.extend(items.iter().flat_map(actions_of)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("Action", Value::String(action)) => drop(found.insert(action.clone())),
+                    ("Action", Value::Array(actions)) => found.extend(actions.iter().map(|action| action.as_str().unwrap().to_owned())),
+                    _ => found.extend(actions_of(value)),
+                }
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn template() -> Value {
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    plain(&documents[0])
+}
+
+/// The template as JSON, CloudFormation's short forms written out.
+fn plain(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Tagged(tag, inner) if tag.suffix == "Ref" => json!({ "Ref": plain(inner) }),
+        Yaml::Tagged(tag, inner) => json!({ format!("Fn::{}", tag.suffix): plain(inner) }),
+        Yaml::Sequence(items) => items.iter().map(plain).collect(),
+        Yaml::Mapping(fields) => fields.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), plain(value))).collect::<Map<_, _>>().into(),
+        other => other.as_str().map_or_else(
+            || other.as_integer().map_or_else(|| other.as_bool().map_or(Value::Null, Value::from), Value::from),
+            Value::from,
+        ),
+    }
+}
