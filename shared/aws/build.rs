@@ -1,6 +1,5 @@
 //! Gives the build its name: the version, and a digest of everything that decides. Two builds whose decisions may differ
 //! are told apart even when nobody counted up the version, so that `replay` knows what it may expect to be equal.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -19,6 +18,7 @@ fn main() -> io::Result<()> {
     for file in &files {
         digest = fnv1a(fnv1a(digest, file.to_string_lossy().as_bytes()), &fs::read(file)?);
     }
+    #[expect(clippy::disallowed_methods, reason = "cargo tells build scripts so")]
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=GHOSTNET_BUILD={version}+{digest:016x}");
     Ok(())

@@ -61,6 +61,7 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
         if let Err(failure) = show(args, &session, clear, console).await {
             console.say(&failure.report());
         }
+        #[expect(clippy::disallowed_methods, reason = "a person watches")]
         tokio::time::sleep(WATCH_EVERY).await;
     }
 }

@@ -92,6 +92,7 @@ impl Compute for Aws {
             if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
                 return Err(launch_error(error, unknown));
             }
+            #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
             tokio::time::sleep(launch_wait(launch, attempt)).await;
             attempt += 1;
         }

@@ -62,6 +62,7 @@ impl Settings {
 
 /// The environment of this process: the reader for [`Settings::read`] outside tests.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

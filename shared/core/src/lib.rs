@@ -7,7 +7,7 @@
 //!
 //! Where to look: [`size`] counts in, counts out (policies, floors, guards); [`decide`] adds placement, victims and the
 //! plan; [`audit`] judges the result against the invariants.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::indexing_slicing, clippy::as_conversions, clippy::float_arithmetic)]
 
 pub mod audit;
 pub mod budget;

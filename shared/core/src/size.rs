@@ -366,6 +366,7 @@ pub(crate) struct Load {
     limit: f64,
 }
 
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 impl Load {
     /// None for a policy that has no fresh value, never adds, or measures what does not rise as instances are removed.
     pub(crate) fn of(
@@ -398,6 +399,7 @@ impl Load {
 
 /// What a metric must stay under after a removal: where its policy begins to add, less the tolerance. None for a metric
 /// that does not rise as instances are removed, or a policy that never adds.
+#[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
 fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
     let tolerance = guards.tolerance_out.ratio();
     match &policy.rule {

@@ -106,6 +106,7 @@ impl Percent {
 
     /// As a factor: 0.15 for 15 %.
     #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "a share of a metric's value")]
     pub fn ratio(self) -> f64 {
         f64::from(self.0) / 100.0
     }
@@ -125,6 +126,7 @@ pub struct Finite(f64);
 impl Finite {
     /// `value`, unless it is NaN or infinite.
     #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "makes one zero of two")]
     pub fn new(value: f64) -> Option<Self> {
         // -0.0 and 0.0 would print and hash apart; one zero keeps records comparable
         value.is_finite().then_some(Self(value + 0.0))

@@ -1,6 +1,6 @@
 //! The one spine that every function, the CLI's `plan` and the simulator walk: load, observe, decide, audit, commit,
 //! execute, outcome. Generic over ports; knows no AWS SDK and reads no clock but the port's.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod average;
 pub mod error;

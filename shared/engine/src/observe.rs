@@ -209,7 +209,7 @@ async fn read_metrics<P: Ports>(
     {
         let own: Vec<Series> = answers.by_ref().take(queries).collect();
         let series = match averaged {
-            None => own.into_iter().next().unwrap_or(Series::Failed {
+            None => own.into_iter().next().unwrap_or_else(|| Series::Failed {
                 why: "no answer".to_owned(),
             }),
             Some(stat) => {

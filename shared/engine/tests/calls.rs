@@ -1,5 +1,13 @@
 //! How many AWS calls a quiet minute costs: few, the same for few and many instances, and none more for another fleet.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    dead_code,
+    reason = "a test that cannot build its world should stop there; the world is shared with another test"
+)]
+
 #[path = "world/run.rs"]
 mod run;
 mod world;

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use ghostnet_core::id::InstallationId;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;

@@ -96,6 +96,7 @@ impl Aws {
         for attempt in 0..BATCH_ATTEMPTS_MAX {
             let Some(wanted) = unread.take() else { return Ok(items) };
             if attempt > 0 {
+                #[expect(clippy::disallowed_methods, reason = "a few milliseconds between attempts, within the step's time")]
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }

@@ -214,6 +214,7 @@ impl Aws {
         let mut wait = CONFLICT_WAIT;
         for _ in 1..CONFLICT_ATTEMPTS_MAX {
             match self.write_once(write).await {
+                #[expect(clippy::disallowed_methods, reason = "a few milliseconds between attempts, within the step's time")]
                 Err(error) if error.code == "TransactionConflictException" => tokio::time::sleep(wait).await,
                 ended => return ended,
             }

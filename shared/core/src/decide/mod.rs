@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::reason::{Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::spec::{FleetSpec, Resolved};
-use crate::state::{CapacityState, Member, TrafficState};
+use crate::state::{CapacityState, DrainReason, Member, TrafficState};
 use crate::unit::Seconds;
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
@@ -159,7 +159,12 @@ impl Flow {
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
             match (member.drain, member.served_since) {
-                (Some(drain), Some(_)) if drain.since > recent && drain.since < now => flow.left.push(drain.since),
+                // a sick one took no requests before it was drained either
+                (Some(drain), Some(_)) if matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted) => {
+                    if drain.since > recent && drain.since < now {
+                        flow.left.push(drain.since);
+                    }
+                }
                 (None, Some(since)) if since > recent => flow.joined.push(since),
                 _ => {}
             }

@@ -15,7 +15,7 @@ impl<'a, T: Copy> Sorted<'a, T> {
     pub(super) fn of(pairs: impl Iterator<Item = (&'a InstanceId, T)>) -> Self {
         let mut pairs: Vec<_> = pairs.collect();
         // what comes sorted already, as EC2's list does, costs one pass
-        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        pairs.sort_by_key(|(id, _)| *id);
         Self { pairs }
     }
 

@@ -153,6 +153,7 @@ pub fn direction(desired: u32, capacity: u32) -> Direction {
 }
 
 /// `value` rounded up to a count of instances, saturating. Only finite, non-negative values come here.
+#[expect(clippy::float_arithmetic, reason = "the one way from a metric's float to a count")]
 pub(crate) fn count_ceil(value: f64) -> u32 {
     // a hair below a whole number is that number: 3.0000000001 instances are three
     let rounded = libm::ceil(value - 1e-9);

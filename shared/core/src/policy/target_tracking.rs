@@ -8,6 +8,7 @@ use super::{Ballot, Opinion, Reading, count_ceil, measured_instances};
 use crate::reason::{Direction, VoteReason};
 use crate::spec::TargetTracking;
 
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
     let (value, target, hold) = (reading.value, rule.target, Some(ballot.desired));
     let towards = if value > target { Direction::Out } else { Direction::In };

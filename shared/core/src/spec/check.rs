@@ -60,7 +60,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     check_pools_together(raw, &pools, problems);
     let quiet_poll = raw.metrics.as_ref().and_then(|metrics| metrics.quiet_poll.as_ref());
     let quiet_poll = duration(quiet_poll, "metrics.quiet_poll", defaults::QUIET_POLL, problems);
-    if quiet_poll < Seconds::minutes(1) || quiet_poll.0 % 60 != 0 {
+    if quiet_poll < Seconds::minutes(1) || !quiet_poll.0.is_multiple_of(60) {
         problems.add(
             "metrics.quiet_poll",
             format!("`{quiet_poll}` is not a whole number of minutes"),

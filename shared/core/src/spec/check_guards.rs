@@ -62,7 +62,9 @@ fn read_budgets(raw: Option<&RawBudgets>, max: u32, problems: &mut Problems) -> 
         "guards.budgets.removal.per_tick",
         defaults::REMOVAL_PER_TICK,
     );
-    let per_hour = launch.per_hour.unwrap_or(max.saturating_mul(defaults::LAUNCH_PER_HOUR_OF_MAX));
+    let per_hour = launch
+        .per_hour
+        .unwrap_or_else(|| max.saturating_mul(defaults::LAUNCH_PER_HOUR_OF_MAX));
     (per_tick, per_hour, removal)
 }
 

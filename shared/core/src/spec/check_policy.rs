@@ -125,6 +125,7 @@ fn read_out_bands(raw: &[RawOutStep], at: &str, problems: &mut Problems) -> Vec<
 }
 
 /// Bands from the highest bound down, as people write them; kept lowest first.
+#[expect(clippy::float_arithmetic, reason = "bounds are mirrored, not computed")]
 fn read_in_bands(raw: &[RawInStep], at: &str, problems: &mut Problems) -> Vec<StepBand> {
     let mut bands: Vec<StepBand> = Vec::new();
     for (n, step) in raw.iter().enumerate() {

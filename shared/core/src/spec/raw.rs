@@ -547,7 +547,7 @@ pub struct RawCustomMetric {
     pub expression: Option<String>,
     /// The metrics that `expression` names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<BTreeMap<String, RawCustomMetric>>,
+    pub metrics: Option<BTreeMap<String, Self>>,
 }
 
 impl<'de> Deserialize<'de> for RawMetric {

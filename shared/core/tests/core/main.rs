@@ -1,10 +1,6 @@
 //! What a fleet does next, situation by situation; and what must hold whatever the situation.
 #![expect(unreachable_pub, reason = "support is shared with the benchmarks")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot build its situation should stop there"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its situation should stop there")]
 
 mod support;
 

@@ -130,7 +130,7 @@ fn turn(world: &mut World, tape: &mut Tape<'_>) {
         0 | 1 => world.pass(60),
         2 => world.wait(20),
         3 => world.read("requests", f64::from(tape.below(300))),
-        4 => drop(world.loads.clear()),
+        4 => world.loads.clear(),
         5 if !ids.is_empty() => {
             let id = tape.one_of(&ids);
             let health = tape.one_of(&[Healthy, Unhealthy]);

@@ -178,7 +178,7 @@ fn every_bit_of_a_number_comes_back() {
         f64::MIN_POSITIVE,
         f64::MAX,
         1.7e-308,
-        122.416_294_033_786_585,
+        122.416_294_033_786_58,
         9_007_199_254_740_993.0,
     ] {
         comes_back(&BTreeMap::from(

