@@ -100,10 +100,10 @@ class Demo:
             if "# short" in line:
                 say(f"       {line.strip()}")
 
-    def ghostnet(self, *arguments):
-        """Runs the command line and returns what it printed."""
+    def ghostnet(self, *arguments, within=60):
+        """Runs the command line, at most `within` seconds, and returns what it printed."""
         done = subprocess.run(
-            [str(CLI), *arguments], env=self.aws.environment(), capture_output=True, text=True, check=False, timeout=60
+            [str(CLI), *arguments], env=self.aws.environment(), capture_output=True, text=True, check=False, timeout=within
         )
         if done.returncode != 0:
             raise LocalAwsError(f"ghostnet {' '.join(arguments)} failed ({done.returncode}):\n{done.stderr.strip()}")
@@ -252,6 +252,12 @@ class Demo:
         self.timeline.row(f"applied: the next tick launches {SMALLEST}")
         self.wait_until("the start", START_WITHIN, lambda alive, members: len(alive) == len(members) == SMALLEST)
 
+        # a datapoint speaks of the instances that served throughout it: the first such minute must be over
+        served_in = _minute()
+        self.timeline.row("waiting until they have served for a whole minute, the first that a metric can speak of")
+        while _minute() < served_in + 2:
+            self.look()
+            time.sleep(LOOK_EVERY)
         self.push_load(PEAK_LOAD)
         pushed_in = _minute()
         self.wait_until("growing", GROW_WITHIN, lambda alive, members: len(alive) == len(members) == PEAK)

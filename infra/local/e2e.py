@@ -61,7 +61,7 @@ def check_events(demo):
 
 def check_retiring(demo):
     """`ghostnet delete --drain` leaves no instance, no target and no alarm."""
-    demo.ghostnet("delete", story.FLEET, "--drain")
+    demo.ghostnet("delete", story.FLEET, "--drain", within=EMPTY_WITHIN)
     demo.timeline.row(f"deleted: fleet {story.FLEET} is drained")
     demo.wait_until("emptying", EMPTY_WITHIN, lambda alive, members: not alive and not members)
     left = demo.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"ghostnet/{story.FLEET}/")["MetricAlarms"]
