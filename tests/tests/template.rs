@@ -10,8 +10,11 @@ use ghostnet_tests::root;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Map, Value, json};
 
-const FUNCTIONS: [(&str, &str, &str); 3] =
-    [("alarm", "AlarmFunction", "AlarmRole"), ("tick", "TickFunction", "TickRole"), ("interruption", "InterruptionFunction", "InterruptionRole")];
+const FUNCTIONS: [(&str, &str, &str); 3] = [
+    ("alarm", "AlarmFunction", "AlarmRole"),
+    ("tick", "TickFunction", "TickRole"),
+    ("interruption", "InterruptionFunction", "InterruptionRole"),
+];
 
 /// What a function needs besides its calls: the platform writes its logs, traces and failed events with its role, and EC2
 /// uses its rights to pass a role and a key on to what it launches.
@@ -34,7 +37,10 @@ fn the_environment_is_the_one_the_code_reads() {
     let given: BTreeSet<&str> = keys(&template["Globals"]["Function"]["Environment"]["Variables"]);
     assert_eq!(given, BTreeSet::from(settings::ALL));
     for (_, function, _) in FUNCTIONS {
-        assert!(template["Resources"][function]["Properties"]["Environment"].is_null(), "{function} has variables of its own");
+        assert!(
+            template["Resources"][function]["Properties"]["Environment"].is_null(),
+            "{function} has variables of its own"
+        );
     }
 }
 
@@ -45,12 +51,28 @@ fn every_function_is_built_from_the_root_by_its_own_binary() {
     for (name, function, role) in FUNCTIONS {
         let resource = &template["Resources"][function];
         assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda", "{function}");
-        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], format!("ghostnet-{name}"), "{function}");
-        assert_eq!(resource["Properties"]["Role"], json!({ "Fn::GetAtt": format!("{role}.Arn") }), "{function}");
+        assert_eq!(
+            resource["Metadata"]["BuildProperties"]["Binary"],
+            format!("ghostnet-{name}"),
+            "{function}"
+        );
+        assert_eq!(
+            resource["Properties"]["Role"],
+            json!({ "Fn::GetAtt": format!("{role}.Arn") }),
+            "{function}"
+        );
         let manifest = fs::read_to_string(root().join("functions").join(name).join("Cargo.toml")).unwrap();
-        assert!(manifest.contains(&format!("name = \"ghostnet-{name}\"")), "functions/{name} makes another binary");
+        assert!(
+            manifest.contains(&format!("name = \"ghostnet-{name}\"")),
+            "functions/{name} makes another binary"
+        );
     }
-    let built = template["Resources"].as_object().unwrap().values().filter(|resource| resource["Type"] == "AWS::Serverless::Function").count();
+    let built = template["Resources"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|resource| resource["Type"] == "AWS::Serverless::Function")
+        .count();
     let folders = fs::read_dir(root().join("functions")).unwrap().count();
     assert_eq!((built, folders), (FUNCTIONS.len(), FUNCTIONS.len()));
 }
@@ -86,12 +108,20 @@ fn needed(function: &str) -> BTreeSet<String> {
         // the engine publishes averages on behalf of tick alone
         own.contains(&text) || engine.contains(&text) && (call.name != "publish" || function == "tick")
     };
-    actions::PORTS.iter().filter(calls).flat_map(|call| call.actions).map(|action| (*action).to_owned()).collect()
+    actions::PORTS
+        .iter()
+        .filter(calls)
+        .flat_map(|call| call.actions)
+        .map(|action| (*action).to_owned())
+        .collect()
 }
 
 fn source(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect()
+    files
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect()
 }
 
 /// Every action that is named anywhere below.
@@ -129,9 +159,17 @@ fn plain(node: &Yaml<'_>) -> Value {
         Yaml::Tagged(tag, inner) if tag.suffix == "Ref" => json!({ "Ref": plain(inner) }),
         Yaml::Tagged(tag, inner) => json!({ format!("Fn::{}", tag.suffix): plain(inner) }),
         Yaml::Sequence(items) => items.iter().map(plain).collect(),
-        Yaml::Mapping(fields) => fields.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), plain(value))).collect::<Map<_, _>>().into(),
+        Yaml::Mapping(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap().to_owned(), plain(value)))
+            .collect::<Map<_, _>>()
+            .into(),
         other => other.as_str().map_or_else(
-            || other.as_integer().map_or_else(|| other.as_bool().map_or(Value::Null, Value::from), Value::from),
+            || {
+                other
+                    .as_integer()
+                    .map_or_else(|| other.as_bool().map_or(Value::Null, Value::from), Value::from)
+            },
             Value::from,
         ),
     }

@@ -72,10 +72,20 @@ pub(crate) fn full(record: &DecisionRecord) -> String {
 
 /// Why, in one line.
 pub(crate) fn reason(record: &DecisionRecord) -> String {
-    match record.violations.first() {
-        Some(broken) => format!("refused by audit, {}: {}", broken.invariant, broken.detail),
-        None => decisive(record).map(|(_, pool)| reason::summary(pool)).unwrap_or_default(),
+    if let Some(broken) = record.violations.first() {
+        return format!("refused by audit, {}: {}", broken.invariant, broken.detail);
     }
+    let Some((id, pool)) = decisive(record) else { return String::new() };
+    let launches = record
+        .plan
+        .steps
+        .iter()
+        .any(|step| step.pool == *id && matches!(step.action, Action::Launch(_)));
+    if launches && pool.before == pool.after {
+        // nobody asked for a change: what is wanted was not there
+        return format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
+    }
+    reason::summary(pool)
 }
 
 /// What was done and why, in one line.
@@ -93,13 +103,16 @@ fn done(record: &DecisionRecord) -> Vec<String> {
             .iter()
             .any(|finding| matches!(finding, Finding::Drains { instance, .. } if instance == id))
     };
-    let is_told = |action: &Action| matches!(action, Action::Deregister { instances, .. } if instances.iter().all(drains));
-    let steps = record.plan.steps.iter().filter(|step| !is_told(&step.action));
-    let steps = steps.map(|step| step::done(step, outcome(record, &step.id)));
+    let leaves = |action: &Action| matches!(action, Action::Deregister { instances, .. } if instances.iter().all(drains));
+    let steps = record.plan.steps.iter().filter_map(|step| {
+        let outcome = outcome(record, &step.id);
+        let is_told = leaves(&step.action) && matches!(outcome, None | Some(StepOutcome::Done));
+        (!is_told).then(|| step::done(step, outcome))
+    });
     steps.chain(findings.iter().map(ToString::to_string)).collect()
 }
 
-/// The pool that changed most recently in the order of the spec, else the first: its reason stands for the decision.
+/// The first pool that changed, else the first: its reason stands for the decision.
 fn decisive(record: &DecisionRecord) -> Option<(&PoolId, &PoolDecision)> {
     record
         .pools

@@ -1,7 +1,13 @@
 //! How long a decision takes: `cargo bench -p ghostnet-core`.
 //!
 //! Targets: a size under 1 µs with five policies; a decision under 20 µs for 100 instances and under 200 µs for 1,000.
-#![expect(clippy::unwrap_used, unreachable_pub, dead_code, unused_imports, reason = "support is shared with the tests")]
+#![expect(
+    clippy::unwrap_used,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "support is shared with the tests"
+)]
 
 #[path = "../tests/core/support/mod.rs"]
 mod support;
