@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::reason::{Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::spec::{FleetSpec, Resolved};
-use crate::state::{CapacityState, DrainReason, Member, TrafficState};
+use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState};
 use crate::unit::Seconds;
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
@@ -156,15 +156,12 @@ impl Flow {
     #[must_use]
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
         let recent = Self::REACH.before(now);
+        // a sick one took no requests before it was drained either
+        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
             match (member.drain, member.served_since) {
-                // a sick one took no requests before it was drained either
-                (Some(drain), Some(_)) if matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted) => {
-                    if drain.since > recent && drain.since < now {
-                        flow.left.push(drain.since);
-                    }
-                }
+                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent && drain.since < now => flow.left.push(drain.since),
                 (None, Some(since)) if since > recent => flow.joined.push(since),
                 _ => {}
             }
