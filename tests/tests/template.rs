@@ -1,6 +1,8 @@
 //! The template and the code say the same: environment, binaries, and for each function exactly the actions that its calls
 //! need.
 
+#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
