@@ -371,7 +371,7 @@ pub(crate) fn preview() -> Preview {
     let pool = state.pools.entry(blue()).or_default();
     pool.desired = 3;
     for (id, launched, healthy) in all {
-        let served_since = healthy.then(|| at("09:03:00"));
+        let served_since = healthy.then(|| at("09:03:00").into());
         pool.members.insert(
             InstanceId::new(id),
             Member {
@@ -382,8 +382,8 @@ pub(crate) fn preview() -> Preview {
     }
     if let Some(leaving) = pool.members.get_mut(&InstanceId::new("i-09aaaaaaaaaaaaaa9")) {
         leaving.drain = Some(Drain {
-            since: at("13:01:00"),
-            deadline: at("13:02:30"),
+            since: at("13:01:00").into(),
+            deadline: at("13:02:30").into(),
             why: DrainReason::ScaleIn,
         });
     }

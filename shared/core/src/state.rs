@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::plan::{OpenStep, StepOutcome};
 use crate::spec::{FleetSpec, PoolSpec};
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
 
 /// Schema of the stored items that this build writes.
 pub const SCHEMA: u16 = 1;
@@ -185,7 +185,7 @@ impl PoolState {
     fn mark_terminating<'a>(&mut self, instances: impl Iterator<Item = &'a InstanceId>, at: Timestamp) {
         for id in instances {
             if let Some(member) = self.members.get_mut(id) {
-                member.terminating_since = Some(at);
+                member.terminating_since = Some(at.into());
             }
         }
     }
@@ -252,10 +252,10 @@ impl LaunchRefused {
 pub struct Member {
     /// Since when it is known here; it counts, listed or not, until it is ten minutes old.
     #[serde(rename = "k")]
-    pub known_since: Timestamp,
+    pub known_since: Moment,
     /// When it was first healthy in all its groups.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub served_since: Option<Timestamp>,
+    pub served_since: Option<Moment>,
     /// How long complete observations have shown it not healthy, in a row.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub unready: Option<Unready>,
@@ -264,7 +264,7 @@ pub struct Member {
     pub drain: Option<Drain>,
     /// A terminate call for it succeeded.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    pub terminating_since: Option<Timestamp>,
+    pub terminating_since: Option<Moment>,
     /// It was seen shutting down or terminated; kept until no group of ours lists it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
@@ -273,9 +273,9 @@ pub struct Member {
 impl Member {
     /// An instance that was just launched or adopted.
     #[must_use]
-    pub fn new(known_since: Timestamp) -> Self {
+    pub fn new(known_since: impl Into<Moment>) -> Self {
         Self {
-            known_since,
+            known_since: known_since.into(),
             served_since: None,
             unready: None,
             drain: None,
@@ -293,7 +293,7 @@ pub struct Unready {
     pub counted: Seconds,
     /// When it was last seen not healthy.
     #[serde(rename = "l")]
-    pub last_seen: Timestamp,
+    pub last_seen: Moment,
 }
 
 /// An instance is leaving: out of its groups, finishing requests. Until a terminate is committed it can be taken back.
@@ -301,10 +301,10 @@ pub struct Unready {
 pub struct Drain {
     /// When the drain was committed.
     #[serde(rename = "s")]
-    pub since: Timestamp,
+    pub since: Moment,
     /// It is not waited for longer than this.
     #[serde(rename = "d")]
-    pub deadline: Timestamp,
+    pub deadline: Moment,
     /// Why it leaves.
     #[serde(rename = "w")]
     pub why: DrainReason,

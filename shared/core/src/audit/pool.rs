@@ -181,7 +181,7 @@ impl<'a> Judge<'a> {
             for id in instances {
                 let fault = match Self::member(self.loaded, id).and_then(|member| member.drain) {
                     None => "without a recorded drain",
-                    Some(drain) if self.situation.observation.observed_at <= drain.since => "without a second look",
+                    Some(drain) if self.situation.observation.observed_at <= drain.since.at() => "without a second look",
                     Some(_) if self.still_serves(id) => "while it is registered, or may be",
                     Some(_) => continue,
                 };

@@ -151,23 +151,23 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
     match verdict {
         Verdict::Healthy if running => {
             member.unready = None;
-            member.served_since = member.served_since.or(Some(now));
+            member.served_since = member.served_since.or(Some(now.into()));
         }
         Verdict::Initial | Verdict::Unhealthy if running => {
             let before = member.unready.unwrap_or(Unready {
                 counted: Seconds(0),
-                last_seen: now,
+                last_seen: now.into(),
             });
-            let passed = Seconds::between(before.last_seen, now).min(UNREADY_GAP_MAX);
+            let passed = Seconds::between(before.last_seen.at(), now).min(UNREADY_GAP_MAX);
             member.unready = Some(Unready {
                 counted: Seconds(before.counted.0.saturating_add(passed.0)),
-                last_seen: now,
+                last_seen: now.into(),
             });
         }
         // unknown stops the clock
         _ => {
             if let Some(unready) = &mut member.unready {
-                unready.last_seen = now;
+                unready.last_seen = now.into();
             }
         }
     }

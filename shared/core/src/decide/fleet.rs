@@ -284,7 +284,7 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .members
                 .values()
                 .filter_map(|member| member.drain)
-                .map(|drain| drain.deadline),
+                .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
         // who is warm already is passed over before any arithmetic

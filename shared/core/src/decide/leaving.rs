@@ -13,7 +13,7 @@ use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
 use crate::spec::{PoolSpec, ScaleInOrder};
 use crate::state::{Drain, DrainReason, PoolState};
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
 
 /// A spot notice gives this long.
 const NOTICE: Seconds = Seconds(120);
@@ -36,8 +36,8 @@ pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, find
         }),
         InterruptionKind::SpotWarning if member.drain.is_none_or(|drain| drain.why != DrainReason::Interrupted) && !member.gone => {
             let drain = Drain {
-                since: situation.now,
-                deadline: NOTICE.after(notice.at),
+                since: situation.now.into(),
+                deadline: NOTICE.after(notice.at).into(),
                 why: DrainReason::Interrupted,
             };
             member.drain = Some(drain);
@@ -58,7 +58,7 @@ pub(super) fn take_back(
     needed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
-    let mut candidates: Vec<(jiff::Timestamp, InstanceId)> = Vec::new();
+    let mut candidates: Vec<(Moment, InstanceId)> = Vec::new();
     for person in census
         .people
         .iter()
@@ -187,7 +187,7 @@ pub(super) fn ready_to_terminate(
         let Some(member) = state.members.get(&person.id) else { continue };
         let again = member
             .terminating_since
-            .is_none_or(|since| Seconds::between(since, situation.now) >= TERMINATE_AGAIN_AFTER);
+            .is_none_or(|since| Seconds::between(since.at(), situation.now) >= TERMINATE_AGAIN_AFTER);
         let recorded = loaded
             .and_then(|loaded| loaded.members.get(&person.id))
             .and_then(|member| member.drain);
@@ -195,10 +195,10 @@ pub(super) fn ready_to_terminate(
             continue;
         };
         // the second look is this one: it must have begun after the drain was decided
-        if situation.observation.observed_at <= drain.since {
+        if situation.observation.observed_at <= drain.since.at() {
             continue;
         }
-        let over = situation.now >= drain.deadline;
+        let over = situation.now >= drain.deadline.at();
         if is_out(situation, pool, state, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
             ready.push(person.id.clone());
         }
@@ -236,8 +236,8 @@ fn begin(
 ) {
     if let Some(member) = state.members.get_mut(id) {
         member.drain = Some(Drain {
-            since: situation.now,
-            deadline: pool.drain_timeout.after(situation.now),
+            since: situation.now.into(),
+            deadline: pool.drain_timeout.after(situation.now).into(),
             why,
         });
         member.unready = None;

@@ -26,7 +26,7 @@ use crate::reason::{Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::spec::{FleetSpec, Resolved};
 use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState};
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
 type Listed<'a> = sorted::Sorted<'a, &'a Instance>;
@@ -155,14 +155,16 @@ impl Flow {
     /// What the members of a pool say about the time before `now`.
     #[must_use]
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
-        let recent = Self::REACH.before(now);
+        let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either
         let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
             match (member.drain, member.served_since) {
-                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent && drain.since < now => flow.left.push(drain.since),
-                (None, Some(since)) if since > recent => flow.joined.push(since),
+                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent && drain.since < now => {
+                    flow.left.push(drain.since.at())
+                }
+                (None, Some(since)) if since > recent => flow.joined.push(since.at()),
                 _ => {}
             }
         }

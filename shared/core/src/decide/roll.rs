@@ -84,13 +84,20 @@ fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolS
     for (id, member) in &mut state.members {
         match listed.to(id) {
             Some(instance) => member.gone |= instance.state.is_gone(),
-            None if !member.gone && Seconds::between(member.known_since, situation.now) >= UNLISTED_COUNTS_FOR => {
+            None if !member.gone && Seconds::between(member.known_since.at(), situation.now) >= UNLISTED_COUNTS_FOR => {
                 findings.push(Finding::Vanished { instance: id.clone() });
                 member.gone = true;
             }
             None => {}
         }
-        any_gone |= member.gone;
+        if member.gone {
+            // its clocks say nothing any more
+            *member = Member {
+                gone: true,
+                ..Member::new(member.known_since)
+            };
+            any_gone = true;
+        }
     }
     if !any_gone {
         return;

@@ -68,8 +68,8 @@ fn state(decision: &mut Decision) -> &mut PoolState {
 fn drain(decision: &mut Decision, n: u32, why: DrainReason) {
     let id = InstanceId::new(format!("i-blue-{n:03}"));
     state(decision).members.get_mut(&id).unwrap().drain = Some(Drain {
-        since: at(0),
-        deadline: at(300),
+        since: at(0).into(),
+        deadline: at(300).into(),
         why,
     });
     decision.state.generation = Generation(1);
@@ -233,7 +233,7 @@ fn i4_drained_out_and_looked_at_twice() {
     };
     let unrecorded = case.after(|world, _| member(world, |member| member.drain = None));
     assert!(unrecorded.contains(&"I4".to_owned()), "{unrecorded:?}");
-    let just_now: fn(&mut Member) = |member| member.drain.as_mut().unwrap().since = at(60);
+    let just_now: fn(&mut Member) = |member| member.drain.as_mut().unwrap().since = at(60).into();
     assert_eq!(
         Case::terminating().after(|world, _| member(world, just_now)),
         ["I4"],

@@ -16,7 +16,7 @@ fn two(blue: u32, green: u32, change: Value) -> World {
         let id = world.put("green", n, InstanceState::Running);
         world.health("green", &id, TargetHealth::Healthy);
         let member = Member {
-            served_since: Some(at(-3_600)),
+            served_since: Some(at(-3_600).into()),
             ..Member::new(at(-3_600))
         };
         world.inputs.state.pools.get_mut(&pool("green")).unwrap().members.insert(id, member);

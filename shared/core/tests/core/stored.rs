@@ -102,7 +102,7 @@ fn states() {
 fn an_empty_state_is_small_and_an_older_one_is_read() {
     let state = CapacityState::new(&spec(json!({})), at(0));
     comes_back(&state);
-    let text = r#"{"schema":1,"generation":4,"created_at":"2026-06-02T12:00:00Z","pools":{"blue":{"desired":2,"members":{"i-1":{"k":"2026-06-02T12:00:00Z"}}}}}"#;
+    let text = r#"{"schema":1,"generation":4,"created_at":"2026-06-02T12:00:00Z","pools":{"blue":{"desired":2,"members":{"i-1":{"k":1780401600}}}}}"#;
     let old: CapacityState = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&old).unwrap(), text, "what is not set is not written");
 }
@@ -185,4 +185,63 @@ fn every_bit_of_a_number_comes_back() {
             [("value", finite(value))].map(|(key, value)| (key.to_owned(), value)),
         ));
     }
+}
+
+/// A whole thousand, sick or leaving in the worst of hours: a state that does not fit cannot be committed, and the fleet
+/// would be frozen just then.
+#[test]
+fn the_largest_state_fits_its_item() {
+    let mut world = World::serving(1_000, json!({ "defaults": { "capacity": { "max": 1000 } } }));
+    let ids: Vec<_> = world.instances.keys().cloned().collect();
+    let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+    for (n, id) in ids.iter().enumerate() {
+        let mut member = state.members.remove(id).unwrap();
+        if n < 100 {
+            let why = ghostnet_core::state::DrainReason::NeverHealthy;
+            member.drain = Some(ghostnet_core::state::Drain {
+                since: at(0).into(),
+                deadline: at(300).into(),
+                why,
+            });
+            member.terminating_since = Some(at(60).into());
+        } else {
+            member.unready = Some(ghostnet_core::state::Unready {
+                counted: ghostnet_core::unit::Seconds(900),
+                last_seen: at(0).into(),
+            });
+        }
+        let long = ghostnet_core::id::InstanceId::new(format!("i-{:017x}", 0xabc_def0_0000_0000_u64 + u64::try_from(n).unwrap()));
+        state.members.insert(long, member);
+    }
+    state.recommended = (0..64)
+        .map(|n| ghostnet_core::state::Run {
+            since: at(n),
+            capacity: 1_000,
+        })
+        .collect();
+    state.launches = (0..60)
+        .map(|n| ghostnet_core::state::Tally {
+            at: at(n * 60),
+            count: 100,
+        })
+        .collect();
+    let terminate = ghostnet_core::plan::Action::Terminate {
+        instances: state.members.keys().take(100).cloned().collect(),
+    };
+    let mut leaving = world.inputs.state.clone();
+    leaving.open.push(ghostnet_core::plan::OpenStep {
+        step: ghostnet_core::plan::Step {
+            id: ghostnet_core::id::StepId {
+                plan: ghostnet_core::id::PlanId::new("2026-06-05T13:02:50.123Z-0123456789ab"),
+                number: ghostnet_core::id::StepNumber(0),
+            },
+            pool: pool("blue"),
+            action: terminate,
+        },
+        committed_at: at(0),
+        execute_until: at(30),
+    });
+    comes_back(&leaving);
+    let bytes = serde_json::to_string(&leaving).unwrap().len();
+    assert!(bytes <= ghostnet_core::state::STATE_BYTES_MAX, "{bytes}");
 }

@@ -12,7 +12,7 @@ use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Drain, DrainReason, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
 use super::{Tape, Value, at, busy, group, json, minutes, partial, policy, pool, raw, resolved};
@@ -317,13 +317,13 @@ fn offering(zone: &str) -> Offering {
 
 fn any_member(tape: &mut Tape<'_>) -> Member {
     let mut member = Member::new(ago(tape, 4_000));
-    member.served_since = tape.maybe(2, |tape| ago(tape, 4_000));
+    member.served_since = tape.maybe(2, |tape| ago(tape, 4_000).into());
     member.unready = tape.maybe(4, |tape| Unready {
         counted: Seconds(tape.below(1_200)),
-        last_seen: ago(tape, 200),
+        last_seen: ago(tape, 200).into(),
     });
     member.drain = tape.maybe(4, |tape| {
-        let since = ago(tape, 600);
+        let since = Moment::from(ago(tape, 600));
         let why = tape.one_of(&[
             DrainReason::ScaleIn,
             DrainReason::Unhealthy,
@@ -332,13 +332,13 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
         ]);
         Drain {
             since,
-            deadline: Seconds(300).after(since),
+            deadline: Seconds(300).after(since.at()).into(),
             why,
         }
     });
     // nobody watches the health of one that leaves
     member.unready = member.unready.filter(|_| member.drain.is_none());
-    member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600)));
+    member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
     member
 }

@@ -83,7 +83,7 @@ impl World {
                 .or_default()
                 .insert(id.clone(), TargetHealth::Healthy);
             let member = Member {
-                served_since: Some(long_ago),
+                served_since: Some(long_ago.into()),
                 ..Member::new(long_ago)
             };
             world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members.insert(id, member);
