@@ -7,6 +7,8 @@ use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
 #[command(
+    name = "ghostnet",
+    bin_name = "ghostnet",
     version,
     about = "Keeps EC2 fleets sized, healthy and reachable, and says why",
     disable_help_subcommand = true
