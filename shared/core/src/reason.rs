@@ -376,6 +376,11 @@ pub enum Finding {
         /// So many.
         count: u32,
     },
+    /// Instances of this fleet whose pool is not in the spec: nobody counts, registers or terminates them.
+    NoPool {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
     /// A member is neither listed nor young: no longer counted.
     Vanished {
         /// Which.
@@ -399,7 +404,11 @@ impl Finding {
     pub fn is_alert(&self) -> bool {
         matches!(
             self,
-            Self::UnknownInstances { .. } | Self::ZoneUnknown { .. } | Self::LaunchGivenUp { .. } | Self::FailOpen { .. }
+            Self::UnknownInstances { .. }
+                | Self::NoPool { .. }
+                | Self::ZoneUnknown { .. }
+                | Self::LaunchGivenUp { .. }
+                | Self::FailOpen { .. }
         )
     }
 }
@@ -425,6 +434,13 @@ impl fmt::Display for Finding {
             Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
             Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
             Self::NoOffering { count } => write!(f, "no offering has capacity for {count} more: not asked again for a while"),
+            Self::NoPool { instances } => {
+                let count = instances.len();
+                write!(
+                    f,
+                    "{count} instances belong to no pool of the spec: add their pool again, or terminate them"
+                )
+            }
             Self::Vanished { instance } => write!(f, "{instance} is not listed any more: no longer counted"),
             Self::FailOpen { group } => write!(f, "no target of {group} is healthy: the balancer sends traffic to all of them"),
             Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),

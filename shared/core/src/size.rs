@@ -262,6 +262,9 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
         // their effect is not in the metric yet: what looks like too much may be just enough
         number.set(base, Guard::Warmup { warming });
     }
+    if let Some(since) = input.flow.last_drain.filter(|since| is_from_before(input, *since)) {
+        number.set(base, Guard::Settling { since });
+    }
     if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
         number.set(number.value.max(decisive.min(base)), guard);
     }
@@ -271,6 +274,14 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
     number.set(number.value.max(base.saturating_sub(left)), guard);
     simulate_removal(input, base, number);
+}
+
+/// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
+fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
+    input.series.values().any(|series| match series.sample(input.now) {
+        Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
+        Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
+    })
 }
 
 /// The recommendation of the window that decides: for moves in the largest, for moves out the smallest. History that does

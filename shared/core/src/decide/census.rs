@@ -151,10 +151,10 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
     match verdict {
         Verdict::Healthy if running => {
             member.unready = None;
-            member.served_since = member.served_since.or(Some(now.into()));
+            member.served_since = member.served_since.or_else(|| Some(now.into()));
         }
         Verdict::Initial | Verdict::Unhealthy if running => {
-            let before = member.unready.unwrap_or(Unready {
+            let before = member.unready.unwrap_or_else(|| Unready {
                 counted: Seconds(0),
                 last_seen: now.into(),
             });

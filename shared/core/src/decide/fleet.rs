@@ -8,7 +8,8 @@ use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::{Decision, Flow, Listed, PoolDecision, Situation, leaving, membership, open_steps};
-use crate::id::{PolicyId, PoolId};
+use crate::id::{InstanceId, PolicyId, PoolId};
+use crate::observation::Instance;
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size::{self, SizeInput, Sizing};
 use crate::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
@@ -32,6 +33,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .map(|instance| (&instance.id, instance)),
     );
     let mut counted: Vec<Counted<'_>> = pools.iter().map(|pool| count_pool(situation, pool, &listed, &mut state)).collect();
+    if let Some(first) = counted.first_mut() {
+        first.findings.extend(without_a_pool(situation, &listed));
+    }
     let sizings = size_pools(situation, &counted, &mut state);
 
     let capacity = counted
@@ -58,6 +62,14 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         decided.insert(counted.pool.id.clone(), told(counted, sizing));
     }
     finish(situation, state, draft, decided)
+}
+
+/// Instances that would run on unseen because the spec no longer names their pool.
+fn without_a_pool(situation: &Situation<'_>, listed: &Listed<'_>) -> Option<Finding> {
+    let named = |instance: &Instance| instance.pool.as_ref().is_some_and(|id| situation.spec.pool(id).is_some());
+    let lost = listed.iter().filter(|(_, instance)| !instance.state.is_gone() && !named(instance));
+    let instances: Vec<InstanceId> = lost.map(|(id, _)| id.clone()).collect();
+    (!instances.is_empty()).then_some(Finding::NoPool { instances })
 }
 
 /// Whether steps may be sent at all: a pause and the quiet modes still look, count and record.

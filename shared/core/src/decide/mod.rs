@@ -146,6 +146,8 @@ pub struct Flow {
     pub joined: Vec<Timestamp>,
     /// When those began to leave that served and are still draining.
     pub left: Vec<Timestamp>,
+    /// When the latest of the present drains began, whoever drains and however long.
+    pub last_drain: Option<Timestamp>,
 }
 
 impl Flow {
@@ -160,6 +162,8 @@ impl Flow {
         let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
+            let began = member.drain.map(|drain| drain.since).filter(|since| *since < now);
+            flow.last_drain = flow.last_drain.max(began.map(Moment::at));
             match (member.drain, member.served_since) {
                 (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent && drain.since < now => {
                     flow.left.push(drain.since.at())

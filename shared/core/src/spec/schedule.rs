@@ -151,12 +151,12 @@ fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<Da
 /// back within the last day.
 fn civil_latest(zone: &TimeZone, now: Timestamp) -> DateTime {
     let shown = zone.to_datetime(now);
-    let set_back = zone
-        .preceding(now)
-        .next()
-        .filter(|change| now.duration_since(change.timestamp()) < DAY);
+    // a change at this very moment counts: what `preceding` is given is not among its answers
+    let just_after = now.checked_add(SECOND).unwrap_or(now);
+    let change = zone.preceding(just_after).next().map(|change| change.timestamp());
+    let set_back = change.filter(|change| now.duration_since(*change) < DAY);
     let before_change = set_back
-        .and_then(|change| change.timestamp().checked_sub(SECOND).ok())
+        .and_then(|change| change.checked_sub(SECOND).ok())
         .map(|at| zone.to_datetime(at));
     let latest = before_change.map_or(shown, |earlier| earlier.max(shown));
     latest.checked_add(SECOND).unwrap_or(DateTime::MAX)
@@ -218,6 +218,48 @@ mod tests {
             first,
             "the second 02:30 opens nothing new"
         );
+    }
+
+    /// Second 02:00 to 02:59 of that night: the clock shows less than what it has shown already.
+    #[test]
+    fn a_window_stays_open_through_the_repeated_hour() {
+        let half_past_two = Some("2026-10-25T00:30:00Z".to_owned());
+        for (situation, now, since) in [
+            ("first 02:15", "2026-10-25T00:15:00Z", Some("2026-10-25T00:00:00Z".to_owned())),
+            ("first 02:45", "2026-10-25T00:45:00Z", half_past_two.clone()),
+            ("second 02:15", "2026-10-25T01:15:00Z", half_past_two.clone()),
+            ("second 02:45", "2026-10-25T01:45:00Z", half_past_two),
+            ("03:00", "2026-10-25T02:00:00Z", Some("2026-10-25T02:00:00Z".to_owned())),
+        ] {
+            assert_eq!(opened("*/30 * * * *", "Europe/Berlin", "3h", now), since, "{situation}");
+        }
+    }
+
+    /// The search by halving finds what a look at every minute finds.
+    #[test]
+    fn the_latest_occurrence_is_the_one_a_clock_would_have_met() {
+        let zones = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"];
+        for (cron, zone) in ["17 3 * * *", "*/7 * * * *", "0 0 1 * *", "30 2 * * 0", "59 23 * * 1-5"]
+            .iter()
+            .zip(zones.iter().cycle())
+        {
+            let schedule = Schedule::repeating(cron, zone, Seconds::minutes(3_000)).unwrap();
+            let Start::Cron(parts) = &schedule.start else { panic!("a cron") };
+            let (crontab, zone) = parts.as_ref();
+            let mut latest = None;
+            // around the night in which the clocks go back in Europe, minute by minute
+            for minute in 0..36 * 60 {
+                let now = Seconds::minutes(minute).after(at("2026-10-24T12:00:00Z"));
+                let civil = zone.to_datetime(now);
+                let matches = crontab.matches(TimeZone::UTC.to_timestamp(civil).unwrap()).unwrap();
+                if matches && moment(civil, zone) == Some(now) {
+                    latest = Some(now);
+                }
+                if let Some(since) = latest.filter(|since| now < schedule.length.after(*since)) {
+                    assert_eq!(schedule.open_window(now).map(|window| window.since), Some(since), "{cron} at {now}");
+                }
+            }
+        }
     }
 
     #[test]

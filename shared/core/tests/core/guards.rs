@@ -211,6 +211,39 @@ fn nothing_is_removed_while_anything_warms_up() {
     ]);
 }
 
+/// The datapoint began a minute ago.
+#[test]
+fn a_metric_from_before_a_removal_does_not_justify_the_next() {
+    let row = |situation, change, desired, because| Row {
+        situation,
+        guards: json!({}),
+        load: 49.0,
+        change,
+        desired,
+        because,
+    };
+    check(vec![
+        row(
+            "the drain began since",
+            |pool| pool.flow.last_drain = Some(at(-59)),
+            10,
+            &["settling"],
+        ),
+        row("the drain began before", |pool| pool.flow.last_drain = Some(at(-60)), 5, &[]),
+        row("nobody drains", SAME, 5, &[]),
+    ]);
+    let out: fn(&mut Pool) = |pool| pool.flow.last_drain = Some(at(-59));
+    let because: &[&str] = &[];
+    check(vec![Row {
+        situation: "out waits for nobody",
+        guards: json!({}),
+        load: 200.0,
+        change: out,
+        desired: 20,
+        because,
+    }]);
+}
+
 #[test]
 fn cooldowns() {
     let row = |situation, load, change, desired, because| Row {

@@ -134,10 +134,17 @@ fn a_ghost_that_no_state_knows_is_deregistered_if_it_was_ours() {
 }
 
 #[test]
-fn an_instance_of_another_pool_is_not_counted_here() {
+fn an_instance_of_a_pool_that_the_spec_does_not_name_is_told() {
     let mut world = World::serving(4, json!({}));
-    world.put("green", 0, InstanceState::Running);
-    assert_eq!(counts(&world.look()).capacity(), 4);
+    let id = world.put("green", 0, InstanceState::Running);
+    let decision = world.look();
+    assert_eq!((counts(&decision).capacity(), decision.plan.steps.len()), (4, 0));
+    assert!(finds(
+        &decision,
+        |finding| matches!(finding, Finding::NoPool { instances } if *instances == [id.clone()])
+    ));
+    world.instances.get_mut(&id).unwrap().state = InstanceState::Terminated;
+    assert!(!finds(&world.look(), |finding| matches!(finding, Finding::NoPool { .. })));
 }
 
 #[test]
