@@ -1,11 +1,14 @@
 //! Decisions on record: one line each, or one in full.
 
+use std::collections::BTreeMap;
+
 use ghostnet_core::decide::PoolDecision;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId};
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::signal::Signal;
+use ghostnet_core::state::DrainReason;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
@@ -70,46 +73,54 @@ pub(crate) fn full(record: &DecisionRecord) -> String {
     parts.join("\n\n")
 }
 
-/// Why, in one line.
+/// Why, in one line; empty where the act itself says all, as a termination after a drain does.
 pub(crate) fn reason(record: &DecisionRecord) -> String {
     if let Some(broken) = record.violations.first() {
         return format!("refused by audit, {}: {}", broken.invariant, broken.detail);
     }
     let Some((id, pool)) = decisive(record) else { return String::new() };
+    if pool.before != pool.after || !is_act(record) {
+        return reason::summary(pool);
+    }
     let launches = record
         .plan
         .steps
         .iter()
         .any(|step| step.pool == *id && matches!(step.action, Action::Launch(_)));
-    if launches && pool.before == pool.after {
-        // nobody asked for a change: what is wanted was not there
-        return format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
-    }
-    reason::summary(pool)
+    // nobody asked for a change: what is wanted was not there
+    let missing = || format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
+    if launches { missing() } else { String::new() }
 }
 
 /// What was done and why, in one line.
 pub(crate) fn summary(record: &DecisionRecord) -> String {
     let mut told = if record.violations.is_empty() { done(record) } else { Vec::new() };
     told.push(reason(record));
+    told.retain(|part| !part.is_empty());
     told.join("; ")
 }
 
-/// Steps with their outcomes, and findings. That an instance leaves, and why, says more than its deregistration.
+/// Steps with their outcomes, and findings. That instances leave, and why, says more than their deregistration.
 fn done(record: &DecisionRecord) -> Vec<String> {
-    let findings: Vec<&Finding> = record.pools.values().flat_map(|pool| &pool.findings).collect();
-    let drains = |id: &InstanceId| {
-        findings
-            .iter()
-            .any(|finding| matches!(finding, Finding::Drains { instance, .. } if instance == id))
-    };
-    let leaves = |action: &Action| matches!(action, Action::Deregister { instances, .. } if instances.iter().all(drains));
+    let mut drains: BTreeMap<DrainReason, Vec<InstanceId>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for finding in record.pools.values().flat_map(|pool| &pool.findings) {
+        match finding {
+            Finding::Drains { instance, why } => drains.entry(*why).or_default().push(instance.clone()),
+            other => others.push(other.to_string()),
+        }
+    }
+    let leaves = |id: &InstanceId| drains.values().any(|leaving| leaving.contains(id));
     let steps = record.plan.steps.iter().filter_map(|step| {
         let outcome = outcome(record, &step.id);
-        let is_told = leaves(&step.action) && matches!(outcome, None | Some(StepOutcome::Done));
+        let is_exit = matches!(&step.action, Action::Deregister { instances, .. } if instances.iter().all(leaves));
+        let is_told = is_exit && matches!(outcome, None | Some(StepOutcome::Done));
         (!is_told).then(|| step::done(step, outcome))
     });
-    steps.chain(findings.iter().map(ToString::to_string)).collect()
+    let drains = drains
+        .iter()
+        .map(|(why, instances)| format!("draining {}: {why}", step::ids(instances)));
+    steps.chain(drains).chain(others).collect()
 }
 
 /// The first pool that changed, else the first: its reason stands for the decision.
