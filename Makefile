@@ -130,5 +130,5 @@ e2e: $(READY) ## the deployed functions against the local AWS, from alarm to ter
 
 .PHONY: bench
 bench: ## how fast, how small, how many calls
-	cargo bench --workspace
+	cargo bench --locked --package ghostnet-core --bench decide
 	@$(PYTHON) infra/local/bench.py

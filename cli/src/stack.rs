@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use ghostnet_aws::cloudwatch::alarm::ListedAlarm;
 use ghostnet_aws::settings::{INSTALLATION, Settings, TABLE};
 use ghostnet_aws::{Aws, retries, timeouts};
@@ -198,15 +198,19 @@ fn port_error<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt
         "ValidationError" => ErrorClass::Invalid,
         _ => ErrorClass::Transient,
     };
-    let message = error
-        .message()
-        .map_or_else(|| DisplayErrorContext(error).to_string(), str::to_owned);
+    let message = error.message().map_or_else(|| causes(error), str::to_owned);
     PortError {
         call: "cloudformation:DescribeStacks",
         class,
         code,
         message: message.chars().take(MESSAGE_LETTERS_MAX).collect(),
     }
+}
+
+/// An error and what caused it, in words.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
     };
     let instances = instances(&session, fleet).await?;
     let done = if args.drain && !(stored.retiring && instances == 0) {
-        retire(&session, fleet).await?;
+        if !stored.retiring {
+            retire(&session, fleet).await?;
+        }
         Done::Draining
     } else {
         forget(&session, fleet, stored.version).await?;
