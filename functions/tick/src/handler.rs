@@ -8,7 +8,7 @@ use ghostnet_aws::telemetry::{OwnMetric, emit};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::invocation::Invocation;
-use ghostnet_engine::port::{Ports, Store};
+use ghostnet_engine::port::{Look, Ports, Store};
 use ghostnet_engine::route::in_turn;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
@@ -81,6 +81,16 @@ async fn round<P: Ports>(ports: &P, invocation: &Invocation, looks: &mut Looks) 
     }
     let left = fleets.len().saturating_sub(looked);
     if left > 0 {
+        // a quiet fleet's looks are not all noted: now they are, so that the next tick begins with those that are left
+        let at = ports.now();
+        let noted = fleets.iter().take(looked).map(|fleet| Look {
+            fleet: fleet.clone(),
+            hold: None,
+            at,
+        });
+        if let Err(error) = ports.note_looks(&noted.collect::<Vec<_>>()).await {
+            tracing::warn!(%error, "looks were not noted");
+        }
         tracing::warn!(
             fleets = fleets.len(),
             left,

@@ -141,6 +141,8 @@ fn tell(invocation: &Invocation, signal: &Signal, results: &BTreeMap<FleetId, Re
         ),
         (OwnMetric::Conflicts, reports().filter(|report| report.conflicts > 0).count()),
         (OwnMetric::Alerts, reports().map(|report| report.alerts.len()).sum()),
+        (OwnMetric::Launched, reports().map(|report| report.launched).sum()),
+        (OwnMetric::Terminated, reports().map(|report| report.terminated).sum()),
     ] {
         if count > 0 {
             emit(metric, u32::try_from(count).unwrap_or(u32::MAX), &invocation.installation, now);

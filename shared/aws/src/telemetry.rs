@@ -30,6 +30,10 @@ pub enum OwnMetric {
     Conflicts,
     /// Something that a person should see.
     Alerts,
+    /// Instances that AWS said it launched.
+    Launched,
+    /// Instances whose termination AWS accepted.
+    Terminated,
 }
 
 impl OwnMetric {
@@ -43,6 +47,8 @@ impl OwnMetric {
             Self::FleetFailed => "FleetFailed",
             Self::Conflicts => "Conflicts",
             Self::Alerts => "Alerts",
+            Self::Launched => "Launched",
+            Self::Terminated => "Terminated",
         }
     }
 }

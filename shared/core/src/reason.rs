@@ -249,6 +249,11 @@ pub enum Guard {
         /// Not tried again before.
         until: Timestamp,
     },
+    /// What was launched last never became healthy.
+    LaunchBackoff {
+        /// Nothing is launched before.
+        until: Timestamp,
+    },
     /// The fleet is being deleted.
     Retiring,
 }
@@ -276,6 +281,7 @@ impl Guard {
             Self::RemovalPerTick { .. } => "removal budget",
             Self::Breaker { .. } => "circuit breaker",
             Self::LaunchRefused { .. } => "launch refused",
+            Self::LaunchBackoff { .. } => "launch back-off",
             Self::Retiring => "retiring",
         }
     }
@@ -304,6 +310,7 @@ impl fmt::Display for Guard {
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
             Self::Breaker { unhealthy, limit } => write!(f, "{unhealthy} are unhealthy, more than {limit}: nothing is replaced"),
             Self::LaunchRefused { until } => write!(f, "AWS refused the last launch; not tried again before {until}"),
+            Self::LaunchBackoff { until } => write!(f, "what was launched last never became healthy; nothing is launched before {until}"),
             Self::Retiring => f.write_str("the fleet is being deleted"),
         }
     }

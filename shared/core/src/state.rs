@@ -124,6 +124,9 @@ pub struct PoolState {
     /// Launching is off until then, because a person must act first (quota, permissions, template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_refused: Option<LaunchRefused>,
+    /// What was launched last never became healthy: launching waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_backoff: Option<LaunchBackoff>,
     /// Groups that the spec no longer names and in which instances of this pool may still be registered.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub former_groups: BTreeSet<TargetGroupArn>,
@@ -244,6 +247,23 @@ impl LaunchRefused {
             code: code.to_owned(),
             message: message.to_owned(),
         })
+    }
+}
+
+/// Launching waits, because what was launched never became healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchBackoff {
+    /// When the last of them was given up.
+    pub since: Timestamp,
+    /// How long to wait; the next wait is twice as long.
+    pub wait: Seconds,
+}
+
+impl LaunchBackoff {
+    /// Nothing is launched before.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.wait.after(self.since)
     }
 }
 

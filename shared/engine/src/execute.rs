@@ -27,6 +27,10 @@ pub(crate) struct Executed {
     pub(crate) exhausted: BTreeSet<Offering>,
     /// What a person may want to know.
     pub(crate) trouble: Vec<String>,
+    /// Instances that were launched.
+    pub(crate) launched: usize,
+    /// Instances that were terminated.
+    pub(crate) terminated: usize,
 }
 
 /// Carries out the steps of a committed plan. `loaded` is the state from before the commit.
@@ -77,6 +81,12 @@ impl Executed {
             (StepOutcome::Refused { code, message, .. }, action) => {
                 self.trouble
                     .push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
+            }
+            (StepOutcome::Launched { instances }, _) => self.launched = self.launched.saturating_add(instances.len()),
+            (StepOutcome::Done, Action::Terminate { instances }) => self.terminated = self.terminated.saturating_add(instances.len()),
+            (StepOutcome::DoneExcept { failed }, Action::Terminate { instances }) => {
+                let terminated = instances.len().saturating_sub(failed.len());
+                self.terminated = self.terminated.saturating_add(terminated);
             }
             _ => {}
         }

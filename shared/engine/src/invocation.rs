@@ -66,6 +66,10 @@ pub struct Report {
     pub committed: bool,
     /// Steps that were sent.
     pub sent: usize,
+    /// Instances that AWS said it launched.
+    pub launched: usize,
+    /// Instances whose termination AWS accepted.
+    pub terminated: usize,
     /// Steps that AWS refused, or whose outcome is unknown, in words.
     pub trouble: Vec<String>,
     /// Findings that somebody should be told at night.

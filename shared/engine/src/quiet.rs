@@ -37,6 +37,29 @@ pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timesta
     }
 }
 
+/// Whether a look is counted on the record of its hold, and in the list of fleets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// If it evaluated something.
+    IfEvaluated,
+    /// Yes: it stands for the reading of a minute ago.
+    Now,
+    /// Not this one: the next look, which reads nothing, counts it. So no quiet minute makes more calls than another.
+    NextLook,
+}
+
+/// Whether this look is counted.
+pub(crate) fn counting(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Counting {
+    let takes_turns = *signal == Signal::Tick && read_every_minutes(fleet) > 1 && is_settled(fleet) && !alarms(fleet).is_empty();
+    if takes_turns && is_due(id, fleet, now) {
+        Counting::NextLook
+    } else if takes_turns && is_due(id, fleet, Seconds(60).before(now)) {
+        Counting::Now
+    } else {
+        Counting::IfEvaluated
+    }
+}
+
 /// Whether every alarm of the fleet is known to be `OK`.
 pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
     alarms(fleet)
@@ -57,13 +80,20 @@ pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
 }
 
 fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
-    let every = i64::from(fleet.spec.quiet_poll.0 / 60).max(1);
     let offset = i64::from(
         digest(id.as_str())
             .bytes()
             .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
     );
-    now.as_second().div_euclid(60).wrapping_add(offset).rem_euclid(every) == 0
+    now.as_second()
+        .div_euclid(60)
+        .wrapping_add(offset)
+        .rem_euclid(read_every_minutes(fleet))
+        == 0
+}
+
+fn read_every_minutes(fleet: &Fleet) -> i64 {
+    i64::from(fleet.spec.quiet_poll.0 / 60).max(1)
 }
 
 fn is_settled(fleet: &Fleet) -> bool {

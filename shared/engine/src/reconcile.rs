@@ -21,6 +21,7 @@ use crate::invocation::{Invocation, Preview, ReconcileError, Report, plan_id};
 use crate::load::{Fleet, load};
 use crate::observe::observe;
 use crate::port::{Commit, CommitResult, Look, Ports};
+use crate::quiet::{self, Counting};
 
 /// A commit lost this often in a row is given up; another invocation is at work and will go on.
 pub const CONFLICTS_MAX: u32 = 3;
@@ -40,6 +41,13 @@ pub async fn reconcile<P: Ports>(
         Ok(looked) => looked,
         Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
     };
+    let counting: BTreeMap<FleetId, Counting> = looked
+        .iter()
+        .filter_map(|(id, seen)| {
+            let seen = seen.as_ref().ok()?;
+            Some((id.clone(), quiet::counting(id, &seen.fleet, signal, seen.observation.observed_at)))
+        })
+        .collect();
     let work: Vec<_> = looked
         .into_iter()
         .map(|(id, seen)| async move {
@@ -51,7 +59,7 @@ pub async fn reconcile<P: Ports>(
         })
         .collect();
     let results: BTreeMap<_, _> = futures::stream::iter(work).buffer_unordered(FLEETS_AT_ONCE).collect().await;
-    note_looks(ports, &results).await;
+    note_looks(ports, &results, &counting).await;
     results
 }
 
@@ -109,40 +117,41 @@ async fn look_at_one<P: Ports>(ports: &P, invocation: &Invocation, fleet: &Fleet
     looked.remove(fleet).unwrap_or(Err(ReconcileError::NoSuchFleet))
 }
 
-/// Decides and acts until nothing more is due now, others win too often, or the rounds are used up.
+/// Decides and acts until nothing more is due now, others win too often, or rounds or time are used up. Nothing is committed
+/// that could not be sent any more.
 async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen: Seen, signal: &Signal) -> Result<Report, ReconcileError> {
     let (mut seen, mut conflicts, mut rounds, mut attempts) = (seen, 0, 0, 0);
+    let mut acted = None;
     loop {
+        if ports.now() >= invocation.execute_until(ports.now()) {
+            return acted.ok_or(ReconcileError::OutOfTime);
+        }
         let attempt = Attempt::new(ports, invocation, id, &seen, signal, attempts).await;
         attempts += 1;
-        let mut report = match attempt.commit(ports).await? {
-            Committed::Nothing(decision) => return Ok(attempt.report(decision, false, Executed::default(), conflicts)),
+        match attempt.commit(ports).await? {
+            Committed::Nothing(decision) => {
+                return Ok(acted.unwrap_or_else(|| attempt.report(decision, false, Executed::default(), conflicts)));
+            }
             Committed::Lost => {
                 conflicts += 1;
                 if conflicts >= CONFLICTS_MAX {
                     return Err(ReconcileError::Conflict(conflicts));
                 }
-                seen = look_again(ports, invocation, id, signal).await?;
-                continue;
             }
-            Committed::Won(decision) => attempt.execute(ports, decision, conflicts).await,
-        };
-        rounds += 1;
-        if !std::mem::take(&mut report.again) || rounds >= CAPACITY_ROUNDS_MAX {
-            return Ok(report.report);
+            Committed::Won(decision) => {
+                let Acted { report, again } = attempt.execute(ports, decision, conflicts).await;
+                rounds += 1;
+                if !again || rounds >= CAPACITY_ROUNDS_MAX {
+                    return Ok(report);
+                }
+                acted = Some(report);
+            }
         }
-        match look_again(ports, invocation, id, signal).await {
+        match look_at_one(ports, invocation, id, signal).await {
             Ok(again) => seen = again,
-            Err(_) => return Ok(report.report),
+            Err(error) => return acted.ok_or(error),
         }
     }
-}
-
-async fn look_again<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, signal: &Signal) -> Result<Seen, ReconcileError> {
-    if ports.now() >= invocation.execute_until(ports.now()) {
-        return Err(ReconcileError::OutOfTime);
-    }
-    look_at_one(ports, invocation, id, signal).await
 }
 
 /// One decision about one fleet: what it is made from, and its id.
@@ -352,6 +361,8 @@ impl<'a> Attempt<'a> {
             decision,
             committed,
             sent,
+            launched: executed.launched,
+            terminated: executed.terminated,
             trouble: executed.trouble,
             alerts,
             conflicts,
@@ -360,12 +371,21 @@ impl<'a> Attempt<'a> {
 }
 
 /// Counts unchanged holds on their records. Looks that read no metrics evaluated nothing and are not noted.
-async fn note_looks<P: Ports>(ports: &P, results: &BTreeMap<FleetId, Result<Report, ReconcileError>>) {
+async fn note_looks<P: Ports>(
+    ports: &P,
+    results: &BTreeMap<FleetId, Result<Report, ReconcileError>>,
+    counting: &BTreeMap<FleetId, Counting>,
+) {
     let now = ports.now();
     let mut looks = Vec::new();
     for (id, report) in results.iter().filter_map(|(id, result)| Some((id, result.as_ref().ok()?))) {
         let evaluated = report.decision.pools.values().any(|pool| pool.recommended.is_some());
-        if evaluated || report.committed {
+        let counted = match counting.get(id) {
+            Some(Counting::Now) => true,
+            Some(Counting::NextLook) => false,
+            Some(Counting::IfEvaluated) | None => evaluated,
+        };
+        if counted || report.committed {
             let hold = report
                 .decision
                 .state

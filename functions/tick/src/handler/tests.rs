@@ -101,6 +101,8 @@ async fn a_tick_stops_in_time_and_says_that_it_did() {
     let invocation = invocation(&ports);
     assert_eq!(round(&ports, &invocation, &mut Looks::default()).await, Ok(false));
     assert_eq!(ports.asked("load").len(), 2);
+    let noted = ports.asked("note_looks").pop().unwrap();
+    assert_eq!(noted.split(' ').count(), 2 * BATCH, "the next tick begins with the others");
     assert!(
         ports.now.get() < invocation.execute_until(ports.now.get()),
         "what the last batch decided can still be sent"

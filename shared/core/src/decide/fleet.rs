@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, Flow, Listed, PoolDecision, Situation, leaving, membership, open_steps};
+use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
 use crate::reason::{Finding, Guard, GuardOutcome};
@@ -109,6 +109,9 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
         }
     }
     let mut census = census::take(situation, pool, listed, state, &mut findings);
+    if let Some(pool_state) = state.pools.get_mut(&pool.id) {
+        backoff::end(pool_state, situation.now);
+    }
     let breaker = breaker(pool, &census);
     if breaker.is_some() {
         census.keep_the_sick();
@@ -299,6 +302,7 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
+        moments.extend(pool_state.launch_backoff.map(|backoff| backoff.until()));
         // who is warm already is passed over before any arithmetic
         let young = pool.warmup.before(situation.now);
         let instances = situation

@@ -173,7 +173,12 @@ impl Hands<'_, '_> {
         let budget = budget::launches_left(guards, state, self.counted.before, now);
         self.limit(
             needed,
-            [refusal(state, now), Some((surge_left, Guard::Surge { most })), Some(budget)],
+            [
+                refusal(state, now),
+                backoff(state, now),
+                Some((surge_left, Guard::Surge { most })),
+                Some(budget),
+            ],
         )
     }
 
@@ -242,4 +247,10 @@ impl Hands<'_, '_> {
 fn refusal(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
     let refused = state.launch_refused.as_ref().filter(|refused| now < refused.until)?;
     Some((0, Guard::LaunchRefused { until: refused.until }))
+}
+
+/// What was launched last never became healthy, and it is too soon for another try.
+fn backoff(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
+    let until = state.launch_backoff.map(|backoff| backoff.until()).filter(|until| now < *until)?;
+    Some((0, Guard::LaunchBackoff { until }))
 }

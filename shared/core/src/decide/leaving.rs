@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Situation;
 use super::census::{Census, Person, Standing};
+use super::{Situation, backoff};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -103,6 +103,9 @@ pub(super) fn drain_sick(
         _ => None,
     });
     let chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
+    let never_healthy = chosen.iter().filter(|(_, why)| *why == DrainReason::NeverHealthy);
+    let given_up: Vec<InstanceId> = never_healthy.map(|(person, _)| person.id.clone()).collect();
+    backoff::note(state, &given_up, situation.now);
     for (person, why) in &chosen {
         begin(situation, pool, state, &person.id, *why, findings);
     }

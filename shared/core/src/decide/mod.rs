@@ -1,5 +1,6 @@
 //! What a fleet should do next: the situation in, the decision out.
 
+mod backoff;
 mod census;
 mod fleet;
 mod groups;

@@ -95,28 +95,74 @@ fn the_grace_period_spares_the_young() {
     assert!(world.minutes(3).iter().any(|decision| counts(decision).unhealthy == 1));
 }
 
+/// The minutes until an instance is given up as never healthy, and until the next one is launched after that.
+fn minutes_until_replaced(world: &mut World) -> (u32, u32) {
+    let (mut given_up, mut minute) = (None, 0);
+    loop {
+        world.pass(60);
+        let registered = world.targets.get("blue").into_iter().flat_map(|targets| targets.keys());
+        let ids: Vec<String> = registered.map(ToString::to_string).collect();
+        sick(world, &ids.iter().map(String::as_str).collect::<Vec<_>>());
+        let decision = world.look();
+        if finds(&decision, |finding| {
+            matches!(
+                finding,
+                Finding::Drains {
+                    why: DrainReason::NeverHealthy,
+                    ..
+                }
+            )
+        }) {
+            given_up = Some(minute);
+        }
+        let launches = steps(&decision).iter().any(|step| step.starts_with("launch"));
+        match given_up {
+            Some(given_up) if launches => return (given_up, minute - given_up),
+            Some(_) => assert_eq!(guards_of(&decision), ["launch back-off"], "minute {minute}"),
+            None => {}
+        }
+        minute += 1;
+        assert!(minute < 60, "never");
+    }
+}
+
 #[test]
-fn one_that_never_becomes_healthy_is_replaced_after_its_deadline() {
+fn what_never_becomes_healthy_is_replaced_after_its_deadline_and_ever_more_slowly() {
     let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 1, "max": 4 } } }));
     world.look();
-    world.wait(30);
-    world
-        .instances
-        .values_mut()
-        .for_each(|instance| instance.state = ghostnet_core::observation::InstanceState::Running);
+    let waits: Vec<(u32, u32)> = (0..5).map(|_| minutes_until_replaced(&mut world)).collect();
+    let (deadlines, waits): (Vec<u32>, Vec<u32>) = waits.into_iter().unzip();
+    assert!(deadlines.iter().all(|deadline| (15..=16).contains(deadline)), "{deadlines:?}");
+    assert_eq!(waits, [5, 10, 20, 30, 30]);
+}
+
+#[test]
+fn one_that_serves_ends_the_waiting() {
+    let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 1, "max": 4 } } }));
     world.look();
-    let mut replaced = None;
-    for minute in 0..20 {
+    minutes_until_replaced(&mut world);
+    assert!(world.inputs.state.pools[&pool("blue")].launch_backoff.is_some());
+    world.minutes(5);
+    assert_eq!(world.inputs.state.pools[&pool("blue")].launch_backoff, None);
+}
+
+#[test]
+fn one_bad_instance_among_good_ones_is_replaced_at_once() {
+    let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 2, "max": 4 } } }));
+    world.look();
+    world.pass(60);
+    world.look();
+    for _ in 0..20 {
+        world.health("blue", &InstanceId::new("i-new-002"), TargetHealth::Healthy);
         sick(&mut world, &["i-new-001"]);
         world.wait(60);
         let decision = world.look();
         if leaves(&decision, "i-new-001", DrainReason::NeverHealthy) {
-            assert_eq!(steps(&decision)[0], "launch 1 in eu-west-1a");
-            replaced = Some(minute);
-            break;
+            assert!(steps(&decision)[0].starts_with("launch 1"), "{:?}", steps(&decision));
+            return;
         }
     }
-    assert_eq!(replaced, Some(15), "fifteen minutes seen");
+    panic!("it was never given up");
 }
 
 /// That it could not be registered is no fault of the instance; to replace it would go on for ever.

@@ -11,7 +11,9 @@ use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
-use ghostnet_core::state::{CapacityState, Drain, DrainReason, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready};
+use ghostnet_core::state::{
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready,
+};
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
@@ -171,6 +173,10 @@ impl Made {
             until: about(tape, 60),
             code: "Quota".into(),
             message: "no".into(),
+        });
+        state.launch_backoff = tape.maybe(8, |tape| LaunchBackoff {
+            since: ago(tape, 1_800),
+            wait: Seconds::minutes(5),
         });
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
