@@ -3,7 +3,7 @@
 
 use ghostnet_aws::cloudwatch::alarm::AlarmDefinition;
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{FleetId, SpecVersion};
+use ghostnet_core::id::{FleetId, PoolId, SpecVersion};
 use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec, Resolved};
 use ghostnet_core::state::{CapacityState, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::port::{Clock, CommitResult};
@@ -96,16 +96,18 @@ fn next_version(stored: Option<SpecVersion>, changed: bool) -> SpecVersion {
 
 /// Pools that the spec does not name any more although they have instances: nobody would look after those.
 fn left_behind(spec: &FleetSpec, state: Option<&CapacityState>) -> Vec<Problem> {
-    let pools = state.into_iter().flat_map(|state| &state.pools);
-    let left = pools.filter(|(id, pool)| spec.pool(id).is_none() && !pool.members.is_empty());
-    let problem = |(id, count): (_, usize)| Problem {
+    let pools = state.into_iter().flat_map(|state| state.pools.iter().map(move |(id, pool)| (id, pool, state)));
+    // a launch that has no outcome yet may still bring its instances
+    let counted = pools.map(|(id, pool, state)| (id, pool.members.len().saturating_add(state.open_of(id).count())));
+    let left = counted.filter(|(id, count)| spec.pool(id).is_none() && *count > 0);
+    let problem = |(id, count): (&PoolId, usize)| Problem {
         path: "pools".to_owned(),
-        message: format!("pool `{id}` is not in the spec any more, but has {count} instances"),
+        message: format!("pool `{id}` is not in the spec any more, but has {count} instances or open steps"),
         hint: Some(format!(
             "keep `{id}` with `capacity: {{ min: 0, max: 0 }}` until `ghostnet status` shows it empty"
         )),
     };
-    left.map(|(id, pool)| problem((id, pool.members.len()))).collect()
+    left.map(problem).collect()
 }
 
 /// What an apply can change, side by side with what is stored.
@@ -207,7 +209,7 @@ mod tests {
             .into_iter()
             .map(|problem| problem.message)
             .collect();
-        assert_eq!(told, ["pool `green` is not in the spec any more, but has 1 instances"]);
+        assert_eq!(told, ["pool `green` is not in the spec any more, but has 1 instances or open steps"]);
     }
 
     #[test]
