@@ -119,6 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_readme_shows_a_plan_as_it_is() {
+        let now = fixture::at("13:03:00");
+        let plan = text(&fixture::decision(fixture::growing(), fixture::growing_actions()), &[], now);
+        assert!(include_str!("../../../README.md").contains(&plan), "{plan}");
+    }
+
+    #[test]
     fn a_plan_shows_its_evidence() {
         let now = fixture::at("13:03:00");
         insta::assert_snapshot!(
