@@ -96,7 +96,9 @@ fn next_version(stored: Option<SpecVersion>, changed: bool) -> SpecVersion {
 
 /// Pools that the spec does not name any more although they have instances: nobody would look after those.
 fn left_behind(spec: &FleetSpec, state: Option<&CapacityState>) -> Vec<Problem> {
-    let pools = state.into_iter().flat_map(|state| state.pools.iter().map(move |(id, pool)| (id, pool, state)));
+    let pools = state
+        .into_iter()
+        .flat_map(|state| state.pools.iter().map(move |(id, pool)| (id, pool, state)));
     // a launch that has no outcome yet may still bring its instances
     let counted = pools.map(|(id, pool, state)| (id, pool.members.len().saturating_add(state.open_of(id).count())));
     let left = counted.filter(|(id, count)| spec.pool(id).is_none() && *count > 0);
@@ -209,7 +211,10 @@ mod tests {
             .into_iter()
             .map(|problem| problem.message)
             .collect();
-        assert_eq!(told, ["pool `green` is not in the spec any more, but has 1 instances or open steps"]);
+        assert_eq!(
+            told,
+            ["pool `green` is not in the spec any more, but has 1 instances or open steps"]
+        );
     }
 
     #[test]

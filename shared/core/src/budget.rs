@@ -32,12 +32,12 @@ pub fn launches_left(guards: &Guards, state: &PoolState, size: u32, now: Timesta
     }
 }
 
-/// How many removals the budget still allows a pool of this size, and the guard that says so. A share is one of the size
-/// a minute ago.
+/// How many removals the budget still allows a pool of this size, and the guard that says so. A share is one of the present
+/// size: what left meanwhile may have been sick and replaced, and then the pool was never larger.
 #[must_use]
 pub fn removals_left(guards: &Guards, state: &PoolState, size: u32, now: Timestamp) -> (u32, Guard) {
     let removed = within(&state.removals, TICK, now);
-    let limit = guards.removal_per_tick.of(size.saturating_add(removed));
+    let limit = guards.removal_per_tick.of(size);
     (limit.saturating_sub(removed), Guard::RemovalPerTick { limit })
 }
 

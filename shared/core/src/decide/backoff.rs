@@ -10,7 +10,7 @@ use crate::state::{LaunchBackoff, PoolState};
 use crate::unit::Seconds;
 
 /// The first wait, and the longest (Cluster Autoscaler).
-const WAIT_FIRST: Seconds = Seconds::minutes(5);
+pub(super) const WAIT_FIRST: Seconds = Seconds::minutes(5);
 const WAIT_MAX: Seconds = Seconds::minutes(30);
 /// After this long without another failure the next wait is a first one again.
 const FORGOTTEN_AFTER: Seconds = Seconds::minutes(180);
@@ -29,9 +29,13 @@ pub(super) fn note(state: &mut PoolState, given_up: &[InstanceId], now: Timestam
         .members
         .values()
         .any(|member| member.known_since >= oldest && member.served_since.is_some());
-    if some_served {
-        return;
+    if !some_served {
+        lengthen(state, now);
     }
+}
+
+/// The next wait, twice as long as the last one.
+pub(super) fn lengthen(state: &mut PoolState, now: Timestamp) {
     let wait = match &state.launch_backoff {
         // those that were launched together are given up together, or within the looks of one wait
         Some(backoff) if now < backoff.until() => return,

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
-use crate::reason::{Finding, Guard, GuardOutcome};
+use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
+use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
 use crate::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
 use crate::state::{CapacityState, LastHold, PoolState};
@@ -46,8 +48,8 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut decided = BTreeMap::new();
     for (counted, mut sizing) in counted.iter_mut().zip(sizings) {
         let sick = counted.census.counts.warming;
-        sizing.guards.extend(counted.breaker.map(|guard| GuardOutcome {
-            guard,
+        sizing.guards.extend(counted.breaker.map(|breaker| GuardOutcome {
+            guard: breaker.guard,
             before: sick,
             after: sick,
         }));
@@ -83,7 +85,7 @@ pub(super) struct Counted<'a> {
     pub(super) judgement: Judgement,
     pub(super) census: Census<'a>,
     /// More sick instances than can be the instances' own fault.
-    pub(super) breaker: Option<Guard>,
+    pub(super) breaker: Option<Breaker>,
     /// Scheduled windows that are open.
     pub(super) windows: BTreeMap<PolicyId, OpenWindow>,
     /// Instances wanted before.
@@ -109,12 +111,12 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
         }
     }
     let mut census = census::take(situation, pool, listed, state, &mut findings);
-    if let Some(pool_state) = state.pools.get_mut(&pool.id) {
+    let breaker = state.pools.get_mut(&pool.id).and_then(|pool_state| {
         backoff::end(pool_state, situation.now);
-    }
-    let breaker = breaker(pool, &census);
-    if breaker.is_some() {
-        census.keep_the_sick();
+        breaker::of(pool, &census, pool_state, situation.now)
+    });
+    if let Some(breaker) = &breaker {
+        census.keep_the_sick(breaker);
     }
     Counted {
         pool,
@@ -215,28 +217,6 @@ pub(crate) fn open_windows(pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId
     pool.policies.iter().filter_map(window).collect()
 }
 
-/// More sick instances than can be the instances' own fault: nothing is replaced.
-fn breaker(pool: &PoolSpec, census: &Census<'_>) -> Option<Guard> {
-    let total = census
-        .counts
-        .serving()
-        .saturating_add(census.counts.coming())
-        .saturating_add(census.counts.unhealthy);
-    let limit = pool.guards.breaker_unhealthy.of_floor(total).max(pool.guards.breaker_at_least);
-    (census.counts.unhealthy > limit).then_some(Guard::Breaker {
-        unhealthy: census.counts.unhealthy,
-        limit,
-    })
-}
-
-impl Census<'_> {
-    /// With the breaker open the sick stay where they are and count as capacity, so that nobody launches around them.
-    fn keep_the_sick(&mut self) {
-        self.counts.warming = self.counts.warming.saturating_add(self.counts.unhealthy);
-        self.counts.unhealthy = 0;
-    }
-}
-
 /// Largest number of instances that may exist for a while beyond `max`: draining ones and replacements.
 #[must_use]
 pub(crate) fn surge(max: u32) -> u32 {
@@ -256,8 +236,14 @@ fn finish(situation: &Situation<'_>, mut state: CapacityState, draft: Draft, poo
     };
     let mut changed = decision.changes(situation.state);
     if decision.plan.steps.is_empty() {
-        let digest = hold_digest(&decision.pools);
-        if changed || decision.state.last_hold.as_ref().is_none_or(|hold| hold.digest != digest) {
+        let digest = HoldDigest::of(&decision.pools);
+        let told = decision
+            .state
+            .last_hold
+            .as_ref()
+            .is_some_and(|hold| digest.is_told_by(&hold.digest));
+        if changed || !told {
+            let digest = digest.text();
             let record = situation.plan_id.clone();
             decision.state.last_hold = Some(LastHold { record, digest });
             changed = true;
@@ -271,22 +257,48 @@ fn finish(situation: &Situation<'_>, mut state: CapacityState, draft: Draft, poo
     decision
 }
 
-/// What makes two holds the same: sizes, and the names of guards and findings. Metric values differ every minute and do
-/// not make a hold a new one.
-fn hold_digest(pools: &BTreeMap<PoolId, PoolDecision>) -> String {
-    let mut text = String::new();
-    for (id, pool) in pools {
-        text.push_str(&format!("{id} {} {};", pool.after, pool.before));
-        for outcome in &pool.guards {
-            text.push_str(outcome.guard.name());
-            text.push(';');
+/// What makes two holds the same: sizes, findings, and the names of guards. Metric values differ every minute and do not
+/// make a hold a new one.
+struct HoldDigest {
+    /// Of sizes and findings.
+    facts: String,
+    /// Of guards; none if no metric was read, because most guards speak only about votes.
+    guards: Option<String>,
+}
+
+impl HoldDigest {
+    fn of(pools: &BTreeMap<PoolId, PoolDecision>) -> Self {
+        let (mut facts, mut guards, mut evaluated) = (String::new(), String::new(), false);
+        for (id, pool) in pools {
+            facts.push_str(&format!("{id} {} {};", pool.after, pool.before));
+            for finding in &pool.findings {
+                facts.push_str(&format!("{finding};"));
+            }
+            for outcome in &pool.guards {
+                guards.push_str(outcome.guard.name());
+                guards.push(';');
+            }
+            let unasked = |vote: &Vote| matches!(vote.reason, VoteReason::NoValue { sample: Sample::NotAsked });
+            evaluated |= pool.votes.is_empty() || !pool.votes.iter().any(unasked);
         }
-        for finding in &pool.findings {
-            text.push_str(&finding.to_string());
-            text.push(';');
+        Self {
+            facts: crate::id::digest(&facts),
+            guards: evaluated.then(|| crate::id::digest(&guards)),
         }
     }
-    crate::id::digest(&text)
+
+    /// Whether the hold with this digest says the same already. One that read no metric says nothing against it.
+    fn is_told_by(&self, recorded: &str) -> bool {
+        match (recorded.split_once('/'), &self.guards) {
+            (Some((facts, guards)), Some(own)) => facts == self.facts && guards == own,
+            (Some((facts, _)), None) => facts == self.facts,
+            (None, _) => false,
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{}/{}", self.facts, self.guards.as_deref().unwrap_or_default())
+    }
 }
 
 /// The next moment at which time alone changes something.

@@ -6,7 +6,7 @@ use super::fleet::{Counted, surge};
 use super::membership::{self, Busy};
 use super::placement::{Placement, place};
 use super::roll::Judgement;
-use super::{Listed, Situation, leaving, open_steps};
+use super::{Listed, Situation, backoff, leaving, open_steps};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
@@ -103,15 +103,20 @@ impl Hands<'_, '_> {
             needed = needed.saturating_sub(taken_back);
         }
         let mut drained = 0;
-        if self.counted.breaker.is_none() && !situation.retiring {
-            drained = leaving::drain_sick(situation, pool, census, pool_state, desired, removals_left, findings);
+        let may_replace = match self.counted.breaker {
+            None => removals_left,
+            Some(breaker) => removals_left.min(u32::from(breaker.may_probe)),
+        };
+        if !situation.retiring {
+            drained = leaving::drain_sick(situation, pool, census, pool_state, desired, may_replace, findings);
         }
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);
         let mut excess = seen.saturating_sub(desired).min(removals_left.saturating_sub(drained));
         if situation.retiring {
             excess = u32::MAX;
-        } else if situation.spec.mode == FleetMode::OutOnly {
+        } else if situation.spec.mode == FleetMode::OutOnly || self.counted.breaker.is_some() {
+            // the sick count as capacity while the breaker is open: nobody is too many on their account, least of all a probe
             excess = 0;
         }
         drained = drained.saturating_add(leaving::drain_excess(
@@ -119,6 +124,9 @@ impl Hands<'_, '_> {
         ));
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
         let launched = self.launch(needed, generation, pool_state, draft);
+        if self.counted.breaker.is_some_and(|breaker| breaker.may_probe) && launched > 0 {
+            backoff::lengthen(pool_state, now);
+        }
         budget::note(&mut pool_state.launches, launched, budget::HOUR, now);
     }
 
@@ -175,7 +183,7 @@ impl Hands<'_, '_> {
             needed,
             [
                 refusal(state, now),
-                backoff(state, now),
+                waiting(state, now),
                 Some((surge_left, Guard::Surge { most })),
                 Some(budget),
             ],
@@ -250,7 +258,7 @@ fn refusal(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
 }
 
 /// What was launched last never became healthy, and it is too soon for another try.
-fn backoff(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
+fn waiting(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
     let until = state.launch_backoff.map(|backoff| backoff.until()).filter(|until| now < *until)?;
     Some((0, Guard::LaunchBackoff { until }))
 }

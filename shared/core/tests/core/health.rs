@@ -234,6 +234,68 @@ fn too_many_sick_open_the_breaker() {
     }
 }
 
+/// Without a way out a pool whose instances never recover would stay sick for ever.
+#[test]
+fn an_open_breaker_lets_one_probe_through_and_closes_when_it_serves() {
+    for sick_ones in [4, 10] {
+        let mut world = World::serving(10, json!({ "defaults": { "capacity": { "max": 20 } } }));
+        let ids: Vec<String> = (0..sick_ones).map(|n| format!("i-blue-{n:03}")).collect();
+        let mut launched = Vec::new();
+        for minute in 0..30 { 
+            world.pass(60);
+            keep_sick(&mut world, &ids);
+            let decision = world.look();
+            if steps(&decision).iter().any(|step| step.starts_with("launch")) {
+                launched.push(minute);
+            }
+        }
+        assert_eq!(
+            launched.first(),
+            Some(&5),
+            "{sick_ones} sick, a probe after five minutes: {launched:?}"
+        );
+        let left = ids.iter().filter(|id| world_has(&world, id)).count();
+        assert_eq!(left, 0, "the probe serves, so all {sick_ones} are replaced: {launched:?}");
+        assert_eq!(world.alive().len(), 10);
+    }
+}
+
+#[test]
+fn probes_that_fail_come_ever_more_slowly() {
+    let mut world = World::serving(
+        10,
+        json!({ "defaults": { "capacity": { "max": 20 }, "health": { "registration_deadline": "5m" } } }),
+    );
+    let mut launched = Vec::new();
+    for minute in 0..120 {
+        world.pass(60);
+        let all: Vec<String> = world.alive().into_iter().map(str::to_owned).collect();
+        keep_sick(&mut world, &all);
+        let decision = world.look();
+        if steps(&decision).iter().any(|step| step.starts_with("launch")) {
+            launched.push(minute);
+        }
+    }
+    assert!((3..=6).contains(&launched.len()), "{launched:?}");
+    let waits: Vec<i32> = launched.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.is_sorted(), "{waits:?}");
+}
+
+/// These fail their checks as long as they are targets.
+fn keep_sick(world: &mut World, ids: &[String]) {
+    for id in ids {
+        if world_has(world, id) {
+            sick(world, &[id]);
+        }
+    }
+}
+
+/// Whether an instance is still a target that is checked.
+fn world_has(world: &World, id: &str) -> bool {
+    let health = world.targets["blue"].get(&InstanceId::new(id));
+    health.is_some_and(|health| *health != TargetHealth::Draining)
+}
+
 #[test]
 fn replacements_stay_within_the_surge() {
     let mut world = World::serving(10, json!({}));

@@ -1,0 +1,88 @@
+//! More sick instances than can be the instances' own fault: nothing is replaced, because replacements would be sick too.
+//!
+//! Two ways lead out of it. The sick recover; or a newer instance serves, and then a replacement helps. So that there is a newer
+//! one at all, a single sick instance is replaced now and then, at the pace of the launch back-off, as a probe.
+
+use jiff::Timestamp;
+
+use super::backoff::WAIT_FIRST;
+use super::census::{Census, Standing};
+use crate::reason::Guard;
+use crate::spec::PoolSpec;
+use crate::state::PoolState;
+
+/// An open breaker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Breaker {
+    /// What it says.
+    pub(super) guard: Guard,
+    /// Whether one instance may be replaced as a probe.
+    pub(super) may_probe: bool,
+}
+
+/// The breaker of one pool, if it is open.
+pub(super) fn of(pool: &PoolSpec, census: &Census<'_>, state: &PoolState, now: Timestamp) -> Option<Breaker> {
+    let counts = &census.counts;
+    let total = counts.serving().saturating_add(counts.coming()).saturating_add(counts.unhealthy);
+    let limit = pool.guards.breaker_unhealthy.of_floor(total).max(pool.guards.breaker_at_least);
+    if counts.unhealthy <= limit || a_newer_one_serves(census, state) {
+        return None;
+    }
+    let guard = Guard::Breaker {
+        unhealthy: counts.unhealthy,
+        limit,
+    };
+    Some(Breaker {
+        guard,
+        may_probe: may_probe(census, state, now),
+    })
+}
+
+fn is_sick(standing: Standing) -> bool {
+    matches!(standing, Standing::Unhealthy | Standing::NeverHealthy)
+}
+
+/// Whether somebody serves who came after all the sick.
+fn a_newer_one_serves(census: &Census<'_>, state: &PoolState) -> bool {
+    let known_since = |standing: fn(Standing) -> bool| {
+        let people = census.people.iter().filter(move |person| standing(person.standing));
+        people
+            .filter_map(|person| state.members.get(&person.id))
+            .map(|member| member.known_since)
+            .max()
+    };
+    known_since(Standing::serves) > known_since(is_sick)
+}
+
+/// One probe at a time: the wait is over, what was launched after it has had its whole deadline, and the pool is not short
+/// anyway. The first one waits as long as a first back-off: most causes that instances share pass by themselves.
+fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
+    let counts = &census.counts;
+    if counts.capacity().saturating_add(counts.unhealthy) < state.desired {
+        return false;
+    }
+    let Some(backoff) = state.launch_backoff else {
+        let sick_for = state
+            .members
+            .values()
+            .filter_map(|member| member.unready)
+            .map(|unready| unready.counted);
+        return sick_for.max().is_some_and(|longest| longest >= WAIT_FIRST);
+    };
+    let on_its_way = census.people.iter().any(|person| {
+        let young = matches!(person.standing, Standing::Pending | Standing::Warming);
+        let launched_since = |since| state.members.get(&person.id).is_some_and(|member| member.known_since.at() > since);
+        young && launched_since(backoff.since)
+    });
+    now >= backoff.until() && !on_its_way && census.counts.in_flight == 0
+}
+
+impl Census<'_> {
+    /// With the breaker open the sick stay where they are and count as capacity, so that nobody launches around them.
+    pub(super) fn keep_the_sick(&mut self, breaker: &Breaker) {
+        let replaced = u32::from(breaker.may_probe);
+        let kept = self.counts.unhealthy.saturating_sub(replaced);
+        self.counts.warming = self.counts.warming.saturating_add(kept);
+        self.counts.unhealthy = self.counts.unhealthy.saturating_sub(kept);
+    }
+}

@@ -1,0 +1,80 @@
+//! After the storm: the fleet is right, and nothing is left over.
+
+use std::collections::BTreeSet;
+
+use ghostnet_core::id::{FleetId, InstanceId};
+use ghostnet_core::spec::{PoolRole, PoolSpec, Rule};
+use ghostnet_core::state::{CapacityState, PoolState};
+
+use super::Check;
+use crate::fleets::group;
+use crate::world::World;
+
+/// What is not right about the fleets of a calm world; empty: everything is.
+#[must_use]
+pub fn is_right(world: &World) -> Vec<(Check, String)> {
+    let mut found = Vec::new();
+    for (id, fleet) in &world.fleets {
+        let Some(state) = world.table.fleets.get(id).and_then(|items| items.capacity()) else {
+            found.push((Check::Converges, format!("{id} has no state")));
+            continue;
+        };
+        if !state.open.is_empty() {
+            found.push((Check::Converges, format!("{id}: {} steps are open", state.open.len())));
+        }
+        for pool in &fleet.spec.pools {
+            if let Some(pool_state) = state.pools.get(&pool.id) {
+                judge(world, id, pool, state, pool_state, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state: &PoolState, found: &mut Vec<(Check, String)>) {
+    let name = format!("{id}/{}", pool.id);
+    let alive: BTreeSet<&InstanceId> = world.alive(id, &pool.id).map(|machine| &machine.id).collect();
+    let members: BTreeSet<&InstanceId> = state.members.iter().filter(|(_, member)| !member.gone).map(|(id, _)| id).collect();
+    if let Some(orphan) = alive.difference(&members).next() {
+        found.push((Check::NoOrphan, format!("{name}: {orphan} exists and is in no state")));
+    }
+    if alive.len() != members.len() || members.len() != usize::try_from(state.desired).unwrap_or(usize::MAX) {
+        let detail = format!("{name}: {} wanted, {} known, {} exist", state.desired, members.len(), alive.len());
+        found.push((Check::Converges, detail));
+    }
+    if let Some(leaving) = state.members.iter().find(|(_, member)| member.drain.is_some()).map(|(id, _)| id) {
+        found.push((Check::Converges, format!("{name}: {leaving} still leaves")));
+    }
+    if let Some(targets) = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str())) {
+        let ours = targets
+            .targets
+            .iter()
+            .filter(|(_, target)| target.ours && target.deregistered_at.is_none());
+        let registered: BTreeSet<&InstanceId> = ours.map(|(id, _)| id).collect();
+        if registered != alive {
+            let detail = format!("{name}: {} are registered and {} exist", registered.len(), alive.len());
+            found.push((Check::Converges, detail));
+        }
+    }
+    // strangers in the group carry their share
+    let load = world.fleets.get(id).map_or(0.0, |fleet| fleet.load.rate(world.now)) * 60.0;
+    let targets = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
+    let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
+    if pool.role == PoolRole::Active {
+        carries(pool, &name, load, (serving, state.desired), found);
+    }
+}
+
+/// Every tracked target holds, or the pool is as large as it may be.
+fn carries(pool: &PoolSpec, name: &str, load: f64, (serving, desired): (u32, u32), found: &mut Vec<(Check, String)>) {
+    for policy in &pool.policies {
+        let Rule::TargetTracking(rule) = &policy.rule else { continue };
+        let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
+        // one that serves from zero has no metric that could ask for the first
+        let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && desired < pool.capacity.max;
+        if too_few {
+            let detail = format!("{name}: {serving} instances carry {load:.0}, more than {limit:.0} each");
+            found.push((Check::Converges, detail));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What was committed: judged from the record alone, by arithmetic of its own.
+
+use ghostnet_core::decide::{PoolDecision, decide};
+use ghostnet_core::id::InstanceId;
+use ghostnet_core::plan::Action;
+use ghostnet_core::record::{Inputs, decision_digest};
+use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, Rule, Scheduled};
+use ghostnet_core::state::{DrainReason, Member, PoolState};
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::port::Commit;
+use jiff::Timestamp;
+
+use super::{Check, Removal, evidence, same_size};
+use crate::world::World;
+
+/// One commit in this many is replayed through its JSON form, as the table would keep it.
+const THROUGH_JSON_ONE_IN: u64 = 16;
+
+/// A pool's part of a commit, with everything that a check needs.
+pub(super) struct Judged<'a> {
+    pub(super) commit: &'a Commit,
+    pub(super) inputs: &'a Inputs,
+    pub(super) spec: &'a FleetSpec,
+    pub(super) pool: &'a PoolSpec,
+    pub(super) decided: &'a PoolDecision,
+    pub(super) loaded: Option<&'a PoolState>,
+    pub(super) next: &'a PoolState,
+}
+
+impl<'a> Judged<'a> {
+    /// Scheduled policies whose window is open.
+    pub(super) fn windows(&self) -> impl Iterator<Item = &'a Scheduled> + use<'a> {
+        let now = self.inputs.now;
+        self.pool.policies.iter().filter_map(move |policy| match &policy.rule {
+            Rule::Scheduled(scheduled) if scheduled.schedule.open_window(now).is_some() => Some(scheduled),
+            _ => None,
+        })
+    }
+
+    /// The pool's bounds, as open windows move them.
+    pub(super) fn bounds(&self) -> (u32, u32) {
+        let max = self
+            .windows()
+            .filter_map(|window| window.max)
+            .max()
+            .unwrap_or(self.pool.capacity.max);
+        let min = self
+            .windows()
+            .filter_map(|window| window.min)
+            .max()
+            .unwrap_or(self.pool.capacity.min);
+        (min.min(max), max)
+    }
+
+    /// What the fleet's maximum leaves for the pool, by whichever of the others' sizes is the larger.
+    pub(super) fn room(&self) -> u32 {
+        let others = self.commit.record.pools.iter().filter(|(id, _)| **id != self.pool.id);
+        let wanted = others.map(|(_, other)| other.after.max(other.before)).fold(0, u32::saturating_add);
+        self.spec.maximum.saturating_sub(wanted)
+    }
+
+    fn begun(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
+        let drained_before = |id: &InstanceId| {
+            self.loaded
+                .and_then(|pool| pool.members.get(id))
+                .is_some_and(|member| member.drain.is_some())
+        };
+        let begins = |(id, member): &(&InstanceId, &Member)| member.drain.is_some_and(|drain| why(drain.why)) && !drained_before(id);
+        count(self.next.members.iter().filter(begins).count())
+    }
+}
+
+pub(super) fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX)
+}
+
+/// Judges a commit.
+pub(super) fn judge(world: &mut World, commit: &Commit) {
+    let now = world.now;
+    let mut found: Vec<(Check, String)> = Vec::new();
+    if commit.record.id != commit.record.plan.id || commit.record.pools.is_empty() {
+        found.push((Check::OnRecord, format!("the record {} is not that of its plan", commit.record.id)));
+    }
+    let Some(inputs) = &commit.record.inputs else {
+        world
+            .watch
+            .add(Check::OnRecord, now, format!("the record {} has no inputs", commit.record.id));
+        return;
+    };
+    let checked;
+    let spec = match world.fleets.get(&commit.fleet) {
+        Some(fleet)
+            if world
+                .table
+                .fleets
+                .get(&commit.fleet)
+                .is_some_and(|items| items.spec.version == inputs.spec_version)
+                && !world.watch.forgot_within(i64::MAX, now) =>
+        {
+            &fleet.spec
+        }
+        _ => match FleetSpec::check(&inputs.spec) {
+            Ok(spec) => {
+                checked = spec;
+                &checked
+            }
+            Err(_) => {
+                world.watch.add(Check::Replay, now, "the recorded spec cannot be read".to_owned());
+                return;
+            }
+        },
+    };
+    replay(world, commit, inputs, spec, &mut found);
+    old_event(commit, inputs, &mut found);
+    let mut removals = Vec::new();
+    for pool in &spec.pools {
+        let (Some(decided), Some(next)) = (commit.record.pools.get(&pool.id), commit.state.pools.get(&pool.id)) else {
+            continue;
+        };
+        let judged = Judged {
+            commit,
+            inputs,
+            spec,
+            pool,
+            decided,
+            loaded: inputs.state.pools.get(&pool.id),
+            next,
+        };
+        ceiling(&judged, &mut found);
+        floor(&judged, &mut found);
+        evidence::judge(world, &judged, &mut found);
+        same_size::judge(&judged, &mut found);
+        let removed = judged.begun(|why| why != DrainReason::Interrupted);
+        if removed > 0 && !inputs.retiring {
+            removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));
+        }
+    }
+    for (pool, budget, removed, size) in removals {
+        let key = (commit.fleet.clone(), pool.clone());
+        let before = world.watch.removals.entry(key).or_default();
+        let at = commit.record.at;
+        let within = || before.iter().filter(|removal| is_within(removal.at, at));
+        let total = within().map(|removal| removal.count).fold(removed, u32::saturating_add);
+        let largest = within().map(|removal| removal.size).fold(size, u32::max);
+        if total > budget.of(largest) {
+            let detail = format!("{total} of {pool} leave within a minute, more than {}", budget.of(largest));
+            found.push((Check::RemovalBudget, detail));
+        }
+        before.push(Removal { at, count: removed, size });
+    }
+    for (check, detail) in found {
+        world.watch.add(check, now, format!("{}: {detail}", commit.fleet));
+    }
+}
+
+/// Whether two commits fall into one minute of budget, as every clock involved sees it.
+fn is_within(earlier: Timestamp, later: Timestamp) -> bool {
+    Seconds::between(earlier, later) < Seconds(60)
+}
+
+fn replay(world: &World, commit: &Commit, inputs: &Inputs, spec: &FleetSpec, found: &mut Vec<(Check, String)>) {
+    let digest = |inputs: &Inputs| decision_digest(&decide(&inputs.situation(spec))).unwrap_or_default();
+    let through_json = || {
+        let text = serde_json::to_string(inputs).ok()?;
+        let read: Inputs = serde_json::from_str(&text).ok()?;
+        Some(digest(&read))
+    };
+    let again = if world.counters.decisions.is_multiple_of(THROUGH_JSON_ONE_IN) {
+        through_json().unwrap_or_default()
+    } else {
+        digest(inputs)
+    };
+    if again != commit.record.decision_digest {
+        found.push((
+            Check::Replay,
+            format!("{} decides otherwise when it is decided again", commit.record.id),
+        ));
+    }
+}
+
+fn old_event(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)>) {
+    let Signal::Interruption(notice) = &inputs.signal else { return };
+    if Seconds::between(notice.at, inputs.now) <= EVENT_AGE_MAX {
+        return;
+    }
+    let taken = |state: &ghostnet_core::state::CapacityState| {
+        let member = state.pools.values().find_map(|pool| pool.members.get(&notice.instance));
+        member
+            .and_then(|member| member.drain)
+            .is_some_and(|drain| drain.why == DrainReason::Interrupted)
+    };
+    if taken(&commit.state) && !taken(&inputs.state) {
+        found.push((
+            Check::OldEvent,
+            format!("{} leaves because of a notice from {}", notice.instance, notice.at),
+        ));
+    }
+}
+
+/// I2, at the commit: with what is launched now, neither capacity nor everything together is above its bound.
+fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let steps = judged.commit.record.plan.steps.iter().filter(|step| step.pool == judged.pool.id);
+    let launches = steps
+        .filter(|step| step.id.plan == judged.commit.record.plan.id)
+        .filter_map(|step| match &step.action {
+            Action::Launch(launch) => Some(launch.count),
+            _ => None,
+        });
+    let launched = launches.fold(0, u32::saturating_add);
+    let (_, max) = judged.bounds();
+    let capacity = judged.decided.counts.capacity().saturating_add(launched);
+    let all = judged.decided.counts.all().saturating_add(launched);
+    if launched > 0 && (capacity > max || all > max.saturating_add((max / 10).max(1))) {
+        let detail = format!("{launched} launches make {capacity} instances, {all} with those that leave, and the maximum is {max}");
+        found.push((Check::Ceiling, detail));
+    }
+}
+
+/// I3, at the commit: who scale-in drains leaves at least the minimum.
+fn floor(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let removed = judged.begun(|why| why == DrainReason::ScaleIn);
+    if removed == 0 || judged.inputs.retiring {
+        return;
+    }
+    let min = judged.bounds().0.min(judged.room());
+    let left = judged.decided.counts.capacity().saturating_sub(removed);
+    if left < min {
+        found.push((Check::Floor, format!("{removed} leave, {left} stay, and the minimum is {min}")));
+    }
+}

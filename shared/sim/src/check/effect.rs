@@ -1,0 +1,226 @@
+//! What is sent, and what takes effect: windows, tokens, two phases, foreign things, caps.
+
+use ghostnet_core::budget;
+use ghostnet_core::id::{InstanceId, StepId, TargetGroupArn};
+use ghostnet_core::plan::{Action, Launch, Plan, Step};
+use jiff::Timestamp;
+
+use super::Check;
+use crate::clock::{HOUR, MINUTE, SECOND, at};
+use crate::hand::Hand;
+use crate::world::{World, is_of};
+
+/// A call that carries out a step.
+#[derive(Debug, Clone, Copy)]
+pub enum Sent<'a> {
+    /// RunInstances.
+    Launch(&'a Launch),
+    /// RegisterTargets.
+    Register(&'a TargetGroupArn, &'a [InstanceId]),
+    /// DeregisterTargets.
+    Deregister(&'a TargetGroupArn, &'a [InstanceId]),
+    /// TerminateInstances.
+    Terminate(&'a [InstanceId]),
+}
+
+impl Sent<'_> {
+    fn carries_out(&self, action: &Action) -> bool {
+        match (self, action) {
+            (Self::Launch(sent), Action::Launch(launch)) => sent.token == launch.token,
+            (Self::Register(arn, ids), Action::Register { group, instances })
+            | (Self::Deregister(arn, ids), Action::Deregister { group, instances }) => *arn == group && *ids == instances.as_slice(),
+            (Self::Terminate(ids), Action::Terminate { instances }) => *ids == instances.as_slice(),
+            _ => false,
+        }
+    }
+}
+
+/// I18: the call carries out a step of a plan that this invocation committed, inside its window, and nobody took the step over.
+pub fn on_send(world: &mut World, hand: &Hand, sent: &Sent<'_>) {
+    let now = world.now;
+    let clock = at(now + hand.skew);
+    let plans = world.watch.plans.get(&*hand.request);
+    let fits = |plan: &&Plan| plan.steps.iter().any(|step| sent.carries_out(&step.action));
+    let Some(plan) = plans.into_iter().flat_map(|plans| plans.values()).find(fits) else {
+        let detail = format!("{sent:?} is in no plan that {} committed", hand.request);
+        world.watch.add(Check::Window, now, detail);
+        return;
+    };
+    let step = plan
+        .steps
+        .iter()
+        .find(|step| sent.carries_out(&step.action))
+        .map(|step: &Step| step.id.clone());
+    let until = plan.execute_until;
+    let Some(step) = step else { return };
+    if !starts_in(clock, until) {
+        let detail = format!("{step} starts at {clock}, after its window ended at {until}");
+        world.watch.add(Check::Window, now, detail);
+        return;
+    }
+    let owner = world.watch.steps.get(&step).map(|step| step.owner.clone()).unwrap_or_default();
+    if owner != *hand.request {
+        let detail = format!("{step} is sent by {} and belongs to {owner}", hand.request);
+        world.watch.add(Check::Window, now, detail);
+    }
+}
+
+/// A clock that jumps between the look at it and the call is none of ours; they are the same moment here.
+fn starts_in(clock: Timestamp, until: Timestamp) -> bool {
+    clock <= until
+}
+
+/// Instances came of a launch.
+pub fn on_launched(world: &mut World, launch: &Launch, instances: &[InstanceId], request: &str) {
+    let Some(machine) = instances.first().and_then(|id| world.cloud.ec2.machines.get(id)) else {
+        return;
+    };
+    let step = machine.tags.plan.clone().zip(machine.tags.step);
+    let Some(id) = step.map(|(plan, number)| StepId { plan, number }) else {
+        return;
+    };
+    let now = world.now;
+    let count = u32::try_from(instances.len()).unwrap_or(u32::MAX);
+    let Some(step) = world.watch.steps.get_mut(&id) else { return };
+    step.launched = step.launched.saturating_add(count);
+    let (fleet, pool) = (step.fleet.clone(), step.pool.clone());
+    let (token, asked, launched) = (step.token.clone(), step.asked, step.launched);
+    if token.as_ref() != Some(&launch.token) {
+        let detail = format!("{id} was sent by {request} with another token than its own");
+        world.watch.add(Check::Tokens, now, detail);
+    } else if launched > asked {
+        let detail = format!("{id} asked for {asked} and launched {launched}");
+        world.watch.add(Check::NoDoubleLaunch, now, detail);
+    }
+    if world.watch.forgot_within(HOUR, now) {
+        return;
+    }
+    let specs = world.watch.old_specs.iter().map(|(_, spec)| spec);
+    let specs: Vec<_> = specs
+        .chain(world.fleets.get(&fleet).map(|fleet| &fleet.spec))
+        .filter(|spec| spec.id == fleet)
+        .collect();
+    let pools = || specs.iter().filter_map(|spec| spec.pool(&pool));
+    let max = pools().map(ghostnet_core::spec::PoolSpec::most).max().unwrap_or(0);
+    let cap = pools().map(|pool| pool.guards.launch_per_hour).max().unwrap_or(0);
+    let most = max.saturating_add((max / 10).max(1));
+    let by_steps = world.alive(&fleet, &pool).filter(|machine| !machine.by_hand).count();
+    if by_steps > usize::try_from(most).unwrap_or(usize::MAX) {
+        let detail = format!("{by_steps} instances of {fleet}/{pool} exist, more than {max} and surge");
+        world.watch.add(Check::Ceiling, now, detail);
+    }
+    // counted by when they were committed, as the budget counts them
+    let newest = world.watch.steps.get(&id).map_or(at(now), |step| step.at);
+    let horizon = budget::HOUR.before(newest);
+    let within = world
+        .watch
+        .steps
+        .values()
+        .filter(|step| step.fleet == fleet && step.pool == pool && step.at > horizon && step.at <= newest);
+    let launched: u32 = within.map(|step| step.launched).fold(0, u32::saturating_add);
+    if launched > cap {
+        let detail = format!("{launched} launches of {fleet}/{pool} within an hour, more than {cap}");
+        world.watch.add(Check::LaunchCap, now, detail);
+    }
+}
+
+/// Instances are terminated.
+pub fn on_terminated(world: &mut World, ids: &[InstanceId], request: &str) {
+    let now = world.now;
+    for id in ids {
+        let Some(machine) = world.cloud.ec2.machines.get(id) else {
+            continue;
+        };
+        if !machine.exists(now) {
+            continue;
+        }
+        let home = machine.tags.fleet.clone().zip(machine.tags.pool.clone());
+        let Some((fleet, pool)) = home.filter(|_| machine.installation.as_ref() == Some(&world.installation)) else {
+            world
+                .watch
+                .add(Check::NothingForeign, now, format!("{request} terminates {id}, which is not ours"));
+            continue;
+        };
+        if world.watch.forgot_within(10 * MINUTE, now) {
+            continue;
+        }
+        if let Some(fault) = unready(world, &fleet, &pool, id, request) {
+            world.watch.add(Check::TwoPhases, now, format!("{request} terminates {id} {fault}"));
+        }
+    }
+}
+
+/// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
+fn unready(
+    world: &World,
+    fleet: &ghostnet_core::id::FleetId,
+    pool: &ghostnet_core::id::PoolId,
+    id: &InstanceId,
+    request: &str,
+) -> Option<&'static str> {
+    let now = world.now;
+    let state = world.table.fleets.get(fleet)?.capacity()?;
+    let member = state.pools.get(pool).and_then(|pool| pool.members.get(id));
+    // who was seen gone meanwhile has no clocks any more
+    if member.is_none_or(|member| member.gone) {
+        return None;
+    }
+    let Some(drain) = member.and_then(|member| member.drain) else {
+        return Some("without a recorded drain");
+    };
+    let plan = world.watch.plans.get(request).and_then(|plans| plans.get(fleet));
+    let first = plan.and_then(|plan| plan.steps.iter().find(|step| step.action.instances().contains(id)));
+    let committed_at = first.and_then(|step| world.watch.steps.get(&step.id)).map(|step| step.at);
+    if committed_at.is_some_and(|at| at <= drain.since.at()) {
+        return Some("in the decision that drained it");
+    }
+    for group in world.cloud.groups.values() {
+        let Some(target) = group.targets.get(id) else { continue };
+        match target.deregistered_at {
+            None => return Some("while it is registered"),
+            // clocks of sandboxes differ by seconds
+            Some(deregistered) if now < deregistered + group.deregistration_delay && at(now + 10 * SECOND) < drain.deadline.at() => {
+                return Some("while it finishes requests");
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// Targets are deregistered.
+pub fn on_deregistered(world: &mut World, arn: &TargetGroupArn, ids: &[InstanceId]) {
+    let now = world.now;
+    let Some(group) = world.cloud.groups.get(arn) else { return };
+    let foreign = ids.iter().find(|id| {
+        let theirs = group
+            .targets
+            .get(*id)
+            .is_some_and(|target| !target.ours && target.deregistered_at.is_none());
+        theirs && world.cloud.ec2.machines.get(*id).is_some_and(|machine| machine.exists(now))
+    });
+    if let Some(id) = foreign.cloned() {
+        world.watch.add(
+            Check::NothingForeign,
+            now,
+            format!("{id} is deregistered, and we did not register it"),
+        );
+    }
+}
+
+/// Targets are registered.
+pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
+    let now = world.now;
+    let ours = |id: &&InstanceId| {
+        let machine = world.cloud.ec2.machines.get(*id);
+        machine.is_some_and(|machine| {
+            let home = machine.tags.fleet.as_ref().zip(machine.tags.pool.as_ref());
+            home.is_some_and(|(fleet, pool)| is_of(machine, &world.installation, fleet, pool))
+        })
+    };
+    if let Some(id) = ids.iter().find(|id| !ours(id)).cloned() {
+        world
+            .watch
+            .add(Check::NothingForeign, now, format!("{id} is registered, and it is not ours"));
+    }
+}

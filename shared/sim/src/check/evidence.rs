@@ -1,0 +1,101 @@
+//! I5, I6, I7: on what evidence a pool shrinks, compared with what was really measured.
+
+use ghostnet_core::id::PolicyId;
+use ghostnet_core::sample::{Sample, Series};
+use ghostnet_core::spec::metric::QueryShape;
+use ghostnet_core::spec::{Metric, MetricSource, Rule};
+
+use super::Check;
+use super::decision::Judged;
+use crate::world::World;
+
+pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let (before, after) = (judged.decided.before, judged.decided.after);
+    let allowed = judged.bounds().1.min(judged.room()).min(before);
+    let by_window = judged.windows().filter_map(|window| window.desired).any(|desired| desired <= after);
+    if after >= allowed || by_window || judged.inputs.retiring {
+        return;
+    }
+    let pool = &judged.pool.id;
+    let votes = || judged.decided.votes.iter().filter_map(|vote| Some((&vote.policy, vote.capacity?)));
+    if let Some((policy, wanted)) = votes().find(|(_, wanted)| *wanted >= before) {
+        found.push((
+            Check::OutWins,
+            format!("{pool} shrinks to {after} though `{policy}` asks for {wanted}"),
+        ));
+        return;
+    }
+    if votes().next().is_none() {
+        found.push((Check::FreshData, format!("{pool} shrinks to {after} and nobody voted")));
+    }
+    for (policy, _) in votes() {
+        if let Some(fault) = not_measured(world, judged, policy) {
+            found.push((Check::FreshData, format!("{pool} shrinks to {after} by `{policy}` {fault}")));
+        }
+    }
+    flaps(judged, after, found);
+}
+
+/// What is wrong with the value on which a policy asks for fewer.
+fn not_measured(world: &World, judged: &Judged<'_>, policy: &PolicyId) -> Option<String> {
+    let series = judged
+        .inputs
+        .observation
+        .series
+        .get(&judged.pool.id)
+        .and_then(|series| series.get(policy));
+    let Some(Sample::Value { at, value }) = series.map(|series| series.sample(judged.inputs.now)) else {
+        return Some("without a fresh, complete value".to_owned());
+    };
+    let rule = &judged.pool.policies.iter().find(|other| other.id == *policy)?.rule;
+    let metric = &rule.measure()?.metric;
+    // averages over instances are the engine's own, and have no single truth to compare with
+    if matches!(
+        metric,
+        Metric::Named {
+            source: MetricSource::Instances,
+            ..
+        }
+    ) {
+        return None;
+    }
+    let shape: QueryShape = metric.query(&judged.spec.id, judged.pool, &judged.inputs.resolved);
+    let Series::Points { points, .. } = world.cloud.history.answer(&shape, 30, world.now) else {
+        return None;
+    };
+    let measured = points.iter().any(|point| point.at == at && point.value == value);
+    // one of several minutes, or of several pools, changes as its parts arrive
+    let grows = (shape.period().0 > 60 || judged.spec.pools.len() > 1) && points.iter().any(|point| point.at == at);
+    (!measured && !grows).then(|| format!("on {value} at {at}, which nobody measured"))
+}
+
+/// I6, by the load that the settled instances carry for certain.
+fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
+    for policy in &judged.pool.policies {
+        let Rule::TargetTracking(rule) = &policy.rule else { continue };
+        let series = judged
+            .inputs
+            .observation
+            .series
+            .get(&judged.pool.id)
+            .and_then(|series| series.get(&policy.id));
+        let Some(Sample::Value { value, .. }) = series.map(|series| series.sample(judged.inputs.now)) else {
+            continue;
+        };
+        // those that serve since before the datapoint began
+        let settled = judged.next.members.values().filter(|member| {
+            let long =
+                |since: ghostnet_core::unit::Moment| since.at() < ghostnet_core::unit::Seconds::minutes(10).before(judged.inputs.now);
+            member.served_since.is_some_and(long) && !member.gone
+        });
+        let carried = value.get() * f64::from(super::decision::count(settled.count()).min(judged.decided.counts.in_service));
+        let limit = rule.target.get() * (1.0 + judged.pool.guards.tolerance_out.ratio());
+        if after > 0 && carried / f64::from(after) > limit {
+            let detail = format!(
+                "{} carry {carried:.0} and {after} would have more than {limit:.0} each",
+                judged.decided.counts.in_service
+            );
+            found.push((Check::PostRemoval, detail));
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The checkers: what must hold at every step, judged from the truth and from what was committed, never from what the code
+//! under test believes of itself.
+//!
+//! Each has a name, the number of its invariant (`docs/architecture.md` lists them), and a test in which a component that is
+//! broken on purpose makes it speak: a check that cannot fail is a defect.
+
+mod calm;
+mod decision;
+mod effect;
+mod evidence;
+mod same_size;
+
+pub use calm::is_right;
+pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_terminated};
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PoolId, StepId};
+use ghostnet_core::plan::{Action, Plan};
+use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::state::TrafficState;
+use ghostnet_engine::invocation::{ReconcileError, Report};
+use ghostnet_engine::port::{Commit, CommitResult};
+use jiff::Timestamp;
+
+use crate::clock::{HOUR, MINUTE, Millis, at};
+use crate::world::World;
+
+macro_rules! checks {
+    ($($(#[$doc:meta])* $check:ident $invariant:literal $name:literal;)+) => {
+        /// A checker.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Check {
+            $($(#[$doc])* $check,)+
+        }
+
+        impl Check {
+            /// Every checker.
+            pub const ALL: &'static [Self] = &[$(Self::$check,)+];
+
+            /// The number of its invariant; empty for the simulator's own.
+            #[must_use]
+            pub fn invariant(self) -> &'static str {
+                match self { $(Self::$check => $invariant,)+ }
+            }
+
+            /// Its name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$check => $name,)+ }
+            }
+        }
+    };
+}
+
+checks! {
+    /// After the calm the fleet is right, whatever happened to which event.
+    Converges "I1" "converges";
+    /// Never more than the maximum, with what leaves never more than maximum and surge.
+    Ceiling "I2" "ceiling";
+    /// Never below the minimum by our own act.
+    Floor "I3" "floor";
+    /// Removals stay within their budget.
+    RemovalBudget "I3" "removal-budget";
+    /// Terminated is only who was drained in an earlier commit, and is out of every group.
+    TwoPhases "I4" "two-phases";
+    /// Fewer only on a fresh value that was really measured.
+    FreshData "I5" "fresh-data";
+    /// No removal after which the metric stands where it adds again.
+    PostRemoval "I6" "post-removal";
+    /// A vote for more, or to hold, outweighs every vote for fewer.
+    OutWins "I7" "out-wins";
+    /// One step has one token, and no other step has it.
+    Tokens "I8" "tokens";
+    /// Nothing that a step launched is forgotten.
+    NoOrphan "I9" "no-orphan";
+    /// Who wrote is not told that somebody else did.
+    OwnWrite "I10" "own-write";
+    /// One active pool per epoch.
+    OneActive "I12" "one-active";
+    /// Every act and every hold has its record.
+    OnRecord "I13" "on-record";
+    /// The recorded inputs give the recorded decision, bit for bit.
+    Replay "I14" "replay";
+    /// What an old event says decides nothing.
+    OldEvent "I15" "old-event";
+    /// Launches within the hour stay within the cap.
+    LaunchCap "I16" "launch-cap";
+    /// Nothing that is not ours is touched.
+    NothingForeign "I17" "nothing-foreign";
+    /// Steps start inside their window, and only by its owner.
+    Window "I18" "window";
+    /// A step never launches more than it asked for.
+    NoDoubleLaunch "I8" "no-double-launch";
+    /// Generations and epochs only grow.
+    Monotone "" "monotone";
+    /// `core::size` counts as `reconcile` did.
+    SameSize "" "same-size";
+    /// The spine's own audit never has to refuse a decision.
+    AuditPasses "" "audit-passes";
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.invariant() {
+            "" => f.write_str(self.name()),
+            invariant => write!(f, "{invariant} {}", self.name()),
+        }
+    }
+}
+
+/// An invariant that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub check: Check,
+    /// When.
+    pub at: Millis,
+    /// What happened.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:.3}: {}", self.check, at(self.at), self.detail)
+    }
+}
+
+/// What the checkers remember.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// What was broken so far.
+    pub violations: Vec<Violation>,
+    /// Datapoints that a broken store made up.
+    pub invented: u64,
+    steps: BTreeMap<StepId, Committed>,
+    plans: BTreeMap<String, BTreeMap<FleetId, Plan>>,
+    tokens: BTreeMap<ClientToken, StepId>,
+    removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
+    old_specs: Vec<(Millis, FleetSpec)>,
+    restored_at: Option<Millis>,
+    actives: BTreeMap<(FleetId, Epoch), PoolId>,
+}
+
+/// A step as it was committed.
+#[derive(Debug)]
+struct Committed {
+    fleet: FleetId,
+    pool: PoolId,
+    /// Who may send it now.
+    owner: String,
+    /// When it was first committed.
+    at: Timestamp,
+    /// For a launch: how many were asked for, and how many came.
+    asked: u32,
+    launched: u32,
+    token: Option<ClientToken>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Removal {
+    at: Timestamp,
+    count: u32,
+    size: u32,
+}
+
+impl Watch {
+    fn add(&mut self, check: Check, at: Millis, detail: String) {
+        self.violations.push(Violation { check, at, detail });
+    }
+
+    /// The owner applied another spec; for a while launches of the old one may still land.
+    pub fn spec_changed(&mut self, old: &FleetSpec, now: Millis) {
+        self.old_specs.push((now, old.clone()));
+    }
+
+    /// The table is an older one: what it forgot is nobody's fault.
+    pub fn restored(&mut self, now: Millis) {
+        self.restored_at = Some(now);
+        self.tokens.clear();
+    }
+
+    /// Whether the table was ever restored.
+    #[must_use]
+    pub fn was_restored(&self) -> bool {
+        self.restored_at.is_some()
+    }
+
+    /// Whether the table forgot something within this time.
+    fn forgot_within(&self, span: Millis, now: Millis) -> bool {
+        self.restored_at.is_some_and(|at| now - at < span)
+    }
+
+    /// Forgets what no check looks at any more.
+    pub fn forget(&mut self, now: Millis) {
+        let old = at(now - 2 * HOUR);
+        self.steps.retain(|_, step| step.at >= old);
+        let steps = &self.steps;
+        self.tokens.retain(|_, step| steps.contains_key(step));
+        self.removals.retain(|_, removals| {
+            removals.retain(|removal| removal.at >= at(now - 5 * MINUTE));
+            !removals.is_empty()
+        });
+        self.old_specs.retain(|(until, _)| now - until < 2 * HOUR);
+        if let Some(newest) = self.actives.keys().next_back().cloned() {
+            self.actives.retain(|key, _| key.0 != newest.0 || key.1 >= newest.1);
+        }
+    }
+
+    /// An invocation is over: its plans are nobody's to carry out any more.
+    pub fn invocation_over(&mut self, request: &str) {
+        self.plans.remove(request);
+    }
+}
+
+/// A commit was written.
+pub fn on_committed(world: &mut World, commit: &Commit, before: Option<Generation>, request: &str) {
+    if before.is_some_and(|before| commit.state.generation <= before) {
+        let detail = format!("{} went from generation {before:?} to {}", commit.fleet, commit.state.generation);
+        world.watch.add(Check::Monotone, world.now, detail);
+    }
+    remember_steps(world, commit, request);
+    decision::judge(world, commit);
+}
+
+fn remember_steps(world: &mut World, commit: &Commit, request: &str) {
+    let (watch, now) = (&mut world.watch, world.now);
+    for step in &commit.record.plan.steps {
+        let (asked, token) = match &step.action {
+            Action::Launch(launch) => (launch.count, Some(launch.token.clone())),
+            _ => (0, None),
+        };
+        if let Some(token) = &token {
+            let other = watch
+                .tokens
+                .insert(token.clone(), step.id.clone())
+                .filter(|other| *other != step.id);
+            if let Some(other) = other {
+                watch.add(Check::Tokens, now, format!("{} and {other} have one token", step.id));
+            }
+            if token.as_str().len() > 64 || !token.as_str().is_ascii() {
+                watch.add(
+                    Check::Tokens,
+                    now,
+                    format!("token {} is longer than 64 or not ASCII", token.as_str()),
+                );
+            }
+        }
+        let committed = watch.steps.entry(step.id.clone()).or_insert_with(|| Committed {
+            fleet: commit.fleet.clone(),
+            pool: step.pool.clone(),
+            owner: String::new(),
+            at: commit.record.at,
+            asked,
+            launched: 0,
+            token: token.clone(),
+        });
+        committed.owner = request.to_owned();
+    }
+    let plans = watch.plans.entry(request.to_owned()).or_default();
+    plans.insert(commit.fleet.clone(), commit.record.plan.clone());
+}
+
+/// A commit was refused by its conditions, or found to be written already.
+pub fn on_refused(world: &mut World, commit: &Commit, own: bool, told: CommitResult) {
+    if own && told == CommitResult::Conflict {
+        let detail = format!("{} was told that somebody else wrote what it wrote itself", commit.writer);
+        world.watch.add(Check::OwnWrite, world.now, detail);
+    }
+}
+
+/// The traffic state was written.
+pub fn on_traffic(world: &mut World, fleet: &FleetId, traffic: &TrafficState) {
+    let (watch, now) = (&mut world.watch, world.now);
+    let newest = watch.actives.keys().filter(|(of, _)| of == fleet).map(|(_, epoch)| *epoch).max();
+    if newest.is_some_and(|newest| traffic.epoch < newest) {
+        watch.add(Check::Monotone, now, format!("{fleet} went back to epoch {}", traffic.epoch.0));
+    }
+    let key = (fleet.clone(), traffic.epoch);
+    let other = watch
+        .actives
+        .insert(key, traffic.active.clone())
+        .filter(|other| *other != traffic.active);
+    if let Some(other) = other {
+        let detail = format!("{other} and {} are active in epoch {} of {fleet}", traffic.active, traffic.epoch.0);
+        watch.add(Check::OneActive, now, detail);
+    }
+}
+
+/// A look ended.
+pub fn on_report(world: &mut World, fleet: &FleetId, result: &Result<Report, ReconcileError>) {
+    let now = world.now;
+    match result {
+        Err(error @ (ReconcileError::Audit(_) | ReconcileError::Spec(_) | ReconcileError::Record(_))) => {
+            world.watch.add(Check::AuditPasses, now, format!("{fleet}: {error}"));
+        }
+        Ok(report) if !report.committed && !world.watch.forgot_within(5 * MINUTE, now) => {
+            let hold = report.decision.state.last_hold.as_ref();
+            let items = world.table.fleets.get(fleet);
+            let on_record = hold.is_none_or(|hold| items.is_some_and(|items| items.records.contains_key(&hold.record)));
+            // a look that changed nothing after an act has that act's record
+            if !on_record
+                || (hold.is_none() && report.decision.plan.steps.is_empty() && items.is_some_and(|items| items.records.is_empty()))
+            {
+                world.watch.add(Check::OnRecord, now, format!("{fleet}: a hold without a record"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A commit in a few words, for the log.
+#[must_use]
+pub fn summary(commit: &Commit) -> String {
+    let mut text = String::new();
+    for (pool, decided) in &commit.record.pools {
+        let counts = &decided.counts;
+        text.push_str(&format!(
+            "{pool} {} -> {} ({} in service, {} warming, {} coming, {} leaving, {} sick)",
+            decided.before,
+            decided.after,
+            counts.in_service,
+            counts.warming_serving,
+            counts.coming(),
+            counts.draining,
+            counts.unhealthy
+        ));
+        for outcome in &decided.guards {
+            text.push_str(&format!("; {} {} -> {}", outcome.guard.name(), outcome.before, outcome.after));
+        }
+        for finding in &decided.findings {
+            text.push_str(&format!("; {finding}"));
+        }
+        text.push_str(". ");
+    }
+    for step in &commit.record.plan.steps {
+        let ids: Vec<&str> = step.action.instances().iter().map(InstanceId::as_str).collect();
+        let count = if let Action::Launch(launch) = &step.action {
+            launch.count.to_string()
+        } else {
+            ids.join(" ")
+        };
+        text.push_str(&format!("{} {count} ({}); ", step.action.kind(), step.id));
+    }
+    text
+}

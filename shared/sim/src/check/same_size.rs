@@ -1,0 +1,98 @@
+//! `core::size` as the backtester calls it, with counts and nothing else, against what `reconcile` decided.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::decide::Flow;
+use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::reason::{Finding, Guard};
+use ghostnet_core::size::{SizeInput, size};
+use ghostnet_core::spec::{OpenWindow, Rule};
+use ghostnet_core::state::{Member, PoolState};
+
+use super::Check;
+use super::decision::Judged;
+
+pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    if is_held(judged) {
+        return;
+    }
+    let (inputs, none) = (judged.inputs, BTreeMap::new());
+    let state = PoolState {
+        members: BTreeMap::new(),
+        ..judged
+            .loaded
+            .cloned()
+            .unwrap_or_else(|| PoolState::new(judged.pool.capacity.initial))
+    };
+    let pause = inputs.state.pause.as_ref().filter(|pause| inputs.now < pause.until);
+    let flow = Flow::of(&members(judged), inputs.now);
+    let windows = windows(judged);
+    let counted = size(&SizeInput {
+        counts: judged.decided.counts,
+        range: judged.pool.capacity,
+        policies: &judged.pool.policies,
+        guards: &judged.pool.guards,
+        mode: judged.spec.mode,
+        paused_until: pause.map(|pause| pause.until),
+        retiring: inputs.retiring,
+        traffic_floor: inputs.traffic.floors.get(&judged.pool.id).copied().unwrap_or(0),
+        room: room(judged),
+        series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),
+        windows: &windows,
+        flow: &flow,
+        state: &state,
+        now: inputs.now,
+    });
+    if counted.desired != judged.decided.after {
+        let (pool, after) = (&judged.pool.id, judged.decided.after);
+        found.push((
+            Check::SameSize,
+            format!("{pool}: `size` counts {} and `reconcile` decided {after}", counted.desired),
+        ));
+    }
+}
+
+/// A pool that nobody can count keeps its size, whatever the votes.
+fn is_held(judged: &Judged<'_>) -> bool {
+    let uncounted = |finding: &Finding| matches!(finding, Finding::InstancesUnknown | Finding::UnknownInstances { .. });
+    judged.decided.findings.iter().any(uncounted) || judged.decided.guards.iter().any(|outcome| outcome.guard == Guard::Staleness)
+}
+
+/// The members as they were sized: those that the decision took back afterwards were leaving then.
+fn members(judged: &Judged<'_>) -> BTreeMap<InstanceId, Member> {
+    let taken_back = |id: &InstanceId| {
+        let named = |finding: &Finding| matches!(finding, Finding::TakenBack { instance } if instance == id);
+        judged.decided.findings.iter().any(named)
+    };
+    let sized = |(id, member): (&InstanceId, &Member)| {
+        let before = judged.loaded.and_then(|pool| pool.members.get(id)).filter(|_| taken_back(id));
+        let drain = before.map_or(member.drain, |before| before.drain);
+        (id.clone(), Member { drain, ..member.clone() })
+    };
+    judged.next.members.iter().map(sized).collect()
+}
+
+fn windows(judged: &Judged<'_>) -> BTreeMap<PolicyId, OpenWindow> {
+    let open = |policy: &ghostnet_core::spec::Policy| match &policy.rule {
+        Rule::Scheduled(scheduled) => Some((policy.id.clone(), scheduled.schedule.open_window(judged.inputs.now)?)),
+        _ => None,
+    };
+    judged.pool.policies.iter().filter_map(open).collect()
+}
+
+/// Pools are sized in the order of the spec: those before with their new size, those after with their old one.
+fn room(judged: &Judged<'_>) -> u32 {
+    let mut others = 0_u32;
+    let mut sized = true;
+    for pool in &judged.spec.pools {
+        if pool.id == judged.pool.id {
+            sized = false;
+            continue;
+        }
+        let Some(other) = judged.commit.record.pools.get(&pool.id) else {
+            continue;
+        };
+        others = others.saturating_add(if sized { other.after } else { other.before });
+    }
+    judged.spec.maximum.saturating_sub(others)
+}

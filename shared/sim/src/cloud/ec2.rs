@@ -1,0 +1,299 @@
+//! Instances, as EC2 makes, lists and ends them: tokens with their zone, lists that lag, terminations that take a while.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
+use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::plan::Launch;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::ListedInstance;
+
+use super::refusal;
+use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
+
+/// EC2 lists a terminated instance for about this long.
+const LISTED_AFTER_END: Millis = HOUR;
+/// Tokens are remembered at least this long.
+const TOKEN_MEMORY: Millis = 24 * HOUR;
+const CALL: &str = "ec2:RunInstances";
+
+/// Every instance of the account, and the tokens of its launches.
+#[derive(Debug, Default)]
+pub struct Ec2 {
+    /// By id.
+    pub machines: BTreeMap<InstanceId, Machine>,
+    tokens: BTreeMap<(String, Zone), Token>,
+    made: u64,
+}
+
+/// A launch that EC2 remembers.
+#[derive(Debug)]
+struct Token {
+    launch: Launch,
+    instances: Vec<InstanceId>,
+    at: Millis,
+}
+
+/// One instance.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Its id.
+    pub id: InstanceId,
+    /// Whose, by its tag; none: nobody tagged it.
+    pub installation: Option<InstallationId>,
+    /// Its tags.
+    pub tags: Tags,
+    /// Made by a person and not by a launch step.
+    pub by_hand: bool,
+    /// Where.
+    pub zone: Zone,
+    /// Which type.
+    pub instance_type: InstanceType,
+    /// When it was launched.
+    pub launched_at: Millis,
+    /// When it runs.
+    pub running_at: Millis,
+    /// From when lists show it.
+    pub listed_from: Millis,
+    /// When it began to end.
+    pub ends: Option<End>,
+    /// When somebody stopped it.
+    pub stopped_at: Option<Millis>,
+    /// Since when its checks fail.
+    pub sick_since: Option<Millis>,
+    /// Whether its image never becomes healthy.
+    pub bad_image: bool,
+    /// Whether it carries the protect tag.
+    pub protected: bool,
+}
+
+/// The tags that GhostNet gives at launch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The fleet.
+    pub fleet: Option<FleetId>,
+    /// The pool.
+    pub pool: Option<PoolId>,
+    /// The plan.
+    pub plan: Option<PlanId>,
+    /// The step.
+    pub step: Option<StepNumber>,
+}
+
+impl Tags {
+    fn of(tags: &[(&'static str, String)]) -> (Option<InstallationId>, Self) {
+        let get = |key: &str| tags.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+        let own = Self {
+            fleet: get(tag::FLEET).and_then(|fleet| fleet.parse().ok()),
+            pool: get(tag::POOL).and_then(|pool| pool.parse().ok()),
+            plan: get(tag::PLAN).map(PlanId::new),
+            step: get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
+        };
+        (get(tag::INSTALLATION).map(InstallationId::new), own)
+    }
+}
+
+/// The end of an instance.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// Since when it shuts down.
+    pub at: Millis,
+    /// When it is terminated.
+    pub over_at: Millis,
+    /// From when lists show it.
+    pub listed_from: Millis,
+}
+
+impl Machine {
+    /// What it truly is.
+    #[must_use]
+    pub fn state(&self, now: Millis) -> InstanceState {
+        match (self.ends, self.stopped_at) {
+            (Some(end), _) if now >= end.over_at => InstanceState::Terminated,
+            (Some(end), _) if now >= end.at => InstanceState::ShuttingDown,
+            (_, Some(stopped)) if now >= stopped.saturating_add(30 * SECOND) => InstanceState::Stopped,
+            (_, Some(stopped)) if now >= stopped => InstanceState::Stopping,
+            _ if now < self.running_at => InstanceState::Pending,
+            _ => InstanceState::Running,
+        }
+    }
+
+    /// Whether it is pending or running.
+    #[must_use]
+    pub fn is_alive(&self, now: Millis) -> bool {
+        matches!(self.state(now), InstanceState::Pending | InstanceState::Running)
+    }
+
+    /// Whether it exists and was not ended, whatever it does.
+    #[must_use]
+    pub fn exists(&self, now: Millis) -> bool {
+        !self.state(now).is_gone()
+    }
+
+    /// What a list shows, late: its end may not show yet.
+    fn listed_state(&self, now: Millis) -> InstanceState {
+        if self.ends.is_some_and(|end| now < end.listed_from) {
+            return Self {
+                ends: None,
+                ..self.clone()
+            }
+            .state(now);
+        }
+        self.state(now)
+    }
+
+    /// Whether its checks pass.
+    #[must_use]
+    pub fn passes_checks(&self, now: Millis) -> bool {
+        !self.bad_image && self.sick_since.is_none_or(|since| now < since) && self.state(now) == InstanceState::Running
+    }
+
+    fn listed(&self, now: Millis) -> ListedInstance {
+        ListedInstance {
+            fleet: self.tags.fleet.clone(),
+            instance: Instance {
+                id: self.id.clone(),
+                state: self.listed_state(now),
+                zone: self.zone.clone(),
+                instance_type: self.instance_type.clone(),
+                launched_at: at(self.launched_at),
+                pool: self.tags.pool.clone(),
+                plan: self.tags.plan.clone(),
+                step: self.tags.step,
+                protected: false,
+            },
+            tag_keys: if self.protected {
+                [PROTECT_TAG.to_owned()].into()
+            } else {
+                std::collections::BTreeSet::new()
+            },
+        }
+    }
+}
+
+/// The tag that protects, in every spec of this world.
+pub const PROTECT_TAG: &str = "ghostnet:protect";
+
+/// How a launch turns out, drawn before it happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Boot {
+    /// From launch to running.
+    pub takes: Millis,
+    /// Until lists show it.
+    pub list_lag: Millis,
+    /// Whether its image is broken.
+    pub bad_image: bool,
+}
+
+impl Ec2 {
+    /// What the token says, if it was used: the same instances, or that it cannot be used so.
+    #[must_use]
+    pub fn by_token(&self, launch: &Launch, now: Millis) -> Option<Result<Vec<InstanceId>, PortError>> {
+        let token = self.tokens.get(&(launch.token.as_str().to_owned(), launch.place.zone.clone()))?;
+        if token.launch != *launch {
+            return Some(Err(refusal(CALL, ErrorClass::Token, "IdempotentParameterMismatch")));
+        }
+        let alive = |id: &InstanceId| self.machines.get(id).is_some_and(|machine| machine.exists(now));
+        if !token.instances.iter().any(alive) {
+            return Some(Err(refusal(CALL, ErrorClass::Token, "IdempotentInstanceTerminated")));
+        }
+        Some(Ok(token.instances.clone()))
+    }
+
+    /// Launches instances, one per `boots`, and remembers the token.
+    pub fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], boots: &[Boot], now: Millis) -> Vec<InstanceId> {
+        let (installation, tags) = Tags::of(tags);
+        let instance_type = launch
+            .offering
+            .instance_type
+            .clone()
+            .unwrap_or_else(|| InstanceType::new("m7a.large"));
+        let mut instances = Vec::new();
+        for boot in boots {
+            let machine = Machine {
+                installation: installation.clone(),
+                tags: tags.clone(),
+                ..self.blank(launch.place.zone.clone(), instance_type.clone(), *boot, now)
+            };
+            instances.push(machine.id.clone());
+            self.machines.insert(machine.id.clone(), machine);
+        }
+        let token = Token {
+            launch: launch.clone(),
+            instances: instances.clone(),
+            at: now,
+        };
+        self.tokens
+            .insert((launch.token.as_str().to_owned(), launch.place.zone.clone()), token);
+        instances
+    }
+
+    /// An instance that somebody launched by hand, with these tags.
+    pub fn launch_by_hand(&mut self, like: &Machine, installation: Option<InstallationId>, tags: Tags, now: Millis) -> InstanceId {
+        let boot = Boot {
+            takes: 30 * SECOND,
+            list_lag: 5 * SECOND,
+            bad_image: false,
+        };
+        let machine = Machine {
+            installation,
+            tags,
+            by_hand: true,
+            ..self.blank(like.zone.clone(), like.instance_type.clone(), boot, now)
+        };
+        let id = machine.id.clone();
+        self.machines.insert(id.clone(), machine);
+        id
+    }
+
+    fn blank(&mut self, zone: Zone, instance_type: InstanceType, boot: Boot, now: Millis) -> Machine {
+        self.made += 1;
+        Machine {
+            id: InstanceId::new(format!("i-{:017x}", self.made)),
+            installation: None,
+            tags: Tags::default(),
+            by_hand: false,
+            zone,
+            instance_type,
+            launched_at: now,
+            running_at: now + boot.takes,
+            listed_from: now + boot.list_lag,
+            ends: None,
+            stopped_at: None,
+            sick_since: None,
+            bad_image: boot.bad_image,
+            protected: false,
+        }
+    }
+
+    /// Begins the end of an instance; one that ends already goes on ending.
+    pub fn end(&mut self, id: &InstanceId, list_lag: Millis, now: Millis) {
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.ends.get_or_insert(End {
+                at: now,
+                over_at: now + 40 * SECOND,
+                listed_from: now + list_lag,
+            });
+        }
+    }
+
+    /// What DescribeInstances shows of one installation.
+    #[must_use]
+    pub fn list(&self, installation: &InstallationId, now: Millis) -> Vec<ListedInstance> {
+        let ours = self
+            .machines
+            .values()
+            .filter(|machine| machine.installation.as_ref() == Some(installation));
+        ours.filter(|machine| now >= machine.listed_from)
+            .filter(|machine| machine.ends.is_none_or(|end| now < end.over_at + LISTED_AFTER_END))
+            .map(|machine| machine.listed(now))
+            .collect()
+    }
+
+    /// Forgets what EC2 forgets, so that a run's memory does not grow with its length.
+    pub fn forget(&mut self, now: Millis) {
+        self.machines
+            .retain(|_, machine| machine.ends.is_none_or(|end| now < end.over_at + LISTED_AFTER_END + 5 * MINUTE));
+        self.tokens.retain(|_, token| now < token.at + TOKEN_MEMORY);
+    }
+}

@@ -1,0 +1,222 @@
+//! What CloudWatch knows: one datapoint a minute and pool, when it is shown, and the alarms that watch it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PoolId};
+use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::signal::{AlarmChange, AlarmChangeKind, AlarmState};
+use ghostnet_core::spec::metric::{QueryShape, Stat};
+use ghostnet_core::unit::{Finite, Seconds};
+
+use crate::clock::{MINUTE, Millis, at};
+
+/// Datapoints that are kept: more than any query of this world reaches back.
+const KEPT: usize = 45;
+
+/// Everything that was measured.
+#[derive(Debug, Default)]
+pub struct History {
+    pools: BTreeMap<(FleetId, PoolId), VecDeque<Minute>>,
+    /// The alarms, by name.
+    pub alarms: BTreeMap<AlarmName, Alarm>,
+}
+
+/// One minute of one pool.
+#[derive(Debug, Clone, Default)]
+pub struct Minute {
+    /// When it began.
+    pub start: Millis,
+    /// From when it is shown.
+    pub shown_from: Millis,
+    /// Requests per target; none while none flow.
+    pub requests: Option<f64>,
+    /// Processor use in percent, averaged over running instances.
+    pub cpu: Option<f64>,
+    /// Seconds until an answer: processing, network and queueing.
+    pub response: Option<f64>,
+    /// Requests answered with an error, percent.
+    pub errors: Option<f64>,
+    /// Processor use per instance; empty if nobody asks for it.
+    pub by_instance: Vec<(InstanceId, f64)>,
+}
+
+/// An alarm on one policy's metric.
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    /// Of which fleet.
+    pub fleet: FleetId,
+    /// Of which pool.
+    pub pool: PoolId,
+    /// What it watches.
+    pub shape: QueryShape,
+    /// Breaching above.
+    pub threshold: f64,
+    /// What missing data means.
+    pub missing: Missing,
+    /// Its state.
+    pub state: AlarmState,
+}
+
+/// CloudWatch's modes for missing data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The state becomes `INSUFFICIENT_DATA`.
+    Missing,
+    /// The state stays.
+    Ignore,
+    /// Counts as breaching.
+    Breaching,
+    /// Counts as fine.
+    NotBreaching,
+}
+
+impl History {
+    /// Adds a minute.
+    pub fn add(&mut self, fleet: &FleetId, pool: &PoolId, minute: Minute) {
+        let minutes = self.pools.entry((fleet.clone(), pool.clone())).or_default();
+        minutes.push_back(minute);
+        if minutes.len() > KEPT {
+            minutes.pop_front();
+        }
+    }
+
+    /// The answer to a query: complete periods that are shown, newest first.
+    #[must_use]
+    pub fn answer(&self, shape: &QueryShape, points: u32, now: Millis) -> Series {
+        let period = shape.period();
+        let length = i64::from(period.0.max(60)) * 1_000;
+        let end = now.div_euclid(length) * length;
+        let start = end - length * i64::from(points.saturating_add(3));
+        let minutes = self.minutes(shape);
+        let mut found = Vec::new();
+        let mut begin = end - length;
+        while begin >= start {
+            let values = minutes
+                .iter()
+                .filter(|(minute, _)| minute.start >= begin && minute.start < begin + length && minute.shown_from <= now);
+            let (mut sum, mut count) = (0.0, 0_u32);
+            for (_, value) in values {
+                sum += value;
+                count += 1;
+            }
+            if count > 0
+                && let Some(value) = Finite::new(sum / f64::from(count))
+            {
+                found.push(Datapoint { at: at(begin), value });
+            }
+            begin -= length;
+        }
+        found.truncate(usize::try_from(points.saturating_add(3)).unwrap_or(usize::MAX));
+        Series::Points {
+            points: found,
+            period,
+            partial: false,
+        }
+    }
+
+    /// The minutes in which the metric of this shape has a value.
+    fn minutes(&self, shape: &QueryShape) -> Vec<(&Minute, f64)> {
+        match shape {
+            QueryShape::Stat(stat) | QueryShape::PerInstance(stat) => self.of_stat(stat),
+            // an error rate over the group, or a query by tag
+            QueryShape::Expression { inputs, expression, .. } => match inputs.values().next() {
+                Some(stat) => self.of_group(stat, |minute| minute.errors),
+                None => {
+                    let named = |(fleet, pool): &(FleetId, PoolId)| {
+                        expression.contains(&format!("'{fleet}'")) && expression.contains(&format!("'{pool}'"))
+                    };
+                    let pools = self.pools.iter().filter(|(key, _)| named(key));
+                    pools
+                        .flat_map(|(_, minutes)| minutes.iter().filter_map(|minute| Some((minute, minute.cpu?))))
+                        .collect()
+                }
+            },
+        }
+    }
+
+    fn of_stat(&self, stat: &Stat) -> Vec<(&Minute, f64)> {
+        if let Some(instance) = stat.dimensions.get("InstanceId") {
+            let value = |minute: &Minute| {
+                let own = minute.by_instance.iter().find(|(id, _)| id.as_str() == instance.as_str());
+                own.map(|(_, value)| *value)
+            };
+            let minutes = self.pools.values().flatten();
+            return minutes.filter_map(|minute| Some((minute, value(minute)?))).collect();
+        }
+        match stat.name.as_str() {
+            "RequestCountPerTarget" => self.of_group(stat, |minute| minute.requests),
+            "TargetResponseTime" => self.of_group(stat, |minute| minute.response),
+            // what the agent publishes has the fleet as its dimension
+            _ => {
+                let fleet = stat.dimensions.get("Fleet").map(String::as_str).unwrap_or_default();
+                let pools = self.pools.iter().filter(|((of, _), _)| of.as_str() == fleet);
+                pools
+                    .flat_map(|(_, minutes)| minutes.iter().filter_map(|minute| Some((minute, minute.cpu?))))
+                    .collect()
+            }
+        }
+    }
+
+    /// The group's dimension is `targetgroup/<fleet>-<pool>/<id>` in this world.
+    fn of_group(&self, stat: &Stat, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
+        let group = stat.dimensions.get("TargetGroup").map(String::as_str).unwrap_or_default();
+        let name = group.split('/').nth(1).unwrap_or_default();
+        let pool = self.pools.iter().find(|((fleet, pool), _)| {
+            name.strip_prefix(fleet.as_str())
+                .and_then(|rest| rest.strip_prefix('-'))
+                .is_some_and(|rest| rest == pool.as_str())
+        });
+        let minutes = pool.into_iter().flat_map(|(_, minutes)| minutes);
+        minutes.filter_map(|minute| Some((minute, value(minute)?))).collect()
+    }
+
+    /// Evaluates every alarm, as CloudWatch does each minute. Only transitions are told.
+    pub fn evaluate_alarms(&mut self, now: Millis) -> Vec<(FleetId, AlarmChange)> {
+        let mut changes = Vec::new();
+        let mut next = Vec::new();
+        for (name, alarm) in &self.alarms {
+            let series = self.answer(&alarm.shape, 1, now);
+            let newest = match &series {
+                Series::Points { points, .. } => points.first().filter(|point| fresh(point, now, series_period(&series))),
+                _ => None,
+            };
+            let state = match (newest, alarm.missing) {
+                (Some(point), _) if point.value.get() > alarm.threshold => AlarmState::Alarm,
+                (Some(_), _) | (None, Missing::NotBreaching) => AlarmState::Ok,
+                (None, Missing::Breaching) => AlarmState::Alarm,
+                (None, Missing::Missing) => AlarmState::InsufficientData,
+                (None, Missing::Ignore) => alarm.state,
+            };
+            if state != alarm.state {
+                next.push((name.clone(), state));
+                let change = AlarmChange {
+                    alarm: name.clone(),
+                    arn: None,
+                    state,
+                    at: at(now),
+                    muted: false,
+                    change: AlarmChangeKind::State,
+                };
+                changes.push((alarm.fleet.clone(), change));
+            }
+        }
+        for (name, state) in next {
+            if let Some(alarm) = self.alarms.get_mut(&name) {
+                alarm.state = state;
+            }
+        }
+        changes
+    }
+}
+
+fn series_period(series: &Series) -> Seconds {
+    match series {
+        Series::Points { period, .. } => *period,
+        _ => Seconds(60),
+    }
+}
+
+/// CloudWatch looks a few periods back before it calls data missing.
+fn fresh(point: &Datapoint, now: Millis, period: Seconds) -> bool {
+    now - point.at.as_millisecond() <= i64::from(period.0) * 1_000 * 3 + MINUTE
+}

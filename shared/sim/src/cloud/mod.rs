@@ -1,0 +1,73 @@
+//! What AWS has of the account, with AWS's own rules: the truth, of which calls show a part, late.
+
+pub mod capacity;
+pub mod ec2;
+pub mod elb;
+pub mod metrics;
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::TargetGroupArn;
+use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_engine::error::{ErrorClass, PortError};
+
+use crate::clock::Millis;
+use capacity::Capacity;
+use ec2::Ec2;
+use elb::Group;
+use metrics::History;
+
+/// The account.
+#[derive(Debug, Default)]
+pub struct Cloud {
+    /// Instances and tokens.
+    pub ec2: Ec2,
+    /// Target groups.
+    pub groups: BTreeMap<TargetGroupArn, Group>,
+    /// What can be had at all, and how fast it may be asked for.
+    pub capacity: Capacity,
+    /// What CloudWatch knows.
+    pub history: History,
+}
+
+impl Cloud {
+    /// What the balancer says about the targets of a group.
+    #[must_use]
+    pub fn health(&self, group: &Group, now: Millis) -> Vec<(ghostnet_core::id::InstanceId, TargetHealth)> {
+        let of = |(id, registration): (&ghostnet_core::id::InstanceId, &elb::Registration)| {
+            let machine = self.ec2.machines.get(id);
+            Some((id.clone(), group.health(registration, machine, now)?))
+        };
+        group.targets.iter().filter_map(of).collect()
+    }
+
+    /// Targets that take requests: the healthy ones, or all that run while none is healthy.
+    #[must_use]
+    pub fn serving(&self, group: &Group, now: Millis) -> u32 {
+        let (mut healthy, mut running) = (0, 0);
+        for (id, registration) in &group.targets {
+            let machine = self.ec2.machines.get(id);
+            match group.health(registration, machine, now) {
+                Some(TargetHealth::Healthy | TargetHealth::Unchecked) => healthy += 1,
+                Some(TargetHealth::Initial | TargetHealth::Unhealthy)
+                    if machine.is_some_and(|machine| machine.state(now) == InstanceState::Running) =>
+                {
+                    running += 1;
+                }
+                _ => {}
+            }
+        }
+        if healthy > 0 { healthy } else { running }
+    }
+}
+
+/// An answer that is not a result.
+#[must_use]
+pub fn refusal(call: &'static str, class: ErrorClass, code: &'static str) -> PortError {
+    PortError {
+        call,
+        class,
+        code: code.to_owned(),
+        message: String::new(),
+    }
+}

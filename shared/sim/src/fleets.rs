@@ -1,0 +1,134 @@
+//! Which fleets a world has: specs drawn by seed, as different as users write them.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{SpecVersion, TargetGroupArn, Zone};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved};
+use ghostnet_core::state::{SCHEMA, StoredSpec};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+
+/// The zones of the region.
+pub const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
+/// The types that specs name.
+pub const TYPES: [&str; 3] = ["c7a.large", "c7i.large", "m7a.large"];
+
+/// A fleet and what its instances can do.
+#[derive(Debug, Clone)]
+pub struct Design {
+    /// The spec, as a user would write it.
+    pub raw: RawFleetSpec,
+    /// Requests per second that one instance can answer.
+    pub capacity: f64,
+    /// About so many instances are needed at the peak.
+    pub size: u32,
+}
+
+/// The ARN of a pool's target group.
+#[must_use]
+pub fn group(fleet: &str, pool: &str) -> TargetGroupArn {
+    TargetGroupArn::new(format!(
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{fleet}-{pool}/0123456789abcdef"
+    ))
+}
+
+/// A spec drawn by chance. None if what was drawn is not a valid spec, which no draw is.
+#[must_use]
+pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
+    let capacity = 50.0;
+    let size = *chance.pick(&[3, 5, 8, 12, 20])?;
+    let (min, max) = (chance.count(0, 3).min(size), size + chance.count(0, size));
+    let target = f64::from(60 * chance.count(25, 40));
+    let mut policies = vec![json!({
+        "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": target,
+        "missing": *chance.pick(&["hold", "hold", "hold", "breaching"])?,
+        "datapoints": { "out": *chance.pick(&["1 of 1", "2 of 3"])?, "in": *chance.pick(&["1 of 1", "3 of 5"])? },
+    })];
+    if chance.once_in(2) {
+        let source = *chance.pick(&["agent", "agent", "instances", "insights"])?;
+        policies.push(json!({
+            "id": "cpu", "type": "step", "metric": "cpu", "source": source,
+            "out": [{ "from": 85, "below": 95, "add": "10%" }, { "from": 95, "add": "30%", "at_least": 2 }],
+            "in": [{ "below": 45, "remove": 1 }],
+        }));
+    }
+    if chance.once_in(4) {
+        let cron = format!("0 {} * * *", chance.between(0, 23));
+        let window = json!({ "cron": cron, "for": format!("{}h", chance.between(1, 5)) });
+        let capacity = if chance.once_in(2) {
+            json!({ "min": size.min(max) })
+        } else {
+            json!({ "desired": size.min(max) })
+        };
+        policies.push(json!({ "id": "window", "type": "scheduled", "when": window, "capacity": capacity }));
+    }
+    let mut pools = vec![json!({ "id": "blue", "target_groups": [group(name, "blue").as_str()] })];
+    let mut maximum = max;
+    if chance.once_in(5) {
+        let standby = json!({ "min": 0, "max": 4, "initial": chance.count(0, 2) });
+        pools.push(
+            json!({ "id": "green", "role": "standby", "capacity": standby, "target_groups": [group(name, "green").as_str()], "policies": [] }),
+        );
+        maximum += 4;
+    }
+    let types: Vec<&str> = TYPES.iter().copied().take(usize::try_from(chance.count(1, 3)).ok()?).collect();
+    let subnets: Vec<String> = ZONES.iter().map(|zone| subnet(zone)).collect();
+    let value = json!({
+        "fleet": name,
+        "maximum": maximum,
+        "defaults": {
+            "capacity": { "min": min, "max": max, "initial": min.max(chance.count(0, size)).min(max) },
+            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": types },
+            "warmup": *chance.pick(&["60s", "2m", "3m", "5m"])?,
+            "drain": { "timeout": *chance.pick(&["60s", "90s", "300s"])? },
+            "health": { "registration_deadline": *chance.pick(&["5m", "15m"])? },
+        },
+        "pools": pools,
+        "policies": policies,
+        "guards": any_guards(chance, max)?,
+    });
+    let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
+    FleetSpec::check(&raw).ok()?;
+    Some(Design { raw, capacity, size })
+}
+
+fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
+    if chance.once_in(3) {
+        return Some(json!({}));
+    }
+    Some(json!({
+        "tolerance": { "out": *chance.pick(&["5%", "10%"])?, "in": *chance.pick(&["10%", "20%"])? },
+        "cooldown": { "out": *chance.pick(&["0s", "60s", "3m"])?, "in": *chance.pick(&["0s", "60s", "5m"])? },
+        "stabilisation": { "out": *chance.pick(&["0s", "0s", "2m"])?, "in": *chance.pick(&["0s", "3m", "10m"])? },
+        "budgets": {
+            "launch": { "per_tick": *chance.pick(&["50%", "100%"])?, "per_hour": max.saturating_mul(chance.count(2, 4)).max(4) },
+            "removal": { "per_tick": *chance.pick(&["10%", "25%"])? },
+        },
+    }))
+}
+
+fn subnet(zone: &str) -> String {
+    format!("subnet-{zone}")
+}
+
+/// The spec as `apply` stores it.
+#[must_use]
+pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
+    let zones = ZONES
+        .iter()
+        .map(|zone| (ghostnet_core::id::SubnetId::new(subnet(zone)), Zone::new(*zone)));
+    StoredSpec {
+        schema: SCHEMA,
+        version: SpecVersion(1),
+        spec: raw,
+        resolved: Resolved {
+            zones: zones.collect(),
+            balancers: BTreeMap::new(),
+        },
+        retiring: false,
+        applied_by: "owner".to_owned(),
+        applied_at: now,
+    }
+}

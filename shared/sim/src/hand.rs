@@ -1,0 +1,496 @@
+//! One invocation's hand on the world: every port, with the time that calls take and the ways in which they go wrong.
+//!
+//! A call has three moments: it is sent, it lands (then, and only then, it has its effect), and it is answered. Between them
+//! other invocations go on. An invocation that dies takes nothing back that it sent.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, StepId, TargetGroupArn};
+use ghostnet_core::observation::{ExhaustedOffering, Offering, Target};
+use ghostnet_core::plan::Launch;
+use ghostnet_core::record::DecisionRecord;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::state::RecordedOutcome;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::{
+    Clock, Commit, CommitResult, Compute, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics, PublishedValue,
+    Store,
+};
+use jiff::Timestamp;
+
+use crate::broken::Broken;
+use crate::check::{self, Sent};
+use crate::clock::{Millis, SECOND, at};
+use crate::cloud::refusal;
+use crate::fault::Fault;
+use crate::world::{Event, TaskId, World};
+
+/// Every port, for one invocation.
+#[derive(Debug, Clone)]
+pub struct Hand {
+    /// The world.
+    pub world: Rc<RefCell<World>>,
+    /// The invocation's task.
+    pub task: TaskId,
+    /// The invocation's request id.
+    pub request: Rc<str>,
+    /// How far its sandbox's clock is off.
+    pub skew: Millis,
+}
+
+/// A call on its way.
+pub struct Call {
+    task: TaskId,
+    name: &'static str,
+    effect: Rc<dyn Fn(&mut World)>,
+    /// Set when the answer is there.
+    answered: bool,
+    /// The answer that the caller gets instead of the effect's result.
+    instead: Option<PortError>,
+    waker: Option<Waker>,
+    /// Landings and the answer that are still to come.
+    events_left: u32,
+    /// The caller is gone, or has its answer.
+    released: bool,
+    /// The caller dies when the call has landed.
+    kills: bool,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {:?}", self.name, self.task)
+    }
+}
+
+/// Calls on their way, by place.
+#[derive(Debug, Default)]
+pub struct Calls {
+    calls: Vec<Option<Call>>,
+    free: Vec<usize>,
+}
+
+/// Longest time from sending a call to its landing: the SDK gives up under twenty seconds, and what it sent by then lands
+/// by then.
+const LANDS_WITHIN: Millis = 20 * SECOND;
+
+impl World {
+    /// Sends a call: decides how it goes, and schedules its landing and its answer.
+    fn send(&mut self, task: TaskId, name: &'static str, effect: Rc<dyn Fn(&mut Self)>) -> usize {
+        self.counters.calls += 1;
+        let mut call = Call {
+            task,
+            name,
+            effect,
+            answered: false,
+            instead: None,
+            waker: None,
+            events_left: 0,
+            released: false,
+            kills: false,
+        };
+        let timing = self.timing(&mut call);
+        let place = self.calls.add(call);
+        let (landings, answer) = timing;
+        for landing in landings.into_iter().flatten() {
+            self.schedule(landing, Event::Land(place));
+            self.calls.expects(place);
+        }
+        if let Some(answer) = answer {
+            self.schedule(answer, Event::Answer(place));
+            self.calls.expects(place);
+        }
+        place
+    }
+
+    /// When a call lands (once, twice or never) and when it is answered (or never).
+    fn timing(&mut self, call: &mut Call) -> ([Option<Millis>; 2], Option<Millis>) {
+        let now = self.now;
+        let typical = if call.name == "ec2:RunInstances" { 900 } else { 25 };
+        let (there, back) = (now + self.chance.between(1, typical), self.chance.between(1, 15));
+        let unknown = || refusal(call.name, ErrorClass::Transient, "TimedOut");
+        if self.faults.strikes(Fault::KillBefore) {
+            self.log.line(now, || format!("{:?} dies before {}", call.task, call.name));
+            self.doomed.push(call.task);
+            return ([None, None], None);
+        }
+        if self.faults.strikes(Fault::KillAfter) {
+            call.kills = true;
+            return ([Some(there), None], None);
+        }
+        let gives_up = now + self.chance_of(Fault::LostRequest, 6 * SECOND, 19 * SECOND);
+        if self.faults.strikes(Fault::LostRequest) {
+            call.instead = Some(unknown());
+            return ([None, None], Some(gives_up));
+        }
+        if self.faults.strikes(Fault::LostReply) {
+            call.instead = Some(unknown());
+            let gives_up = now + self.chance_of(Fault::LostReply, 6 * SECOND, 19 * SECOND);
+            return ([Some(there), None], Some(gives_up));
+        }
+        if self.faults.strikes(Fault::LateLanding) {
+            call.instead = Some(unknown());
+            let gives_up = now + self.chance_of(Fault::LateLanding, 5 * SECOND, 15 * SECOND);
+            let lands = gives_up + self.chance_of(Fault::LateLanding, 1, LANDS_WITHIN - (gives_up - now));
+            return ([Some(lands), None], Some(gives_up));
+        }
+        if self.faults.strikes(Fault::ServerError) {
+            call.instead = Some(refusal(call.name, ErrorClass::Transient, "InternalError"));
+            return ([None, None], Some(there + back));
+        }
+        if self.faults.strikes(Fault::SdkRetry) {
+            let again = now + self.chance_of(Fault::SdkRetry, 3 * SECOND, 12 * SECOND);
+            return ([Some(there), Some(again)], Some(again + back));
+        }
+        if self.faults.strikes(Fault::SlowCall) {
+            let lands = now + self.chance_of(Fault::SlowCall, 2 * SECOND, 18 * SECOND);
+            return ([Some(lands), None], Some(lands + back));
+        }
+        ([Some(there), None], Some(there + back))
+    }
+
+    fn chance_of(&mut self, fault: Fault, low: Millis, high: Millis) -> Millis {
+        self.faults.chance(fault).map_or(low, |chance| chance.between(low, high))
+    }
+
+    /// A call lands.
+    pub(crate) fn land(&mut self, place: usize) {
+        let Some((effect, name, task, kills)) = self.calls.landing(place) else {
+            return;
+        };
+        self.log.line(self.now, || format!("{task:?} {name}"));
+        effect(self);
+        if kills {
+            self.log.line(self.now, || format!("{task:?} dies after {name}"));
+            self.doomed.push(task);
+        }
+        self.calls.event_over(place);
+    }
+
+    /// A call is answered. The task that waits for it, if it still lives.
+    pub(crate) fn answer(&mut self, place: usize) -> Option<TaskId> {
+        let task = self.calls.answer(place);
+        self.calls.event_over(place);
+        task
+    }
+
+    fn poll_call(&mut self, place: usize, context: &Context<'_>) -> Poll<()> {
+        self.calls.poll(place, context)
+    }
+}
+
+impl Calls {
+    fn add(&mut self, call: Call) -> usize {
+        if let Some(place) = self.free.pop() {
+            self.calls[place] = Some(call);
+            return place;
+        }
+        self.calls.push(Some(call));
+        self.calls.len() - 1
+    }
+
+    fn expects(&mut self, place: usize) {
+        if let Some(Some(call)) = self.calls.get_mut(place) {
+            call.events_left += 1;
+        }
+    }
+
+    fn landing(&self, place: usize) -> Option<(Rc<dyn Fn(&mut World)>, &'static str, TaskId, bool)> {
+        let call = self.calls.get(place)?.as_ref()?;
+        Some((Rc::clone(&call.effect), call.name, call.task, call.kills))
+    }
+
+    fn answer(&mut self, place: usize) -> Option<TaskId> {
+        let call = self.calls.get_mut(place)?.as_mut()?;
+        call.answered = true;
+        if let Some(waker) = call.waker.take() {
+            waker.wake();
+        }
+        (!call.released).then_some(call.task)
+    }
+
+    fn poll(&mut self, place: usize, context: &Context<'_>) -> Poll<()> {
+        let Some(Some(call)) = self.calls.get_mut(place) else {
+            return Poll::Pending;
+        };
+        if call.answered {
+            return Poll::Ready(());
+        }
+        call.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// The caller took its answer: what it got instead of a result, if anything.
+    fn take(&mut self, place: usize) -> Option<PortError> {
+        let call = self.calls.get_mut(place)?.as_mut()?;
+        call.released = true;
+        let instead = call.instead.take();
+        self.free_if_over(place);
+        instead
+    }
+
+    fn event_over(&mut self, place: usize) {
+        if let Some(Some(call)) = self.calls.get_mut(place) {
+            call.events_left = call.events_left.saturating_sub(1);
+        }
+        self.free_if_over(place);
+    }
+
+    fn free_if_over(&mut self, place: usize) {
+        let over = matches!(self.calls.get(place), Some(Some(call)) if call.released && call.events_left == 0);
+        if over {
+            self.calls[place] = None;
+            self.free.push(place);
+        }
+    }
+
+    /// The task is gone: nobody waits for its calls any more.
+    pub(crate) fn release(&mut self, task: TaskId) {
+        for place in 0..self.calls.len() {
+            if let Some(Some(call)) = self.calls.get_mut(place)
+                && call.task == task
+            {
+                call.released = true;
+                call.waker = None;
+                self.free_if_over(place);
+            }
+        }
+    }
+}
+
+impl Hand {
+    async fn call<T: 'static>(
+        &self,
+        name: &'static str,
+        effect: impl Fn(&mut World) -> Result<T, PortError> + 'static,
+    ) -> Result<T, PortError> {
+        let result: Rc<RefCell<Option<Result<T, PortError>>>> = Rc::default();
+        let place = {
+            let result = Rc::clone(&result);
+            let effect = Rc::new(move |world: &mut World| {
+                let outcome = world.cloud.capacity.take(name, world.now).and_then(|()| effect(world));
+                *result.borrow_mut() = Some(outcome);
+            });
+            self.world.borrow_mut().send(self.task, name, effect)
+        };
+        poll_fn(|context| self.world.borrow_mut().poll_call(place, context)).await;
+        let instead = self.world.borrow_mut().calls.take(place);
+        match instead {
+            Some(error) => Err(error),
+            None => result
+                .take()
+                .unwrap_or_else(|| Err(refusal(name, ErrorClass::Transient, "NoAnswer"))),
+        }
+    }
+
+    /// A call that carries out a step: watched from the moment it is sent.
+    fn watched(&self, sent: &Sent<'_>) {
+        check::on_send(&mut self.world.borrow_mut(), self, sent);
+    }
+
+    fn broken(&self, how: Broken) -> bool {
+        self.world.borrow().broken == Some(how)
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        at(self.world.borrow().now + self.skew)
+    }
+}
+
+impl Compute for Hand {
+    async fn instances(&self, _: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
+        let installation = installation.clone();
+        self.call("ec2:DescribeInstances", move |world| {
+            let mut listed = world.cloud.ec2.list(&installation, world.now);
+            if world.broken == Some(Broken::ListIsCut) {
+                listed.truncate(listed.len() / 2);
+            }
+            Ok(listed)
+        })
+        .await
+    }
+
+    async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        self.watched(&Sent::Launch(launch));
+        let (mut launch, tags, request) = (launch.clone(), tags.to_vec(), Rc::clone(&self.request));
+        if self.broken(Broken::TokensDropped) {
+            let nth = self.world.borrow().counters.calls;
+            launch.token = ghostnet_core::id::ClientToken::over(&[launch.token.as_str(), &nth.to_string()]);
+        }
+        self.call("ec2:RunInstances", move |world| world.launch(&launch, &tags, &request))
+            .await
+    }
+
+    async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched(&Sent::Terminate(instances));
+        let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
+        self.call("ec2:TerminateInstances", move |world| Ok(world.terminate(&ids, &request)))
+            .await
+    }
+}
+
+impl LoadBalancer for Hand {
+    async fn targets(&self, _: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
+        let group = group.clone();
+        self.call("elasticloadbalancing:DescribeTargetHealth", move |world| {
+            let Some(found) = world.cloud.groups.get(&group) else {
+                return Err(refusal(
+                    "elasticloadbalancing:DescribeTargetHealth",
+                    ErrorClass::NotFound,
+                    "TargetGroupNotFound",
+                ));
+            };
+            let targets = world.cloud.health(found, world.now).into_iter();
+            Ok(targets.map(|(instance, health)| Target { instance, health }).collect())
+        })
+        .await
+    }
+
+    async fn register(&self, _: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.watched(&Sent::Register(group, instances));
+        let (group, ids) = (group.clone(), instances.to_vec());
+        self.call("elasticloadbalancing:RegisterTargets", move |world| world.register(&group, &ids))
+            .await
+    }
+
+    async fn deregister(&self, _: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.watched(&Sent::Deregister(group, instances));
+        let (group, ids) = (group.clone(), instances.to_vec());
+        self.call("elasticloadbalancing:DeregisterTargets", move |world| {
+            world.deregister(&group, &ids);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Metrics for Hand {
+    async fn series(&self, _: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
+        let queries = queries.to_vec();
+        self.call("cloudwatch:GetMetricData", move |world| {
+            Ok(queries.iter().map(|query| world.answer_query(query)).collect())
+        })
+        .await
+    }
+
+    async fn alarm_states(&self, _: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
+        let alarms = alarms.to_vec();
+        self.call("cloudwatch:DescribeAlarms", move |world| {
+            let state = |name: &AlarmName| Some((name.clone(), world.cloud.history.alarms.get(name)?.state));
+            Ok(alarms.iter().filter_map(state).collect())
+        })
+        .await
+    }
+
+    async fn publish(&self, _: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
+        self.call("cloudwatch:PutMetricData", |_| Ok(())).await
+    }
+}
+
+impl Store for Hand {
+    async fn claim(&self, installation: &InstallationId, _: Timestamp) -> Result<InstallationId, PortError> {
+        let installation = installation.clone();
+        self.call("dynamodb:PutItem", move |world| {
+            Ok(world.table.owner.get_or_insert_with(|| installation.clone()).clone())
+        })
+        .await
+    }
+
+    async fn fleets(&self) -> Result<Vec<FleetEntry>, PortError> {
+        self.call("dynamodb:Query", |world| {
+            let entry = |(fleet, items): (&FleetId, &crate::table::Items)| FleetEntry {
+                fleet: fleet.clone(),
+                alarms: Vec::new(),
+                evaluated_at: items.evaluated_at,
+            };
+            Ok(world.table.fleets.iter().map(entry).collect())
+        })
+        .await
+    }
+
+    async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError> {
+        let fleets = fleets.to_vec();
+        self.call("dynamodb:BatchGetItem", move |world| {
+            let loaded = |fleet: &FleetId| Some((fleet.clone(), Ok(world.read_items(fleet)?.loaded())));
+            Ok(fleets.iter().filter_map(loaded).collect())
+        })
+        .await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<CommitResult, PortError> {
+        let (commit, request) = (Rc::new(commit.clone()), Rc::clone(&self.request));
+        self.call("dynamodb:TransactWriteItems", move |world| world.commit(&commit, &request))
+            .await
+    }
+
+    async fn record_outcomes(&self, fleet: &FleetId, _: &PlanId, outcomes: &BTreeMap<StepId, RecordedOutcome>) -> Result<(), PortError> {
+        let (fleet, outcomes) = (fleet.clone(), outcomes.clone());
+        self.call("dynamodb:UpdateItem", move |world| {
+            if let Some(items) = world.table.fleets.get_mut(&fleet) {
+                items.outcomes.extend(outcomes.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_looks(&self, looks: &[Look]) -> Result<(), PortError> {
+        let looks = looks.to_vec();
+        self.call("dynamodb:TransactWriteItems", move |world| {
+            for look in &looks {
+                if let Some(items) = world.table.fleets.get_mut(&look.fleet) {
+                    items.evaluated_at = Some(look.at);
+                    items.holds += u64::from(look.hold.is_some());
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record(&self, record: &DecisionRecord) -> Result<(), PortError> {
+        let record = Rc::new(record.clone());
+        self.call("dynamodb:PutItem", move |world| {
+            if let Some(items) = world.table.fleets.get_mut(&record.fleet) {
+                items.records.insert(record.id.clone(), record.at);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn recorded_plans(&self, fleet: &FleetId, plans: &BTreeSet<PlanId>) -> Result<BTreeSet<PlanId>, PortError> {
+        let (fleet, plans) = (fleet.clone(), plans.clone());
+        self.call("dynamodb:BatchGetItem", move |world| {
+            let items = world.table.fleets.get(&fleet);
+            let recorded = |plan: &&PlanId| items.is_some_and(|items| items.records.contains_key(*plan));
+            Ok(plans.iter().filter(recorded).cloned().collect())
+        })
+        .await
+    }
+
+    async fn exhausted(&self, _: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
+        self.call("dynamodb:Query", move |world| Ok(world.table.exhausted(now))).await
+    }
+
+    async fn note_exhausted(&self, _: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError> {
+        let offering = offering.clone();
+        self.call("dynamodb:UpdateItem", move |world| {
+            world.table.note_exhausted(&offering, now);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_alarm(&self, alarm: &str, changed_at: Timestamp) -> Result<bool, PortError> {
+        let alarm = alarm.to_owned();
+        self.call("dynamodb:UpdateItem", move |world| Ok(world.table.note_alarm(&alarm, changed_at)))
+            .await
+    }
+}

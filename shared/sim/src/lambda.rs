@@ -1,0 +1,145 @@
+//! The functions, as Lambda runs them: invoked at least once, overlapping, killed, retried.
+//!
+//! What a function does with its signal is the engine's own: routing and `reconcile`. Nothing of it is written again here.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use ghostnet_core::id::{BuildId, FleetId, InstallationId, Region};
+use ghostnet_core::signal::Signal;
+use ghostnet_engine::invocation::{Invocation, ReconcileError, Report};
+use ghostnet_engine::port::{Clock, Store};
+use ghostnet_engine::reconcile::reconcile;
+use ghostnet_engine::route::{fleets_of_alarm, fleets_of_instances, in_turn};
+
+use crate::clock::{MINUTE, Millis, SECOND};
+use crate::hand::Hand;
+
+/// The functions of this world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Every minute, all fleets.
+    Tick,
+    /// An alarm changed.
+    Alarm,
+    /// Something happened to an instance.
+    Interruption,
+}
+
+impl Function {
+    /// Its name in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tick => "tick",
+            Self::Alarm => "alarm",
+            Self::Interruption => "interruption",
+        }
+    }
+
+    /// After this long Lambda ends it, as the template says.
+    #[must_use]
+    pub fn time_out(self) -> Millis {
+        match self {
+            Self::Tick => 55 * SECOND,
+            Self::Alarm | Self::Interruption => 60 * SECOND,
+        }
+    }
+
+    /// When an asynchronous invocation that failed is tried again; none: it is not.
+    #[must_use]
+    pub fn retry_after(self, attempt: u32) -> Option<Millis> {
+        match (self, attempt) {
+            (Self::Tick, _) => None,
+            (_, 0) => Some(MINUTE),
+            (_, 1) => Some(2 * MINUTE),
+            _ => None,
+        }
+    }
+}
+
+/// An invocation to be made.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Which function.
+    pub function: Function,
+    /// Its signal.
+    pub signal: Signal,
+    /// How often it was tried before.
+    pub attempt: u32,
+}
+
+/// What came of an invocation.
+#[derive(Debug)]
+pub struct Done {
+    /// Per fleet.
+    pub results: BTreeMap<FleetId, Result<Report, ReconcileError>>,
+    /// Whether Lambda was told `Err`, so that it tries again.
+    pub failed: bool,
+}
+
+/// An invocation that runs.
+pub struct Task {
+    /// What it does.
+    pub job: Job,
+    /// Its request id.
+    pub request: Rc<str>,
+    /// Its work.
+    pub work: Pin<Box<dyn Future<Output = Done>>>,
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.job.function.name(), self.request)
+    }
+}
+
+/// Begins an invocation. `deadline` is Lambda's, on Lambda's clock.
+#[must_use]
+pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Millis) -> Task {
+    let invocation = Invocation {
+        installation,
+        region: Region::new("eu-west-1"),
+        function: job.function.name(),
+        request_id: hand.request.to_string(),
+        build: BuildId::new("sim"),
+        deadline: crate::clock::at(deadline),
+    };
+    let (function, signal, request) = (job.function, job.signal.clone(), Rc::clone(&hand.request));
+    let work = Box::pin(async move { run(&hand, &invocation, function, &signal).await });
+    Task { job, request, work }
+}
+
+async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &Signal) -> Done {
+    let fleets = match (function, signal) {
+        (Function::Tick, _) => hand.fleets().await.map(in_turn),
+        (Function::Alarm, Signal::AlarmChanged(change)) => {
+            // an old event wakes as well as a new one
+            let _ = hand.note_alarm(change.alarm.as_str(), change.at).await;
+            fleets_of_alarm(hand, change).await
+        }
+        (_, Signal::Interruption(notice)) => fleets_of_instances(hand, invocation, std::slice::from_ref(&notice.instance)).await,
+        (_, Signal::InstanceChanged { instances, .. }) => fleets_of_instances(hand, invocation, instances).await,
+        _ => Ok(Vec::new()),
+    };
+    let Ok(fleets) = fleets else {
+        return Done {
+            results: BTreeMap::new(),
+            failed: true,
+        };
+    };
+    if fleets.is_empty() || hand.now() >= invocation.execute_until(hand.now()) {
+        return Done {
+            results: BTreeMap::new(),
+            failed: false,
+        };
+    }
+    let results = reconcile(hand, invocation, &fleets, signal).await;
+    let failed = results.values().all(Result::is_err)
+        && results
+            .values()
+            .any(|result| result.as_ref().is_err_and(ReconcileError::is_retryable));
+    Done { results, failed }
+}

@@ -1,0 +1,342 @@
+//! Runs a world: event by event, invocation by invocation, through the storm and the calm, until something is wrong or the
+//! fleets are right.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::broken::Broken;
+use crate::chance::Chance;
+use crate::check::{self, Violation};
+use crate::clock::{HOUR, MINUTE, Millis, SECOND};
+use crate::fault::{Fault, Faults};
+use crate::fleets;
+use crate::hand::Hand;
+use crate::lambda::{self, Done, Function, Job, Task};
+use crate::load::Load;
+use crate::log::Log;
+use crate::world::{Counters, Event, TaskId, World};
+
+/// Minutes of calm after which the fleets must be right: cooldowns, stabilisation and removal budgets let a fleet of forty
+/// shrink by one in six minutes at the slowest.
+pub const CALM_TICKS: u32 = 400;
+/// A calm world that was right this many minutes in a row stays so.
+const RIGHT_FOR: u32 = 12;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The seed: everything follows from it.
+    pub seed: u64,
+    /// Minutes of storm.
+    pub ticks: u32,
+    /// Only these kinds of fault, of those that the seed draws; none: all of them.
+    pub only: Option<BTreeSet<Fault>>,
+    /// Exactly these kinds of fault, each with its violence, whatever the seed draws.
+    pub exactly: Option<BTreeMap<Fault, u32>>,
+    /// Whether the log is kept.
+    pub log: bool,
+    /// What is broken on purpose.
+    pub broken: Option<Broken>,
+}
+
+impl Setup {
+    /// The run of a seed, as the swarm makes it.
+    #[must_use]
+    pub fn of(seed: u64, ticks: u32) -> Self {
+        Self {
+            seed,
+            ticks,
+            only: None,
+            exactly: None,
+            log: false,
+            broken: None,
+        }
+    }
+
+    fn faults(&self) -> Faults {
+        match (&self.exactly, &self.only) {
+            (Some(exactly), _) => Faults::exactly(self.seed, exactly),
+            (None, Some(only)) => Faults::only(self.seed, only),
+            (None, None) => Faults::of(self.seed),
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken, first things first; empty: nothing.
+    pub violations: Vec<Violation>,
+    /// The kinds of fault that existed, and how often each struck.
+    pub struck: BTreeMap<Fault, u64>,
+    /// What was counted.
+    pub counters: Counters,
+    /// Minutes that passed, calm included.
+    pub minutes: u32,
+    /// The log, if it was kept.
+    pub log: Vec<String>,
+}
+
+/// Runs a seed to its end.
+#[must_use]
+pub fn run(setup: &Setup) -> Outcome {
+    let faults = setup.faults();
+    let mut world = World::new(setup.seed, faults, Log::new(setup.log));
+    world.broken = setup.broken;
+    let mut chance = Chance::of(setup.seed, 2);
+    let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
+    for name in names {
+        if let Some(design) = fleets::any(&mut chance, name) {
+            let load = Load::any(&mut chance, design.size, design.capacity);
+            world.apply(design, load);
+        }
+    }
+    let mut runner = Runner::new(world, chance);
+    runner.storm(setup.ticks);
+    if runner.is_well() {
+        runner.calm();
+    }
+    runner.end(setup.seed)
+}
+
+/// A world and the invocations that run in it.
+#[derive(Debug)]
+pub struct Runner {
+    /// The world.
+    pub world: Rc<RefCell<World>>,
+    tasks: BTreeMap<TaskId, Task>,
+    invoked: u64,
+    /// When in the minute the schedule's tick comes.
+    tick_offset: Millis,
+}
+
+impl Runner {
+    /// A world whose time begins now.
+    #[must_use]
+    pub fn new(mut world: World, mut chance: Chance) -> Self {
+        let tick_offset = chance.between(0, MINUTE - 1);
+        let now = world.now;
+        world.schedule(now + MINUTE / 2, Event::HalfMinute);
+        Self {
+            world: Rc::new(RefCell::new(world)),
+            tasks: BTreeMap::new(),
+            invoked: 0,
+            tick_offset,
+        }
+    }
+
+    /// Whether nothing was broken so far.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.world.borrow().watch.violations.is_empty()
+    }
+
+    /// Minutes of storm; ends early when something is broken.
+    pub fn storm(&mut self, minutes: u32) {
+        let until = self.world.borrow().minute + minutes;
+        while self.is_well() && self.world.borrow().minute < until {
+            self.step();
+        }
+    }
+
+    /// The calm: until the fleets were right for a while, or had their time.
+    pub fn calm(&mut self) {
+        self.world.borrow_mut().calm();
+        let begin = self.world.borrow().minute;
+        let (mut right_for, mut seen) = (0, begin);
+        loop {
+            self.step();
+            if !self.is_well() {
+                return;
+            }
+            let minute = self.world.borrow().minute;
+            if minute == seen {
+                continue;
+            }
+            seen = minute;
+            let wrong = check::is_right(&self.world.borrow());
+            right_for = if wrong.is_empty() { right_for + 1 } else { 0 };
+            if right_for >= RIGHT_FOR {
+                return;
+            }
+            if minute >= begin + CALM_TICKS {
+                let mut world = self.world.borrow_mut();
+                let now = world.now;
+                for (check, detail) in wrong {
+                    world.watch.violations.push(Violation { check, at: now, detail });
+                }
+                return;
+            }
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn end(self, seed: u64) -> Outcome {
+        let world = self.world.borrow();
+        Outcome {
+            seed,
+            violations: world.watch.violations.clone(),
+            struck: world.faults.struck(),
+            counters: world.counters,
+            minutes: world.minute,
+            log: world.log.lines().to_vec(),
+        }
+    }
+
+    /// The next event.
+    pub fn step(&mut self) {
+        let event = self.world.borrow_mut().next();
+        match event {
+            None => {}
+            Some(Event::Land(call)) => self.world.borrow_mut().land(call),
+            Some(Event::Answer(call)) => {
+                let task = self.world.borrow_mut().answer(call);
+                if let Some(task) = task {
+                    self.poll(task);
+                }
+            }
+            Some(Event::TimeOut(task)) => self.kill(task, "runs out of time"),
+            Some(Event::Invoke(job)) => self.invoke(*job),
+            Some(Event::HalfMinute) => self.half_minute(),
+            Some(Event::Reclaim(id)) => {
+                let mut world = self.world.borrow_mut();
+                let now = world.now;
+                world.log.line(now, || format!("spot takes {id}"));
+                world.cloud.ec2.end(&id, 5 * SECOND, now);
+            }
+            Some(Event::Recover(id)) => {
+                let mut world = self.world.borrow_mut();
+                if let Some(machine) = world.cloud.ec2.machines.get_mut(&id) {
+                    machine.sick_since = None;
+                }
+            }
+        }
+        self.bury();
+    }
+
+    fn half_minute(&mut self) {
+        let mut world = self.world.borrow_mut();
+        if !world.half_minute() {
+            return;
+        }
+        let now = world.now;
+        for (_, change) in world.cloud.history.evaluate_alarms(now) {
+            world.tell(Function::Alarm, ghostnet_core::signal::Signal::AlarmChanged(change));
+        }
+        if world.faults.rages() {
+            world.storm();
+        }
+        let ticks = match (world.faults.strikes(Fault::TickSkipped), world.faults.strikes(Fault::TickTwice)) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
+        for tick in 0..ticks {
+            let jitter = world.chance.between(0, 2 * SECOND) + tick * world.chance.between(0, 20 * SECOND);
+            let job = Job {
+                function: Function::Tick,
+                signal: ghostnet_core::signal::Signal::Tick,
+                attempt: 0,
+            };
+            world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
+        }
+    }
+
+    fn invoke(&mut self, job: Job) {
+        self.invoked += 1;
+        let task = TaskId(self.invoked);
+        let (hand, installation, deadline) = {
+            let mut world = self.world.borrow_mut();
+            world.counters.invocations += 1;
+            let mut skew = 0;
+            if world.faults.strikes(Fault::ClockSkew) {
+                skew = world
+                    .faults
+                    .chance(Fault::ClockSkew)
+                    .map_or(0, |chance| chance.between(-4 * SECOND, 4 * SECOND));
+            }
+            if world.faults.strikes(Fault::ClockJump) {
+                skew = world
+                    .faults
+                    .chance(Fault::ClockJump)
+                    .map_or(0, |chance| chance.between(-HOUR, HOUR));
+            }
+            let now = world.now;
+            let deadline = now + job.function.time_out();
+            world
+                .log
+                .line(now, || format!("{task:?}: {} {}", job.function.name(), job.signal.kind()));
+            world.schedule(deadline, Event::TimeOut(task));
+            let hand = Hand {
+                world: Rc::clone(&self.world),
+                task,
+                request: Rc::from(format!("{}-{}", job.function.name(), task.0)),
+                skew,
+            };
+            (hand, world.installation.clone(), deadline)
+        };
+        self.tasks.insert(task, lambda::begin(job, hand, installation, deadline));
+        self.poll(task);
+    }
+
+    fn poll(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(done) = task.work.as_mut().poll(&mut context) else {
+            return;
+        };
+        let Some(task) = self.tasks.remove(&id) else { return };
+        self.done(id, &task, &done);
+    }
+
+    fn done(&mut self, id: TaskId, task: &Task, done: &Done) {
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        for (fleet, result) in &done.results {
+            world.counters.reconciles += 1;
+            world.log.line(now, || match result {
+                Ok(report) if report.committed => format!("{id:?}: {fleet} done, {} steps sent", report.sent),
+                Ok(_) => format!("{id:?}: {fleet} unchanged"),
+                Err(error) => format!("{id:?}: {fleet}: {error}"),
+            });
+            check::on_report(&mut world, fleet, result);
+        }
+        if done.failed
+            && let Some(wait) = task.job.function.retry_after(task.job.attempt)
+        {
+            let job = Job {
+                attempt: task.job.attempt + 1,
+                ..task.job.clone()
+            };
+            world.schedule(now + wait, Event::Invoke(Box::new(job)));
+        }
+        world.calls.release(id);
+        world.watch.invocation_over(&task.request);
+    }
+
+    /// Who died in this step is gone: its work ends where it stood, what it sent goes on.
+    fn bury(&mut self) {
+        loop {
+            let doomed = self.world.borrow_mut().doomed.pop();
+            let Some(task) = doomed else { return };
+            self.kill(task, "is killed");
+        }
+    }
+
+    fn kill(&mut self, id: TaskId, how: &'static str) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        world.log.line(now, || format!("{id:?} {how}"));
+        world.calls.release(id);
+        world.watch.invocation_over(&task.request);
+        drop(world);
+        // its future holds hands on the world, and may call them as it is dropped
+        drop(task);
+    }
+}

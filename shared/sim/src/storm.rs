@@ -1,0 +1,333 @@
+//! What befalls the account once a minute while the storm lasts, and how it all ends.
+
+use ghostnet_core::id::Zone;
+use ghostnet_core::observation::InstanceState;
+use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::state::Pause;
+
+use crate::chance::Chance;
+use crate::clock::{MINUTE, Millis, SECOND, at};
+use crate::cloud::ec2::Tags;
+use crate::fault::Fault;
+use crate::lambda::{Function, Job};
+use crate::world::{Event, World};
+
+impl World {
+    /// One minute of the storm.
+    pub(crate) fn storm(&mut self) {
+        self.storm_on_capacity();
+        self.storm_on_instances();
+        self.storm_by_people();
+        if self.faults.strikes(Fault::LoadSpike) {
+            let (now, chance) = (self.now, &mut self.chance);
+            let factor = *chance.pick(&[0.1, 0.5, 1.5, 2.0, 3.0]).unwrap_or(&1.0);
+            let until = now + chance.between(3, 60) * MINUTE;
+            for fleet in self.fleets.values_mut() {
+                fleet.load.spike = (factor, until);
+            }
+        }
+    }
+
+    fn lasting(&mut self, fault: Fault, low: Millis, high: Millis) -> Millis {
+        self.faults.chance(fault).map_or(low, |chance| chance.between(low, high))
+    }
+
+    fn storm_on_capacity(&mut self) {
+        let now = self.now;
+        if self.faults.strikes(Fault::Throttle) {
+            let until = now + self.lasting(Fault::Throttle, 1, 20) * SECOND;
+            self.cloud.capacity.drain_buckets(until);
+        }
+        if self.faults.strikes(Fault::DryPool)
+            && let Some(pool) = self.any_pool(Fault::DryPool)
+        {
+            let until = now + self.lasting(Fault::DryPool, 1, 60) * MINUTE;
+            self.cloud.capacity.dry.insert(pool, until);
+        }
+        if self.faults.strikes(Fault::Quota) {
+            self.cloud.capacity.quota_until = now + self.lasting(Fault::Quota, 1, 30) * MINUTE;
+        }
+        if self.faults.strikes(Fault::BadImage) {
+            self.cloud.capacity.bad_image_until = now + self.lasting(Fault::BadImage, 2, 40) * MINUTE;
+        }
+        if self.faults.strikes(Fault::ZoneLoss)
+            && let Some((zone, _)) = self.any_pool(Fault::ZoneLoss)
+        {
+            let until = now + self.lasting(Fault::ZoneLoss, 3, 45) * MINUTE;
+            self.lose_zone(&zone, until);
+        }
+    }
+
+    /// A zone fails: nothing launches there, and its instances fail their checks until it is over.
+    pub(crate) fn lose_zone(&mut self, zone: &Zone, until: Millis) {
+        let now = self.now;
+        self.log.line(now, || format!("zone {zone} fails until {}", at(until)));
+        self.cloud.capacity.zones_down.insert(zone.clone(), until);
+        let mut sick = Vec::new();
+        for machine in self.cloud.ec2.machines.values_mut().filter(|machine| machine.zone == *zone) {
+            machine.sick_since.get_or_insert(now);
+            sick.push(machine.id.clone());
+        }
+        for id in sick {
+            self.schedule(until, Event::Recover(id));
+        }
+    }
+
+    fn storm_on_instances(&mut self) {
+        let now = self.now;
+        let ours = self.installation.clone();
+        let running = move |machine: &crate::cloud::ec2::Machine| {
+            machine.installation.as_ref() == Some(&ours) && machine.state(now) == InstanceState::Running
+        };
+        if self.faults.strikes(Fault::Sick)
+            && let Some(id) = self.any_machine(Fault::Sick, &running)
+        {
+            let until = now + self.lasting(Fault::Sick, 1, 60) * MINUTE;
+            if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+                machine.sick_since.get_or_insert(now);
+            }
+            self.log.line(now, || format!("{id} is sick"));
+            self.schedule(until, Event::Recover(id));
+        }
+        if self.faults.strikes(Fault::StoppedByHand)
+            && let Some(id) = self.any_machine(Fault::StoppedByHand, &running)
+            && let Some(machine) = self.cloud.ec2.machines.get_mut(&id)
+        {
+            machine.stopped_at.get_or_insert(now);
+            self.log.line(now, || format!("somebody stops {id}"));
+            self.tell_instance_changed(&id);
+        }
+        if self.faults.strikes(Fault::TerminatedByHand)
+            && let Some(id) = self.any_machine(Fault::TerminatedByHand, &running)
+        {
+            self.log.line(now, || format!("somebody terminates {id}"));
+            self.cloud.ec2.end(&id, 5 * SECOND, now);
+            self.tell_instance_changed(&id);
+        }
+        for (fault, kind) in [
+            (Fault::SpotReclaim, Some(InterruptionKind::SpotWarning)),
+            (Fault::SpotNoNotice, None),
+            (Fault::RebalanceHint, Some(InterruptionKind::Rebalance)),
+        ] {
+            if !self.faults.strikes(fault) {
+                continue;
+            }
+            let Some(id) = self.any_machine(fault, &running) else { continue };
+            self.log.line(now, || format!("{fault} of {id}"));
+            if fault != Fault::RebalanceHint {
+                self.schedule(now + 2 * MINUTE, Event::Reclaim(id.clone()));
+            }
+            if let Some(kind) = kind {
+                let notice = Interruption {
+                    instance: id,
+                    kind,
+                    at: at(now),
+                };
+                self.tell(Function::Interruption, Signal::Interruption(notice));
+            }
+        }
+    }
+
+    fn tell_instance_changed(&mut self, id: &ghostnet_core::id::InstanceId) {
+        let signal = Signal::InstanceChanged {
+            instances: vec![id.clone()],
+            what: "state change".to_owned(),
+            at: at(self.now),
+        };
+        self.tell(Function::Interruption, signal);
+    }
+
+    /// Sends an event to a function: once, several times, late, or never.
+    pub(crate) fn tell(&mut self, function: Function, signal: Signal) {
+        if self.faults.strikes(Fault::EventLost) {
+            return;
+        }
+        let times = 1 + i64::from(self.faults.strikes(Fault::EventTwice)) * self.lasting(Fault::EventTwice, 1, 2);
+        for _ in 0..times {
+            let mut when = self.now + self.chance.between(100, 3 * SECOND);
+            if self.faults.strikes(Fault::EventLate) {
+                when += self.lasting(Fault::EventLate, 1, 40) * self.lasting(Fault::EventLate, 1, 6) * MINUTE;
+            }
+            let job = Job {
+                function,
+                signal: signal.clone(),
+                attempt: 0,
+            };
+            self.schedule(when, Event::Invoke(Box::new(job)));
+        }
+    }
+
+    fn storm_by_people(&mut self) {
+        let now = self.now;
+        if self.faults.strikes(Fault::ForeignInstallation) {
+            self.launch_foreign(Fault::ForeignInstallation, true);
+        }
+        if self.faults.strikes(Fault::ForeignTarget)
+            && let Some(id) = self.launch_foreign(Fault::ForeignTarget, false)
+        {
+            // registered once it runs, and never by us
+            let groups: Vec<_> = self.cloud.groups.keys().cloned().collect();
+            if let Some(group) = self
+                .faults
+                .chance(Fault::ForeignTarget)
+                .and_then(|chance| chance.pick(&groups).cloned())
+                && let Some(group) = self.cloud.groups.get_mut(&group)
+            {
+                group.register(&id, false, now);
+            }
+        }
+        if self.faults.strikes(Fault::HandLaunched) {
+            self.launch_one_more_like_this();
+        }
+        if self.faults.strikes(Fault::TableRestored)
+            && let Some(backup) = self.backup.clone()
+        {
+            self.log
+                .line(now, || "the table is restored from an older point in time".to_owned());
+            self.table.fleets = backup;
+            self.watch.restored(now);
+        }
+        if self.faults.strikes(Fault::Paused) {
+            let until = now + self.lasting(Fault::Paused, 1, 90) * MINUTE;
+            let resumes = self.lasting(Fault::Paused, 0, 2) == 0;
+            for items in self.table.fleets.values_mut() {
+                let pause = Pause {
+                    by: "operator".to_owned(),
+                    reason: "a test".to_owned(),
+                    since: at(now),
+                    until: at(until),
+                };
+                items.pause((!resumes).then_some(pause));
+            }
+        }
+        if self.faults.strikes(Fault::SpecChanged) {
+            self.change_specs();
+        }
+    }
+
+    /// An instance that is not ours: of another installation with a fleet of the same name, or of nobody.
+    fn launch_foreign(&mut self, fault: Fault, tagged: bool) -> Option<ghostnet_core::id::InstanceId> {
+        let now = self.now;
+        let like = self.any_machine(fault, |_| true)?;
+        let like = self.cloud.ec2.machines.get(&like)?.clone();
+        let installation = tagged.then(|| ghostnet_core::id::InstallationId::new("theirs"));
+        let tags = if tagged { like.tags.clone() } else { Tags::default() };
+        let few = self.cloud.ec2.machines.values().filter(|machine| machine.by_hand).count() < 40;
+        few.then(|| self.cloud.ec2.launch_by_hand(&like, installation, tags, now))
+    }
+
+    fn launch_one_more_like_this(&mut self) {
+        let (now, ours) = (self.now, self.installation.clone());
+        let is_ours = |machine: &crate::cloud::ec2::Machine| machine.installation.as_ref() == Some(&ours) && machine.is_alive(now);
+        let Some(like) = self.any_machine(Fault::HandLaunched, is_ours) else {
+            return;
+        };
+        let Some(like) = self.cloud.ec2.machines.get(&like).cloned() else {
+            return;
+        };
+        // the plan's tag is copied too, or the person leaves it out
+        let copies_plan = self.lasting(Fault::HandLaunched, 0, 1) == 0;
+        let tags = if copies_plan {
+            like.tags.clone()
+        } else {
+            Tags {
+                plan: None,
+                step: None,
+                ..like.tags.clone()
+            }
+        };
+        let id = self.cloud.ec2.launch_by_hand(&like, like.installation.clone(), tags, now);
+        self.log.line(now, || format!("somebody launches {id} like {}", like.id));
+    }
+
+    fn change_specs(&mut self) {
+        let now = self.now;
+        let ids: Vec<_> = self.fleets.keys().cloned().collect();
+        for id in ids {
+            let Some(fleet) = self.fleets.get_mut(&id) else { continue };
+            let Some(chance) = self.faults.chance(Fault::SpecChanged) else {
+                return;
+            };
+            let Some((raw, spec)) = other_bounds(&fleet.design.raw, fleet.design.size, chance) else {
+                continue;
+            };
+            self.watch.spec_changed(&fleet.spec, now);
+            fleet.spec = spec;
+            if let Some(items) = self.table.fleets.get_mut(&id) {
+                items.apply(raw, at(now));
+            }
+            self.log.line(now, || format!("{id} is applied with other bounds"));
+        }
+    }
+
+    /// The storm is over: nothing strikes any more, everything that can be had is there, the load keeps one level.
+    pub(crate) fn calm(&mut self) {
+        let now = self.now;
+        self.log.line(now, || "the storm is over".to_owned());
+        self.faults.calm();
+        self.cloud.capacity.refill();
+        for machine in self.cloud.ec2.machines.values_mut() {
+            machine.sick_since = None;
+        }
+        for fleet in self.fleets.values_mut() {
+            fleet.load.spike = (1.0, 0);
+            fleet.load.steady = Some(fleet.load.rate(now));
+        }
+        self.somebody_looks();
+        let ours = self.installation.clone();
+        for machine in self.cloud.ec2.machines.values_mut() {
+            let stray = machine.by_hand && machine.installation.as_ref() == Some(&ours);
+            if stray || machine.stopped_at.is_some() {
+                machine.ends.get_or_insert(crate::cloud::ec2::End {
+                    at: now,
+                    over_at: now + 40 * SECOND,
+                    listed_from: now + 5 * SECOND,
+                });
+            }
+        }
+    }
+
+    /// A person looks at what was held for one: pauses end, instances that a restored table does not know are adopted.
+    fn somebody_looks(&mut self) {
+        let now = self.now;
+        let mut unknown = Vec::new();
+        for (id, fleet) in &self.fleets {
+            let state = self.table.fleets.get(id).and_then(|items| items.capacity());
+            for pool in &fleet.spec.pools {
+                let members = state.and_then(|state| state.pools.get(&pool.id)).map(|pool| &pool.members);
+                let strangers = self.alive(id, &pool.id).filter(|machine| !machine.by_hand);
+                let strangers = strangers.filter(|machine| members.is_none_or(|members| !members.contains_key(&machine.id)));
+                let ids: Vec<_> = strangers.map(|machine| machine.id.clone()).collect();
+                unknown.push((id.clone(), pool.id.clone(), ids));
+            }
+        }
+        let restored = self.watch.was_restored();
+        for (fleet, pool, ids) in unknown {
+            if let Some(items) = self.table.fleets.get_mut(&fleet) {
+                items.pause(None);
+                if restored && !ids.is_empty() {
+                    items.adopt(&pool, &ids, at(now));
+                }
+            }
+        }
+    }
+}
+
+fn other_bounds(raw: &RawFleetSpec, size: u32, chance: &mut Chance) -> Option<(RawFleetSpec, FleetSpec)> {
+    let mut raw = raw.clone();
+    let capacity = raw.defaults.as_mut()?.capacity.as_mut()?;
+    let max = size + chance.count(0, size);
+    capacity.max = Some(max);
+    capacity.min = Some(chance.count(0, max.min(size)));
+    capacity.initial = capacity.min;
+    raw.maximum = None;
+    for policy in raw.policies.iter_mut().flatten() {
+        if let ghostnet_core::spec::raw::RawPolicy::Scheduled(scheduled) = policy {
+            scheduled.capacity.desired = scheduled.capacity.desired.map(|desired| desired.min(max));
+            scheduled.capacity.min = scheduled.capacity.min.map(|min| min.min(max));
+        }
+    }
+    let spec = FleetSpec::check(&raw).ok()?;
+    Some((raw, spec))
+}

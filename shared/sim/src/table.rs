@@ -1,0 +1,193 @@
+//! The table: conditional writes and transactions as DynamoDB does them, one fleet's items side by side.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{FleetId, InstallationId, InstanceId, PlanId, PoolId, SpecVersion, StepId, WriterId};
+use ghostnet_core::observation::{ExhaustedOffering, Offering};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::{Commit, CommitResult, Loaded};
+use jiff::Timestamp;
+
+use crate::cloud::refusal;
+
+/// Everything that is stored.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Whose table it is.
+    pub owner: Option<InstallationId>,
+    /// The items of each fleet.
+    pub fleets: BTreeMap<FleetId, Items>,
+    exhausted: BTreeMap<Offering, (Timestamp, Seconds)>,
+    alarms: BTreeMap<String, Timestamp>,
+}
+
+/// The items of one fleet.
+#[derive(Debug, Clone)]
+pub struct Items {
+    /// `SPEC`.
+    pub spec: StoredSpec,
+    /// `CAPACITY`, and who wrote it last.
+    pub state: Option<(CapacityState, WriterId)>,
+    /// Outcomes beside it.
+    pub outcomes: BTreeMap<StepId, RecordedOutcome>,
+    /// `TRAFFIC`.
+    pub traffic: TrafficState,
+    /// Decisions on record, and when they were made.
+    pub records: BTreeMap<PlanId, Timestamp>,
+    /// Looks counted on the record of a hold.
+    pub holds: u64,
+    /// When the fleet was last evaluated.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// How long an offering without capacity is left alone: three minutes, doubling to thirty.
+const EXHAUSTED_FIRST: Seconds = Seconds::minutes(3);
+const EXHAUSTED_MAX: Seconds = Seconds::minutes(30);
+
+impl Items {
+    /// What `apply` writes first.
+    #[must_use]
+    pub fn new(spec: StoredSpec, traffic: TrafficState) -> Self {
+        Self {
+            spec,
+            state: None,
+            outcomes: BTreeMap::new(),
+            traffic,
+            records: BTreeMap::new(),
+            holds: 0,
+            evaluated_at: None,
+        }
+    }
+
+    /// The state; none before the first commit.
+    #[must_use]
+    pub fn capacity(&self) -> Option<&CapacityState> {
+        self.state.as_ref().map(|(state, _)| state)
+    }
+
+    /// What `load` gives.
+    #[must_use]
+    pub fn loaded(&self) -> Loaded {
+        Loaded {
+            spec: self.spec.clone(),
+            state: self.capacity().cloned(),
+            outcomes: self.outcomes.clone(),
+            traffic: Some(self.traffic.clone()),
+        }
+    }
+
+    /// The transaction of a commit. `conditions`: whether they are looked at, as they must be.
+    ///
+    /// # Errors
+    /// The state is too large for an item.
+    pub fn commit(&mut self, commit: &Commit, conditions: bool) -> Result<CommitResult, PortError> {
+        let generation = self.capacity().map(|state| state.generation);
+        let unmoved =
+            generation == commit.read_generation && self.traffic.epoch == commit.read_epoch && self.spec.version == commit.read_spec;
+        if conditions && !unmoved {
+            let own = self.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
+            return Ok(if own { CommitResult::Committed } else { CommitResult::Conflict });
+        }
+        if is_too_large(&commit.state) {
+            return Err(refusal("dynamodb:TransactWriteItems", ErrorClass::Invalid, "ItemSizeLimitExceeded"));
+        }
+        self.state = Some((commit.state.clone(), commit.writer.clone()));
+        for step in &commit.merged {
+            self.outcomes.remove(step);
+        }
+        self.records.insert(commit.record.id.clone(), commit.record.at);
+        Ok(CommitResult::Committed)
+    }
+
+    /// `apply` of another spec: the generation moves, so that who read the old one loses.
+    pub fn apply(&mut self, raw: RawFleetSpec, now: Timestamp) {
+        self.spec.version = SpecVersion(self.spec.version.0.saturating_add(1));
+        self.spec.spec = raw;
+        self.spec.applied_at = now;
+        self.bump("apply");
+    }
+
+    /// `pause` and `resume`.
+    pub fn pause(&mut self, pause: Option<Pause>) {
+        if let Some((state, _)) = &mut self.state {
+            state.pause = pause;
+            self.bump("pause");
+        }
+    }
+
+    /// `adopt`: a person says that these instances belong to this pool.
+    pub fn adopt(&mut self, pool: &PoolId, instances: &[InstanceId], now: Timestamp) {
+        if let Some((state, _)) = &mut self.state {
+            let members = &mut state.pools.entry(pool.clone()).or_default().members;
+            members.extend(instances.iter().map(|id| (id.clone(), Member::new(now))));
+            self.bump("adopt");
+        }
+    }
+
+    fn bump(&mut self, by: &str) {
+        if let Some((state, writer)) = &mut self.state {
+            state.generation = state.generation.next();
+            *writer = WriterId::new(format!("{by}/{}", state.generation));
+        }
+    }
+
+    /// Forgets old records that neither an instance's tags nor the hold that goes on name.
+    pub fn forget(&mut self, before: Timestamp, named: impl Fn(&PlanId) -> bool) {
+        let hold = self
+            .state
+            .as_ref()
+            .and_then(|(state, _)| state.last_hold.as_ref())
+            .map(|hold| hold.record.clone());
+        self.records
+            .retain(|plan, at| *at >= before || named(plan) || hold.as_ref() == Some(plan));
+    }
+}
+
+/// Whether the state is above its limit. Text is made only of states that could be.
+fn is_too_large(state: &CapacityState) -> bool {
+    let members: usize = state.pools.values().map(|pool| pool.members.len()).sum();
+    let rough = members * 160 + state.open.len() * 2_000 + 8_000;
+    rough > STATE_BYTES_MAX && serde_json::to_vec(state).is_ok_and(|text| text.len() > STATE_BYTES_MAX)
+}
+
+impl Table {
+    /// A new fleet.
+    pub fn add(&mut self, spec: &FleetSpec, stored: StoredSpec) {
+        if let Some(traffic) = TrafficState::first(spec) {
+            self.fleets.insert(spec.id.clone(), Items::new(stored, traffic));
+        }
+    }
+
+    /// Offerings to leave alone.
+    #[must_use]
+    pub fn exhausted(&self, now: Timestamp) -> Vec<ExhaustedOffering> {
+        let still = self.exhausted.iter().filter(|(_, (until, _))| now < *until);
+        still
+            .map(|(offering, (until, _))| ExhaustedOffering {
+                offering: offering.clone(),
+                until: *until,
+            })
+            .collect()
+    }
+
+    /// An offering had no capacity again.
+    pub fn note_exhausted(&mut self, offering: &Offering, now: Timestamp) {
+        let wait = match self.exhausted.get(offering) {
+            Some((until, wait)) if now < EXHAUSTED_MAX.after(*until) => Seconds(wait.0.saturating_mul(2)).min(EXHAUSTED_MAX),
+            _ => EXHAUSTED_FIRST,
+        };
+        self.exhausted.insert(offering.clone(), (wait.after(now), wait));
+    }
+
+    /// Whether a change of an alarm is the newest.
+    pub fn note_alarm(&mut self, alarm: &str, changed_at: Timestamp) -> bool {
+        let newer = self.alarms.get(alarm).is_none_or(|seen| *seen < changed_at);
+        if newer {
+            self.alarms.insert(alarm.to_owned(), changed_at);
+        }
+        newer
+    }
+}

@@ -1,0 +1,591 @@
+//! The world: the account, the table, the load, and the queue of what happens next. Everything that is true, outside any
+//! invocation.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PoolId, TargetGroupArn, Zone};
+use ghostnet_core::observation::InstanceState;
+use ghostnet_core::plan::Launch;
+use ghostnet_core::sample::Series;
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::{FleetSpec, Rule};
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::{Commit, CommitResult, MetricQuery};
+
+use crate::broken::Broken;
+use crate::chance::Chance;
+use crate::check::{self, Watch};
+use crate::clock::{MINUTE, Millis, Queue, SECOND, at};
+use crate::cloud::ec2::{Boot, Machine};
+use crate::cloud::metrics::{Alarm, Minute, Missing};
+use crate::cloud::{Cloud, refusal};
+use crate::fault::{Fault, Faults};
+use crate::fleets::{Design, group, stored};
+use crate::hand::Calls;
+use crate::lambda::Job;
+use crate::load::Load;
+use crate::log::Log;
+use crate::table::{Items, Table};
+
+/// One invocation of a function.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+impl std::fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "invocation {}", self.0)
+    }
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event {
+    /// A call has its effect.
+    Land(usize),
+    /// A call is answered.
+    Answer(usize),
+    /// Lambda ends an invocation that took too long.
+    TimeOut(TaskId),
+    /// A function is invoked.
+    Invoke(Box<Job>),
+    /// Half a minute is over: the load is measured; at the end of the minute everything else that happens once a minute.
+    HalfMinute,
+    /// Spot takes an instance.
+    Reclaim(InstanceId),
+    /// A sick instance recovers.
+    Recover(InstanceId),
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Port calls.
+    pub calls: u64,
+    /// Invocations.
+    pub invocations: u64,
+    /// Fleets that were looked at to the end.
+    pub reconciles: u64,
+    /// Decisions that were committed.
+    pub decisions: u64,
+    /// Instances that were launched.
+    pub launched: u64,
+    /// Instances that were terminated.
+    pub terminated: u64,
+}
+
+/// One fleet of this world.
+#[derive(Debug)]
+pub struct FleetWorld {
+    /// The spec in force.
+    pub spec: FleetSpec,
+    /// The design it came from.
+    pub design: Design,
+    /// Its load.
+    pub load: Load,
+    /// Samples of this minute: load, and serving targets by pool.
+    samples: Vec<(f64, BTreeMap<PoolId, u32>)>,
+    /// Whether somebody asks for single instances.
+    by_instance: bool,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct World {
+    /// The true time.
+    pub now: Millis,
+    queue: Queue<Event>,
+    /// The account.
+    pub cloud: Cloud,
+    /// The table.
+    pub table: Table,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Chance of everything that is not a fault: latencies, boots.
+    pub chance: Chance,
+    /// The readable log.
+    pub log: Log,
+    /// The checkers.
+    pub watch: Watch,
+    /// What is broken on purpose.
+    pub broken: Option<Broken>,
+    /// Our installation.
+    pub installation: InstallationId,
+    /// The fleets.
+    pub fleets: BTreeMap<FleetId, FleetWorld>,
+    /// Calls on their way.
+    pub(crate) calls: Calls,
+    /// Invocations that die now.
+    pub(crate) doomed: Vec<TaskId>,
+    /// What was counted.
+    pub counters: Counters,
+    /// Minutes since the beginning.
+    pub minute: u32,
+    halves: u32,
+    /// An older table, to be restored.
+    pub(crate) backup: Option<BTreeMap<FleetId, Items>>,
+    /// For a store that reads old items.
+    stale: BTreeMap<FleetId, Items>,
+}
+
+impl World {
+    /// A world with these fleets, at the beginning of time.
+    #[must_use]
+    pub fn new(seed: u64, faults: Faults, log: Log) -> Self {
+        Self {
+            // a Monday, some days into a year
+            now: 1_780_272_000_000,
+            queue: Queue::default(),
+            cloud: Cloud::default(),
+            table: Table::default(),
+            faults,
+            chance: Chance::of(seed, 1),
+            log,
+            watch: Watch::default(),
+            broken: None,
+            installation: InstallationId::new("ours"),
+            fleets: BTreeMap::new(),
+            calls: Calls::default(),
+            doomed: Vec::new(),
+            counters: Counters::default(),
+            minute: 0,
+            halves: 0,
+            backup: None,
+            stale: BTreeMap::new(),
+        }
+    }
+
+    /// Applies a fleet: its spec is stored, its groups and alarms exist.
+    pub fn apply(&mut self, design: Design, load: Load) {
+        let Ok(spec) = FleetSpec::check(&design.raw) else { return };
+        let delay = 30 * SECOND * self.chance.between(1, 10);
+        let check = self.chance.between(5, 40) * SECOND;
+        for pool in &spec.pools {
+            for arn in &pool.target_groups {
+                let used = pool.role == ghostnet_core::spec::PoolRole::Active;
+                self.cloud
+                    .groups
+                    .insert(arn.clone(), crate::cloud::elb::Group::new(delay, check, used));
+            }
+        }
+        let stored = stored(design.raw.clone(), at(self.now));
+        self.add_alarms(&spec, &stored.resolved);
+        let by_instance = spec.pools.iter().flat_map(|pool| &pool.policies).any(|policy| {
+            policy.rule.measure().is_some_and(|measure| {
+                matches!(
+                    measure.metric,
+                    ghostnet_core::spec::Metric::Named {
+                        source: ghostnet_core::spec::MetricSource::Instances,
+                        ..
+                    }
+                )
+            })
+        });
+        self.table.add(&spec, stored);
+        self.fleets.insert(
+            spec.id.clone(),
+            FleetWorld {
+                spec,
+                design,
+                load,
+                samples: Vec::new(),
+                by_instance,
+            },
+        );
+    }
+
+    fn add_alarms(&mut self, spec: &FleetSpec, resolved: &ghostnet_core::spec::Resolved) {
+        for pool in &spec.pools {
+            for policy in pool.policies.iter().filter(|policy| policy.rule.adds_on_alarm()) {
+                let (Some(measure), Some(threshold)) = (policy.rule.measure(), threshold(&policy.rule)) else {
+                    continue;
+                };
+                let missing = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+                let alarm = Alarm {
+                    fleet: spec.id.clone(),
+                    pool: pool.id.clone(),
+                    shape: measure.metric.query(&spec.id, pool, resolved),
+                    threshold,
+                    missing: self.chance.pick(&missing).copied().unwrap_or(Missing::Missing),
+                    state: AlarmState::InsufficientData,
+                };
+                let name = AlarmName::new(format!("ghostnet/{}/{}/{}/out", spec.id, pool.id, policy.id));
+                self.cloud.history.alarms.insert(name, alarm);
+            }
+        }
+    }
+
+    /// Something happens at a moment.
+    pub fn schedule(&mut self, when: Millis, event: Event) {
+        self.queue.push(when, event);
+    }
+
+    /// The next thing that happens; the clock moves there.
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let (when, event) = self.queue.pop()?;
+        self.now = self.now.max(when);
+        Some(event)
+    }
+
+    /// What the store reads for a fleet.
+    pub(crate) fn read_items(&mut self, fleet: &FleetId) -> Option<Items> {
+        let items = self.table.fleets.get(fleet)?.clone();
+        if self.broken == Some(Broken::StaleReads) {
+            return self.stale.insert(fleet.clone(), items.clone()).or(Some(items));
+        }
+        Some(items)
+    }
+
+    /// RunInstances.
+    pub(crate) fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], request: &str) -> Result<Vec<InstanceId>, PortError> {
+        let now = self.now;
+        if let Some(again) = self.cloud.ec2.by_token(launch, now) {
+            return again;
+        }
+        self.cloud.capacity.admit(launch, now)?;
+        let mut count = launch.count;
+        if count > 1 && self.faults.strikes(Fault::PartialLaunch) {
+            count = self
+                .faults
+                .chance(Fault::PartialLaunch)
+                .map_or(1, |chance| chance.count(1, count - 1));
+        }
+        let boots: Vec<Boot> = (0..count).map(|_| self.boot()).collect();
+        let instances = self.cloud.ec2.launch(launch, tags, &boots, now);
+        self.counters.launched += instances.len() as u64;
+        self.log.line(now, || {
+            format!(
+                "  launched {} of {} in {}: {instances:?}",
+                instances.len(),
+                launch.count,
+                launch.place.zone
+            )
+        });
+        check::on_launched(self, launch, &instances, request);
+        Ok(instances)
+    }
+
+    fn boot(&mut self) -> Boot {
+        let mut takes = self.chance.skewed(45 * SECOND);
+        if self.faults.strikes(Fault::SlowBoot) {
+            takes += self
+                .faults
+                .chance(Fault::SlowBoot)
+                .map_or(0, |chance| chance.between(3, 20) * MINUTE);
+        }
+        Boot {
+            takes,
+            list_lag: self.list_lag(),
+            bad_image: self.now < self.cloud.capacity.bad_image_until,
+        }
+    }
+
+    /// How long EC2's list takes to show a change: seconds, rarely minutes.
+    fn list_lag(&mut self) -> Millis {
+        let lag = self.chance.between(0, 4 * SECOND);
+        if self.faults.strikes(Fault::ListLag) {
+            return self
+                .faults
+                .chance(Fault::ListLag)
+                .map_or(lag, |chance| chance.between(10, 240) * SECOND);
+        }
+        lag
+    }
+
+    /// TerminateInstances.
+    pub(crate) fn terminate(&mut self, ids: &[InstanceId], request: &str) -> BTreeMap<InstanceId, String> {
+        let now = self.now;
+        check::on_terminated(self, ids, request);
+        for id in ids {
+            let lag = self.list_lag();
+            self.counters.terminated += u64::from(self.cloud.ec2.machines.get(id).is_some_and(|machine| machine.exists(now)));
+            self.cloud.ec2.end(id, lag, now);
+        }
+        self.log.line(now, || format!("  terminated {ids:?}"));
+        BTreeMap::new()
+    }
+
+    /// RegisterTargets: all or none.
+    pub(crate) fn register(&mut self, arn: &TargetGroupArn, ids: &[InstanceId]) -> Result<(), PortError> {
+        const CALL: &str = "elasticloadbalancing:RegisterTargets";
+        let now = self.now;
+        let running = |id: &InstanceId| {
+            let machine = self.cloud.ec2.machines.get(id);
+            machine.is_some_and(|machine| machine.state(now) == InstanceState::Running)
+        };
+        if !ids.iter().all(running) {
+            return Err(refusal(CALL, ErrorClass::Invalid, "InvalidTarget"));
+        }
+        let Some(group) = self.cloud.groups.get_mut(arn) else {
+            return Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound"));
+        };
+        for id in ids {
+            group.register(id, true, now);
+        }
+        check::on_registered(self, ids);
+        self.log.line(now, || format!("  registered {ids:?}"));
+        Ok(())
+    }
+
+    /// DeregisterTargets.
+    pub(crate) fn deregister(&mut self, arn: &TargetGroupArn, ids: &[InstanceId]) {
+        let now = self.now;
+        check::on_deregistered(self, arn, ids);
+        if let Some(group) = self.cloud.groups.get_mut(arn) {
+            for id in ids {
+                group.deregister(id, now);
+            }
+        }
+        self.log.line(now, || format!("  deregistered {ids:?}"));
+    }
+
+    /// The transaction.
+    pub(crate) fn commit(&mut self, commit: &Rc<Commit>, request: &str) -> Result<CommitResult, PortError> {
+        let commit = crate::broken::doctored(self.broken, commit);
+        let conditions = self.broken != Some(Broken::ConditionsIgnored);
+        let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
+            return Err(refusal(
+                "dynamodb:TransactWriteItems",
+                ErrorClass::NotFound,
+                "ResourceNotFoundException",
+            ));
+        };
+        let before = items.capacity().map(|state| state.generation);
+        let own = items.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
+        let mut result = items.commit(&commit, conditions)?;
+        let written = result == CommitResult::Committed && !(own && conditions);
+        if self.broken == Some(Broken::OwnWriteForgotten) && own {
+            result = CommitResult::Conflict;
+        }
+        if written {
+            self.counters.decisions += 1;
+            self.log.line(self.now, || {
+                format!(
+                    "  {} committed generation {}: {}",
+                    commit.fleet,
+                    commit.state.generation,
+                    check::summary(&commit)
+                )
+            });
+            check::on_committed(self, &commit, before, request);
+        } else {
+            check::on_refused(self, &commit, own, result);
+        }
+        Ok(result)
+    }
+
+    /// GetMetricData for one query.
+    pub(crate) fn answer_query(&mut self, query: &MetricQuery) -> Series {
+        if self.faults.strikes(Fault::MetricFailed) {
+            return Series::Failed {
+                why: "InternalError".to_owned(),
+            };
+        }
+        let series = self.cloud.history.answer(&query.shape, query.points, self.now);
+        match (self.broken, series) {
+            // what is missing reads as zero: the oldest mistake of all
+            (
+                Some(Broken::MissingIsZero),
+                Series::Points {
+                    mut points,
+                    period,
+                    partial,
+                },
+            ) if points.is_empty() => {
+                let length = i64::from(period.0) * SECOND;
+                let begin = self.now.div_euclid(length) * length - length;
+                points.extend(ghostnet_core::unit::Finite::new(0.0).map(|value| ghostnet_core::sample::Datapoint { at: at(begin), value }));
+                self.watch.invented += 1;
+                Series::Points { points, period, partial }
+            }
+            (_, series) => series,
+        }
+    }
+
+    /// Half a minute is over. True at the end of a minute.
+    pub(crate) fn half_minute(&mut self) -> bool {
+        let now = self.now;
+        let mut samples = Vec::new();
+        for (id, fleet) in &self.fleets {
+            let mut serving = BTreeMap::new();
+            for pool in &fleet.spec.pools {
+                let group = self.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
+                serving.insert(pool.id.clone(), group.map_or(0, |group| self.cloud.serving(group, now)));
+            }
+            samples.push((id.clone(), (fleet.load.rate(now), serving)));
+        }
+        for (id, sample) in samples {
+            if let Some(fleet) = self.fleets.get_mut(&id) {
+                fleet.samples.push(sample);
+            }
+        }
+        self.halves += 1;
+        let minute = self.halves.is_multiple_of(2);
+        if minute {
+            self.minute += 1;
+            self.measure();
+            self.forget();
+        }
+        self.schedule(now + MINUTE / 2, Event::HalfMinute);
+        minute
+    }
+
+    /// The minute's datapoints.
+    fn measure(&mut self) {
+        let now = self.now;
+        let ids: Vec<FleetId> = self.fleets.keys().cloned().collect();
+        for id in ids {
+            let Some(fleet) = self.fleets.get_mut(&id) else { continue };
+            let samples = std::mem::take(&mut fleet.samples);
+            let (active, capacity, by_instance) = (
+                fleet.spec.pools.first().map(|pool| pool.id.clone()),
+                fleet.design.capacity,
+                fleet.by_instance,
+            );
+            let pools: Vec<PoolId> = fleet.spec.pools.iter().map(|pool| pool.id.clone()).collect();
+            for pool in pools {
+                let takes_load = active.as_ref() == Some(&pool);
+                let mut minute = datapoint(&samples, &pool, takes_load, capacity);
+                minute.start = now - MINUTE;
+                minute.shown_from = now + self.chance.between(0, 20 * SECOND);
+                let used = minute.cpu.unwrap_or(0.0);
+                let group = self.cloud.groups.get(&group(id.as_str(), pool.as_str()));
+                let (mut running, mut serving) = (0_u32, 0_u32);
+                for machine in self.cloud.ec2.machines.values() {
+                    if !is_of(machine, &self.installation, &id, &pool) || machine.state(now) != InstanceState::Running {
+                        continue;
+                    }
+                    running += 1;
+                    let serves = group.is_some_and(|group| {
+                        group
+                            .targets
+                            .get(&machine.id)
+                            .is_some_and(|target| target.deregistered_at.is_none())
+                    });
+                    serving += u32::from(serves);
+                    if by_instance {
+                        minute.by_instance.push((machine.id.clone(), if serves { used } else { 2.0 }));
+                    }
+                }
+                minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
+                self.disturb(&mut minute);
+                if minute.shown_from < Millis::MAX {
+                    self.cloud.history.add(&id, &pool, minute);
+                }
+            }
+        }
+    }
+
+    fn disturb(&mut self, minute: &mut Minute) {
+        if self.faults.strikes(Fault::MetricLate) {
+            minute.shown_from += self
+                .faults
+                .chance(Fault::MetricLate)
+                .map_or(0, |chance| chance.between(30, 600) * SECOND);
+        }
+        if self.faults.strikes(Fault::MetricMissing) {
+            minute.shown_from = Millis::MAX;
+        }
+        if self.faults.strikes(Fault::MetricPartial) {
+            let half = minute.by_instance.len() / 2;
+            minute.by_instance.truncate(half);
+        }
+    }
+
+    /// What AWS and the table forget, so that memory does not grow with a run's length.
+    fn forget(&mut self) {
+        if !self.minute.is_multiple_of(10) {
+            return;
+        }
+        let now = self.now;
+        self.cloud.ec2.forget(now);
+        for group in self.cloud.groups.values_mut() {
+            group.forget(&self.cloud.ec2.machines, now);
+        }
+        let named: std::collections::BTreeSet<_> = self
+            .cloud
+            .ec2
+            .machines
+            .values()
+            .filter_map(|machine| machine.tags.plan.clone())
+            .collect();
+        for items in self.table.fleets.values_mut() {
+            items.forget(at(now - 180 * MINUTE), |plan| named.contains(plan));
+        }
+        self.watch.forget(now);
+        if self.backup.is_none() || self.chance.once_in(6) {
+            self.backup = Some(self.table.fleets.clone());
+        }
+    }
+
+    /// Instances of one pool of ours that are pending or running.
+    pub fn alive<'a>(&'a self, fleet: &'a FleetId, pool: &'a PoolId) -> impl Iterator<Item = &'a Machine> {
+        let now = self.now;
+        let machines = self.cloud.ec2.machines.values();
+        machines.filter(move |machine| is_of(machine, &self.installation, fleet, pool) && machine.is_alive(now))
+    }
+
+    /// A machine of the account by chance, of those that fit.
+    pub(crate) fn any_machine(&mut self, fault: Fault, fits: impl Fn(&Machine) -> bool) -> Option<InstanceId> {
+        let ids: Vec<InstanceId> = self
+            .cloud
+            .ec2
+            .machines
+            .values()
+            .filter(|machine| fits(machine))
+            .map(|machine| machine.id.clone())
+            .collect();
+        self.faults.chance(fault)?.pick(&ids).cloned()
+    }
+
+    /// A capacity pool by chance.
+    pub(crate) fn any_pool(&mut self, fault: Fault) -> Option<(Zone, InstanceType)> {
+        let chance = self.faults.chance(fault)?;
+        let zone = chance.pick(&crate::fleets::ZONES).copied()?;
+        let instance_type = chance.pick(&crate::fleets::TYPES).copied()?;
+        Some((Zone::new(zone), InstanceType::new(instance_type)))
+    }
+}
+
+/// Whether a machine carries these tags of ours.
+#[must_use]
+pub fn is_of(machine: &Machine, installation: &InstallationId, fleet: &FleetId, pool: &PoolId) -> bool {
+    machine.installation.as_ref() == Some(installation)
+        && machine.tags.fleet.as_ref() == Some(fleet)
+        && machine.tags.pool.as_ref() == Some(pool)
+}
+
+/// What the samples of a minute come to: response = processing + network + queueing, as in one server per instance.
+fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, takes_load: bool, capacity: f64) -> Minute {
+    let count = f64::from(u32::try_from(samples.len()).unwrap_or(1).max(1));
+    let rate = if takes_load {
+        samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count
+    } else {
+        0.0
+    };
+    let served = samples.iter().map(|(_, serving)| serving.get(pool).copied().unwrap_or(0));
+    let serving = served.map(f64::from).sum::<f64>() / count;
+    let mut minute = Minute::default();
+    if rate <= 0.0 || serving <= 0.0 {
+        minute.cpu = Some(2.0);
+        return minute;
+    }
+    let each = rate / serving;
+    let used = (each / capacity).min(1.0);
+    minute.requests = Some(each * 60.0);
+    minute.cpu = Some(100.0 * used);
+    let (processing, network) = (0.02, 0.005);
+    let queueing = processing * used / (1.0 - used).max(0.01);
+    minute.response = Some(processing + network + queueing);
+    minute.errors = Some(100.0 * ((each - capacity) / each).max(0.0));
+    minute
+}
+
+/// Where an alarm of a policy breaches.
+fn threshold(rule: &Rule) -> Option<f64> {
+    match rule {
+        Rule::TargetTracking(rule) => Some(rule.target.get()),
+        Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(ghostnet_core::unit::Finite::get),
+        Rule::Scheduled(_) => None,
+    }
+}
