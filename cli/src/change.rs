@@ -166,7 +166,7 @@ impl Change<'_> {
         let stored = StoredSpec {
             schema: SCHEMA,
             version: *version,
-            spec: self.file.raw.clone(),
+            spec: self.file.raw.clone().into(),
             resolved: self.resolved.clone(),
             retiring: false,
             applied_by: by.to_owned(),

@@ -417,7 +417,7 @@ pub(crate) fn preview() -> Preview {
     let inputs = Inputs {
         installation: InstallationId::new("installation"),
         spec_version: SpecVersion(7),
-        spec: raw,
+        spec: raw.into(),
         resolved: Resolved::default(),
         retiring: false,
         state,

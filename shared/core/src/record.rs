@@ -2,6 +2,7 @@
 //! counts up on the last one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ pub struct Inputs {
     /// The spec's version.
     pub spec_version: SpecVersion,
     /// The spec, as typed.
-    pub spec: RawFleetSpec,
+    pub spec: Arc<RawFleetSpec>,
     /// What `apply` looked up.
     pub resolved: Resolved,
     /// Whether the fleet was being deleted.

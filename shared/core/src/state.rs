@@ -4,6 +4,7 @@
 //! not understand out of the way by refusing a newer schema.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -410,7 +411,7 @@ pub struct StoredSpec {
     /// Bumped by every `apply` that changes something.
     pub version: SpecVersion,
     /// The spec as typed; checked again when it is loaded.
-    pub spec: crate::spec::RawFleetSpec,
+    pub spec: Arc<crate::spec::RawFleetSpec>,
     /// What `apply` looked up.
     pub resolved: crate::spec::Resolved,
     /// Set by `delete --drain`: the fleet goes to zero whatever its policies and minimum say.

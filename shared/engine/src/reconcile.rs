@@ -69,8 +69,7 @@ pub async fn reconcile<P: Ports>(
 /// What stands in the way of a decision.
 pub async fn preview<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, signal: &Signal) -> Result<Preview, ReconcileError> {
     let seen = look_at_one(ports, invocation, fleet, signal).await?;
-    let attempt = Attempt::new(ports, invocation, fleet, &seen, signal, 0).await;
-    let decision = attempt.decide();
+    let (attempt, decision) = Attempt::new(ports, invocation, fleet, &seen, signal, 0).await;
     let violations = audit(&attempt.situation(), &decision);
     Ok(Preview {
         inputs: attempt.inputs(),
@@ -126,9 +125,9 @@ async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen
         if ports.now() >= invocation.execute_until(ports.now()) {
             return acted.ok_or(ReconcileError::OutOfTime);
         }
-        let attempt = Attempt::new(ports, invocation, id, &seen, signal, attempts).await;
+        let (attempt, decision) = Attempt::new(ports, invocation, id, &seen, signal, attempts).await;
         attempts += 1;
-        match attempt.commit(ports).await? {
+        match attempt.commit(ports, decision).await? {
             Committed::Nothing(decision) => {
                 return Ok(acted.unwrap_or_else(|| attempt.report(decision, false, Executed::default(), conflicts)));
             }
@@ -187,7 +186,7 @@ impl<'a> Attempt<'a> {
         seen: &'a Seen,
         signal: &'a Signal,
         number: u32,
-    ) -> Self {
+    ) -> (Self, Decision) {
         let now = ports.now();
         let writer = invocation.writer(id, number);
         let plan_id = plan_id(now, &writer);
@@ -204,20 +203,24 @@ impl<'a> Attempt<'a> {
             writer,
             plan_id,
         };
-        attempt.ask_what_ran_out(ports).await;
-        attempt
+        let mut decision = attempt.decide();
+        if attempt.ask_what_ran_out(ports, &decision).await {
+            decision = attempt.decide();
+        }
+        (attempt, decision)
     }
 
-    /// Offerings without capacity matter only when something is launched, so they are read only then.
-    async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P) {
-        let launches = self.decide().plan.steps.iter().any(|step| matches!(step.action, Action::Launch(_)));
+    /// Offerings without capacity matter only when something is launched, so they are read only then. Whether there are some.
+    async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P, decision: &Decision) -> bool {
+        let launches = decision.plan.steps.iter().any(|step| matches!(step.action, Action::Launch(_)));
         if !launches {
-            return;
+            return false;
         }
         match ports.exhausted(&self.invocation.region, self.now).await {
             Ok(exhausted) => self.observation.exhausted = exhausted,
             Err(error) => tracing::warn!(%error, "exhausted offerings are unknown"),
         }
+        !self.observation.exhausted.is_empty()
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -267,8 +270,7 @@ impl<'a> Attempt<'a> {
         decide(&self.situation())
     }
 
-    async fn commit<P: Ports>(&self, ports: &P) -> Result<Committed, ReconcileError> {
-        let decision = self.decide();
+    async fn commit<P: Ports>(&self, ports: &P, decision: Decision) -> Result<Committed, ReconcileError> {
         let fleet = &self.seen.fleet;
         if !decision.changes(&fleet.state) && fleet.merged.is_empty() && fleet.existed {
             return Ok(Committed::Nothing(decision));

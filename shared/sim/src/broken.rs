@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use ghostnet_core::plan::{Action, Step};
-use ghostnet_core::state::{Drain, DrainReason};
-use ghostnet_core::unit::Moment;
+use ghostnet_core::id::PlanId;
+use ghostnet_core::plan::Action;
+use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
+use ghostnet_core::state::{Drain, DrainReason, PoolState};
+use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Commit;
 
 /// A component, and what is wrong with it.
@@ -12,48 +14,46 @@ use ghostnet_engine::port::Commit;
 pub enum Broken {
     /// An executor that sends each launch with a token of its own.
     TokensDropped,
+    /// An executor whose clock stands still while it works.
+    ClockStands,
     /// An EC2 that forgets tokens.
     TokensForgotten,
-    /// A store that ignores conditions.
-    ConditionsIgnored,
+    /// An EC2 whose list never shows one instance.
+    ListHides,
+    /// An EC2 whose list shows those of another installation too.
+    ForeignListed,
+    /// A balancer that answers registrations and does nothing.
+    NothingRegisters,
+    /// Metrics whose missing datapoints read as zero.
+    MissingIsZero,
     /// A store that takes its own write for another's.
     OwnWriteForgotten,
     /// A store that reads old items: harmless, because every commit is conditional.
     StaleReads,
-    /// A list of instances that is cut in half and passes for complete.
-    ListIsCut,
-    /// A list of instances that holds those of another installation.
-    ForeignListed,
-    /// A launch that forgets its tags.
-    TagsDropped,
-    /// Metrics whose missing datapoints read as zero.
-    MissingIsZero,
-    /// A balancer that answers registrations and does nothing.
-    NothingRegisters,
-    /// An executor whose clock stands still while it works.
-    ClockStands,
-    /// A decision that launches three times as many.
+    /// A commit that does not move the generation.
+    GenerationStands,
+    /// A record that is not that of its decision.
+    RecordOfAnother,
+    /// A record whose inputs were changed afterwards.
+    InputsChanged,
+    /// A decision that launches far too many.
     LaunchesTooMany,
-    /// A decision that drains everybody.
-    DrainsEverybody,
-    /// A decision that drains and terminates at once.
-    TerminatesAtOnce,
+    /// A decision that forgets how much it launched.
+    LaunchesForgotten,
+    /// A decision that drains one more when the pool is at its minimum.
+    DrainsBelowMinimum,
+    /// A decision that drains all at once.
+    DrainsAllAtOnce,
+    /// A decision that terminates whom nobody drained.
+    TerminatesUndrained,
     /// A decision that shrinks against the votes.
     ShrinksAgainstVotes,
     /// A decision that shrinks far below the load.
     ShrinksTooFar,
     /// A decision whose size is another than `size` counts.
     SizesOtherwise,
-    /// A decision that forgets how much it launched.
-    LaunchesForgotten,
     /// A decision that follows an old notice.
     FollowsOldNotice,
-    /// A record that is not the decision's.
-    RecordOfAnother,
-    /// A record whose inputs were changed afterwards.
-    InputsChanged,
-    /// A commit that does not move the generation.
-    GenerationStands,
 }
 
 /// The commit as a broken decision would have made it.
@@ -62,60 +62,123 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
     let Some(broken) = broken else { return Rc::clone(commit) };
     let mut changed = Commit::clone(commit);
     match broken {
-        Broken::LaunchesTooMany => {
-            for step in &mut changed.record.plan.steps {
-                if let Action::Launch(launch) = &mut step.action {
-                    launch.count = launch.count.saturating_mul(20);
-                }
-            }
-        }
-        Broken::DrainsEverybody => drain_everybody(&mut changed),
-        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
-        Broken::LaunchesForgotten => {
-            for pool in changed.state.pools.values_mut() {
-                pool.launches.clear();
-            }
-        }
-        Broken::RecordOfAnother => changed.record.id = ghostnet_core::id::PlanId::new("another"),
-        Broken::InputsChanged => {
-            if let Some(inputs) = &mut changed.record.inputs {
-                inputs.now = ghostnet_core::unit::Seconds(1).after(inputs.now);
-            }
-        }
         Broken::GenerationStands => {
             if let Some(read) = changed.read_generation {
                 changed.state.generation = read;
             }
         }
+        Broken::RecordOfAnother => changed.record.id = PlanId::new("another"),
+        Broken::InputsChanged => {
+            if let Some(inputs) = &mut changed.record.inputs {
+                inputs.plan_id = PlanId::new("another");
+            }
+        }
+        Broken::LaunchesTooMany => launch_too_many(&mut changed),
+        Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
+        Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
+        Broken::DrainsAllAtOnce => {
+            let at = Moment::from(changed.record.at);
+            for pool in changed.state.pools.values_mut() {
+                drain(pool, at, DrainReason::Unhealthy, usize::MAX);
+            }
+        }
+        Broken::TerminatesUndrained => forget_drains(&mut changed),
+        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
+        Broken::FollowsOldNotice => follow_old_notice(&mut changed),
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
 }
 
-fn drain_everybody(commit: &mut Commit) {
+fn launch_too_many(commit: &mut Commit) {
+    for step in &mut commit.record.plan.steps {
+        if let Action::Launch(launch) = &mut step.action {
+            launch.count = launch.count.saturating_mul(50);
+        }
+    }
+}
+
+fn drain(pool: &mut PoolState, at: Moment, why: DrainReason, most: usize) {
+    let stays = pool.members.values_mut().filter(|member| member.drain.is_none() && !member.gone);
+    for member in stays.take(most) {
+        member.drain = Some(Drain {
+            since: at,
+            deadline: at,
+            why,
+        });
+    }
+}
+
+/// One more leaves where a pool has just its minimum, and nobody else leaves.
+fn drain_below_minimum(commit: &mut Commit) {
     let at = Moment::from(commit.record.at);
-    for pool in commit.state.pools.values_mut() {
-        for member in pool.members.values_mut() {
-            member.drain.get_or_insert(Drain {
-                since: at,
-                deadline: at,
-                why: DrainReason::ScaleIn,
-            });
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Ok(spec) = ghostnet_core::spec::FleetSpec::check(&inputs.spec) else {
+        return;
+    };
+    for pool in &spec.pools {
+        let capacity = commit.record.pools.get(&pool.id).map(|decided| decided.counts.capacity());
+        let quiet = inputs.state.pools.get(&pool.id).is_some_and(|pool| pool.removals.is_empty());
+        if capacity == Some(pool.capacity.min)
+            && pool.capacity.min > 0
+            && quiet
+            && let Some(state) = commit.state.pools.get_mut(&pool.id)
+        {
+            drain(state, at, DrainReason::ScaleIn, 1);
+        }
+    }
+}
+
+fn forget_drains(commit: &mut Commit) {
+    for step in &commit.record.plan.steps {
+        let Action::Terminate { instances } = &step.action else { continue };
+        let members = commit
+            .state
+            .pools
+            .get_mut(&step.pool)
+            .into_iter()
+            .flat_map(|pool| pool.members.iter_mut());
+        for (_, member) in members.filter(|(id, _)| instances.contains(id)) {
+            member.drain = None;
         }
     }
 }
 
 fn resize(commit: &mut Commit, broken: Broken) {
-    for pool in commit.record.pools.values_mut() {
+    let long_ago = Seconds::minutes(10).before(commit.record.at);
+    for (id, pool) in &mut commit.record.pools {
+        let members = commit.state.pools.get(id).into_iter().flat_map(|pool| pool.members.values());
+        let settled = members
+            .filter(|member| member.served_since.is_some_and(|since| since.at() < long_ago))
+            .count();
         match broken {
+            Broken::ShrinksAgainstVotes if pool.votes.iter().any(|vote| vote.capacity == Some(pool.before)) => {
+                pool.after = pool.before.saturating_sub(1);
+            }
+            Broken::ShrinksTooFar if pool.after < pool.before && settled > 3 => {
+                pool.after = 1;
+                pool.votes.iter_mut().for_each(|vote| vote.capacity = vote.capacity.map(|_| 1));
+            }
             Broken::SizesOtherwise => pool.after = pool.after.saturating_add(1),
             _ => {}
         }
     }
 }
 
-/// Whether a step ends instances: for tests.
-#[must_use]
-pub fn ends(step: &Step) -> bool {
-    matches!(step.action, Action::Terminate { .. })
+fn follow_old_notice(commit: &mut Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Signal::Interruption(notice) = &inputs.signal else { return };
+    if Seconds::between(notice.at, inputs.now) <= EVENT_AGE_MAX {
+        return;
+    }
+    let at = Moment::from(commit.record.at);
+    for pool in commit.state.pools.values_mut() {
+        if let Some(member) = pool.members.get_mut(&notice.instance) {
+            member.drain = Some(Drain {
+                since: at,
+                deadline: at,
+                why: DrainReason::Interrupted,
+            });
+        }
+    }
 }

@@ -122,7 +122,7 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
     StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(1),
-        spec: raw,
+        spec: raw.into(),
         resolved: Resolved {
             zones: zones.collect(),
             balancers: BTreeMap::new(),

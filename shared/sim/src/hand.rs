@@ -41,13 +41,18 @@ pub struct Hand {
     pub request: Rc<str>,
     /// How far its sandbox's clock is off.
     pub skew: Millis,
+    /// When it began.
+    pub began: Millis,
 }
+
+/// What a call does to the world when it lands.
+type Effect = Rc<dyn Fn(&mut World)>;
 
 /// A call on its way.
 pub struct Call {
     task: TaskId,
     name: &'static str,
-    effect: Rc<dyn Fn(&mut World)>,
+    effect: Effect,
     /// Set when the answer is there.
     answered: bool,
     /// The answer that the caller gets instead of the effect's result.
@@ -80,7 +85,7 @@ const LANDS_WITHIN: Millis = 20 * SECOND;
 
 impl World {
     /// Sends a call: decides how it goes, and schedules its landing and its answer.
-    fn send(&mut self, task: TaskId, name: &'static str, effect: Rc<dyn Fn(&mut Self)>) -> usize {
+    fn send(&mut self, task: TaskId, name: &'static str, effect: Effect) -> usize {
         self.counters.calls += 1;
         let mut call = Call {
             task,
@@ -199,7 +204,7 @@ impl Calls {
         }
     }
 
-    fn landing(&self, place: usize) -> Option<(Rc<dyn Fn(&mut World)>, &'static str, TaskId, bool)> {
+    fn landing(&self, place: usize) -> Option<(Effect, &'static str, TaskId, bool)> {
         let call = self.calls.get(place)?.as_ref()?;
         Some((Rc::clone(&call.effect), call.name, call.task, call.kills))
     }
@@ -299,7 +304,12 @@ impl Hand {
 
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
-        at(self.world.borrow().now + self.skew)
+        let now = if self.broken(Broken::ClockStands) {
+            self.began
+        } else {
+            self.world.borrow().now
+        };
+        at(now + self.skew)
     }
 }
 
@@ -308,8 +318,10 @@ impl Compute for Hand {
         let installation = installation.clone();
         self.call("ec2:DescribeInstances", move |world| {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
-            if world.broken == Some(Broken::ListIsCut) {
-                listed.truncate(listed.len() / 2);
+            match world.broken {
+                Some(Broken::ListHides) => listed.retain(|listed| !listed.instance.id.as_str().ends_with("00000000000000003")),
+                Some(Broken::ForeignListed) => listed.extend(world.cloud.ec2.list(&InstallationId::new("theirs"), world.now)),
+                _ => {}
             }
             Ok(listed)
         })

@@ -277,6 +277,7 @@ impl Runner {
                 task,
                 request: Rc::from(format!("{}-{}", job.function.name(), task.0)),
                 skew,
+                began: now,
             };
             (hand, world.installation.clone(), deadline)
         };

@@ -79,15 +79,15 @@ impl Items {
         }
     }
 
-    /// The transaction of a commit. `conditions`: whether they are looked at, as they must be.
+    /// The transaction of a commit.
     ///
     /// # Errors
     /// The state is too large for an item.
-    pub fn commit(&mut self, commit: &Commit, conditions: bool) -> Result<CommitResult, PortError> {
+    pub fn commit(&mut self, commit: &Commit) -> Result<CommitResult, PortError> {
         let generation = self.capacity().map(|state| state.generation);
         let unmoved =
             generation == commit.read_generation && self.traffic.epoch == commit.read_epoch && self.spec.version == commit.read_spec;
-        if conditions && !unmoved {
+        if !unmoved {
             let own = self.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
             return Ok(if own { CommitResult::Committed } else { CommitResult::Conflict });
         }
@@ -105,7 +105,7 @@ impl Items {
     /// `apply` of another spec: the generation moves, so that who read the old one loses.
     pub fn apply(&mut self, raw: RawFleetSpec, now: Timestamp) {
         self.spec.version = SpecVersion(self.spec.version.0.saturating_add(1));
-        self.spec.spec = raw;
+        self.spec.spec = raw.into();
         self.spec.applied_at = now;
         self.bump("apply");
     }

@@ -239,7 +239,9 @@ impl World {
     /// RunInstances.
     pub(crate) fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], request: &str) -> Result<Vec<InstanceId>, PortError> {
         let now = self.now;
-        if let Some(again) = self.cloud.ec2.by_token(launch, now) {
+        if self.broken != Some(Broken::TokensForgotten)
+            && let Some(again) = self.cloud.ec2.by_token(launch, now)
+        {
             return again;
         }
         self.cloud.capacity.admit(launch, now)?;
@@ -316,6 +318,9 @@ impl World {
         if !ids.iter().all(running) {
             return Err(refusal(CALL, ErrorClass::Invalid, "InvalidTarget"));
         }
+        if self.broken == Some(Broken::NothingRegisters) {
+            return Ok(());
+        }
         let Some(group) = self.cloud.groups.get_mut(arn) else {
             return Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound"));
         };
@@ -342,7 +347,6 @@ impl World {
     /// The transaction.
     pub(crate) fn commit(&mut self, commit: &Rc<Commit>, request: &str) -> Result<CommitResult, PortError> {
         let commit = crate::broken::doctored(self.broken, commit);
-        let conditions = self.broken != Some(Broken::ConditionsIgnored);
         let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
             return Err(refusal(
                 "dynamodb:TransactWriteItems",
@@ -352,8 +356,8 @@ impl World {
         };
         let before = items.capacity().map(|state| state.generation);
         let own = items.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
-        let mut result = items.commit(&commit, conditions)?;
-        let written = result == CommitResult::Committed && !(own && conditions);
+        let mut result = items.commit(&commit)?;
+        let written = result == CommitResult::Committed && !own;
         if self.broken == Some(Broken::OwnWriteForgotten) && own {
             result = CommitResult::Conflict;
         }

@@ -57,7 +57,7 @@ pub(crate) fn spec(version: u64) -> StoredSpec {
     StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(version),
-        spec: raw_spec(),
+        spec: raw_spec().into(),
         resolved: Resolved::default(),
         retiring: false,
         applied_by: "me".to_owned(),
@@ -90,7 +90,7 @@ pub(crate) fn inputs() -> Inputs {
     Inputs {
         installation: InstallationId::new("inst"),
         spec_version: SpecVersion(3),
-        spec: raw_spec(),
+        spec: raw_spec().into(),
         resolved: Resolved::default(),
         retiring: false,
         state: state(4),

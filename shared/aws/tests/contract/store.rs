@@ -272,7 +272,7 @@ fn inputs_that_do_not_fit_are_left_out_and_it_is_said() {
     // noise does not shrink
     let noise = |n: u64| (0..4).map(|k| ghostnet_core::id::digest(&format!("{n}/{k}"))).collect::<String>();
     if let Some(inputs) = &mut large.inputs {
-        inputs.spec.description = Some((0..6_000).map(noise).collect());
+        std::sync::Arc::make_mut(&mut inputs.spec).description = Some((0..6_000).map(noise).collect());
     }
     let aws = wire.aws();
     assert_eq!(run(aws.record(&large)), Ok(()));

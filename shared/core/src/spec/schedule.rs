@@ -112,9 +112,9 @@ pub enum BadSchedule {
 /// The latest occurrence in `(now - length, now]`.
 fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: Timestamp) -> Option<Timestamp> {
     let opened_after = length.before(now);
-    let mut before = civil_latest(zone, now);
+    let (earliest, mut before) = civil_range(zone, opened_after, now);
     loop {
-        let civil = last_civil(crontab, civil_earliest(zone, opened_after), before)?;
+        let civil = last_civil(crontab, earliest, before)?;
         match moment(civil, zone) {
             Some(at) if at <= now => return (at > opened_after).then_some(at),
             // skipped in spring, or repeated in autumn and not there yet: the one before it
@@ -123,8 +123,9 @@ fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: 
     }
 }
 
-/// The latest occurrence in `(after, before)`, found by halving: a cron of every minute has 44,640 of them in a window of
-/// a month, and this asks for some sixteen.
+/// The latest occurrence in `(after, before)`. Most crons have one or two in a window: those are asked for one after the other.
+/// The rest is found by halving: a cron of every minute has 44,640 of them in a window of a month, and this asks for some
+/// sixteen.
 fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<DateTime> {
     let before = TimeZone::UTC.to_timestamp(before).ok()?;
     let next = |minute: i64| {
@@ -137,6 +138,13 @@ fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<Da
     // an occurrence follows `low` in time, none follows `high`
     let (mut low, mut high) = (minute(TimeZone::UTC.to_timestamp(after).ok()?), minute(before).saturating_add(1));
     let mut latest = next(low)?;
+    for _ in 0..ASKED_IN_A_ROW {
+        low = minute(latest.timestamp());
+        match next(low) {
+            Some(later) => latest = later,
+            None => return Some(latest.datetime()),
+        }
+    }
     while high.saturating_sub(low) > 1 {
         let middle = low.midpoint(high);
         match next(middle) {
@@ -145,6 +153,17 @@ fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<Da
         }
     }
     Some(latest.datetime())
+}
+
+/// Civil times that enclose those that the clocks of a zone have shown in `(since, now]`.
+fn civil_range(zone: &TimeZone, since: Timestamp, now: Timestamp) -> (DateTime, DateTime) {
+    let steady_since = since.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+    let changed = zone.following(steady_since).next().is_some_and(|change| change.timestamp() <= now);
+    if changed {
+        return (civil_earliest(zone, since), civil_latest(zone, now));
+    }
+    let just_after = now.checked_add(SECOND).unwrap_or(now);
+    (zone.to_datetime(since), zone.to_datetime(just_after))
 }
 
 /// Just after the latest time that the clocks of a zone have shown up to `now`: not the present one if they were set
@@ -176,6 +195,8 @@ fn moment(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
+/// So many occurrences are asked for one by one before the search begins to halve.
+const ASKED_IN_A_ROW: usize = 2;
 /// No zone shifts its clocks by more.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);

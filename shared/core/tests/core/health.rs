@@ -241,7 +241,7 @@ fn an_open_breaker_lets_one_probe_through_and_closes_when_it_serves() {
         let mut world = World::serving(10, json!({ "defaults": { "capacity": { "max": 20 } } }));
         let ids: Vec<String> = (0..sick_ones).map(|n| format!("i-blue-{n:03}")).collect();
         let mut launched = Vec::new();
-        for minute in 0..30 { 
+        for minute in 0..30 {
             world.pass(60);
             keep_sick(&mut world, &ids);
             let decision = world.look();

@@ -49,7 +49,7 @@ fn specs() {
     let stored = StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(3),
-        spec: raw,
+        spec: raw.into(),
         resolved: resolved(),
         retiring: true,
         applied_by: "me".into(),

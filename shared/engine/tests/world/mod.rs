@@ -104,7 +104,7 @@ impl World {
         let stored = StoredSpec {
             schema: SCHEMA,
             version: SpecVersion(1),
-            spec: raw,
+            spec: raw.into(),
             resolved,
             retiring: false,
             applied_by: "test".into(),

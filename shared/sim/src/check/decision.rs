@@ -1,11 +1,11 @@
 //! What was committed: judged from the record alone, by arithmetic of its own.
 
 use ghostnet_core::decide::{PoolDecision, decide};
-use ghostnet_core::id::InstanceId;
+use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::plan::Action;
 use ghostnet_core::record::{Inputs, decision_digest};
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::spec::{FleetSpec, PoolSpec, Rule, Scheduled};
+use ghostnet_core::spec::{FleetSpec, OpenWindow, PoolSpec, Rule, Scheduled};
 use ghostnet_core::state::{DrainReason, Member, PoolState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
@@ -26,16 +26,14 @@ pub(super) struct Judged<'a> {
     pub(super) decided: &'a PoolDecision,
     pub(super) loaded: Option<&'a PoolState>,
     pub(super) next: &'a PoolState,
+    /// Scheduled policies whose window is open.
+    pub(super) windows: Vec<(&'a Scheduled, OpenWindow, &'a PolicyId)>,
 }
 
 impl<'a> Judged<'a> {
     /// Scheduled policies whose window is open.
-    pub(super) fn windows(&self) -> impl Iterator<Item = &'a Scheduled> + use<'a> {
-        let now = self.inputs.now;
-        self.pool.policies.iter().filter_map(move |policy| match &policy.rule {
-            Rule::Scheduled(scheduled) if scheduled.schedule.open_window(now).is_some() => Some(scheduled),
-            _ => None,
-        })
+    pub(super) fn windows(&self) -> impl Iterator<Item = &'a Scheduled> + '_ {
+        self.windows.iter().map(|(scheduled, _, _)| *scheduled)
     }
 
     /// The pool's bounds, as open windows move them.
@@ -69,6 +67,14 @@ impl<'a> Judged<'a> {
         let begins = |(id, member): &(&InstanceId, &Member)| member.drain.is_some_and(|drain| why(drain.why)) && !drained_before(id);
         count(self.next.members.iter().filter(begins).count())
     }
+}
+
+fn open_windows(pool: &PoolSpec, now: Timestamp) -> Vec<(&Scheduled, OpenWindow, &PolicyId)> {
+    let open = pool.policies.iter().filter_map(|policy| match &policy.rule {
+        Rule::Scheduled(scheduled) => Some((scheduled, scheduled.schedule.open_window(now)?, &policy.id)),
+        _ => None,
+    });
+    open.collect()
 }
 
 pub(super) fn count(many: usize) -> u32 {
@@ -126,6 +132,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
             decided,
             loaded: inputs.state.pools.get(&pool.id),
             next,
+            windows: open_windows(pool, inputs.now),
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);

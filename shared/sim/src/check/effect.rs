@@ -110,7 +110,7 @@ pub fn on_launched(world: &mut World, launch: &Launch, instances: &[InstanceId],
         world.watch.add(Check::Ceiling, now, detail);
     }
     // counted by when they were committed, as the budget counts them
-    let newest = world.watch.steps.get(&id).map_or(at(now), |step| step.at);
+    let newest = world.watch.steps.get(&id).map_or_else(|| at(now), |step| step.at);
     let horizon = budget::HOUR.before(newest);
     let within = world
         .watch

@@ -6,7 +6,7 @@ use ghostnet_core::decide::Flow;
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
-use ghostnet_core::spec::{OpenWindow, Rule};
+use ghostnet_core::spec::OpenWindow;
 use ghostnet_core::state::{Member, PoolState};
 
 use super::Check;
@@ -73,11 +73,11 @@ fn members(judged: &Judged<'_>) -> BTreeMap<InstanceId, Member> {
 }
 
 fn windows(judged: &Judged<'_>) -> BTreeMap<PolicyId, OpenWindow> {
-    let open = |policy: &ghostnet_core::spec::Policy| match &policy.rule {
-        Rule::Scheduled(scheduled) => Some((policy.id.clone(), scheduled.schedule.open_window(judged.inputs.now)?)),
-        _ => None,
-    };
-    judged.pool.policies.iter().filter_map(open).collect()
+    judged
+        .windows
+        .iter()
+        .map(|(_, window, policy)| (PolicyId::clone(policy), *window))
+        .collect()
 }
 
 /// Pools are sized in the order of the spec: those before with their new size, those after with their old one.

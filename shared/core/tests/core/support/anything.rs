@@ -107,7 +107,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
     Inputs {
         installation: InstallationId::new("inst"),
         spec_version: SpecVersion(1),
-        spec: raw,
+        spec: raw.into(),
         resolved: resolved(),
         retiring: tape.once_in(10),
         state,

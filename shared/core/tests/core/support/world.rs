@@ -44,7 +44,7 @@ impl World {
         let inputs = Inputs {
             installation: InstallationId::new("inst"),
             spec_version: SpecVersion(1),
-            spec: raw,
+            spec: raw.into(),
             resolved: resolved(),
             retiring: false,
             state: CapacityState::new(&spec, Seconds::minutes(120).before(now)),

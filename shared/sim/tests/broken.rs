@@ -1,0 +1,179 @@
+//! For every checker a component that is broken on purpose, which makes that checker speak: a check that cannot fail is a
+//! defect.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its world should stop there")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::audit::Violation;
+use ghostnet_core::id::Epoch;
+use ghostnet_core::state::TrafficState;
+use ghostnet_engine::invocation::ReconcileError;
+use ghostnet_sim::broken::Broken;
+use ghostnet_sim::check::{Check, on_report, on_traffic};
+use ghostnet_sim::fault::{Fault, Faults};
+use ghostnet_sim::log::Log;
+use ghostnet_sim::run::{Setup, run};
+use ghostnet_sim::world::World;
+
+/// Seeds that are tried until the component was needed.
+const SEEDS: u64 = 40;
+
+/// A broken component, the faults that bring it into play, and what must be said first.
+struct Case {
+    broken: Broken,
+    faults: &'static [(Fault, u32)],
+    speaks: Check,
+    /// Others that speak of the same thing.
+    too: &'static [Check],
+}
+
+const RESENT: &[(Fault, u32)] = &[(Fault::SdkRetry, 100), (Fault::LostReply, 20), (Fault::LoadSpike, 8)];
+const NONE: &[(Fault, u32)] = &[(Fault::LoadSpike, 8)];
+
+fn cases() -> Vec<Case> {
+    let case = |broken, faults, speaks, too| Case {
+        broken,
+        faults,
+        speaks,
+        too,
+    };
+    vec![
+        case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
+        case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
+        case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[]),
+        case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
+        case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),
+        case(
+            Broken::MissingIsZero,
+            &[(Fault::MetricMissing, 15), (Fault::MetricLate, 8)],
+            Check::FreshData,
+            &[],
+        ),
+        case(Broken::ShrinksTooFar, NONE, Check::PostRemoval, &[Check::SameSize]),
+        case(Broken::ShrinksAgainstVotes, NONE, Check::OutWins, &[Check::SameSize]),
+        case(Broken::TokensDropped, NONE, Check::Tokens, &[]),
+        case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
+        case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),
+        case(Broken::RecordOfAnother, NONE, Check::OnRecord, &[]),
+        case(Broken::InputsChanged, NONE, Check::Replay, &[]),
+        case(
+            Broken::FollowsOldNotice,
+            &[(Fault::RebalanceHint, 20), (Fault::SpotReclaim, 1), (Fault::EventLate, 8)],
+            Check::OldEvent,
+            &[],
+        ),
+        case(
+            Broken::LaunchesForgotten,
+            &[(Fault::TerminatedByHand, 150), (Fault::SpotNoNotice, 150)],
+            Check::LaunchCap,
+            &[],
+        ),
+        case(
+            Broken::ForeignListed,
+            &[(Fault::ForeignInstallation, 8)],
+            Check::NothingForeign,
+            &[],
+        ),
+        case(
+            Broken::ClockStands,
+            &[(Fault::SlowCall, 250), (Fault::LoadSpike, 8)],
+            Check::Window,
+            &[],
+        ),
+        case(Broken::TokensForgotten, RESENT, Check::NoDoubleLaunch, &[]),
+        case(Broken::GenerationStands, NONE, Check::Monotone, &[]),
+        case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
+    ]
+}
+
+fn setup(seed: u64, faults: &[(Fault, u32)], broken: Option<Broken>) -> Setup {
+    Setup {
+        exactly: Some(faults.iter().copied().collect::<BTreeMap<_, _>>()),
+        broken,
+        ..Setup::of(seed, 150)
+    }
+}
+
+#[test]
+fn every_broken_component_makes_its_checker_speak() {
+    for case in cases() {
+        let outcomes = (1..=SEEDS).map(|seed| run(&setup(seed, case.faults, Some(case.broken))));
+        let spoken = outcomes.into_iter().find(|outcome| !outcome.violations.is_empty());
+        let Some(outcome) = spoken else {
+            panic!("{:?}: nobody spoke in {SEEDS} worlds", case.broken)
+        };
+        let first = outcome.violations.first().unwrap();
+        assert_eq!(first.check, case.speaks, "{:?}, seed {}: {first}", case.broken, outcome.seed);
+        let others: BTreeSet<Check> = outcome.violations.iter().map(|violation| violation.check).collect();
+        let expected = |check: &Check| *check == case.speaks || case.too.contains(check);
+        assert!(others.iter().all(expected), "{:?}: {others:?}", case.broken);
+    }
+}
+
+/// The same worlds without the broken part are well: it is the part that speaks, not the faults.
+#[test]
+fn without_the_broken_component_nobody_speaks() {
+    for case in cases() {
+        let outcome = run(&setup(1, case.faults, None));
+        assert_eq!(outcome.violations, [], "{:?}", case.broken);
+    }
+}
+
+#[test]
+fn old_reads_are_harmless_because_commits_are_conditional() {
+    for seed in 1..=5 {
+        let outcome = run(&setup(seed, NONE, Some(Broken::StaleReads)));
+        assert_eq!(outcome.violations, [], "seed {seed}");
+    }
+}
+
+fn quiet_world() -> World {
+    World::new(1, Faults::exactly(1, &BTreeMap::new()), Log::new(false))
+}
+
+fn traffic(epoch: u64, active: &str) -> TrafficState {
+    TrafficState {
+        schema: 1,
+        epoch: Epoch(epoch),
+        active: active.parse().unwrap(),
+        floors: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn two_active_pools_in_one_epoch_and_an_epoch_that_goes_back() {
+    for (situation, second, speaks) in [
+        ("the same again", traffic(2, "blue"), None),
+        ("the next epoch", traffic(3, "green"), None),
+        ("two in one epoch", traffic(2, "green"), Some(Check::OneActive)),
+        ("an older epoch", traffic(1, "blue"), Some(Check::Monotone)),
+    ] {
+        let mut world = quiet_world();
+        let fleet = "web".parse().unwrap();
+        on_traffic(&mut world, &fleet, &traffic(2, "blue"));
+        on_traffic(&mut world, &fleet, &second);
+        let spoken: Vec<Check> = world.watch.violations.iter().map(|violation| violation.check).collect();
+        assert_eq!(spoken, Vec::from_iter(speaks), "{situation}");
+    }
+}
+
+#[test]
+fn a_decision_that_audit_refuses_is_a_violation() {
+    let mut world = quiet_world();
+    let refused = Violation {
+        invariant: "I2".into(),
+        detail: "too many".into(),
+        pool: None,
+    };
+    on_report(&mut world, &"web".parse().unwrap(), &Err(ReconcileError::Audit(vec![refused])));
+    assert_eq!(world.watch.violations.first().unwrap().check, Check::AuditPasses);
+}
+
+/// The three that are judged above without a run are the only ones without a case.
+#[test]
+fn every_checker_has_a_case() {
+    let covered: BTreeSet<Check> = cases().iter().map(|case| case.speaks).collect();
+    let without: Vec<Check> = Check::ALL.iter().copied().filter(|check| !covered.contains(check)).collect();
+    assert_eq!(without, [Check::OneActive, Check::AuditPasses]);
+}
