@@ -101,6 +101,9 @@ pub(crate) enum Failure {
     /// Some fleets could not be looked at; the others were shown.
     #[error("{0} of the fleets could not be shown")]
     Partial(usize),
+    /// Seeds of the simulator broke an invariant.
+    #[error("{0} seeds broke an invariant")]
+    Broken(usize),
     /// A value of an argument that only shows in its place.
     #[error("{0}")]
     Argument(String),

@@ -11,5 +11,6 @@ pub(crate) mod reason;
 pub(crate) mod replay;
 pub(crate) mod status;
 pub(crate) mod step;
+pub(crate) mod swarm;
 pub(crate) mod table;
 pub(crate) mod time;

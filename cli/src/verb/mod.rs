@@ -10,4 +10,5 @@ pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod swarm;
 pub(crate) mod validate;

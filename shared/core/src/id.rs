@@ -216,20 +216,67 @@ impl ClientToken {
 /// FNV-1a, 128 bit (<http://www.isthe.com/chongo/tech/comp/fnv/>), with a separator no part can contain, so that
 /// ("ab", "c") and ("a", "bc") differ. Tokens are no secret: spread matters here, not resistance to an attacker.
 fn fnv1a(seed: u128, parts: &[&str]) -> u128 {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    bytes.fold(seed, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([SEPARATOR]));
+    bytes.fold(seed, fnv1a_step)
 }
+
+fn fnv1a_step(hash: u128, byte: u8) -> u128 {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+}
+
+const SEPARATOR: u8 = 0xff;
+const DIGEST_SEED: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 
 /// Stable 128-bit digest of any text, for spec hashes and jitter: equal on every platform and build.
 #[must_use]
 pub fn digest(text: &str) -> String {
-    format!("{:032x}", fnv1a(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, &[text]))
+    format!("{:032x}", fnv1a(DIGEST_SEED, &[text]))
+}
+
+/// The [`digest`] of what is written into it, without ever holding the text.
+#[derive(Debug, Clone, Copy)]
+pub struct Digest(u128);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(DIGEST_SEED)
+    }
+}
+
+impl Digest {
+    /// The digest of everything that was written.
+    #[must_use]
+    pub fn finish(self) -> String {
+        format!("{:032x}", fnv1a_step(self.0, SEPARATOR))
+    }
+}
+
+impl std::io::Write for Digest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| fnv1a_step(hash, *byte));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_has_one_digest_written_in_parts_or_whole() {
+        use std::io::Write;
+        let mut written = Digest::default();
+        let parts: Result<(), _> = ["a de", "", "cision"]
+            .iter()
+            .try_for_each(|part| written.write_all(part.as_bytes()));
+        assert!(parts.is_ok());
+        assert_eq!(written.finish(), digest("a decision"));
+    }
 
     #[test]
     fn names_follow_one_rule() {

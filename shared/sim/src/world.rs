@@ -74,6 +74,18 @@ pub struct Counters {
     pub terminated: u64,
 }
 
+impl Counters {
+    /// Adds what another run counted.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.invocations += other.invocations;
+        self.reconciles += other.reconciles;
+        self.decisions += other.decisions;
+        self.launched += other.launched;
+        self.terminated += other.terminated;
+    }
+}
+
 /// One fleet of this world.
 #[derive(Debug)]
 pub struct FleetWorld {

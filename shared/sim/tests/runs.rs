@@ -1,0 +1,65 @@
+//! Whole runs: the same seed twice, a handful of seeds, and those that once broke something. The many seeds are
+//! `ghostnet swarm`'s, in a build that is fast enough for them.
+
+use std::collections::BTreeSet;
+
+use ghostnet_sim::fault::Fault;
+use ghostnet_sim::run::{Outcome, Setup, run};
+use ghostnet_sim::swarm::{once_broken, sweep};
+
+fn logged(seed: u64) -> Outcome {
+    run(&Setup {
+        log: true,
+        ..Setup::of(seed, 120)
+    })
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log_byte_for_byte() {
+    for seed in [1, 2, 13, 49, 60, 85] {
+        let (first, second) = (logged(seed), logged(seed));
+        assert!(first.log.len() > 500, "seed {seed}: {} lines", first.log.len());
+        assert_eq!(first.log, second.log, "seed {seed}");
+        assert_ne!(first.log, logged(seed + 1).log, "another seed is another world");
+    }
+}
+
+#[test]
+fn the_log_changes_nothing() {
+    let (quiet, loud) = (run(&Setup::of(7, 120)), logged(7));
+    assert_eq!((quiet.counters, quiet.struck), (loud.counters, loud.struck));
+}
+
+/// What makes a failure shrinkable: a fault that is taken away takes nothing else with it.
+#[test]
+fn a_fault_that_never_strikes_can_be_taken_away_without_a_trace() {
+    for seed in 1..=10 {
+        let all = run(&Setup::of(seed, 60));
+        let struck: BTreeSet<Fault> = all.struck.iter().filter(|(_, times)| **times > 0).map(|(fault, _)| *fault).collect();
+        let without = run(&Setup {
+            only: Some(struck),
+            ..Setup::of(seed, 60)
+        });
+        assert_eq!(all.counters, without.counters, "seed {seed}");
+    }
+}
+
+#[test]
+fn seeds_that_once_broke_something_hold() {
+    let setups = once_broken();
+    assert!(!setups.is_empty());
+    let summary = sweep(&setups, 2, |_| {});
+    assert_eq!(summary.failures, []);
+}
+
+#[test]
+fn the_first_seeds_hold_and_every_fault_strikes_in_one_of_them() {
+    let setups: Vec<Setup> = (1..=40).map(|seed| Setup::of(seed, 100)).collect();
+    let summary = sweep(&setups, 2, |_| {});
+    assert_eq!(summary.failures, []);
+    let never: Vec<&Fault> = Fault::ALL
+        .iter()
+        .filter(|fault| summary.struck.get(fault).is_none_or(|times| *times == 0))
+        .collect();
+    assert!(never.is_empty(), "{never:?} never struck");
+}
