@@ -10,8 +10,8 @@ use ghostnet_engine::reconcile::preview;
 use crate::failure::Failure;
 use crate::stack::Session;
 
-/// A look ends when its calls end; nothing waits for this long.
-const LOOK_MAX: Seconds = Seconds::minutes(5);
+/// As long as a function has: what is shown is what a function would do.
+const LOOK_MAX: Seconds = Seconds(60);
 
 /// What would be decided for a fleet now.
 ///

@@ -88,6 +88,11 @@ pub enum VoteReason {
     MissingIsBreach,
     /// Nobody is in service, so a value per instance says nothing.
     NobodyInService,
+    /// Nobody of the pool serves, and others in its groups carry more than the target.
+    OthersServe {
+        /// What they carry.
+        value: Finite,
+    },
     /// The window is open.
     WindowOpen {
         /// Until when.
@@ -130,6 +135,7 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} from some instances only: partial data never removes"),
             Self::NoValue { .. } => f.write_str("no data: missing is not zero"),
             Self::MissingIsBreach => f.write_str("no data, which this policy takes as the alarm"),
+            Self::OthersServe { value } => write!(f, "others serve with {value} each: the first instance shows how much of it is ours"),
             Self::NobodyInService => f.write_str("nobody is in service, so a value per instance says nothing"),
             Self::WindowOpen { until } => write!(f, "window open until {until}"),
             Self::WindowClosed => f.write_str("window closed"),

@@ -5,7 +5,7 @@ use std::fmt;
 use ghostnet_core::audit::Violation;
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::{BuildId, FleetId, InstallationId, PlanId, Region, WriterId};
-use ghostnet_core::plan::{STEP_SECONDS_MAX, WINDOW_MAX};
+use ghostnet_core::plan::{CLOCK_SKEW_MAX, STEP_SECONDS_MAX, WINDOW_MAX};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -33,9 +33,13 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// No step of a commit made at `now` starts later than this: it must end, and its outcome be written, in time.
+    /// No step of a commit made at `now` starts later than this: it must end, and its outcome be written, in time. A clock
+    /// that leaves more time than any function is given is wrong, and then there is none: windows rest on clocks that agree.
     #[must_use]
     pub fn execute_until(&self, now: Timestamp) -> Timestamp {
+        if Seconds::between(now, self.deadline).0 > WINDOW_MAX.0.saturating_add(CLOCK_SKEW_MAX.0) {
+            return Timestamp::MIN;
+        }
         let last_start = Seconds(STEP_SECONDS_MAX.0.saturating_add(WRAP_UP.0)).before(self.deadline);
         last_start.min(WINDOW_MAX.after(now))
     }

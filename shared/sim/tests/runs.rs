@@ -35,7 +35,12 @@ fn the_log_changes_nothing() {
 fn a_fault_that_never_strikes_can_be_taken_away_without_a_trace() {
     for seed in 1..=10 {
         let all = run(&Setup::of(seed, 60));
-        let struck: BTreeSet<Fault> = all.struck.iter().filter(|(_, times)| **times > 0).map(|(fault, _)| *fault).collect();
+        let struck: BTreeSet<Fault> = all
+            .struck
+            .iter()
+            .filter(|(_, times)| **times > 0)
+            .map(|(fault, _)| *fault)
+            .collect();
         let without = run(&Setup {
             only: Some(struck),
             ..Setup::of(seed, 60)

@@ -35,9 +35,11 @@ pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, find
             instance: notice.instance.clone(),
         }),
         InterruptionKind::SpotWarning if member.drain.is_none_or(|drain| drain.why != DrainReason::Interrupted) && !member.gone => {
+            // one that leaves already goes on leaving, but is waited for no longer than AWS waits
+            let taken_at = Moment::from(NOTICE.after(notice.at));
             let drain = Drain {
-                since: situation.now.into(),
-                deadline: NOTICE.after(notice.at).into(),
+                since: member.drain.map_or_else(|| situation.now.into(), |drain| drain.since),
+                deadline: member.drain.map_or(taken_at, |drain| drain.deadline.min(taken_at)),
                 why: DrainReason::Interrupted,
             };
             member.drain = Some(drain);

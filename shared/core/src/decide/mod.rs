@@ -164,12 +164,11 @@ impl Flow {
         let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
-            let began = member.drain.map(|drain| drain.since).filter(|since| *since < now);
-            flow.last_drain = flow.last_drain.max(began.map(Moment::at));
-            match (member.drain, member.served_since) {
-                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent && drain.since < now => {
-                    flow.left.push(drain.since.at())
-                }
+            // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
+            let drain = member.drain.filter(|drain| drain.since < now);
+            flow.last_drain = flow.last_drain.max(drain.map(|drain| drain.since.at()));
+            match (drain, member.served_since) {
+                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent => flow.left.push(drain.since.at()),
                 (None, Some(since)) if since > recent => flow.joined.push(since.at()),
                 _ => {}
             }

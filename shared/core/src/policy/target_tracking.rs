@@ -13,11 +13,14 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     let (value, target, hold) = (reading.value, rule.target, Some(ballot.desired));
     let towards = if value > target { Direction::Out } else { Direction::In };
     let measured = measured_instances(&rule.measure, &ballot.counts, ballot.flow, reading.at, towards);
+    let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
     if measured == 0 {
+        if ballot.desired == 0 && value.get() > upper {
+            return (Some(1), VoteReason::OthersServe { value });
+        }
         return (hold, VoteReason::NobodyInService);
     }
     let needed = count_ceil(value.get() * f64::from(measured) / target.get());
-    let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
     let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());
     if value.get() > upper {
         if !reading.series.breaches(rule.measure.out, |value| value > upper) {

@@ -228,3 +228,19 @@ fn a_datapoint_speaks_of_those_who_served_then() {
         assert_eq!(pool.vote().0, Some(vote), "{situation}");
     }
 }
+
+/// A pool at zero has no share of its own; what strangers in its group carry says that it is needed.
+#[test]
+fn a_pool_at_zero_begins_when_others_are_overloaded() {
+    for (situation, desired, value, vote) in [
+        ("others carry too much", 0, 500.0, 1),
+        ("others carry little", 0, 50.0, 0),
+        ("one is on its way already", 1, 500.0, 1),
+    ] {
+        let mut pool = Pool::tracked(json!({})).load(value);
+        pool.spec.capacity.min = 0;
+        pool.counts = CapacityCount::default();
+        pool.state.desired = desired;
+        assert_eq!(pool.size().votes[0].capacity, Some(vote), "{situation}");
+    }
+}

@@ -1,9 +1,13 @@
 //! I5, I6, I7: on what evidence a pool shrinks, compared with what was really measured.
 
-use ghostnet_core::id::PolicyId;
+use std::collections::BTreeSet;
+
+use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::observation::InstanceState;
 use ghostnet_core::sample::{Sample, Series};
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::spec::{Metric, MetricSource, Rule};
+use ghostnet_core::unit::{Moment, Seconds};
 
 use super::Check;
 use super::decision::Judged;
@@ -83,10 +87,19 @@ fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
             continue;
         };
         // those that serve since before the datapoint began
-        let settled = judged.next.members.values().filter(|member| {
-            let long =
-                |since: ghostnet_core::unit::Moment| since.at() < ghostnet_core::unit::Seconds::minutes(10).before(judged.inputs.now);
-            member.served_since.is_some_and(long) && !member.gone
+        let listed = judged.inputs.observation.instances.iter().flatten();
+        let running: BTreeSet<&InstanceId> = listed
+            .filter(|instance| instance.state == InstanceState::Running)
+            .map(|instance| &instance.id)
+            .collect();
+        let long_ago = Seconds::minutes(10).before(judged.inputs.now);
+        let settled = judged.next.members.iter().filter(|(id, member)| {
+            let long = |since: Moment| since.at() < long_ago;
+            let stays = judged
+                .loaded
+                .and_then(|pool| pool.members.get(*id))
+                .is_some_and(|before| before.drain.is_none());
+            member.served_since.is_some_and(long) && running.contains(id) && stays
         });
         let carried = value.get() * f64::from(super::decision::count(settled.count()).min(judged.decided.counts.in_service));
         let limit = rule.target.get() * (1.0 + judged.pool.guards.tolerance_out.ratio());
