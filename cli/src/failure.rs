@@ -101,6 +101,9 @@ pub(crate) enum Failure {
     /// Some fleets could not be looked at; the others were shown.
     #[error("{0} of the fleets could not be shown")]
     Partial(usize),
+    /// A scenario came out otherwise than it says.
+    #[error("the scenario did not come out as expected")]
+    NotAsExpected,
     /// Seeds of the simulator broke an invariant.
     #[error("{0} seeds broke an invariant")]
     Broken(usize),

@@ -11,6 +11,7 @@ mod failure;
 mod look;
 mod render;
 mod resolve;
+mod scenario_file;
 mod schema;
 mod spec_file;
 mod stack;
@@ -44,6 +45,7 @@ fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
         Verb::Validate(args) => verb::validate::run(args, console),
         Verb::Schema(_) => verb::schema::run(console),
         Verb::Completions(args) => verb::completions::run(args, console),
+        Verb::Simulate(args) => verb::simulate::run(args, console),
         Verb::Swarm(args) => verb::swarm::run(args, console),
         verb => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,6 +68,6 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
-        Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Swarm(_) => Ok(()),
+        Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }
 }

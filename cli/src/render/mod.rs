@@ -9,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod reason;
 pub(crate) mod replay;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod step;
 pub(crate) mod swarm;

@@ -147,6 +147,21 @@ pub(crate) fn read(name: &str, text: &str) -> Result<SpecFile, Vec<SpecProblem>>
     Err(problems)
 }
 
+/// The data of a YAML file that is no spec, read as strictly as one.
+///
+/// # Errors
+/// It is not YAML, or YAML that readers disagree about.
+pub(crate) fn data(name: &str, text: &str) -> Result<serde_json::Value, Failure> {
+    let (document, problems) = yaml::read(text);
+    match document {
+        Some(document) if problems.is_empty() => Ok(document.value),
+        _ => Err(Failure::Specs(vec![FileProblems {
+            file: name.to_owned(),
+            problems,
+        }])),
+    }
+}
+
 /// Adds the problems that do not follow from what is broken already.
 fn add_new(problems: &mut Vec<SpecProblem>, found: Vec<SpecProblem>, broken: &[String]) {
     problems.extend(

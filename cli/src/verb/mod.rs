@@ -9,6 +9,7 @@ pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod schema;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod swarm;
 pub(crate) mod validate;

@@ -198,6 +198,15 @@ impl Faults {
         Self { kinds, raging: true }
     }
 
+    /// From now on these kinds strike so many times in a hundred, and the others never. Kinds that do not exist stay so.
+    pub fn strike_at(&mut self, percent: &BTreeMap<Fault, u32>) {
+        for (fault, source) in Fault::ALL.iter().zip(&mut self.kinds) {
+            if let Some(source) = source {
+                source.share = percent.get(fault).map_or(0, |percent| percent.saturating_mul(100));
+            }
+        }
+    }
+
     /// The kinds that exist.
     #[must_use]
     pub fn kinds(&self) -> BTreeSet<Fault> {

@@ -21,6 +21,7 @@ pub mod lambda;
 pub mod load;
 pub mod log;
 pub mod run;
+pub mod scenario;
 mod storm;
 pub mod swarm;
 pub mod table;

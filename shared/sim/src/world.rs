@@ -383,6 +383,9 @@ impl World {
                     check::summary(&commit)
                 )
             });
+            for line in check::story(&commit) {
+                self.log.story(self.now, || line);
+            }
             check::on_committed(self, &commit, before, request);
         } else {
             check::on_refused(self, &commit, own, result);

@@ -178,7 +178,9 @@ impl Watch {
     /// The table is an older one: what it forgot is nobody's fault.
     pub fn restored(&mut self, now: Millis) {
         self.restored_at = Some(now);
+        self.restored_at = Some(now);
         self.tokens.clear();
+        self.removals.clear();
     }
 
     /// Whether the table was ever restored.
@@ -344,4 +346,31 @@ pub fn summary(commit: &Commit) -> String {
         text.push_str(&format!("{} {count} ({}); ", step.action.kind(), step.id));
     }
     text
+}
+
+/// What of a commit a person would tell: sizes that changed and why, who leaves, what is launched.
+#[must_use]
+pub fn story(commit: &Commit) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (pool, decided) in &commit.record.pools {
+        if decided.before != decided.after {
+            let voted = decided.votes.iter().max_by_key(|vote| vote.capacity);
+            let why = decided.guards.last().map(|outcome| outcome.guard.to_string());
+            let why = why
+                .or_else(|| voted.map(|vote| format!("`{}`: {}", vote.policy, vote.reason)))
+                .unwrap_or_default();
+            lines.push(format!(
+                "{}: {pool} {} -> {}, {why}",
+                commit.record.function, decided.before, decided.after
+            ));
+        }
+        let telling = |finding: &&ghostnet_core::reason::Finding| !matches!(finding, ghostnet_core::reason::Finding::ForeignTarget { .. });
+        lines.extend(decided.findings.iter().filter(telling).map(ToString::to_string));
+    }
+    for step in &commit.record.plan.steps {
+        if let Action::Launch(launch) = &step.action {
+            lines.push(format!("launch {} in {}", launch.count, launch.place.zone));
+        }
+    }
+    lines
 }
