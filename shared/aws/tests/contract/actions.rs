@@ -12,10 +12,10 @@ use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::ec2::{launch, launched, page, region, terminated};
-use crate::elbv2::{done as elb_done, group, health};
-use crate::sample::{capacity_item, commit, done, fleet, minute, plan_id, record, spec, spec_item, state, step, traffic};
-use crate::store::offering;
+use crate::reply::{done as elb_done, health, launched, page, terminated};
+use crate::sample::{
+    capacity_item, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step, traffic,
+};
 use crate::wire::{Reply, Sent, Wire, run};
 
 /// A plausible answer to any request.

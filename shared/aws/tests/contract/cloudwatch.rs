@@ -13,8 +13,8 @@ use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{MetricQuery, Metrics, PublishedValue};
 use serde_json::{Value, json};
 
-use crate::ec2::region;
-use crate::sample::{fleet, minute};
+use crate::reply::alarms;
+use crate::sample::{fleet, minute, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
 fn stat(name: &str, statistic: &str) -> Stat {
@@ -81,13 +81,6 @@ fn asked(sent: &Sent) -> Vec<Value> {
         .unwrap_or_default()
 }
 
-fn refused(code: &str) -> Reply {
-    match Reply::cbor(&json!({ "__type": format!("com.amazonaws.cloudwatch#{code}"), "message": "bad expression" })) {
-        Reply::Body(_, body) => Reply::Body(400, body),
-        lost @ Reply::Lost => lost,
-    }
-}
-
 #[test]
 fn a_question_is_asked_for_whole_periods_and_answered_in_order() {
     let wire = Wire::script([results(&[("q1", &[(9, 2.0)]), ("q0", &[(9, 7.5), (8, 6.0)])], None)]);
@@ -146,7 +139,7 @@ fn one_bad_expression_blinds_only_its_own_policy() {
     let wire = Wire::new(|sent, _| {
         let queries = asked(sent);
         if queries.iter().any(|query| query["Expression"] == json!("NONSENSE(")) {
-            return refused("ValidationError");
+            return Reply::cbor_error(400, "ValidationError");
         }
         let ids: Vec<_> = queries.iter().filter_map(|query| query["Id"].as_str()).collect();
         results(&ids.iter().map(|id| (*id, &[(9, 1.0)][..])).collect::<Vec<_>>(), None)
@@ -163,12 +156,6 @@ fn a_call_that_fails_as_a_whole_is_an_error() {
     let wire = Wire::script([]);
     let error = run(wire.aws().series(&region(), &[plain()], minute(10))).err();
     assert_eq!(error.map(|error| error.class), Some(ErrorClass::Transient));
-}
-
-pub(crate) fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Reply {
-    let alarm = |(name, state): &(&str, &str)| json!({ "AlarmName": name, "AlarmArn": format!("arn:{name}"), "StateValue": state });
-    let [metric, composite] = [metric, composite].map(|alarms| alarms.iter().map(alarm).collect::<Vec<_>>());
-    Reply::cbor(&json!({ "MetricAlarms": metric, "CompositeAlarms": composite }))
 }
 
 #[test]

@@ -2,75 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_core::id::{ClientToken, Generation, InstallationId, InstanceId, InstanceType, Region, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, Market, Offering, Place, tag};
-use ghostnet_core::plan::Launch;
-use ghostnet_core::spec::{Template, TemplateKey};
+use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
+use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
+use crate::reply::{Listed, launched, page, terminated};
+use crate::sample::{launch, region};
 use crate::wire::{Reply, Sent, Wire, run};
-
-pub(crate) fn region() -> Region {
-    Region::new("eu-west-1")
-}
-
-pub(crate) fn launch(count: u32) -> Launch {
-    Launch {
-        count,
-        template: Template {
-            key: TemplateKey::Name("web".to_owned()),
-            version: "3".to_owned(),
-        },
-        place: Place {
-            subnet: SubnetId::new("subnet-a"),
-            zone: Zone::new("eu-west-1a"),
-        },
-        offering: Offering {
-            zone: Zone::new("eu-west-1a"),
-            instance_type: Some(InstanceType::new("c7a.large")),
-            market: Market::OnDemand,
-        },
-        token: ClientToken::over(&["web"]),
-        generation: Generation(7),
-    }
-}
-
-pub(crate) fn launched(ids: &[&str]) -> Reply {
-    let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
-    Reply::xml(format!(
-        "<RunInstancesResponse><instancesSet>{items}</instancesSet></RunInstancesResponse>"
-    ))
-}
 
 /// One instance in a listing; `leave_out` names an element to be missing.
 fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> String {
-    let tags: String = tags
-        .iter()
-        .map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>"))
-        .collect();
-    let elements = [
-        ("instanceId", id.to_owned()),
-        ("instanceState", format!("<code>16</code><name>{state}</name>")),
-        ("instanceType", "c7a.large".to_owned()),
-        ("launchTime", "2026-11-20T13:00:00.000Z".to_owned()),
-        ("placement", "<availabilityZone>eu-west-1a</availabilityZone>".to_owned()),
-        ("tagSet", tags),
-    ];
-    let kept = elements.iter().filter(|(name, _)| *name != leave_out);
-    let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
-    format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
-}
-
-pub(crate) fn page(instances: &str, next: Option<&str>) -> Reply {
-    let next = next.map(|token| format!("<nextToken>{token}</nextToken>")).unwrap_or_default();
-    Reply::xml(format!(
-        "<DescribeInstancesResponse><reservationSet>{instances}</reservationSet>{next}</DescribeInstancesResponse>"
-    ))
-}
-
-pub(crate) fn terminated() -> Reply {
-    Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")
+    let instance = Listed {
+        id,
+        state,
+        zone: "eu-west-1a",
+        instance_type: "c7a.large",
+        launched_at: "2026-11-20T13:00:00.000Z",
+        tags,
+    };
+    instance.xml(leave_out)
 }
 
 fn ids(names: &[&str]) -> Vec<InstanceId> {

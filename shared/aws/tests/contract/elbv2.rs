@@ -7,32 +7,9 @@ use ghostnet_core::observation::{Target, TargetHealth};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::LoadBalancer;
 
-use crate::ec2::region;
+use crate::reply::{done, health};
+use crate::sample::{group, region};
 use crate::wire::{Reply, Wire, run};
-
-pub(crate) fn group() -> TargetGroupArn {
-    TargetGroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1")
-}
-
-pub(crate) fn health(targets: &[(&str, &str, &str)]) -> Reply {
-    let member = |(id, state, reason): &(&str, &str, &str)| {
-        let reason = if reason.is_empty() {
-            String::new()
-        } else {
-            format!("<Reason>{reason}</Reason>")
-        };
-        let health = format!("<TargetHealth><State>{state}</State>{reason}</TargetHealth>");
-        format!("<member><Target><Id>{id}</Id><Port>80</Port></Target>{health}</member>")
-    };
-    let members: String = targets.iter().map(member).collect();
-    let result =
-        format!("<DescribeTargetHealthResult><TargetHealthDescriptions>{members}</TargetHealthDescriptions></DescribeTargetHealthResult>");
-    Reply::xml(format!("<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"))
-}
-
-pub(crate) fn done(operation: &str) -> Reply {
-    Reply::xml(format!("<{operation}Response><{operation}Result/></{operation}Response>"))
-}
 
 #[test]
 fn targets_are_read_with_their_health() {

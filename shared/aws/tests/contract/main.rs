@@ -9,6 +9,7 @@ mod ec2;
 mod elbv2;
 mod history;
 mod operator;
+mod reply;
 mod sample;
 mod store;
 mod wire;

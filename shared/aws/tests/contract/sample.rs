@@ -1,13 +1,16 @@
-//! A fleet, its state and a commit, as small as they get.
+//! A fleet, its state, a commit and a launch, as small as they get.
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{BuildId, Epoch, FleetId, Generation, InstallationId, PlanId, PoolId, SpecVersion, StepId, StepNumber, WriterId};
-use ghostnet_core::observation::Observation;
-use ghostnet_core::plan::{Plan, StepOutcome};
+use ghostnet_core::id::{
+    BuildId, ClientToken, Epoch, FleetId, Generation, InstallationId, InstanceType, PlanId, PoolId, Region, SpecVersion, StepId,
+    StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
+};
+use ghostnet_core::observation::{Market, Observation, Offering, Place};
+use ghostnet_core::plan::{Launch, Plan, StepOutcome};
 use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{RawFleetSpec, Resolved};
+use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
 use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
@@ -23,6 +26,42 @@ pub(crate) fn pool() -> PoolId {
 
 fn name<T: std::str::FromStr<Err = impl std::fmt::Display>>(text: &str) -> T {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn region() -> Region {
+    Region::new("eu-west-1")
+}
+
+pub(crate) fn group() -> TargetGroupArn {
+    TargetGroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1")
+}
+
+pub(crate) fn offering() -> Offering {
+    Offering {
+        zone: Zone::new("eu-west-1a"),
+        instance_type: None,
+        market: Market::OnDemand,
+    }
+}
+
+pub(crate) fn launch(count: u32) -> Launch {
+    Launch {
+        count,
+        template: Template {
+            key: TemplateKey::Name("web".to_owned()),
+            version: "3".to_owned(),
+        },
+        place: Place {
+            subnet: SubnetId::new("subnet-a"),
+            zone: Zone::new("eu-west-1a"),
+        },
+        offering: Offering {
+            instance_type: Some(InstanceType::new("c7a.large")),
+            ..offering()
+        },
+        token: ClientToken::over(&["web"]),
+        generation: Generation(7),
+    }
 }
 
 /// Minutes after noon of a day in 2026.

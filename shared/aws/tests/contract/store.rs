@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_core::id::{FleetId, Zone};
+use ghostnet_core::id::FleetId;
 use ghostnet_core::id::{Generation, InstallationId, SpecVersion};
-use ghostnet_core::observation::{ExhaustedOffering, Market, Offering};
+use ghostnet_core::observation::ExhaustedOffering;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{Look, Store};
 use serde_json::{Value, json};
 
-use crate::ec2::region;
-use crate::sample::{capacity_item, done, fleet, minute, plan_id, record, spec_item, state, step, text, traffic_item};
+use crate::reply::refused;
+use crate::sample::{capacity_item, done, fleet, minute, offering, plan_id, record, region, spec_item, state, step, text, traffic_item};
 use crate::wire::{Reply, Sent, Wire, run};
 
 fn batch(items: &[Value]) -> Reply {
@@ -19,13 +19,6 @@ fn batch(items: &[Value]) -> Reply {
 
 fn wanted_keys(sent: &Sent) -> usize {
     sent.body["RequestItems"]["table"]["Keys"].as_array().map_or(0, Vec::len)
-}
-
-fn refused(item: Option<Value>) -> Reply {
-    Reply::json_error(
-        "ConditionalCheckFailedException",
-        item.map_or_else(|| json!({}), |item| json!({ "Item": item })),
-    )
 }
 
 fn empty() -> Reply {
@@ -230,14 +223,6 @@ fn plans_on_record_are_found_by_their_keys() {
     let plans = BTreeSet::from([plan_id(1), plan_id(2)]);
     assert_eq!(run(wire.aws().recorded_plans(&fleet(), &plans)), Ok(BTreeSet::from([plan_id(1)])));
     assert_eq!(wire.only().body["RequestItems"]["table"]["ProjectionExpression"], json!("#pk, #sk"));
-}
-
-pub(crate) fn offering() -> Offering {
-    Offering {
-        zone: Zone::new("eu-west-1a"),
-        instance_type: None,
-        market: Market::OnDemand,
-    }
 }
 
 #[test]

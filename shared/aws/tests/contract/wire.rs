@@ -27,6 +27,8 @@ use crate::cbor;
 pub(crate) struct Sent {
     /// As IAM names it: `ec2:RunInstances`.
     pub(crate) operation: String,
+    /// Where it was sent.
+    pub(crate) region: String,
     /// The parameters: an object. Query parameters are texts named as they are sent (`TagSpecification.1.ResourceType`).
     pub(crate) body: Value,
 }
@@ -79,6 +81,12 @@ impl Reply {
             status,
             format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>").into_bytes(),
         )
+    }
+
+    /// An error of CloudWatch.
+    pub(crate) fn cbor_error(status: u16, code: &str) -> Self {
+        let error = serde_json::json!({ "__type": format!("com.amazonaws.cloudwatch#{code}"), "message": format!("about {code}") });
+        Self::Body(status, cbor::encode(&error))
     }
 
     /// An error of DynamoDB, with further fields.
@@ -191,10 +199,10 @@ fn read(request: &HttpRequest) -> (Sent, bool) {
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = serde_json::from_slice(bytes).unwrap_or_default();
-        return (sent("dynamodb", operation, body), false);
+        return (sent(request, "dynamodb", operation, body), false);
     }
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
-        return (sent("cloudwatch", operation, cbor::decode(bytes)), true);
+        return (sent(request, "cloudwatch", operation, cbor::decode(bytes)), true);
     }
     let parameters = form(std::str::from_utf8(bytes).unwrap_or_default());
     let service = match parameters.get("Version").map(String::as_str) {
@@ -204,14 +212,20 @@ fn read(request: &HttpRequest) -> (Sent, bool) {
     };
     let operation = parameters.get("Action").cloned().unwrap_or_default();
     let body = parameters.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    (sent(service, &operation, Value::Object(body)), false)
+    (sent(request, service, &operation, Value::Object(body)), false)
 }
 
-fn sent(service: &str, operation: &str, body: Value) -> Sent {
+fn sent(request: &HttpRequest, service: &str, operation: &str, body: Value) -> Sent {
     Sent {
         operation: format!("{service}:{operation}"),
+        region: region(request.uri()).to_owned(),
         body,
     }
+}
+
+/// The region in `https://<service>.<region>.amazonaws.com/...`.
+fn region(uri: &str) -> &str {
+    uri.split('.').nth(1).unwrap_or_default()
 }
 
 /// `application/x-www-form-urlencoded`.

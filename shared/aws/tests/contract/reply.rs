@@ -1,0 +1,92 @@
+//! What AWS answers when it answers well, as it comes over the wire.
+
+use serde_json::{Value, json};
+
+use crate::wire::Reply;
+
+/// RunInstances: these instances.
+pub(crate) fn launched(ids: &[&str]) -> Reply {
+    let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
+    Reply::xml(format!(
+        "<RunInstancesResponse><instancesSet>{items}</instancesSet></RunInstancesResponse>"
+    ))
+}
+
+/// One instance in a listing.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) zone: &'a str,
+    pub(crate) instance_type: &'a str,
+    pub(crate) launched_at: &'a str,
+    pub(crate) tags: &'a [(&'a str, &'a str)],
+}
+
+impl Listed<'_> {
+    /// Its element of a page; `leave_out` names an element to be missing.
+    pub(crate) fn xml(&self, leave_out: &str) -> String {
+        let tag = |(key, value): &(&str, &str)| format!("<item><key>{key}</key><value>{value}</value></item>");
+        let elements = [
+            ("instanceId", self.id.to_owned()),
+            ("instanceState", format!("<code>16</code><name>{}</name>", self.state)),
+            ("instanceType", self.instance_type.to_owned()),
+            ("launchTime", self.launched_at.to_owned()),
+            ("placement", format!("<availabilityZone>{}</availabilityZone>", self.zone)),
+            ("tagSet", self.tags.iter().map(tag).collect()),
+        ];
+        let kept = elements.iter().filter(|(name, _)| *name != leave_out);
+        let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
+        format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
+    }
+}
+
+/// DescribeInstances: one page.
+pub(crate) fn page(instances: &str, next: Option<&str>) -> Reply {
+    let next = next.map(|token| format!("<nextToken>{token}</nextToken>")).unwrap_or_default();
+    Reply::xml(format!(
+        "<DescribeInstancesResponse><reservationSet>{instances}</reservationSet>{next}</DescribeInstancesResponse>"
+    ))
+}
+
+/// TerminateInstances: done.
+pub(crate) fn terminated() -> Reply {
+    Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")
+}
+
+/// DescribeTargetHealth: targets with state and reason.
+pub(crate) fn health(targets: &[(&str, &str, &str)]) -> Reply {
+    let member = |(id, state, reason): &(&str, &str, &str)| {
+        let reason = if reason.is_empty() {
+            String::new()
+        } else {
+            format!("<Reason>{reason}</Reason>")
+        };
+        let health = format!("<TargetHealth><State>{state}</State>{reason}</TargetHealth>");
+        format!("<member><Target><Id>{id}</Id><Port>80</Port></Target>{health}</member>")
+    };
+    let members: String = targets.iter().map(member).collect();
+    let result =
+        format!("<DescribeTargetHealthResult><TargetHealthDescriptions>{members}</TargetHealthDescriptions></DescribeTargetHealthResult>");
+    Reply::xml(format!("<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"))
+}
+
+/// Any other call of ELBv2: done.
+pub(crate) fn done(operation: &str) -> Reply {
+    Reply::xml(format!("<{operation}Response><{operation}Result/></{operation}Response>"))
+}
+
+/// DescribeAlarms: metric alarms and composite alarms, each with its state.
+pub(crate) fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Reply {
+    let alarm = |(name, state): &(&str, &str)| json!({ "AlarmName": name, "AlarmArn": format!("arn:{name}"), "StateValue": state });
+    let [metric, composite] = [metric, composite].map(|alarms| alarms.iter().map(alarm).collect::<Vec<_>>());
+    Reply::cbor(&json!({ "MetricAlarms": metric, "CompositeAlarms": composite }))
+}
+
+/// A single conditional write whose condition does not hold, with the item that stands in the way.
+pub(crate) fn refused(item: Option<Value>) -> Reply {
+    Reply::json_error(
+        "ConditionalCheckFailedException",
+        item.map_or_else(|| json!({}), |item| json!({ "Item": item })),
+    )
+}

@@ -1,0 +1,473 @@
+//! The contract of EC2: tokens, what is launched of what was asked for, lists that are whole and late, terminations that one
+//! bad id does not stop.
+
+use std::collections::BTreeSet;
+
+use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, InstanceType, PlanId, StepNumber, SubnetId, Zone};
+use ghostnet_core::observation::{InstanceState, Offering, Place, tag};
+use ghostnet_core::plan::Launch;
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::port::{Compute, ListedInstance};
+
+use crate::sample::{fleet, launch, minute, plan_id, pool, region};
+use crate::{Mishap, Played, Situation, Stage, by_class, expect, expect_that};
+
+/// What may be so of EC2.
+#[derive(Debug, Clone)]
+pub(crate) enum Given {
+    /// An instance of ours, in this state.
+    Instance(&'static str, InstanceState),
+    /// So many running instances of ours.
+    Many(usize),
+    /// A running instance of another installation.
+    OfAnother(&'static str),
+    /// A running instance of ours in another region.
+    Elsewhere(&'static str),
+    /// A running instance of ours that EC2 refuses to terminate.
+    Unterminable(&'static str),
+    /// This zone has no capacity.
+    Dry(Zone),
+    /// The next launch gives fewer than asked for.
+    FewerThanAsked,
+    /// A launch is refused with this code.
+    Refused(&'static str),
+    /// Lists show what the next call does only when minutes have passed.
+    ListsLag,
+    /// The last page of a list cannot be had.
+    NoLastPage,
+}
+
+const RUN: &str = "ec2:RunInstances";
+const DESCRIBE: &str = "ec2:DescribeInstances";
+const TERMINATE: &str = "ec2:TerminateInstances";
+
+/// Until lists show what just happened.
+const SETTLED: Seconds = Seconds(10);
+
+/// The contract.
+pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
+    vec![
+        ("a launch", a_launch),
+        ("the same token twice", the_same_token_twice),
+        ("another token", another_token),
+        ("the token of another launch", the_token_of_another_launch),
+        ("the token of a launch in another zone", the_token_of_a_launch_in_another_zone),
+        ("the token of a launch whose instances are gone", the_token_of_a_launch_that_is_gone),
+        ("no capacity in the zone", no_capacity_in_the_zone),
+        ("fewer than asked", fewer_than_asked),
+        ("fewer than asked, and the same token again", fewer_than_asked_and_again),
+        ("the quota is reached", |stage| {
+            refused(stage, "VcpuLimitExceeded", ErrorClass::Quota)
+        }),
+        ("a subnet without a free address", |stage| {
+            refused(stage, "InsufficientFreeAddressesInSubnet", ErrorClass::Subnet)
+        }),
+        ("a launch template that does not exist", |stage| {
+            refused(stage, "InvalidLaunchTemplateName.NotFoundException", ErrorClass::Invalid)
+        }),
+        ("a launch that is not allowed", |stage| {
+            launch_meets(stage, Mishap::Denied, ErrorClass::Denied)
+        }),
+        ("a launch asked too fast", |stage| {
+            launch_meets(stage, Mishap::TooFast(RUN), ErrorClass::Throttled)
+        }),
+        ("a launch while EC2 is unwell", |stage| {
+            launch_meets(stage, Mishap::Unwell, ErrorClass::Transient)
+        }),
+        ("a launch whose answer is lost", a_launch_whose_answer_is_lost),
+        ("a launch whose first answer is lost", a_launch_whose_first_answer_is_lost),
+        (
+            "an instance that was just launched is not listed yet",
+            a_launch_that_is_not_listed_yet,
+        ),
+        ("an installation without instances", |stage| {
+            expect("the list", listed_ids(stage), Ok(BTreeSet::new()))
+        }),
+        ("an instance in each state", an_instance_in_each_state),
+        ("what a launched instance carries", what_a_launched_instance_carries),
+        ("the tag keys of an instance", the_tag_keys_of_an_instance),
+        ("an instance of another installation", |stage| {
+            stage.compute(Given::OfAnother("i-theirs"))?;
+            only_ours_is_listed(stage)
+        }),
+        ("an instance in another region", |stage| {
+            stage.compute(Given::Elsewhere("i-far"))?;
+            only_ours_is_listed(stage)
+        }),
+        ("a list of several pages", a_list_of_several_pages),
+        ("a list whose last page fails", a_list_whose_last_page_fails),
+        ("a list asked too fast", |stage| {
+            list_meets(stage, Mishap::TooFast(DESCRIBE), ErrorClass::Throttled)
+        }),
+        ("a list that is not allowed", |stage| {
+            list_meets(stage, Mishap::Denied, ErrorClass::Denied)
+        }),
+        ("a list whose answer is lost", |stage| {
+            list_meets(stage, Mishap::AnswerLost, ErrorClass::Transient)
+        }),
+        ("a terminate", a_terminate),
+        ("a terminate that is not listed yet", a_terminate_that_is_not_listed_yet),
+        ("a terminate with an id that does not exist", a_terminate_with_an_unknown_id),
+        ("a terminate with an instance that is gone", a_terminate_of_one_that_is_gone),
+        (
+            "a terminate with an instance that EC2 refuses to terminate",
+            a_terminate_that_fails_in_part,
+        ),
+        ("a terminate asked too fast", |stage| {
+            terminate_meets(stage, Mishap::TooFast(TERMINATE), ErrorClass::Throttled, InstanceState::Running)
+        }),
+        ("a terminate while EC2 is unwell", |stage| {
+            terminate_meets(stage, Mishap::Unwell, ErrorClass::Transient, InstanceState::Running)
+        }),
+        ("a terminate whose answer is lost", |stage| {
+            terminate_meets(stage, Mishap::AnswerLost, ErrorClass::Transient, InstanceState::Terminated)
+        }),
+    ]
+}
+
+fn a_launch<S: Stage>(stage: &S) -> Played {
+    let launched = run_instances(stage, &launch(3))?;
+    expect("instances", launched.len(), 3)?;
+    all_that_exists(stage, &launched)
+}
+
+fn the_same_token_twice<S: Stage>(stage: &S) -> Played {
+    let first = run_instances(stage, &launch(2))?;
+    expect("the second answer", run_instances(stage, &launch(2))?, first.clone())?;
+    all_that_exists(stage, &first)
+}
+
+fn another_token<S: Stage>(stage: &S) -> Played {
+    let mut all = run_instances(stage, &launch(2))?;
+    all.extend(run_instances(stage, &with_token("other", launch(2)))?);
+    expect("different instances", all.len(), 4)?;
+    all_that_exists(stage, &all)
+}
+
+fn the_token_of_another_launch<S: Stage>(stage: &S) -> Played {
+    let first = run_instances(stage, &launch(1))?;
+    for (what, other) in [("another count", launch(2)), ("another type", of_type("m7a.large", launch(1)))] {
+        expect(what, try_launch(stage, &other), Err(ErrorClass::Token))?;
+    }
+    all_that_exists(stage, &first)
+}
+
+/// Tokens are zonal: to EC2 this is another launch, which is why a token must cover the zone.
+fn the_token_of_a_launch_in_another_zone<S: Stage>(stage: &S) -> Played {
+    let mut all = run_instances(stage, &launch(1))?;
+    all.extend(run_instances(stage, &in_zone_b(launch(1)))?);
+    expect("different instances", all.len(), 2)?;
+    all_that_exists(stage, &all)
+}
+
+fn the_token_of_a_launch_that_is_gone<S: Stage>(stage: &S) -> Played {
+    let ids: Vec<_> = run_instances(stage, &launch(1))?.into_iter().collect();
+    expect(
+        "the end",
+        by_class(stage.run(stage.ports().terminate(&region(), &ids))),
+        Ok([].into()),
+    )?;
+    stage.pass(Seconds::minutes(2));
+    expect("the same token", try_launch(stage, &launch(1)), Err(ErrorClass::Token))
+}
+
+fn no_capacity_in_the_zone<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Dry(launch(1).place.zone))?;
+    expect("there", try_launch(stage, &launch(2)), Err(ErrorClass::NoCapacity))?;
+    let elsewhere = run_instances(stage, &in_zone_b(launch(2)))?;
+    expect("elsewhere", elsewhere.len(), 2)?;
+    all_that_exists(stage, &elsewhere)
+}
+
+fn fewer_than_asked<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::FewerThanAsked)?;
+    let launched = run_instances(stage, &launch(4))?;
+    expect_that("one to three instances", (1..=3).contains(&launched.len()), &launched)?;
+    all_that_exists(stage, &launched)
+}
+
+/// What was missing the first time is not launched the second.
+fn fewer_than_asked_and_again<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::FewerThanAsked)?;
+    let first = run_instances(stage, &launch(4))?;
+    expect("the second answer", run_instances(stage, &launch(4))?, first.clone())?;
+    all_that_exists(stage, &first)
+}
+
+fn refused<S: Stage>(stage: &S, code: &'static str, class: ErrorClass) -> Played {
+    stage.compute(Given::Refused(code))?;
+    expect("the launch", try_launch(stage, &launch(1)), Err(class))?;
+    all_that_exists(stage, &BTreeSet::new())
+}
+
+/// A mishap without effect: nothing is launched, and later the same token launches.
+fn launch_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played {
+    stage.mishap(mishap)?;
+    expect("the launch", try_launch(stage, &launch(2)), Err(class))?;
+    stage.pass(Seconds::minutes(1));
+    all_that_exists(stage, &BTreeSet::new())?;
+    let launched = run_instances(stage, &launch(2))?;
+    expect("the same token", launched.len(), 2)?;
+    all_that_exists(stage, &launched)
+}
+
+fn a_launch_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
+    stage.mishap(Mishap::AnswerLost)?;
+    expect("the launch", try_launch(stage, &launch(2)), Err(ErrorClass::Transient))?;
+    let launched = run_instances(stage, &launch(2))?;
+    expect("the same token", launched.len(), 2)?;
+    all_that_exists(stage, &launched)
+}
+
+fn a_launch_whose_first_answer_is_lost<S: Stage>(stage: &S) -> Played {
+    stage.mishap(Mishap::FirstAnswerLost)?;
+    let launched = run_instances(stage, &launch(2))?;
+    all_that_exists(stage, &launched)
+}
+
+fn a_launch_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-old", InstanceState::Running))?;
+    stage.compute(Given::ListsLag)?;
+    let launched = run_instances(stage, &launch(1))?;
+    expect("the list at once", listed_ids(stage), Ok(ids(&["i-old"])))?;
+    stage.pass(Seconds::minutes(5));
+    expect("the list later", listed_ids(stage), Ok(&ids(&["i-old"]) | &launched))
+}
+
+fn an_instance_in_each_state<S: Stage>(stage: &S) -> Played {
+    let states = [
+        ("i-pending", InstanceState::Pending),
+        ("i-running", InstanceState::Running),
+        ("i-shutting-down", InstanceState::ShuttingDown),
+        ("i-terminated", InstanceState::Terminated),
+        ("i-stopping", InstanceState::Stopping),
+        ("i-stopped", InstanceState::Stopped),
+    ];
+    for (id, state) in states {
+        stage.compute(Given::Instance(id, state))?;
+    }
+    let listed = list(stage).map(|listed| states_of(&listed));
+    expect(
+        "the list",
+        listed,
+        Ok(states.map(|(id, state)| (InstanceId::new(id), state)).into()),
+    )
+}
+
+fn what_a_launched_instance_carries<S: Stage>(stage: &S) -> Played {
+    let launched = run_instances(stage, &in_zone_b(of_type("m7a.large", launch(1))))?;
+    stage.pass(SETTLED);
+    let listed = list(stage).unwrap_or_default();
+    let [one] = &listed[..] else {
+        return expect_that("one instance", false, &listed);
+    };
+    let instance = &one.instance;
+    expect("id", Some(&instance.id), launched.first())?;
+    expect("zone", &instance.zone, &Zone::new("eu-west-1b"))?;
+    expect("type", instance.instance_type.as_str(), "m7a.large")?;
+    expect("fleet", one.fleet.as_ref(), Some(&fleet()))?;
+    expect("pool", instance.pool.as_ref(), Some(&pool()))?;
+    expect(
+        "plan and step",
+        (&instance.plan, instance.step),
+        (&Some(plan()), Some(StepNumber(2))),
+    )?;
+    expect("protected, which only a spec can tell", instance.protected, false)?;
+    let launched_at = instance.launched_at;
+    expect_that("launched now", (minute(10)..minute(11)).contains(&launched_at), launched_at)
+}
+
+fn the_tag_keys_of_an_instance<S: Stage>(stage: &S) -> Played {
+    run_instances(stage, &launch(1))?;
+    stage.pass(SETTLED);
+    let keys: BTreeSet<_> = list(stage).unwrap_or_default().into_iter().flat_map(|one| one.tag_keys).collect();
+    let missing = tags().into_iter().filter(|(key, _)| !keys.contains(*key)).count();
+    expect("missing keys", missing, 0)
+}
+
+fn only_ours_is_listed<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-ours", InstanceState::Running))?;
+    expect("the list", listed_ids(stage), Ok(ids(&["i-ours"])))
+}
+
+fn a_list_of_several_pages<S: Stage>(stage: &S) -> Played {
+    const MANY: usize = 2_500;
+    stage.compute(Given::Many(MANY))?;
+    let listed = list(stage).unwrap_or_default();
+    let distinct: BTreeSet<_> = listed.iter().map(|one| &one.instance.id).collect();
+    expect("instances, and different ones", (listed.len(), distinct.len()), (MANY, MANY))
+}
+
+/// A part is never returned, because absence from a part says nothing.
+fn a_list_whose_last_page_fails<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Many(2_500))?;
+    stage.compute(Given::NoLastPage)?;
+    expect("the list", list(stage).map(|listed| listed.len()), Err(ErrorClass::Transient))
+}
+
+fn list_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played {
+    stage.compute(Given::Instance("i-ours", InstanceState::Running))?;
+    stage.mishap(mishap)?;
+    expect("the list", listed_ids(stage), Err(class))?;
+    stage.pass(Seconds::minutes(1));
+    expect("the list later", listed_ids(stage), Ok(ids(&["i-ours"])))
+}
+
+fn a_terminate<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("the answer", terminate(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(SETTLED);
+    let states = [("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::Running)];
+    expect_states(stage, &states)?;
+    stage.pass(Seconds::minutes(2));
+    expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Running)])
+}
+
+fn a_terminate_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    stage.compute(Given::ListsLag)?;
+    expect("the answer", terminate(stage, &["i-1"]), Ok(Vec::new()))?;
+    expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Running)])
+}
+
+/// What does not exist counts as terminated, and the others are.
+fn a_terminate_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("the answer", terminate(stage, &["i-1", "i-unknown", "i-2"]), Ok(Vec::new()))?;
+    stage.pass(SETTLED);
+    expect_states(stage, &[("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::ShuttingDown)])
+}
+
+fn a_terminate_of_one_that_is_gone<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Terminated))?;
+    stage.compute(Given::Instance("i-2", InstanceState::Running))?;
+    expect("the answer", terminate(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
+    stage.pass(SETTLED);
+    expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::ShuttingDown)])
+}
+
+/// One bad id does not stop the others.
+fn a_terminate_that_fails_in_part<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    stage.compute(Given::Unterminable("i-3"))?;
+    let failed = vec![("i-3".to_owned(), "OperationNotPermitted".to_owned())];
+    expect("the answer", terminate(stage, &["i-1", "i-3", "i-2"]), Ok(failed))?;
+    stage.pass(SETTLED);
+    expect_states(
+        stage,
+        &[
+            ("i-1", InstanceState::ShuttingDown),
+            ("i-2", InstanceState::ShuttingDown),
+            ("i-3", InstanceState::Running),
+        ],
+    )
+}
+
+fn terminate_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass, then: InstanceState) -> Played {
+    two_running(stage)?;
+    stage.mishap(mishap)?;
+    expect("the answer", terminate(stage, &["i-1", "i-2"]), Err(class))?;
+    stage.pass(Seconds::minutes(1));
+    expect_states(stage, &[("i-1", then), ("i-2", then)])?;
+    expect("the answer later", terminate(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
+    stage.pass(Seconds::minutes(1));
+    expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Terminated)])
+}
+
+fn two_running<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Running))?;
+    stage.compute(Given::Instance("i-2", InstanceState::Running))
+}
+
+/// The tags that the engine gives at launch.
+pub(crate) fn tags() -> Vec<(&'static str, String)> {
+    vec![
+        (tag::INSTALLATION, installation().to_string()),
+        (tag::FLEET, fleet().to_string()),
+        (tag::POOL, pool().to_string()),
+        (tag::PLAN, plan().to_string()),
+        (tag::STEP, "2".to_owned()),
+        (tag::GENERATION, "7".to_owned()),
+    ]
+}
+
+/// Whose the instances are.
+pub(crate) fn installation() -> InstallationId {
+    InstallationId::new("inst")
+}
+
+fn plan() -> PlanId {
+    plan_id(9)
+}
+
+fn with_token(token: &str, launch: Launch) -> Launch {
+    Launch {
+        token: ClientToken::over(&[token]),
+        ..launch
+    }
+}
+
+fn of_type(name: &str, launch: Launch) -> Launch {
+    let offering = Offering {
+        instance_type: Some(InstanceType::new(name)),
+        ..launch.offering
+    };
+    Launch { offering, ..launch }
+}
+
+fn in_zone_b(launch: Launch) -> Launch {
+    let zone = Zone::new("eu-west-1b");
+    let place = Place {
+        subnet: SubnetId::new("subnet-b"),
+        zone: zone.clone(),
+    };
+    let offering = Offering { zone, ..launch.offering };
+    Launch { place, offering, ..launch }
+}
+
+fn try_launch<S: Stage>(stage: &S, launch: &Launch) -> Result<Vec<InstanceId>, ErrorClass> {
+    by_class(stage.run(stage.ports().launch(&region(), launch, &tags())))
+}
+
+/// A launch that must succeed.
+fn run_instances<S: Stage>(stage: &S, launch: &Launch) -> Result<BTreeSet<InstanceId>, crate::Short> {
+    let launched = try_launch(stage, launch);
+    expect_that("the launch succeeds", launched.is_ok(), &launched)?;
+    Ok(launched.unwrap_or_default().into_iter().collect())
+}
+
+fn list<S: Stage>(stage: &S) -> Result<Vec<ListedInstance>, ErrorClass> {
+    by_class(stage.run(stage.ports().instances(&region(), &installation())))
+}
+
+fn listed_ids<S: Stage>(stage: &S) -> Result<BTreeSet<InstanceId>, ErrorClass> {
+    list(stage).map(|listed| listed.into_iter().map(|one| one.instance.id).collect())
+}
+
+fn states_of(listed: &[ListedInstance]) -> BTreeSet<(InstanceId, InstanceState)> {
+    listed.iter().map(|one| (one.instance.id.clone(), one.instance.state)).collect()
+}
+
+fn expect_states<S: Stage>(stage: &S, states: &[(&str, InstanceState)]) -> Played {
+    let states = states.iter().map(|(id, state)| (InstanceId::new(*id), *state)).collect();
+    expect("the list", list(stage).map(|listed| states_of(&listed)), Ok(states))
+}
+
+/// These instances exist, and no others: nothing was launched twice, nothing is an orphan.
+fn all_that_exists<S: Stage>(stage: &S, launched: &BTreeSet<InstanceId>) -> Played {
+    stage.pass(SETTLED);
+    expect("all that exists", listed_ids(stage), Ok(launched.clone()))
+}
+
+fn ids(names: &[&str]) -> BTreeSet<InstanceId> {
+    names.iter().map(|name| InstanceId::new(*name)).collect()
+}
+
+fn terminate<S: Stage>(stage: &S, names: &[&str]) -> Result<Vec<(String, String)>, ErrorClass> {
+    let ids: Vec<_> = names.iter().map(|name| InstanceId::new(*name)).collect();
+    let failed = by_class(stage.run(stage.ports().terminate(&region(), &ids)));
+    failed.map(|failed| failed.into_iter().map(|(id, code)| (id.to_string(), code)).collect())
+}

@@ -1,0 +1,333 @@
+//! One contract per port: what every world behind it must do, played on two stages. `sim` is the simulator's cloud in
+//! virtual time, `aws` the adapters over a wire whose far end answers as AWS does.
+//!
+//! A situation has a name. It arranges what is [`Stage`]'s to arrange, acts through the port alone, and says what must come
+//! of it. All run on both stages. Where a stage falls short, it says so by name ([`Stage::SHORT`]); a situation that is
+//! short and not on that list fails, and so does one on the list that is not short any more.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its world should stop there")]
+
+mod aws;
+#[path = "../../../shared/aws/tests/contract/cbor.rs"]
+mod cbor;
+mod compute;
+mod load_balancer;
+mod metrics;
+#[path = "../../../shared/aws/tests/contract/reply.rs"]
+mod reply;
+#[path = "../../../shared/aws/tests/contract/sample.rs"]
+#[expect(dead_code, reason = "the adapters' own tests use the rest of it")]
+mod sample;
+mod sim;
+mod store;
+#[path = "../../../shared/aws/tests/contract/wire.rs"]
+#[expect(dead_code, reason = "the adapters' own tests use the rest of it")]
+mod wire;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::Ports;
+use ghostnet_sim::broken::Broken;
+use serde_json::json;
+
+use crate::aws::Tamper;
+use crate::wire::Sent;
+
+/// A world in which a situation can be arranged, and the ports that reach it. It begins at [`sample::minute`] ten, with
+/// two zones, the target group [`sample::group`] behind a listener, and an empty table.
+pub(crate) trait Stage {
+    /// Its ports.
+    type Ports: Ports;
+
+    /// In which situations it falls short, and why.
+    const SHORT: &'static [(&'static str, Why)];
+
+    /// A new one.
+    fn new() -> Self;
+
+    /// Its ports.
+    fn ports(&self) -> &Self::Ports;
+
+    /// Runs a call to its end. The mishap given before it is over then.
+    fn run<T>(&self, call: impl Future<Output = T>) -> T;
+
+    /// Time passes, and what is under way arrives.
+    fn pass(&self, time: Seconds);
+
+    /// The next call meets this.
+    fn mishap(&self, mishap: Mishap) -> Played;
+
+    /// Of EC2.
+    fn compute(&self, given: compute::Given) -> Played;
+
+    /// Of ELBv2.
+    fn load_balancer(&self, given: load_balancer::Given) -> Played;
+
+    /// Of CloudWatch.
+    fn metrics(&self, given: metrics::Given) -> Played;
+
+    /// Of the table.
+    fn store(&self, given: store::Given) -> Played;
+}
+
+/// What goes wrong between a port and AWS, whatever the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// The call has its effect, and every answer to it is lost.
+    AnswerLost,
+    /// The call has its effect, and the first answer to it is lost: what the adapter sends again is answered.
+    FirstAnswerLost,
+    /// AWS is unwell: no effect.
+    Unwell,
+    /// Calls of this name come too fast, until a minute has passed: no effect.
+    TooFast(&'static str),
+    /// Our role may not do it: no effect.
+    Denied,
+}
+
+/// How a situation fell short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// It cannot be arranged on this stage.
+    NotShown(&'static str),
+    /// Something else came of it than must.
+    Otherwise(String),
+}
+
+/// How a situation went.
+pub(crate) type Played = Result<(), Short>;
+
+/// Why a stage falls short of a situation, as it is known to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It has no such thing.
+    NotShown(&'static str),
+    /// It does something else: this.
+    Otherwise(&'static str),
+}
+
+/// A situation by its name.
+pub(crate) type Situation<S> = (&'static str, fn(&S) -> Played);
+
+/// What must come of it.
+pub(crate) fn expect<T: PartialEq + Debug>(what: &str, got: T, wanted: T) -> Played {
+    if got == wanted {
+        return Ok(());
+    }
+    Err(Short::Otherwise(format!("{what}: {got:?}, and not {wanted:?}")))
+}
+
+/// What must be so.
+pub(crate) fn expect_that(what: &str, holds: bool, seen: impl Debug) -> Played {
+    if holds {
+        return Ok(());
+    }
+    Err(Short::Otherwise(format!("not so: {what}: {seen:?}")))
+}
+
+/// The result, or the class of the error: what the engine acts on.
+pub(crate) fn by_class<T>(result: Result<T, PortError>) -> Result<T, ErrorClass> {
+    result.map_err(|error| error.class)
+}
+
+/// Plays every situation of a port on a stage.
+fn play<S: Stage>(situations: &[Situation<S>]) {
+    let wrong: Vec<String> = situations
+        .iter()
+        .filter_map(|(name, situation)| {
+            let known = S::SHORT.iter().find(|(short, _)| short == name).map(|(_, why)| *why);
+            Some(format!("{name}: {}", verdict(situation(&S::new()), known)?))
+        })
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {} situations:\n{}",
+        wrong.len(),
+        situations.len(),
+        wrong.join("\n")
+    );
+}
+
+/// What is wrong with how a situation went; none if it went well, or as is known.
+fn verdict(played: Played, known: Option<Why>) -> Option<String> {
+    match (played, known) {
+        (Ok(()), None) => None,
+        (Err(Short::NotShown(why)), Some(Why::NotShown(known))) if why == known => None,
+        (Err(Short::Otherwise(what)), Some(Why::Otherwise(known))) if what == known => None,
+        (Ok(()), Some(_)) => Some("is as it must be: take it off the list of what this stage falls short of".to_owned()),
+        (Err(Short::Otherwise(what)), _) => Some(what),
+        (Err(Short::NotShown(why)), _) => Some(format!("cannot be shown, and is not known for it: {why}")),
+    }
+}
+
+/// The contracts of all ports.
+fn every<S: Stage>() -> Vec<Situation<S>> {
+    let ports = [
+        compute::situations(),
+        load_balancer::situations(),
+        metrics::situations(),
+        store::situations(),
+    ];
+    ports.into_iter().flatten().collect()
+}
+
+#[test]
+fn compute_in_the_simulated_cloud() {
+    play::<sim::Sim>(&compute::situations());
+}
+
+#[test]
+fn compute_on_aws() {
+    play::<aws::OnAws>(&compute::situations());
+}
+
+#[test]
+fn load_balancer_in_the_simulated_cloud() {
+    play::<sim::Sim>(&load_balancer::situations());
+}
+
+#[test]
+fn load_balancer_on_aws() {
+    play::<aws::OnAws>(&load_balancer::situations());
+}
+
+#[test]
+fn metrics_in_the_simulated_cloud() {
+    play::<sim::Sim>(&metrics::situations());
+}
+
+#[test]
+fn metrics_on_aws() {
+    play::<aws::OnAws>(&metrics::situations());
+}
+
+#[test]
+fn store_in_the_simulated_cloud() {
+    play::<sim::Sim>(&store::situations());
+}
+
+#[test]
+fn store_on_aws() {
+    play::<aws::OnAws>(&store::situations());
+}
+
+#[test]
+fn what_a_stage_falls_short_of_are_situations_and_each_has_one_name() {
+    let names: Vec<_> = every::<sim::Sim>().into_iter().map(|(name, _)| name).collect();
+    let distinct: BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len(), "{names:?}");
+    for (short, _) in sim::Sim::SHORT.iter().chain(aws::OnAws::SHORT) {
+        assert!(distinct.contains(short), "there is no situation {short:?}");
+    }
+}
+
+#[test]
+fn a_verdict_is_hard_on_everything_that_is_not_known() {
+    let otherwise = || Err(Short::Otherwise("x".to_owned()));
+    for (situation, played, known, passes) in [
+        ("as it must be", Ok(()), None, true),
+        ("otherwise", otherwise(), None, false),
+        ("known to be so", otherwise(), Some(Why::Otherwise("x")), true),
+        (
+            "known to be otherwise in another way",
+            otherwise(),
+            Some(Why::Otherwise("y")),
+            false,
+        ),
+        ("known to be otherwise, and is not", Ok(()), Some(Why::Otherwise("x")), false),
+        (
+            "known not to be shown, and is otherwise",
+            otherwise(),
+            Some(Why::NotShown("x")),
+            false,
+        ),
+        ("not shown", Err(Short::NotShown("x")), None, false),
+        ("known not to be shown", Err(Short::NotShown("x")), Some(Why::NotShown("x")), true),
+        (
+            "not shown for another reason",
+            Err(Short::NotShown("x")),
+            Some(Why::NotShown("y")),
+            false,
+        ),
+        ("known not to be shown, and is", Ok(()), Some(Why::NotShown("x")), false),
+    ] {
+        assert_eq!(verdict(played, known).is_none(), passes, "{situation}");
+    }
+}
+
+/// Plays one situation on a stage on which something is broken.
+fn is_found_out<S: Stage>(broken: &S, by: &str) -> bool {
+    let situation = every::<S>()
+        .into_iter()
+        .find(|(name, _)| *name == by)
+        .map(|(_, situation)| situation);
+    matches!(situation.unwrap()(broken), Err(Short::Otherwise(_)))
+}
+
+#[test]
+fn a_broken_cloud_is_found_out() {
+    for (broken, by) in [
+        (Broken::TokensDropped, "the same token twice"),
+        (Broken::TokensForgotten, "a launch whose answer is lost"),
+        (Broken::ListHides, "a launch"),
+        (Broken::ForeignListed, "an instance of another installation"),
+        (Broken::NothingRegisters, "a register"),
+        (Broken::MissingIsZero, "a metric without a datapoint"),
+        (Broken::OwnWriteForgotten, "a commit whose answer was lost and that is sent again"),
+        (Broken::StaleReads, "a load before a commit and one after it"),
+        (Broken::GenerationStands, "a commit on the generation that was read"),
+    ] {
+        assert!(is_found_out(&sim::Sim::with(Some(broken)), by), "{broken:?} by {by:?}");
+    }
+}
+
+#[test]
+fn a_broken_adapter_is_found_out() {
+    let cases: &[(Tamper, &str)] = &[
+        (|sent| leave_out(sent, "ClientToken"), "the same token twice"),
+        (|sent| leave_out(sent, "SubnetId"), "the token of a launch in another zone"),
+        (|sent| sent.body["MinCount"] = sent.body["MaxCount"].clone(), "fewer than asked"),
+        (|sent| leave_out(sent, "TagSpecification"), "what a launched instance carries"),
+        (|sent| leave_out(sent, "Filter"), "an instance of another installation"),
+        (|sent| sent.region = "eu-central-1".to_owned(), "an instance in another region"),
+        (|sent| leave_out(sent, "InstanceId.2"), "a terminate with an id that does not exist"),
+        (|sent| leave_out(sent, "Targets.member.2"), "a register"),
+        (|sent| sent.body["EndTime"] = json!({ "time": 4e9 }), "a minute that is not over"),
+        (
+            |sent| leave_out(sent, "AlarmTypes"),
+            "an alarm in each state, and one that does not exist",
+        ),
+        (|sent| leave_out(sent, "ExclusiveStartKey"), "a list of many fleets"),
+        (
+            |sent| sent.body["RequestItems"]["table"]["ConsistentRead"] = json!(false),
+            "a first commit",
+        ),
+        (
+            |sent| reword(sent, "#generation = :read", "attribute_exists(#generation) OR #generation = :read"),
+            "a commit on an older generation",
+        ),
+        (
+            |sent| reword(sent, "ALL_OLD", "NONE"),
+            "a commit whose answer was lost and that is sent again much later",
+        ),
+    ];
+    for (tamper, by) in cases {
+        assert!(is_found_out(&aws::OnAws::tampered(*tamper), by), "{by:?}");
+    }
+}
+
+/// Leaves out what begins so.
+fn leave_out(sent: &mut Sent, name: &str) {
+    if let Some(fields) = sent.body.as_object_mut() {
+        fields.retain(|field, _| !field.starts_with(name));
+    }
+}
+
+/// Says something else, wherever it is said.
+fn reword(sent: &mut Sent, said: &str, instead: &str) {
+    let [said, instead] = [said, instead].map(|words| json!(words).to_string());
+    sent.body = serde_json::from_str(&sent.body.to_string().replace(&said, &instead)).unwrap();
+}
