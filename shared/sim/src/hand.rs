@@ -132,7 +132,9 @@ impl World {
             call.instead = Some(unknown());
             return ([None, None], Some(gives_up));
         }
-        if self.faults.strikes(Fault::LostReply) {
+        let retried = self.faults.strikes(Fault::SdkRetry);
+        // what is not sent again ends with the first lost answer
+        if self.faults.strikes(Fault::LostReply) || retried && is_attempted_once(call.name) {
             call.instead = Some(unknown());
             let gives_up = now + self.chance_of(Fault::LostReply, 6 * SECOND, 19 * SECOND);
             return ([Some(there), None], Some(gives_up));
@@ -147,7 +149,7 @@ impl World {
             call.instead = Some(refusal(call.name, ErrorClass::Transient, "InternalError"));
             return ([None, None], Some(there + back));
         }
-        if self.faults.strikes(Fault::SdkRetry) {
+        if retried {
             let again = now + self.chance_of(Fault::SdkRetry, 3 * SECOND, 12 * SECOND);
             return ([Some(there), Some(again)], Some(again + back));
         }
@@ -186,6 +188,14 @@ impl World {
     fn poll_call(&mut self, place: usize, context: &Context<'_>) -> Poll<()> {
         self.calls.poll(place, context)
     }
+}
+
+/// A second register could land after a later deregister, so the adapters turn the SDK's retries off for these.
+fn is_attempted_once(call: &str) -> bool {
+    matches!(
+        call,
+        "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets"
+    )
 }
 
 impl Calls {
@@ -375,8 +385,7 @@ impl LoadBalancer for Hand {
         self.watched(&Sent::Deregister(group, instances));
         let (group, ids) = (group.clone(), instances.to_vec());
         self.call("elasticloadbalancing:DeregisterTargets", move |world| {
-            world.deregister(&group, &ids);
-            Ok(())
+            world.deregister(&group, &ids)
         })
         .await
     }
@@ -418,7 +427,7 @@ impl Store for Hand {
         self.call("dynamodb:Query", |world| {
             let entry = |(fleet, items): (&FleetId, &crate::table::Items)| FleetEntry {
                 fleet: fleet.clone(),
-                alarms: Vec::new(),
+                alarms: items.spec.spec.alarms.iter().flatten().map(|raw| raw.alarm.clone()).collect(),
                 evaluated_at: items.evaluated_at,
             };
             Ok(world.table.fleets.iter().map(entry).collect())
@@ -445,7 +454,7 @@ impl Store for Hand {
         let (fleet, outcomes) = (fleet.clone(), outcomes.clone());
         self.call("dynamodb:UpdateItem", move |world| {
             if let Some(items) = world.table.fleets.get_mut(&fleet) {
-                items.outcomes.extend(outcomes.clone());
+                items.record_outcomes(&outcomes);
             }
             Ok(())
         })
@@ -487,14 +496,16 @@ impl Store for Hand {
         .await
     }
 
-    async fn exhausted(&self, _: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
-        self.call("dynamodb:Query", move |world| Ok(world.table.exhausted(now))).await
+    async fn exhausted(&self, region: &Region, now: Timestamp) -> Result<Vec<ExhaustedOffering>, PortError> {
+        let region = region.clone();
+        self.call("dynamodb:Query", move |world| Ok(world.table.exhausted(&region, now)))
+            .await
     }
 
-    async fn note_exhausted(&self, _: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError> {
-        let offering = offering.clone();
+    async fn note_exhausted(&self, region: &Region, offering: &Offering, now: Timestamp) -> Result<(), PortError> {
+        let (region, offering) = (region.clone(), offering.clone());
         self.call("dynamodb:UpdateItem", move |world| {
-            world.table.note_exhausted(&offering, now);
+            world.table.note_exhausted(&region, &offering, now);
             Ok(())
         })
         .await

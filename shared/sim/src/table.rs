@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, InstallationId, InstanceId, PlanId, PoolId, SpecVersion, StepId, WriterId};
+use ghostnet_core::id::{FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
@@ -20,7 +20,7 @@ pub struct Table {
     pub owner: Option<InstallationId>,
     /// The items of each fleet.
     pub fleets: BTreeMap<FleetId, Items>,
-    exhausted: BTreeMap<Offering, (Timestamp, Seconds)>,
+    exhausted: BTreeMap<(Region, Offering), (Timestamp, Seconds)>,
     alarms: BTreeMap<String, Timestamp>,
 }
 
@@ -41,7 +41,12 @@ pub struct Items {
     pub holds: u64,
     /// When the fleet was last evaluated.
     pub evaluated_at: Option<Timestamp>,
+    /// Tokens of transactions that DynamoDB remembers.
+    transactions: Vec<(WriterId, Timestamp)>,
 }
+
+/// A transaction's token is remembered for this long.
+const TOKEN_MEMORY: Seconds = Seconds::minutes(10);
 
 /// How long an offering without capacity is left alone: three minutes, doubling to thirty.
 const EXHAUSTED_FIRST: Seconds = Seconds::minutes(3);
@@ -59,6 +64,7 @@ impl Items {
             records: BTreeMap::new(),
             holds: 0,
             evaluated_at: None,
+            transactions: Vec::new(),
         }
     }
 
@@ -83,23 +89,42 @@ impl Items {
     ///
     /// # Errors
     /// The state is too large for an item.
-    pub fn commit(&mut self, commit: &Commit) -> Result<CommitResult, PortError> {
+    pub fn commit(&mut self, commit: &Commit, now: Timestamp) -> Result<CommitResult, PortError> {
+        if self.was_written_by(&commit.writer, now) {
+            return Ok(CommitResult::Committed);
+        }
         let generation = self.capacity().map(|state| state.generation);
         let unmoved =
             generation == commit.read_generation && self.traffic.epoch == commit.read_epoch && self.spec.version == commit.read_spec;
         if !unmoved {
-            let own = self.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
-            return Ok(if own { CommitResult::Committed } else { CommitResult::Conflict });
+            return Ok(CommitResult::Conflict);
         }
         if is_too_large(&commit.state) {
             return Err(refusal("dynamodb:TransactWriteItems", ErrorClass::Invalid, "ItemSizeLimitExceeded"));
         }
         self.state = Some((commit.state.clone(), commit.writer.clone()));
+        self.transactions.retain(|(_, at)| now < TOKEN_MEMORY.after(*at));
+        self.transactions.push((commit.writer.clone(), now));
         for step in &commit.merged {
             self.outcomes.remove(step);
         }
         self.records.insert(commit.record.id.clone(), commit.record.at);
         Ok(CommitResult::Committed)
+    }
+
+    /// Whether this writer's commit was written before: its item says so, or its transaction is remembered.
+    #[must_use]
+    pub fn was_written_by(&self, writer: &WriterId, now: Timestamp) -> bool {
+        let remembered = |(own, at): &(WriterId, Timestamp)| own == writer && now < TOKEN_MEMORY.after(*at);
+        self.state.as_ref().is_some_and(|(_, last)| last == writer) || self.transactions.iter().any(remembered)
+    }
+
+    /// Outcomes stand beside the state; without one there is nothing that they could belong to.
+    pub fn record_outcomes(&mut self, outcomes: &BTreeMap<StepId, RecordedOutcome>) {
+        if self.state.is_some() {
+            self.outcomes
+                .extend(outcomes.iter().map(|(step, outcome)| (step.clone(), outcome.clone())));
+        }
     }
 
     /// `apply` of another spec: the generation moves, so that who read the old one loses.
@@ -163,10 +188,10 @@ impl Table {
 
     /// Offerings to leave alone.
     #[must_use]
-    pub fn exhausted(&self, now: Timestamp) -> Vec<ExhaustedOffering> {
-        let still = self.exhausted.iter().filter(|(_, (until, _))| now < *until);
+    pub fn exhausted(&self, region: &Region, now: Timestamp) -> Vec<ExhaustedOffering> {
+        let still = self.exhausted.iter().filter(|((of, _), (until, _))| of == region && now < *until);
         still
-            .map(|(offering, (until, _))| ExhaustedOffering {
+            .map(|((_, offering), (until, _))| ExhaustedOffering {
                 offering: offering.clone(),
                 until: *until,
             })
@@ -174,17 +199,20 @@ impl Table {
     }
 
     /// An offering had no capacity again.
-    pub fn note_exhausted(&mut self, offering: &Offering, now: Timestamp) {
-        let wait = match self.exhausted.get(offering) {
+    pub fn note_exhausted(&mut self, region: &Region, offering: &Offering, now: Timestamp) {
+        let key = (region.clone(), offering.clone());
+        let wait = match self.exhausted.get(&key) {
+            // found by several at once: one finding
+            Some((until, _)) if now < *until => return,
             Some((until, wait)) if now < EXHAUSTED_MAX.after(*until) => Seconds(wait.0.saturating_mul(2)).min(EXHAUSTED_MAX),
             _ => EXHAUSTED_FIRST,
         };
-        self.exhausted.insert(offering.clone(), (wait.after(now), wait));
+        self.exhausted.insert(key, (wait.after(now), wait));
     }
 
     /// Whether a change of an alarm is the newest.
     pub fn note_alarm(&mut self, alarm: &str, changed_at: Timestamp) -> bool {
-        let newer = self.alarms.get(alarm).is_none_or(|seen| *seen < changed_at);
+        let newer = self.alarms.get(alarm).is_none_or(|seen| *seen <= changed_at);
         if newer {
             self.alarms.insert(alarm.to_owned(), changed_at);
         }

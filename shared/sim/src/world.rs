@@ -328,7 +328,7 @@ impl World {
             machine.is_some_and(|machine| machine.state(now) == InstanceState::Running)
         };
         if !ids.iter().all(running) {
-            return Err(refusal(CALL, ErrorClass::Invalid, "InvalidTarget"));
+            return Err(refusal(CALL, ErrorClass::NotFound, "InvalidTarget"));
         }
         if self.broken == Some(Broken::NothingRegisters) {
             return Ok(());
@@ -345,8 +345,12 @@ impl World {
     }
 
     /// DeregisterTargets.
-    pub(crate) fn deregister(&mut self, arn: &TargetGroupArn, ids: &[InstanceId]) {
+    pub(crate) fn deregister(&mut self, arn: &TargetGroupArn, ids: &[InstanceId]) -> Result<(), PortError> {
         let now = self.now;
+        if !self.cloud.groups.contains_key(arn) {
+            let call = "elasticloadbalancing:DeregisterTargets";
+            return Err(refusal(call, ErrorClass::NotFound, "TargetGroupNotFound"));
+        }
         check::on_deregistered(self, arn, ids);
         if let Some(group) = self.cloud.groups.get_mut(arn) {
             for id in ids {
@@ -354,21 +358,19 @@ impl World {
             }
         }
         self.log.line(now, || format!("  deregistered {ids:?}"));
+        Ok(())
     }
 
     /// The transaction.
     pub(crate) fn commit(&mut self, commit: &Rc<Commit>, request: &str) -> Result<CommitResult, PortError> {
         let commit = crate::broken::doctored(self.broken, commit);
         let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
-            return Err(refusal(
-                "dynamodb:TransactWriteItems",
-                ErrorClass::NotFound,
-                "ResourceNotFoundException",
-            ));
+            // the spec's condition fails
+            return Ok(CommitResult::Conflict);
         };
         let before = items.capacity().map(|state| state.generation);
-        let own = items.state.as_ref().is_some_and(|(_, writer)| *writer == commit.writer);
-        let mut result = items.commit(&commit)?;
+        let own = items.was_written_by(&commit.writer, at(self.now));
+        let mut result = items.commit(&commit, at(self.now))?;
         let written = result == CommitResult::Committed && !own;
         if self.broken == Some(Broken::OwnWriteForgotten) && own {
             result = CommitResult::Conflict;

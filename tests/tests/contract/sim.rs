@@ -67,13 +67,6 @@ const SHORT: &[(&str, Why)] = &[
     ),
     ("a list whose last page fails", Why::NotShown(NO_PAGES)),
     ("an answer of several pages", Why::NotShown(NO_PAGES)),
-    ("targets asked too fast", Why::NotShown(NO_RATE)),
-    ("a register asked too fast", Why::NotShown(NO_RATE)),
-    ("a deregister asked too fast", Why::NotShown(NO_RATE)),
-    ("series asked too fast", Why::NotShown(NO_RATE)),
-    ("a value published too fast", Why::NotShown(NO_RATE)),
-    ("a load asked too fast", Why::NotShown(NO_RATE)),
-    ("a commit asked too fast", Why::NotShown(NO_RATE)),
     ("a target of which the balancer cannot say anything", Why::NotShown(NO_DOUBT)),
     ("a register in a full group", Why::NotShown(NO_LIMIT)),
     ("a fleet that cannot be read among others", Why::NotShown(ALWAYS_READABLE)),
@@ -81,59 +74,8 @@ const SHORT: &[(&str, Why)] = &[
     ("a fleet whose traffic state was deleted", Why::NotShown(ALWAYS_TRAFFIC)),
     ("a first commit where the traffic state was deleted", Why::NotShown(ALWAYS_TRAFFIC)),
     ("a commit while another transaction is under way", Why::NotShown(ONE_AFTER_ANOTHER)),
-    // `InvalidTarget` is "not running, or gone: a later look decides" to the adapters
-    ("a register of an instance that does not run yet", REFUSED_OTHERWISE),
-    ("a register of an instance that is stopped", REFUSED_OTHERWISE),
-    ("a register of an instance that is gone", REFUSED_OTHERWISE),
-    ("a register of an id that does not exist", REFUSED_OTHERWISE),
-    // the adapters attempt these once; the fault `sdk-retry` sends them twice
-    ("a register whose first answer is lost", SENT_TWICE),
-    ("a deregister whose first answer is lost", SENT_TWICE),
-    (
-        "a deregister from a group that does not exist",
-        Why::Otherwise("the answer: Ok(()), and not Err(NotFound)"),
-    ),
-    (
-        "a target whose instance was terminated long ago",
-        Why::Otherwise(r#"targets: Ok([("i-1", InvalidState), ("i-2", Healthy)]), and not Ok([("i-2", Healthy)])"#),
-    ),
     ("the tag keys of an instance", Why::Otherwise("missing keys: 6, and not 0")),
-    ("more datapoints than asked for", Why::Otherwise("datapoints: Ok(5), and not Ok(2)")),
-    (
-        "a fleet with alarms of the user's own",
-        Why::Otherwise(r#"alarms: Ok([[]]), and not Ok([["checkout-errors"]])"#),
-    ),
-    (
-        "a commit to a fleet that was deleted",
-        Why::Otherwise("the commit: Err(NotFound), and not Ok(Conflict)"),
-    ),
-    // a transaction's token is remembered for ten minutes; SimCloud knows only who wrote last
-    (
-        "a commit whose answer was lost, then an apply, and that is sent again",
-        TOKEN_FORGOTTEN,
-    ),
-    (
-        "a commit whose answer was lost, then another's, and that is sent again",
-        TOKEN_FORGOTTEN,
-    ),
-    ("outcomes of a fleet without a state", Why::Otherwise("outcomes: 1, and not 0")),
-    (
-        "an offering that is found empty twice at once",
-        Why::Otherwise("left alone: Ok([17]), and not Ok([13])"),
-    ),
-    (
-        "an offering without capacity in another region",
-        Why::Otherwise("here: Ok([13]), and not Ok([])"),
-    ),
-    (
-        "the same change of an alarm twice",
-        Why::Otherwise("the second time: no newer one was seen: Ok(false), and not Ok(true)"),
-    ),
 ];
-
-const REFUSED_OTHERWISE: Why = Why::Otherwise("the answer: Err(Invalid), and not Err(NotFound)");
-const TOKEN_FORGOTTEN: Why = Why::Otherwise("sent again: Ok(Conflict), and not Ok(Committed)");
-const SENT_TWICE: Why = Why::Otherwise("the answer: Ok(()), and not Err(Transient)");
 
 /// The simulator's cloud.
 pub(crate) struct Sim {
@@ -187,7 +129,7 @@ impl Stage for Sim {
             Mishap::TooFast(call) => {
                 let now = self.now();
                 let capacity = &mut self.world.borrow_mut().cloud.capacity;
-                capacity.drain_buckets(now + MINUTE / 2);
+                capacity.drain_bucket(call, now + MINUTE / 2);
                 if capacity.take(call, now).is_ok() {
                     return Err(Short::NotShown(NO_RATE));
                 }

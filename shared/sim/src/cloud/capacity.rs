@@ -40,9 +40,25 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
         "ec2:RunInstances" => Some((5, 2)),
         "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
+        "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
+        "dynamodb:TransactWriteItems" | "dynamodb:BatchGetItem" => Some((3_000, 1_000)),
+        _ if call.starts_with("elasticloadbalancing:") => Some((100, 20)),
         _ => None,
     }
 }
+
+/// The calls that somebody else may use up. The table is ours alone.
+const SHARED: [&str; 9] = [
+    "ec2:DescribeInstances",
+    "ec2:RunInstances",
+    "ec2:TerminateInstances",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:PutMetricData",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:RegisterTargets",
+    "elasticloadbalancing:DeregisterTargets",
+];
 
 impl Capacity {
     /// Takes a token for a call, or says that it came too fast.
@@ -67,12 +83,12 @@ impl Capacity {
 
     /// Somebody else used everything up, and goes on doing so for a while.
     pub fn drain_buckets(&mut self, until: Millis) {
-        for call in [
-            "ec2:DescribeInstances",
-            "ec2:RunInstances",
-            "ec2:TerminateInstances",
-            "cloudwatch:DescribeAlarms",
-        ] {
+        SHARED.into_iter().for_each(|call| self.drain_bucket(call, until));
+    }
+
+    /// Somebody else used up what one call has.
+    pub fn drain_bucket(&mut self, call: &'static str, until: Millis) {
+        if bucket_of(call).is_some() {
             self.buckets.insert(
                 call,
                 Bucket {

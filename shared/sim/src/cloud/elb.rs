@@ -63,6 +63,8 @@ impl Group {
             InstanceState::Running if now < registration.since.max(machine.running_at) + self.first_check => TargetHealth::Initial,
             InstanceState::Running => TargetHealth::Healthy,
             InstanceState::Pending => TargetHealth::Initial,
+            // stopped targets stay as invalid ones, terminated ones vanish
+            InstanceState::Terminated => return None,
             _ => TargetHealth::InvalidState,
         })
     }

@@ -106,7 +106,7 @@ impl History {
             }
             begin -= length;
         }
-        found.truncate(usize::try_from(points.saturating_add(3)).unwrap_or(usize::MAX));
+        found.truncate(usize::try_from(points).unwrap_or(usize::MAX));
         Series::Points {
             points: found,
             period,
