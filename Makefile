@@ -86,7 +86,7 @@ clean: ## remove what was built; keeps .venv
 # --- check -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: check-format check-templates lint check-tests docs deny e2e ## everything that CI runs
+test: check-format check-templates lint check-tests docs deny e2e swarm ## everything that CI runs
 	@echo "[ok] make test: everything passed"
 
 .PHONY: check-format
@@ -128,7 +128,20 @@ deny: $(CARGO_DENY) ## licences, bans, sources; advisories where their database 
 e2e: $(READY) ## the deployed functions against the local AWS, from alarm to terminated instance
 	@$(PYTHON) infra/local/e2e.py
 
+.PHONY: swarm
+swarm: cli ## the invariants in simulated worlds: those that once broke, and 500 that nobody has seen
+	@$(CLI) swarm --regressions --fresh 500
+
+SOAK_ROUNDS := 60
+.PHONY: soak
+soak: cli ## an hour of fresh worlds, in chunks; SOAK_ROUNDS says how many minutes
+	@for round in $$(seq $(SOAK_ROUNDS)); do \
+		echo "soak: round $$round of $(SOAK_ROUNDS)" >&2; \
+		$(CLI) --json swarm --fresh 2000 > .local-soak.json || { cat .local-soak.json; exit 1; }; \
+	done; rm -f .local-soak.json
+
 .PHONY: bench
 bench: ## how fast, how small, how many calls
 	cargo bench --locked --package ghostnet-core --bench decide
+	cargo bench --locked --package ghostnet-sim --bench swarm
 	@$(PYTHON) infra/local/bench.py

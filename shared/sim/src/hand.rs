@@ -72,12 +72,33 @@ impl std::fmt::Debug for Call {
     }
 }
 
+/// What is done to one call of a run, and to no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    /// It takes effect twice.
+    Twice,
+    /// Its invocation dies before it is sent.
+    DieBefore,
+    /// Its invocation dies after it took effect.
+    DieAfter,
+}
+
 /// Calls on their way, by place.
 #[derive(Debug, Default)]
 pub struct Calls {
     calls: Vec<Option<Call>>,
     free: Vec<usize>,
 }
+
+/// Calls that commit, carry out a step, or tell its outcome.
+const CHANGING: [&str; 6] = [
+    "dynamodb:TransactWriteItems",
+    "dynamodb:UpdateItem",
+    "ec2:RunInstances",
+    "ec2:TerminateInstances",
+    "elasticloadbalancing:RegisterTargets",
+    "elasticloadbalancing:DeregisterTargets",
+];
 
 /// Longest time from sending a call to its landing: the SDK gives up under twenty seconds, and what it sent by then lands
 /// by then.
@@ -117,6 +138,18 @@ impl World {
         let now = self.now;
         let typical = if call.name == "ec2:RunInstances" { 900 } else { 25 };
         let (there, back) = (now + self.chance.between(1, typical), self.chance.between(1, 15));
+        match self.struck_call(call.name) {
+            Some(Strike::DieBefore) => {
+                self.doomed.push(call.task);
+                return ([None, None], None);
+            }
+            Some(Strike::DieAfter) => {
+                call.kills = true;
+                return ([Some(there), None], None);
+            }
+            Some(Strike::Twice) => return ([Some(there), Some(there + 5 * SECOND)], Some(there + 5 * SECOND + back)),
+            None => {}
+        }
         let unknown = || refusal(call.name, ErrorClass::Transient, "TimedOut");
         if self.faults.strikes(Fault::KillBefore) {
             self.log.line(now, || format!("{:?} dies before {}", call.task, call.name));
@@ -158,6 +191,16 @@ impl World {
             return ([Some(lands), None], Some(lands + back));
         }
         ([Some(there), None], Some(there + back))
+    }
+
+    /// Counts the calls that change something, and says what is done to this one.
+    fn struck_call(&mut self, name: &str) -> Option<Strike> {
+        if !CHANGING.contains(&name) {
+            return None;
+        }
+        self.counters.changes += 1;
+        let (number, strike) = self.strike?;
+        (number == self.counters.changes).then_some(strike)
     }
 
     fn chance_of(&mut self, fault: Fault, low: Millis, high: Millis) -> Millis {

@@ -12,7 +12,7 @@ use crate::check::{self, Violation};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND};
 use crate::fault::{Fault, Faults};
 use crate::fleets;
-use crate::hand::Hand;
+use crate::hand::{Hand, Strike};
 use crate::lambda::{self, Done, Function, Job, Task};
 use crate::load::Load;
 use crate::log::Log;
@@ -21,8 +21,9 @@ use crate::world::{Counters, Event, TaskId, World};
 /// Minutes of calm after which the fleets must be right: cooldowns, stabilisation and removal budgets let a fleet of forty
 /// shrink by one in six minutes at the slowest.
 pub const CALM_TICKS: u32 = 400;
-/// A calm world that was right this many minutes in a row stays so.
-const RIGHT_FOR: u32 = 12;
+/// A calm world that was right this many minutes in a row, and wanted the same throughout, stays so: the longest
+/// stabilisation is ten minutes, the longest cooldown five.
+const RIGHT_FOR: u32 = 17;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Setup {
     pub log: bool,
     /// What is broken on purpose.
     pub broken: Option<Broken>,
+    /// What is done to one changing call, counted from the first of the run.
+    pub strike: Option<(u64, Strike)>,
 }
 
 impl Setup {
@@ -52,6 +55,7 @@ impl Setup {
             exactly: None,
             log: false,
             broken: None,
+            strike: None,
         }
     }
 
@@ -75,6 +79,8 @@ pub struct Outcome {
     pub struck: BTreeMap<Fault, u64>,
     /// What was counted.
     pub counters: Counters,
+    /// Instances wanted at the end, by pool.
+    pub wanted: Vec<(String, u32)>,
     /// Minutes that passed, calm included.
     pub minutes: u32,
     /// The log, if it was kept.
@@ -87,6 +93,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let faults = setup.faults();
     let mut world = World::new(setup.seed, faults, Log::new(setup.log));
     world.broken = setup.broken;
+    world.strike = setup.strike;
     let mut chance = Chance::of(setup.seed, 2);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -101,6 +108,14 @@ pub fn run(setup: &Setup) -> Outcome {
         runner.calm();
     }
     runner.end(setup.seed)
+}
+
+fn wanted(world: &World) -> Vec<(String, u32)> {
+    let pools = world.table.fleets.iter().flat_map(|(fleet, items)| {
+        let pools = items.capacity().into_iter().flat_map(|state| &state.pools);
+        pools.map(move |(pool, state)| (format!("{fleet}/{pool}"), state.desired))
+    });
+    pools.collect()
 }
 
 /// A world and the invocations that run in it.
@@ -147,7 +162,7 @@ impl Runner {
     pub fn calm(&mut self) {
         self.world.borrow_mut().calm();
         let begin = self.world.borrow().minute;
-        let (mut right_for, mut seen) = (0, begin);
+        let (mut right_for, mut seen, mut size) = (0, begin, Vec::new());
         loop {
             self.step();
             if !self.is_well() {
@@ -159,7 +174,9 @@ impl Runner {
             }
             seen = minute;
             let wrong = check::is_right(&self.world.borrow());
-            right_for = if wrong.is_empty() { right_for + 1 } else { 0 };
+            let sized = wanted(&self.world.borrow());
+            right_for = if wrong.is_empty() && sized == size { right_for + 1 } else { 0 };
+            size = sized;
             if right_for >= RIGHT_FOR {
                 return;
             }
@@ -183,6 +200,7 @@ impl Runner {
             violations: world.watch.violations.clone(),
             struck: world.faults.struck(),
             counters: world.counters,
+            wanted: wanted(&world),
             minutes: world.minute,
             log: world.log.lines().to_vec(),
         }

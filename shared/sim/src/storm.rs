@@ -20,9 +20,11 @@ impl World {
         self.storm_on_instances();
         self.storm_by_people();
         if self.faults.strikes(Fault::LoadSpike) {
-            let (now, chance) = (self.now, &mut self.chance);
+            let Some(chance) = self.faults.chance(Fault::LoadSpike) else {
+                return;
+            };
             let factor = *chance.pick(&[0.1, 0.5, 1.5, 2.0, 3.0]).unwrap_or(&1.0);
-            let until = now + chance.between(3, 60) * MINUTE;
+            let until = self.now + chance.between(3, 60) * MINUTE;
             for fleet in self.fleets.values_mut() {
                 fleet.load.spike = (factor, until);
             }
@@ -254,6 +256,7 @@ impl World {
             };
             self.watch.spec_changed(&fleet.spec, now);
             fleet.spec = spec;
+            fleet.design.raw = raw.clone();
             if let Some(items) = self.table.fleets.get_mut(&id) {
                 items.apply(raw, at(now));
             }
@@ -288,7 +291,8 @@ impl World {
         }
     }
 
-    /// A person looks at what was held for one: pauses end, instances that a restored table does not know are adopted.
+    /// A person looks at what was held for one: pauses end; after a restore the specs are applied again, and the instances that
+    /// the table does not know are adopted.
     fn somebody_looks(&mut self) {
         let now = self.now;
         let mut unknown = Vec::new();
@@ -306,6 +310,9 @@ impl World {
         for (fleet, pool, ids) in unknown {
             if let Some(items) = self.table.fleets.get_mut(&fleet) {
                 items.pause(None);
+                if let Some(fleet) = self.fleets.get(&fleet).filter(|_| restored) {
+                    items.apply(fleet.design.raw.clone(), at(now));
+                }
                 if restored && !ids.is_empty() {
                     items.adopt(&pool, &ids, at(now));
                 }

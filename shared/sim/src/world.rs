@@ -22,7 +22,7 @@ use crate::cloud::metrics::{Alarm, Minute, Missing};
 use crate::cloud::{Cloud, refusal};
 use crate::fault::{Fault, Faults};
 use crate::fleets::{Design, group, stored};
-use crate::hand::Calls;
+use crate::hand::{Calls, Strike};
 use crate::lambda::Job;
 use crate::load::Load;
 use crate::log::Log;
@@ -62,6 +62,8 @@ pub enum Event {
 pub struct Counters {
     /// Port calls.
     pub calls: u64,
+    /// Of those, such that commit, carry out a step, or tell its outcome.
+    pub changes: u64,
     /// Invocations.
     pub invocations: u64,
     /// Fleets that were looked at to the end.
@@ -78,6 +80,7 @@ impl Counters {
     /// Adds what another run counted.
     pub fn add(&mut self, other: &Self) {
         self.calls += other.calls;
+        self.changes += other.changes;
         self.invocations += other.invocations;
         self.reconciles += other.reconciles;
         self.decisions += other.decisions;
@@ -121,6 +124,8 @@ pub struct World {
     pub watch: Watch,
     /// What is broken on purpose.
     pub broken: Option<Broken>,
+    /// What is done to one changing call, counted from the first of the run.
+    pub strike: Option<(u64, Strike)>,
     /// Our installation.
     pub installation: InstallationId,
     /// The fleets.
@@ -155,6 +160,7 @@ impl World {
             log,
             watch: Watch::default(),
             broken: None,
+            strike: None,
             installation: InstallationId::new("ours"),
             fleets: BTreeMap::new(),
             calls: Calls::default(),

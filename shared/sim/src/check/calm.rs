@@ -72,6 +72,19 @@ fn carries(pool: &PoolSpec, name: &str, load: f64, (serving, desired): (u32, u32
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
         // one that serves from zero has no metric that could ask for the first
         let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && desired < pool.capacity.max;
+        let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(serving.saturating_sub(1)));
+        let asks_for_fewer = load / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
+        // a pool of several policies shrinks only if all agree, and one among strangers counts its own share alone
+        let too_many = pool.policies.len() == 1
+            && serving == desired
+            && desired > pool.capacity.min
+            && desired > 1
+            && asks_for_fewer
+            && one_fewer < rule.target.get() * (1.0 + out) * (1.0 - out) * 0.999;
+        if too_many {
+            let detail = format!("{name}: {serving} instances carry {load:.0}, and one fewer could");
+            found.push((Check::Converges, detail));
+        }
         if too_few {
             let detail = format!("{name}: {serving} instances carry {load:.0}, more than {limit:.0} each");
             found.push((Check::Converges, detail));
