@@ -50,7 +50,7 @@ fn cases() -> Vec<Case> {
             Check::FreshData,
             &[],
         ),
-        case(Broken::ShrinksTooFar, NONE, Check::PostRemoval, &[Check::SameSize]),
+        case(Broken::ShrinksTooFar, &[], Check::PostRemoval, &[Check::SameSize]),
         case(Broken::ShrinksAgainstVotes, NONE, Check::OutWins, &[Check::SameSize]),
         case(Broken::TokensDropped, NONE, Check::Tokens, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
