@@ -137,8 +137,8 @@ SOAK_ROUNDS := 60
 soak: cli ## an hour of fresh worlds, in chunks; SOAK_ROUNDS says how many minutes
 	@for round in $$(seq $(SOAK_ROUNDS)); do \
 		echo "soak: round $$round of $(SOAK_ROUNDS)" >&2; \
-		$(CLI) --json swarm --fresh 2000 > .local-soak.json || { cat .local-soak.json; exit 1; }; \
-	done; rm -f .local-soak.json
+		$(CLI) --json swarm --fresh 2000 > target/soak.json || { cat target/soak.json; exit 1; }; \
+	done; rm -f target/soak.json
 
 .PHONY: bench
 bench: ## how fast, how small, how many calls
