@@ -1,5 +1,6 @@
 //! Policies vote: each turns its numbers into a recommended size, by arithmetic alone. One file per kind.
 
+pub mod queueing;
 pub mod step;
 pub mod target_tracking;
 
@@ -171,4 +172,9 @@ pub(crate) fn count_ceil(value: f64) -> u32 {
         let count = rounded as u32;
         count
     }
+}
+
+/// As [`count_ceil`], and none for what is no count.
+pub(crate) fn finite_count(value: f64) -> Option<u32> {
+    (value.is_finite() && value >= 0.0 && value < f64::from(u32::MAX)).then(|| count_ceil(value))
 }
