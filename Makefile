@@ -61,7 +61,7 @@ setup: $(READY) ## make .venv with the pinned tools
 
 $(READY): infra/local/requirements.txt
 	@echo "setting up $(VENV) (about two minutes the first time)" >&2
-	@python3 -m venv $(VENV)
+	@python3 -m venv "$$(readlink -f $(VENV))" # venv refuses a link
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement infra/local/requirements.txt
 	@touch $@
 
