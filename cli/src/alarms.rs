@@ -85,7 +85,7 @@ fn trigger<'p>(pool: &PoolSpec, policy: &'p Policy) -> Option<(&'p Measure, Comp
             Some((&rule.measure, Comparison::Above, threshold))
         }
         Rule::Step(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out.first()?.from?)),
-        Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Scheduled(_) => None,
     }
 }
 

@@ -60,6 +60,18 @@ pub enum VoteReason {
         /// The tolerance of that direction.
         tolerance: Percent,
     },
+    /// The demand needs so many.
+    Needs {
+        /// Requests per second.
+        demand: Finite,
+        /// So many.
+        instances: u32,
+    },
+    /// No number of instances keeps the objective at this demand.
+    Impossible {
+        /// Requests per second.
+        demand: Finite,
+    },
     /// The value lies in a step's band.
     InBand {
         /// The metric.
@@ -108,6 +120,8 @@ impl fmt::Display for VoteReason {
             Self::Tracked { value, target } => write!(f, "{value} per instance, target {target}"),
             Self::TooFewDatapoints { value } => write!(f, "{value}, but too few datapoints agree"),
             Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
+            Self::Needs { demand, instances } => write!(f, "{demand} requests a second need {instances}"),
+            Self::Impossible { demand } => write!(f, "no number of instances keeps the objective at {demand} requests a second"),
             Self::InBand {
                 value,
                 from: Some(from),

@@ -423,7 +423,8 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
             let lowest = rule.out.first().and_then(|band| band.from).filter(|_| proportional)?;
             Some(lowest.get() * (1.0 - tolerance)).filter(|limit| *limit > 0.0)
         }
-        Rule::Scheduled(_) => None,
+        // a demand does not rise as instances are removed
+        Rule::Capacity(_) | Rule::Scheduled(_) => None,
     }
 }
 

@@ -128,6 +128,9 @@ pub struct PoolState {
     /// What was launched last never became healthy: launching waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_backoff: Option<LaunchBackoff>,
+    /// With the breaker open: the last replacement that was tried. Growing does not wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker_probe: Option<LaunchBackoff>,
     /// Groups that the spec no longer names and in which instances of this pool may still be registered.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub former_groups: BTreeSet<TargetGroupArn>,

@@ -73,6 +73,42 @@ impl fmt::Display for Seconds {
     }
 }
 
+/// A response time in whole milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u32);
+
+impl Millis {
+    /// Reads `300ms` and `2s`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, scale) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s')?, 1_000),
+        };
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        number.parse::<u32>().ok()?.checked_mul(scale).map(Self)
+    }
+
+    /// The same time in seconds.
+    #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "a response time is compared with a metric's")]
+    pub fn seconds(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ms if ms > 0 && ms.is_multiple_of(1_000) => write!(f, "{}s", ms / 1_000),
+            ms => write!(f, "{ms}ms"),
+        }
+    }
+}
+
 /// A moment in whole seconds, written as a number: what is remembered of a thousand instances must fit into one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -225,6 +261,18 @@ mod tests {
         }
         for bad in ["", "5", "m", "-5m", "+5m", "1.5h", "5 m", "99999999d", "５m"] {
             assert_eq!(Seconds::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn response_times_are_milliseconds_or_seconds() {
+        for (text, millis) in [("300ms", 300), ("2s", 2_000), ("1500ms", 1_500), ("0ms", 0)] {
+            let parsed = Millis::parse(text);
+            assert_eq!(parsed, Some(Millis(millis)));
+            assert_eq!(parsed.unwrap_or_default().to_string(), text);
+        }
+        for bad in ["", "ms", "5", "5m", "-5ms", "1.5s", "99999999s"] {
+            assert_eq!(Millis::parse(bad), None, "{bad:?}");
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum Reading {
 /// Whether this look reads the fleet's metrics.
 pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Reading {
     let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
-    if somebody_asks || !is_settled(fleet) || alarms(fleet).is_empty() || is_due(id, fleet, now) {
+    if somebody_asks || !is_settled(fleet) || is_never_quiet(fleet) || is_due(id, fleet, now) {
         Reading::Anyway
     } else if is_due(id, fleet, Seconds(60).before(now)) {
         Reading::No
@@ -50,7 +50,7 @@ pub(crate) enum Counting {
 
 /// Whether this look is counted.
 pub(crate) fn counting(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Counting {
-    let takes_turns = *signal == Signal::Tick && read_every_minutes(fleet) > 1 && is_settled(fleet) && !alarms(fleet).is_empty();
+    let takes_turns = *signal == Signal::Tick && read_every_minutes(fleet) > 1 && is_settled(fleet) && !is_never_quiet(fleet);
     if takes_turns && is_due(id, fleet, now) {
         Counting::NextLook
     } else if takes_turns && is_due(id, fleet, Seconds(60).before(now)) {
@@ -90,6 +90,12 @@ fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
         .wrapping_add(offset)
         .rem_euclid(read_every_minutes(fleet))
         == 0
+}
+
+/// Whether nothing would wake the fleet: it has no alarm, or a policy that none can stand for.
+fn is_never_quiet(fleet: &Fleet) -> bool {
+    let mut policies = fleet.spec.pools.iter().flat_map(|pool| &pool.policies);
+    alarms(fleet).is_empty() || policies.any(|policy| policy.rule.is_read_every_minute())
 }
 
 fn read_every_minutes(fleet: &Fleet) -> i64 {

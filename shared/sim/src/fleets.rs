@@ -55,6 +55,18 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         }));
     }
     if chance.once_in(4) {
+        let objective = if chance.once_in(2) {
+            json!({ "utilisation": *chance.pick(&["50%", "70%"])? })
+        } else {
+            json!({ "response_time": { "p99": "500ms", "model": *chance.pick(&["shared_queue", "own_queues"])? } })
+        };
+        let mut policy = json!({ "id": "demand", "type": "capacity", "demand": "alb_request_count", "instance_capacity": capacity });
+        if let (Some(policy), Some(objective)) = (policy.as_object_mut(), objective.as_object()) {
+            policy.extend(objective.clone());
+        }
+        policies.push(policy);
+    }
+    if chance.once_in(4) {
         let cron = format!("0 {} * * *", chance.between(0, 23));
         let window = json!({ "cron": cron, "for": format!("{}h", chance.between(1, 5)) });
         let capacity = if chance.once_in(2) {

@@ -600,6 +600,7 @@ fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, takes_load
     let each = rate / serving;
     let used = (each / capacity).min(1.0);
     minute.requests = Some(each * 60.0);
+    minute.demand = Some(rate * 60.0);
     minute.cpu = Some(100.0 * used);
     let (processing, network) = (0.02, 0.005);
     let queueing = processing * used / (1.0 - used).max(0.01);
@@ -613,6 +614,6 @@ fn threshold(rule: &Rule) -> Option<f64> {
     match rule {
         Rule::TargetTracking(rule) => Some(rule.target.get()),
         Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(ghostnet_core::unit::Finite::get),
-        Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Scheduled(_) => None,
     }
 }

@@ -30,29 +30,29 @@ pub(super) fn note(state: &mut PoolState, given_up: &[InstanceId], now: Timestam
         .values()
         .any(|member| member.known_since >= oldest && member.served_since.is_some());
     if !some_served {
-        lengthen(state, now);
+        lengthen(&mut state.launch_backoff, now);
     }
 }
 
 /// The next wait, twice as long as the last one.
-pub(super) fn lengthen(state: &mut PoolState, now: Timestamp) {
-    let wait = match &state.launch_backoff {
+pub(super) fn lengthen(wait: &mut Option<LaunchBackoff>, now: Timestamp) {
+    let next = match wait {
         // those that were launched together are given up together, or within the looks of one wait
-        Some(backoff) if now < backoff.until() => return,
-        Some(backoff) => Seconds(backoff.wait.0.saturating_mul(2)).min(WAIT_MAX),
+        Some(last) if now < last.until() => return,
+        Some(last) => Seconds(last.wait.0.saturating_mul(2)).min(WAIT_MAX),
         None => WAIT_FIRST,
     };
-    state.launch_backoff = Some(LaunchBackoff { since: now, wait });
+    *wait = Some(LaunchBackoff { since: now, wait: next });
 }
 
 /// Forgets the waits once something that was launched since the last one serves, or nothing failed for three hours.
 pub(super) fn end(state: &mut PoolState, now: Timestamp) {
-    let Some(backoff) = &state.launch_backoff else { return };
-    let serves = state
-        .members
-        .values()
-        .any(|member| member.known_since.at() > backoff.since && member.served_since.is_some());
-    if serves || now >= FORGOTTEN_AFTER.after(backoff.since) {
-        state.launch_backoff = None;
+    let members = &state.members;
+    for wait in [&mut state.launch_backoff, &mut state.breaker_probe] {
+        let Some(last) = wait else { continue };
+        let mut came_later = members.values().filter(|member| member.known_since.at() > last.since);
+        if came_later.any(|member| member.served_since.is_some()) || now >= FORGOTTEN_AFTER.after(last.since) {
+            *wait = None;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! More sick instances than can be the instances' own fault: nothing is replaced, because replacements would be sick too.
 //!
 //! Two ways lead out of it. The sick recover; or a newer instance serves, and then a replacement helps. So that there is a newer
-//! one at all, a single sick instance is replaced now and then, at the pace of the launch back-off, as a probe.
+//! one at all, a single sick instance is replaced now and then, at the pace of a back-off, as a probe.
 
 use jiff::Timestamp;
 
@@ -61,7 +61,11 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     if counts.capacity().saturating_add(counts.unhealthy) < state.desired {
         return false;
     }
-    let Some(backoff) = state.launch_backoff else {
+    let Some(last) = [state.breaker_probe, state.launch_backoff]
+        .into_iter()
+        .flatten()
+        .max_by_key(|wait| wait.until())
+    else {
         let sick_for = state
             .members
             .values()
@@ -72,9 +76,9 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     let on_its_way = census.people.iter().any(|person| {
         let young = matches!(person.standing, Standing::Pending | Standing::Warming);
         let launched_since = |since| state.members.get(&person.id).is_some_and(|member| member.known_since.at() > since);
-        young && launched_since(backoff.since)
+        young && launched_since(last.since)
     });
-    now >= backoff.until() && !on_its_way && census.counts.in_flight == 0
+    now >= last.until() && !on_its_way && census.counts.in_flight == 0
 }
 
 impl Census<'_> {

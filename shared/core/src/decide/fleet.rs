@@ -314,7 +314,8 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
-        moments.extend(pool_state.launch_backoff.map(|backoff| backoff.until()));
+        let waits = [pool_state.launch_backoff, pool_state.breaker_probe];
+        moments.extend(waits.into_iter().flatten().map(|wait| wait.until()));
         // who is warm already is passed over before any arithmetic
         let young = pool.warmup.before(situation.now);
         let instances = situation

@@ -125,7 +125,7 @@ impl Hands<'_, '_> {
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
         let launched = self.launch(needed, generation, pool_state, draft);
         if self.counted.breaker.is_some_and(|breaker| breaker.may_probe) && launched > 0 {
-            backoff::lengthen(pool_state, now);
+            backoff::lengthen(&mut pool_state.breaker_probe, now);
         }
         budget::note(&mut pool_state.launches, launched, budget::HOUR, now);
     }

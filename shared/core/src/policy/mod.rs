@@ -1,5 +1,6 @@
 //! Policies vote: each turns its numbers into a recommended size, by arithmetic alone. One file per kind.
 
+pub mod capacity;
 pub mod queueing;
 pub mod step;
 pub mod target_tracking;
@@ -47,6 +48,10 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         },
         Rule::Step(rule) => match read(&rule.measure, &policy.id, ballot) {
             Ok(reading) => step::recommend(rule, &reading, ballot),
+            Err(opinion) => opinion,
+        },
+        Rule::Capacity(rule) => match read(&rule.measure, &policy.id, ballot) {
+            Ok(reading) => capacity::recommend(rule, &reading, ballot),
             Err(opinion) => opinion,
         },
         // a window moves bounds and floors; it has no vote that could bind the others

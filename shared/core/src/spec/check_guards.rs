@@ -93,7 +93,7 @@ fn duration_pair(raw: Option<&RawDurationPair>, at: &str, default: (Seconds, Sec
     (out, in_)
 }
 
-fn percent(raw: Option<&RawPercent>, at: &str, default: Percent, problems: &mut Problems) -> Percent {
+pub(super) fn percent(raw: Option<&RawPercent>, at: &str, default: Percent, problems: &mut Problems) -> Percent {
     let Some(RawPercent(text)) = raw else { return default };
     Percent::parse(text).unwrap_or_else(|| {
         problems.add(

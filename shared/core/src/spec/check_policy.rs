@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{NAME_HINT, POLICIES_MAX};
+use super::check_capacity;
 use super::check_guards::{amount, duration};
 use super::metric::Stat;
 use super::problem::Problems;
@@ -38,6 +39,7 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
         let (id, rule) = match policy {
             RawPolicy::TargetTracking(raw) => (&raw.id, read_tracking(raw, &at, has_groups, problems).map(Rule::TargetTracking)),
             RawPolicy::Step(raw) => (&raw.id, read_step(raw, &at, has_groups, problems).map(Rule::Step)),
+            RawPolicy::Capacity(raw) => (&raw.id, check_capacity::read(raw, &at, has_groups, problems).map(Rule::Capacity)),
             RawPolicy::Scheduled(raw) => (&raw.id, read_scheduled(raw, &at, problems).map(Rule::Scheduled)),
         };
         if !ids.insert(id) {
@@ -263,7 +265,7 @@ fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems
     }
 }
 
-fn read_measure(
+pub(super) fn read_measure(
     metric: Metric,
     datapoints: Option<&RawDatapoints>,
     missing: Option<RawMissing>,
@@ -301,7 +303,13 @@ fn read_of(text: &str) -> Option<BreachRule> {
     (rule.datapoints >= 1 && rule.datapoints <= rule.of && rule.of <= DATAPOINTS_MAX).then_some(rule)
 }
 
-fn read_metric(raw: &RawMetric, source: Option<RawSource>, at: &str, has_groups: bool, problems: &mut Problems) -> Option<Metric> {
+pub(super) fn read_metric(
+    raw: &RawMetric,
+    source: Option<RawSource>,
+    at: &str,
+    has_groups: bool,
+    problems: &mut Problems,
+) -> Option<Metric> {
     match raw {
         RawMetric::Named(name) => read_named(named(*name), source, at, has_groups, problems),
         RawMetric::Custom(custom) => {
@@ -348,6 +356,7 @@ fn named(raw: RawNamedMetric) -> NamedMetric {
         RawNamedMetric::NetworkOut => NamedMetric::NetworkOut,
         RawNamedMetric::Memory => NamedMetric::Memory,
         RawNamedMetric::Disk => NamedMetric::Disk,
+        RawNamedMetric::AlbRequestCount => NamedMetric::AlbRequestCount,
         RawNamedMetric::AlbRequestCountPerTarget => NamedMetric::AlbRequestCountPerTarget,
         RawNamedMetric::ResponseTime => NamedMetric::ResponseTime,
         RawNamedMetric::ErrorRate => NamedMetric::ErrorRate,

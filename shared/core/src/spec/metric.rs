@@ -66,6 +66,8 @@ pub enum NamedMetric {
     Disk,
     /// Requests per target and minute.
     AlbRequestCountPerTarget,
+    /// Requests for all targets together, per minute.
+    AlbRequestCount,
     /// Average target response time, seconds.
     ResponseTime,
     /// Requests answered 5xx by targets, percent.
@@ -83,6 +85,7 @@ impl NamedMetric {
             Self::Memory => "memory",
             Self::Disk => "disk",
             Self::AlbRequestCountPerTarget => "alb_request_count_per_target",
+            Self::AlbRequestCount => "alb_request_count",
             Self::ResponseTime => "response_time",
             Self::ErrorRate => "error_rate",
         }
@@ -100,6 +103,7 @@ impl NamedMetric {
                 Some("an error rate does not fall in proportion as instances are added: errors often have another cause than load")
             }
             Self::Disk => Some("a full disk stays full however many instances are added"),
+            Self::AlbRequestCount => Some("the demand stays the same however many instances are added"),
             Self::Cpu | Self::NetworkIn | Self::NetworkOut | Self::Memory | Self::AlbRequestCountPerTarget => None,
         }
     }
@@ -112,7 +116,7 @@ impl NamedMetric {
             Self::Cpu => &[Agent, Insights, Instances],
             Self::NetworkIn | Self::NetworkOut => &[Insights, Instances],
             Self::Memory | Self::Disk => &[Agent],
-            Self::AlbRequestCountPerTarget | Self::ResponseTime | Self::ErrorRate => &[TargetGroup],
+            Self::AlbRequestCountPerTarget | Self::AlbRequestCount | Self::ResponseTime | Self::ErrorRate => &[TargetGroup],
         }
     }
 
@@ -343,6 +347,7 @@ fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolv
                 period: Seconds::minutes(1),
             }
         }
+        NamedMetric::AlbRequestCount => over_groups("RequestCount", "Sum", "SUM"),
         _ => over_groups("RequestCountPerTarget", "Sum", "SUM"),
     }
 }

@@ -4,6 +4,7 @@
 //! what holds when the spec is silent. Reading YAML itself is not done here: core does no I/O and knows no syntax.
 
 pub mod check;
+mod check_capacity;
 mod check_guards;
 mod check_policy;
 mod check_pool;
@@ -17,8 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FleetId, InstanceType, PolicyId, PoolId, SubnetId, TargetGroupArn, Zone};
-use crate::unit::{Finite, Percent, Seconds};
-pub use metric::{Metric, MetricSource, NamedMetric};
+use crate::unit::{Finite, Millis, Percent, Seconds};
+pub use metric::{Metric, MetricSource, NamedMetric, Stat};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
 pub use schedule::Schedule;
@@ -221,6 +222,8 @@ pub enum Rule {
     TargetTracking(TargetTracking),
     /// Adds or removes by bounds.
     Step(StepRule),
+    /// Counts the instances that the demand needs.
+    Capacity(CapacityRule),
     /// Sets bounds or a size at certain times.
     Scheduled(Scheduled),
 }
@@ -232,8 +235,16 @@ impl Rule {
         match self {
             Self::TargetTracking(rule) => Some(&rule.measure),
             Self::Step(rule) => Some(&rule.measure),
+            Self::Capacity(rule) => Some(&rule.measure),
             Self::Scheduled(_) => None,
         }
+    }
+
+    /// Whether nothing but a reading can tell that this rule wants more: the demand that is too much for the present
+    /// instances is another one after every change, and an alarm has one threshold.
+    #[must_use]
+    pub fn is_read_every_minute(&self) -> bool {
+        matches!(self, Self::Capacity(_))
     }
 
     /// Whether an alarm can tell that this rule wants more: `apply` makes one for it, named
@@ -252,7 +263,7 @@ impl Rule {
         match self {
             Self::TargetTracking(rule) => watchable(&rule.measure),
             Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),
-            Self::Scheduled(_) => false,
+            Self::Capacity(_) | Self::Scheduled(_) => false,
         }
     }
 }
@@ -349,6 +360,47 @@ impl std::fmt::Display for Amount {
             Self::Share(share) => share.fmt(f),
         }
     }
+}
+
+/// Counts the instances that the demand needs: P = n x C.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CapacityRule {
+    /// The demand: requests for all instances together, a count per period.
+    pub measure: Measure,
+    /// Requests per second that one instance can answer, above zero.
+    pub each: Finite,
+    /// What must hold.
+    pub model: CapacityModel,
+}
+
+/// What must hold with so many instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapacityModel {
+    /// At most the share `late` of answers takes longer than `within`, processing and queueing together.
+    ResponseTime {
+        /// The objective, without the network.
+        within: Millis,
+        /// The share that may be slower.
+        late: Percent,
+        /// Where requests wait.
+        queue: QueueModel,
+    },
+    /// At most so much of an instance is used.
+    Utilisation {
+        /// So much.
+        at_most: Percent,
+    },
+}
+
+/// Where requests wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueModel {
+    /// Before all instances (M/M/n).
+    Shared,
+    /// In each of them (M/G/1, processor sharing).
+    Own,
 }
 
 /// Sets bounds or a size at certain times.

@@ -306,3 +306,22 @@ fn replacements_stay_within_the_surge() {
     assert_eq!(steps(&decision), ["launch 1 in eu-west-1b", "deregister i-blue-000"]);
     assert!(guards_of(&decision).contains(&"surge"));
 }
+
+/// Four of eleven are sick, and the load asks for more: the healthy ones must not be left alone with it.
+#[test]
+fn a_pool_grows_while_a_probe_is_on_its_way() {
+    let mut world = World::serving(11, json!({ "defaults": { "capacity": { "max": 30 } } }));
+    let ids: Vec<String> = (0..4).map(|n| format!("i-blue-{n:03}")).collect();
+    let mut launched = Vec::new();
+    for minute in 0..8 {
+        world.pass(60);
+        keep_sick(&mut world, &ids);
+        if minute == 6 {
+            world.read("requests", 300.0);
+        }
+        let decision = world.look();
+        launched.push(steps(&decision).iter().filter(|step| step.starts_with("launch")).count());
+    }
+    assert_eq!(launched[5], 1, "the probe: {launched:?}");
+    assert!(launched[6] > 1 || launched[7] > 1, "and growth beside it: {launched:?}");
+}

@@ -6,6 +6,7 @@ mod support;
 
 mod audited;
 mod budgets;
+mod capacity;
 mod combined;
 mod drains;
 mod guards;

@@ -2,7 +2,7 @@
 
 use ghostnet_core::decide::{PoolDecision, decide};
 use ghostnet_core::id::{InstanceId, PolicyId};
-use ghostnet_core::plan::Action;
+use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
 use ghostnet_core::record::{Inputs, decision_digest};
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::spec::{FleetSpec, OpenWindow, PoolSpec, Rule, Scheduled};
@@ -161,9 +161,9 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     }
 }
 
-/// Whether two commits fall into one minute of budget, as every clock involved sees it.
+/// Whether two commits fall into one minute of budget, as every clock involved sees it: clocks differ by some seconds.
 fn is_within(earlier: Timestamp, later: Timestamp) -> bool {
-    Seconds::between(earlier, later) < Seconds(60)
+    Seconds::between(earlier, later).0 < 60 - CLOCK_SKEW_MAX.0
 }
 
 fn replay(world: &World, commit: &Commit, inputs: &Inputs, spec: &FleetSpec, found: &mut Vec<(Check, String)>) {

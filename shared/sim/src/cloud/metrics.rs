@@ -30,6 +30,8 @@ pub struct Minute {
     pub shown_from: Millis,
     /// Requests per target; none while none flow.
     pub requests: Option<f64>,
+    /// Requests for all targets together.
+    pub demand: Option<f64>,
     /// Processor use in percent, averaged over running instances.
     pub cpu: Option<f64>,
     /// Seconds until an answer: processing, network and queueing.
@@ -144,6 +146,7 @@ impl History {
             return minutes.filter_map(|minute| Some((minute, value(minute)?))).collect();
         }
         match stat.name.as_str() {
+            "RequestCount" => self.of_group(stat, |minute| minute.demand),
             "RequestCountPerTarget" => self.of_group(stat, |minute| minute.requests),
             "TargetResponseTime" => self.of_group(stat, |minute| minute.response),
             // what the agent publishes has the fleet as its dimension

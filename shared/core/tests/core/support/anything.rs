@@ -174,6 +174,10 @@ impl Made {
             code: "Quota".into(),
             message: "no".into(),
         });
+        state.breaker_probe = tape.maybe(8, |tape| LaunchBackoff {
+            since: ago(tape, 1_800),
+            wait: Seconds::minutes(10),
+        });
         state.launch_backoff = tape.maybe(8, |tape| LaunchBackoff {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),

@@ -76,7 +76,7 @@ pub fn busy() -> Value {
     json!({ "namespace": "App", "name": "Busy" })
 }
 
-fn merge(into: &mut Value, change: Value) {
+pub fn merge(into: &mut Value, change: Value) {
     match (into, change) {
         (Value::Object(into), Value::Object(change)) => {
             for (key, value) in change {

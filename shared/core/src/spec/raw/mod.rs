@@ -4,13 +4,17 @@
 //! percentages and versions are text with a unit and are read in `check`. Doc comments here are what editors show,
 //! through the JSON Schema.
 
+mod metric;
+mod policy;
+
+pub use metric::*;
+pub use policy::*;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A fleet of EC2 instances that GhostNet keeps sized, healthy and reachable.
@@ -220,144 +224,6 @@ pub enum RawScaleInOrder {
     Newest,
 }
 
-/// A policy: turns numbers into a recommended size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum RawPolicy {
-    /// Keeps a metric that falls as instances are added at a target.
-    TargetTracking(RawTargetTracking),
-    /// Adds or removes by how far a metric is from normal.
-    Step(RawStepPolicy),
-    /// Sets bounds or a size at certain times.
-    Scheduled(RawScheduled),
-}
-
-/// Keeps a metric that falls as instances are added at a target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawTargetTracking {
-    /// The policy's id, unique in the fleet.
-    pub id: String,
-    /// The metric; per instance, and falling as instances are added.
-    pub metric: RawMetric,
-    /// Where a named metric comes from; see `docs/metrics.md`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<RawSource>,
-    /// The value to keep.
-    pub target: f64,
-    /// Whether this policy never votes for fewer instances.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disable_scale_in: Option<bool>,
-    /// How many of the last datapoints must agree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub datapoints: Option<RawDatapoints>,
-    /// What a missing metric means: `hold`, `ignore` or `breaching`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<RawMissing>,
-}
-
-/// Adds or removes by how far a metric is from normal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawStepPolicy {
-    /// The policy's id, unique in the fleet.
-    pub id: String,
-    /// The metric.
-    pub metric: RawMetric,
-    /// Where a named metric comes from; see `docs/metrics.md`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<RawSource>,
-    /// Steps that add, from the lowest bound up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub out: Option<Vec<RawOutStep>>,
-    /// Steps that remove, from the highest bound down.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub in_: Option<Vec<RawInStep>>,
-    /// How many of the last datapoints must breach.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub datapoints: Option<RawDatapoints>,
-    /// What a missing metric means: `hold`, `ignore` or `breaching`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<RawMissing>,
-}
-
-/// A step that adds instances while `from <= metric < below`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawOutStep {
-    /// Lower bound, inside.
-    pub from: f64,
-    /// Upper bound, outside; absent: where the next step begins, or no bound.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub below: Option<f64>,
-    /// Instances to add: a count, or a share of the pool such as `10%`.
-    pub add: RawAmount,
-    /// The smallest number that a share may come to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<u32>,
-}
-
-/// A step that removes instances while `from <= metric < below`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawInStep {
-    /// Upper bound, outside.
-    pub below: f64,
-    /// Lower bound, inside; absent: where the next step begins, or no bound.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<f64>,
-    /// Instances to remove: a count, or a share of the pool such as `10%`.
-    pub remove: RawAmount,
-    /// The smallest number that a share may come to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<u32>,
-}
-
-/// Sets bounds or a size at certain times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawScheduled {
-    /// The policy's id, unique in the fleet.
-    pub id: String,
-    /// When.
-    pub when: RawWhen,
-    /// What holds while the window is open.
-    pub capacity: RawScheduledCapacity,
-}
-
-/// A window in time: a repeating one (`cron`, `zone`, `for`) or a single one (`at`, `for`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawWhen {
-    /// Five cron fields: minute, hour, day of month, month, day of week.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cron: Option<String>,
-    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
-    /// A single moment with its offset, such as `2026-11-27T18:00:00+01:00`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// How long the window stays open.
-    #[serde(rename = "for")]
-    pub for_: RawDuration,
-}
-
-/// What a window sets; at least one of the three.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawScheduledCapacity {
-    /// Fewest instances while the window is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<u32>,
-    /// Most instances while the window is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<u32>,
-    /// Size when the window opens; policies go on from there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub desired: Option<u32>,
-}
-
 /// What limits every change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -465,124 +331,6 @@ pub struct RawMetricReading {
     pub quiet_poll: Option<RawDuration>,
 }
 
-/// What a missing metric means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RawMissing {
-    /// The policy holds the size: never out, never in.
-    Hold,
-    /// The policy has nothing to say; the others decide.
-    Ignore,
-    /// The policy votes one instance out: no data is the alarm.
-    Breaching,
-}
-
-/// Where a named metric comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RawSource {
-    /// One metric per target group, from the load balancer.
-    TargetGroup,
-    /// The CloudWatch agent or the application, with a `Fleet` dimension.
-    Agent,
-    /// A Metrics Insights query by the tag `ghostnet:fleet`; needs resource tags on telemetry.
-    Insights,
-    /// One series per instance, averaged by GhostNet and published as `GhostNet/*`.
-    Instances,
-}
-
-/// A metric: one of the named ones, or any CloudWatch metric or expression.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum RawMetric {
-    /// A name GhostNet knows.
-    Named(RawNamedMetric),
-    /// Any CloudWatch metric or metric-math expression.
-    Custom(RawCustomMetric),
-}
-
-/// The metrics that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RawNamedMetric {
-    /// Average CPU utilisation, percent.
-    Cpu,
-    /// Average bytes received per instance and minute.
-    NetworkIn,
-    /// Average bytes sent per instance and minute.
-    NetworkOut,
-    /// Average memory in use, percent.
-    Memory,
-    /// Fullest disk, percent in use.
-    Disk,
-    /// Requests per target and minute.
-    AlbRequestCountPerTarget,
-    /// Average target response time, seconds.
-    ResponseTime,
-    /// Share of requests answered 5xx by targets, percent.
-    ErrorRate,
-}
-
-/// Any CloudWatch metric, or a metric-math expression over several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawCustomMetric {
-    /// Namespace, such as `AWS/SQS`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// The metric's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Dimensions, exactly as published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dimensions: Option<BTreeMap<String, String>>,
-    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount` or a percentile such as `p90`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub statistic: Option<String>,
-    /// Length of a datapoint; one minute if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<RawDuration>,
-    /// A metric-math expression over `metrics`, or a Metrics Insights query; instead of `namespace` and `name`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expression: Option<String>,
-    /// The metrics that `expression` names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<BTreeMap<String, Self>>,
-}
-
-impl<'de> Deserialize<'de> for RawMetric {
-    /// Written by hand because an untagged enum would answer every mistake with "did not match any variant".
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MetricVisitor;
-        impl<'de> Visitor<'de> for MetricVisitor {
-            type Value = RawMetric;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a metric, or a map with `namespace` and `name` or `expression`")
-            }
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<RawMetric, E> {
-                RawNamedMetric::deserialize(serde::de::value::StrDeserializer::new(name)).map(RawMetric::Named)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawMetric, A::Error> {
-                RawCustomMetric::deserialize(MapAccessDeserializer::new(map)).map(RawMetric::Custom)
-            }
-        }
-        deserializer.deserialize_any(MetricVisitor)
-    }
-}
-
-impl JsonSchema for RawMetric {
-    fn schema_name() -> Cow<'static, str> {
-        "RawMetric".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (named, custom) = (
-            generator.subschema_for::<RawNamedMetric>(),
-            generator.subschema_for::<RawCustomMetric>(),
-        );
-        json_schema!({ "description": "one of the named metrics, or any CloudWatch metric or expression", "anyOf": [named, custom] })
-    }
-}
-
 /// A count of instances, or a share such as `10%`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -629,18 +377,6 @@ impl JsonSchema for RawAmount {
     }
 }
 
-/// How many of the last datapoints must agree, per direction, such as `3 of 5`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawDatapoints {
-    /// For adding instances.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub out: Option<RawOf>,
-    /// For removing instances.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub in_: Option<RawOf>,
-}
-
 macro_rules! raw_text {
     ($($(#[$doc:meta])* $name:ident, $pattern:literal, $example:literal;)+) => {$(
         $(#[$doc])*
@@ -662,6 +398,8 @@ macro_rules! raw_text {
 raw_text! {
     /// A duration: a whole number and one unit, `90s`, `5m`, `2h`, `7d`.
     RawDuration, "^[0-9]+[smhd]$", "5m";
+    /// A response time: a whole number of milliseconds or seconds, `300ms`, `2s`.
+    RawLatency, "^[0-9]+(ms|s)$", "300ms";
     /// A percentage: a whole number and the sign, `15%`.
     RawPercent, "^[0-9]{1,4}%$", "10%";
     /// So many of so many, `3 of 5`.

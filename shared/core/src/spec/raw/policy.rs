@@ -1,0 +1,220 @@
+//! Policies as they are typed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RawAmount, RawDuration, RawLatency, RawMetric, RawMissing, RawOf, RawPercent, RawSource};
+
+/// A policy: turns numbers into a recommended size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RawPolicy {
+    /// Keeps a metric that falls as instances are added at a target.
+    TargetTracking(RawTargetTracking),
+    /// Adds or removes by how far a metric is from normal.
+    Step(RawStepPolicy),
+    /// Counts the instances that the demand needs: P = n x C.
+    Capacity(RawCapacityPolicy),
+    /// Sets bounds or a size at certain times.
+    Scheduled(RawScheduled),
+}
+
+/// Keeps a metric that falls as instances are added at a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTargetTracking {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// The metric; per instance, and falling as instances are added.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// The value to keep.
+    pub target: f64,
+    /// Whether this policy never votes for fewer instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_scale_in: Option<bool>,
+    /// How many of the last datapoints must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// Counts the instances that the demand needs, from what one of them can do: P = n x C. Has exactly one of `response_time`
+/// and `utilisation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCapacityPolicy {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// Requests that come in, for all instances together: a count per period.
+    pub demand: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// Requests per second that one instance can answer when it does nothing else.
+    pub instance_capacity: f64,
+    /// How long answers may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<RawResponseTime>,
+    /// How much of an instance may be used, instead of a response time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utilisation: Option<RawPercent>,
+    /// How many of the last datapoints must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// How long answers may take: exactly one percentile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawResponseTime {
+    /// Half of the answers are faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<RawLatency>,
+    /// Nine of ten answers are faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p90: Option<RawLatency>,
+    /// 95 of a hundred answers are faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95: Option<RawLatency>,
+    /// 99 of a hundred answers are faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<RawLatency>,
+    /// What of it the network takes; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<RawLatency>,
+    /// Whether requests wait before all instances or in each of them; `own_queues` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<RawQueueModel>,
+}
+
+/// Where requests wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawQueueModel {
+    /// In one queue before all instances (M/M/n): a queue of jobs, or a balancer that knows who is free.
+    SharedQueue,
+    /// In each instance, all its requests at once in service (M/G/1, processor sharing): a web server behind a balancer.
+    OwnQueues,
+}
+
+/// Adds or removes by how far a metric is from normal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawStepPolicy {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// The metric.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// Steps that add, from the lowest bound up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<Vec<RawOutStep>>,
+    /// Steps that remove, from the highest bound down.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<Vec<RawInStep>>,
+    /// How many of the last datapoints must breach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// A step that adds instances while `from <= metric < below`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawOutStep {
+    /// Lower bound, inside.
+    pub from: f64,
+    /// Upper bound, outside; absent: where the next step begins, or no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Instances to add: a count, or a share of the pool such as `10%`.
+    pub add: RawAmount,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// A step that removes instances while `from <= metric < below`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawInStep {
+    /// Upper bound, outside.
+    pub below: f64,
+    /// Lower bound, inside; absent: where the next step begins, or no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// Instances to remove: a count, or a share of the pool such as `10%`.
+    pub remove: RawAmount,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// Sets bounds or a size at certain times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawScheduled {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// When.
+    pub when: RawWhen,
+    /// What holds while the window is open.
+    pub capacity: RawScheduledCapacity,
+}
+
+/// A window in time: a repeating one (`cron`, `zone`, `for`) or a single one (`at`, `for`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWhen {
+    /// Five cron fields: minute, hour, day of month, month, day of week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// A single moment with its offset, such as `2026-11-27T18:00:00+01:00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// How long the window stays open.
+    #[serde(rename = "for")]
+    pub for_: RawDuration,
+}
+
+/// What a window sets; at least one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawScheduledCapacity {
+    /// Fewest instances while the window is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// Most instances while the window is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Size when the window opens; policies go on from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<u32>,
+}
+
+/// How many of the last datapoints must agree, per direction, such as `3 of 5`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDatapoints {
+    /// For adding instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<RawOf>,
+    /// For removing instances.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<RawOf>,
+}
