@@ -52,6 +52,9 @@ pub(crate) fn compare(wanted: &[AlarmDefinition], existing: &[ListedAlarm]) -> A
 
 /// The alarm of one policy; none if it measures nothing, never adds, or cannot be watched by an alarm.
 fn alarm(spec: &FleetSpec, pool: &PoolSpec, policy: &Policy, resolved: &Resolved, stack: &Stack) -> Option<AlarmDefinition> {
+    if !policy.adds_on_alarm() {
+        return None;
+    }
     let (measure, comparison, threshold) = trigger(pool, policy)?;
     let shape = measure.metric.query(&spec.id, pool, resolved);
     if matches!(shape, QueryShape::PerInstance(_)) {

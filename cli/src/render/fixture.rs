@@ -105,6 +105,7 @@ fn vote(id: &str, capacity: Option<u32>, reason: VoteReason) -> Vote {
         policy: policy(id),
         capacity,
         reason,
+        withheld: None,
     }
 }
 

@@ -85,7 +85,7 @@ fn counts(pool: &PoolDecision) -> String {
 fn votes(votes: &[Vote]) -> Vec<String> {
     let cells = votes.iter().map(|vote| {
         let number = vote.capacity.map_or_else(|| "-".to_owned(), |capacity| capacity.to_string());
-        vec![vote.policy.to_string(), number, vote.reason.to_string()]
+        vec![vote.policy.to_string(), number, vote.told()]
     });
     lines(&[Side::Left, Side::Right, Side::Left], cells)
 }

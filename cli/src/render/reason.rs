@@ -20,9 +20,9 @@ pub(crate) fn summary(decided: &PoolDecision) -> String {
     let vote = winner(decided);
     let asked_for_it = vote.is_some_and(|vote| asks_for_the_change(decided, vote));
     match (vote, guard) {
-        (Some(vote), Some(guard)) if asked_for_it => format!("`{}`: {} ({guard})", vote.policy, vote.reason),
+        (Some(vote), Some(guard)) if asked_for_it => format!("`{}`: {} ({guard})", vote.policy, vote.told()),
         (_, Some(guard)) => guard,
-        (Some(vote), None) => format!("`{}`: {}", vote.policy, vote.reason),
+        (Some(vote), None) => format!("`{}`: {}", vote.policy, vote.told()),
         (None, None) => silent(&decided.votes),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
 use crate::sample::Sample;
-use crate::spec::FleetMode;
+use crate::spec::{FleetMode, PolicyMode};
 use crate::state::DrainReason;
 use crate::unit::{Finite, Percent, Seconds};
 
@@ -33,6 +33,33 @@ pub struct Vote {
     pub capacity: Option<u32>,
     /// Why.
     pub reason: VoteReason,
+    /// What it would recommend if its mode allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
+}
+
+/// A recommendation that a policy's mode keeps from counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// What it would recommend.
+    pub capacity: u32,
+    /// Its mode.
+    pub mode: PolicyMode,
+}
+
+impl Vote {
+    /// The reason, and what the policy's mode keeps back.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.withheld {
+            None => self.reason.to_string(),
+            Some(Withheld {
+                capacity,
+                mode: PolicyMode::OutOnly,
+            }) => format!("{}; would be {capacity}, but it only adds", self.reason),
+            Some(Withheld { capacity, .. }) => format!("{}; would be {capacity}, but it only recommends", self.reason),
+        }
+    }
 }
 
 /// Why a policy votes as it does.
@@ -86,11 +113,6 @@ pub enum VoteReason {
         /// The metric.
         value: Finite,
     },
-    /// The policy may not vote for fewer.
-    ScaleInDisabled {
-        /// The metric.
-        value: Finite,
-    },
     /// No usable value.
     NoValue {
         /// What there was instead.
@@ -139,7 +161,6 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
-            Self::ScaleInDisabled { value } => write!(f, "{value}, but scale-in is disabled for this policy"),
             Self::NoValue {
                 sample: Sample::Stale { age },
             } => write!(f, "the newest datapoint is {age} old: stale is not zero"),

@@ -13,7 +13,7 @@ use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, Rule, Scheduled};
+use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, PolicyMode, Rule, Scheduled};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -379,7 +379,7 @@ pub(crate) struct Load {
 
 #[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 impl Load {
-    /// None for a policy that has no fresh value, never adds, or measures what does not rise as instances are removed.
+    /// None for a policy that has no fresh value, never acts, never adds, or measures what does not rise as instances are removed.
     pub(crate) fn of(
         policy: &Policy,
         guards: &Guards,
@@ -387,6 +387,9 @@ impl Load {
         there: (&CapacityCount, &Flow),
         now: Timestamp,
     ) -> Option<Self> {
+        if policy.mode == PolicyMode::RecommendOnly {
+            return None;
+        }
         let (measure, limit) = (policy.rule.measure()?, out_limit(policy, guards)?);
         let (Sample::Value { at, value } | Sample::Partial { at, value }) = series.get(&policy.id)?.sample(now) else {
             return None;

@@ -72,7 +72,7 @@ pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
     let name_of = |alarm: &String| AlarmName::new(alarm.rsplit_once(":alarm:").map_or(alarm.as_str(), |(_, name)| name));
     let mut names: Vec<AlarmName> = fleet.spec.alarms.iter().map(name_of).collect();
     for pool in &fleet.spec.pools {
-        for policy in pool.policies.iter().filter(|policy| policy.rule.adds_on_alarm()) {
+        for policy in pool.policies.iter().filter(|policy| policy.adds_on_alarm()) {
             names.push(AlarmName::new(format!("ghostnet/{}/{}/{}/out", fleet.spec.id, pool.id, policy.id)));
         }
     }

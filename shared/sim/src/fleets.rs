@@ -46,6 +46,12 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "missing": *chance.pick(&["hold", "hold", "hold", "breaching"])?,
         "datapoints": { "out": *chance.pick(&["1 of 1", "2 of 3"])?, "in": *chance.pick(&["1 of 1", "3 of 5"])? },
     })];
+    if chance.once_in(6) {
+        policies.push(json!({
+            "id": "trial", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": target / 2.0,
+            "mode": *chance.pick(&["out_only", "recommend_only"])?,
+        }));
+    }
     if chance.once_in(2) {
         let source = *chance.pick(&["agent", "agent", "instances", "insights"])?;
         policies.push(json!({

@@ -214,7 +214,7 @@ impl World {
 
     fn add_alarms(&mut self, spec: &FleetSpec, resolved: &ghostnet_core::spec::Resolved) {
         for pool in &spec.pools {
-            for policy in pool.policies.iter().filter(|policy| policy.rule.adds_on_alarm()) {
+            for policy in pool.policies.iter().filter(|policy| policy.adds_on_alarm()) {
                 let (Some(measure), Some(threshold)) = (policy.rule.measure(), threshold(&policy.rule)) else {
                     continue;
                 };

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
-use crate::reason::{Direction, Vote, VoteReason};
+use crate::reason::{Direction, Vote, VoteReason, Withheld};
 use crate::sample::{Sample, Series};
-use crate::spec::{Guards, Measure, MissingRule, OpenWindow, Policy, Rule};
+use crate::spec::{Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule};
 use crate::unit::Finite;
 
 /// What a policy may look at.
@@ -63,10 +63,19 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
                 .map_or(VoteReason::WindowClosed, |window| VoteReason::WindowOpen { until: window.until }),
         ),
     };
+    let (capacity, withheld) = match (policy.mode, capacity) {
+        (PolicyMode::RecommendOnly, Some(capacity)) => (None, Some(capacity)),
+        (PolicyMode::OutOnly, Some(capacity)) if capacity < ballot.desired => (None, Some(capacity)),
+        (_, capacity) => (capacity, None),
+    };
     Vote {
         policy: policy.id.clone(),
         capacity,
         reason,
+        withheld: withheld.map(|capacity| Withheld {
+            capacity,
+            mode: policy.mode,
+        }),
     }
 }
 

@@ -40,9 +40,6 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     if reading.partial {
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
-    if !rule.scale_in {
-        return (hold, VoteReason::ScaleInDisabled { value });
-    }
     if !reading.series.breaches(rule.measure.in_, |value| value < lower) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }

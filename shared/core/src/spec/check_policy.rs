@@ -8,12 +8,12 @@ use super::check_guards::{amount, duration};
 use super::metric::Stat;
 use super::problem::Problems;
 use super::raw::{
-    RawCustomMetric, RawDatapoints, RawInStep, RawMetric, RawMissing, RawNamedMetric, RawOf, RawOutStep, RawPolicy, RawScheduled,
-    RawSource, RawStepPolicy, RawTargetTracking,
+    RawCustomMetric, RawDatapoints, RawInStep, RawMetric, RawMissing, RawNamedMetric, RawOf, RawOutStep, RawPolicy, RawPolicyMode,
+    RawScheduled, RawSource, RawStepPolicy, RawTargetTracking,
 };
 use super::schedule::{BadSchedule, WINDOW_MAX};
 use super::{
-    BreachRule, Measure, Metric, MetricSource, MissingRule, NamedMetric, Policy, Rule, Schedule, Scheduled, StepBand, StepRule,
+    BreachRule, Measure, Metric, MetricSource, MissingRule, NamedMetric, Policy, PolicyMode, Rule, Schedule, Scheduled, StepBand, StepRule,
     TargetTracking, defaults,
 };
 use crate::id::PolicyId;
@@ -45,12 +45,33 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
         if !ids.insert(id) {
             problems.add(format!("{at}.id"), format!("`{id}` is used twice"), "give each policy its own id");
         }
+        let mode = read_mode(policy, &at, problems);
         match id.parse::<PolicyId>() {
-            Ok(id) => policies.extend(rule.map(|rule| Policy { id, rule })),
+            Ok(id) => policies.extend(rule.map(|rule| Policy { id, rule, mode })),
             Err(bad) => problems.add(format!("{at}.id"), bad.to_string(), NAME_HINT),
         }
     }
     policies
+}
+
+fn read_mode(policy: &RawPolicy, at: &str, problems: &mut Problems) -> PolicyMode {
+    let (mode, no_scale_in) = match policy {
+        RawPolicy::TargetTracking(raw) => (raw.mode, raw.disable_scale_in),
+        RawPolicy::Step(raw) => (raw.mode, None),
+        RawPolicy::Capacity(raw) => (raw.mode, None),
+        RawPolicy::Scheduled(_) => (None, None),
+    };
+    match (mode, no_scale_in) {
+        (Some(_), Some(_)) => {
+            let message = "`mode` and `disable_scale_in` say the same thing twice";
+            problems.add(format!("{at}.disable_scale_in"), message, "keep `mode`");
+            defaults::POLICY_MODE
+        }
+        (None, Some(true)) | (Some(RawPolicyMode::OutOnly), None) => PolicyMode::OutOnly,
+        (Some(RawPolicyMode::RecommendOnly), None) => PolicyMode::RecommendOnly,
+        (Some(RawPolicyMode::Act), None) => PolicyMode::Act,
+        (None, Some(false) | None) => defaults::POLICY_MODE,
+    }
 }
 
 fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: &mut Problems) -> Option<TargetTracking> {
@@ -73,11 +94,7 @@ fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: 
         );
     }
     let measure = read_measure(metric?, raw.datapoints.as_ref(), raw.missing, at, problems);
-    Some(TargetTracking {
-        measure,
-        target: target?,
-        scale_in: !raw.disable_scale_in.unwrap_or(false),
-    })
+    Some(TargetTracking { measure, target: target? })
 }
 
 fn read_step(raw: &RawStepPolicy, at: &str, has_groups: bool, problems: &mut Problems) -> Option<StepRule> {

@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, ScaleInOrder};
+use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, PolicyMode, ScaleInOrder};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const MODE: FleetMode = FleetMode::On;
@@ -33,6 +33,7 @@ pub(super) const REMOVAL_PER_TICK: Budget = Budget {
 pub(super) const BREAKER_UNHEALTHY: Percent = Percent(20);
 pub(super) const BREAKER_AT_LEAST: u32 = 3;
 pub(super) const DATAPOINTS: BreachRule = BreachRule { datapoints: 1, of: 1 };
+pub(super) const POLICY_MODE: PolicyMode = PolicyMode::Act;
 pub(super) const MISSING: MissingRule = MissingRule::Hold;
 pub(super) const PERIOD: Seconds = Seconds::minutes(1);
 
@@ -109,6 +110,7 @@ pub fn defaults() -> Vec<Default> {
         row("policies[].datapoints.out", &DATAPOINTS, "tolerance and cooldown damp already"),
         row("policies[].datapoints.in", &DATAPOINTS, "the stabilisation window damps already"),
         row("policies[].missing", &"hold", "missing is never zero"),
+        row("policies[].mode", &"act", "a policy is there to act"),
         row("policies[].disable_scale_in", &"false", "as EC2 Auto Scaling"),
         row(
             "policies[].metric.period",

@@ -212,6 +212,28 @@ pub struct Policy {
     pub id: PolicyId,
     /// How it decides.
     pub rule: Rule,
+    /// What it may do.
+    pub mode: PolicyMode,
+}
+
+impl Policy {
+    /// Whether `apply` makes an alarm for it: see [`Rule::adds_on_alarm`].
+    #[must_use]
+    pub fn adds_on_alarm(&self) -> bool {
+        self.mode != PolicyMode::RecommendOnly && self.rule.adds_on_alarm()
+    }
+}
+
+/// What a policy may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyMode {
+    /// Vote for more and for fewer.
+    Act,
+    /// Only show what it would vote for.
+    RecommendOnly,
+    /// Vote for more; neither ask for fewer nor keep the others from it.
+    OutOnly,
 }
 
 /// How a policy decides.
@@ -315,8 +337,6 @@ pub struct TargetTracking {
     pub measure: Measure,
     /// The value to keep, above zero.
     pub target: Finite,
-    /// Whether it may vote for fewer.
-    pub scale_in: bool,
 }
 
 /// Adds or removes by bounds.

@@ -14,7 +14,7 @@ fn pool(objective: Value) -> Pool {
 
 fn vote(pool: &Pool) -> (Option<u32>, VoteReason) {
     let sizing = pool.size();
-    (sizing.votes[0].capacity, sizing.votes[0].reason.clone())
+    (sizing.votes[0].capacity, sizing.votes[0].reason)
 }
 
 #[test]

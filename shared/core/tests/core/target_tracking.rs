@@ -171,9 +171,41 @@ fn partial_data_adds_and_never_removes() {
 fn scale_in_can_be_disabled() {
     let mut policy = tracking();
     policy["disable_scale_in"] = json!(true);
-    let of = |value| Pool::with(json!([policy]), json!({})).load(value).vote();
-    assert_eq!(of(50.0), (Some(10), VoteReason::ScaleInDisabled { value: finite(50.0) }));
-    assert_eq!(of(200.0).0, Some(20));
+    let of = |value| Pool::with(json!([policy]), json!({})).load(value).size();
+    let low = of(50.0);
+    assert_eq!((low.desired, low.votes[0].capacity), (10, None));
+    assert_eq!(low.votes[0].told(), "50 per instance, target 100; would be 5, but it only adds");
+    assert_eq!(of(200.0).desired, 20);
+}
+
+/// As EC2 Auto Scaling has it: fewer needs all policies that may ask for fewer, and no others.
+#[test]
+fn one_that_only_adds_keeps_nobody_from_asking_for_fewer() {
+    let (mut adds, mut tracks) = (tracking(), tracking());
+    adds["mode"] = json!("out_only");
+    tracks["id"] = json!("other");
+    let mut pool = Pool::with(json!([adds, tracks]), json!({})).load(100.0);
+    pool.series.insert(policy("other"), fresh(pool.now, 50.0));
+    assert_eq!(pool.size().desired, 10, "at the target it holds, and a hold binds");
+    let pool = pool.load(50.0);
+    assert_eq!(
+        pool.size().desired,
+        6,
+        "asking for fewer itself, it abstains; five would stand at 100 again"
+    );
+}
+
+#[test]
+fn one_that_only_recommends_counts_for_nothing() {
+    let mut recommends = tracking();
+    recommends["mode"] = json!("recommend_only");
+    let pool = Pool::with(json!([recommends]), json!({})).load(200.0);
+    let sizing = pool.size();
+    assert_eq!(sizing.desired, 10);
+    assert_eq!(
+        sizing.votes[0].told(),
+        "200 per instance, target 100; would be 20, but it only recommends"
+    );
 }
 
 /// The datapoint is of noon minus a minute to noon. Four have served for long, and what became of six others:

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{FleetId, InstanceId};
-use ghostnet_core::spec::{PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::Check;
@@ -69,6 +69,9 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
 fn carries(pool: &PoolSpec, name: &str, load: f64, (serving, desired): (u32, u32), found: &mut Vec<(Check, String)>) {
     for policy in &pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
+        if policy.mode == PolicyMode::RecommendOnly {
+            continue;
+        }
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
         // one that serves from zero has no metric that could ask for the first
         let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && desired < pool.capacity.max;

@@ -6,7 +6,7 @@ use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::sample::{Sample, Series};
 use ghostnet_core::spec::metric::QueryShape;
-use ghostnet_core::spec::{Metric, MetricSource, Rule};
+use ghostnet_core::spec::{Metric, MetricSource, PolicyMode, Rule};
 use ghostnet_core::unit::{Moment, Seconds};
 
 use super::Check;
@@ -77,6 +77,9 @@ fn not_measured(world: &World, judged: &Judged<'_>, policy: &PolicyId) -> Option
 fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
     for policy in &judged.pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
+        if policy.mode == PolicyMode::RecommendOnly {
+            continue;
+        }
         let series = judged
             .inputs
             .observation

@@ -357,7 +357,7 @@ pub fn story(commit: &Commit) -> Vec<String> {
             let voted = decided.votes.iter().max_by_key(|vote| vote.capacity);
             let why = decided.guards.last().map(|outcome| outcome.guard.to_string());
             let why = why
-                .or_else(|| voted.map(|vote| format!("`{}`: {}", vote.policy, vote.reason)))
+                .or_else(|| voted.map(|vote| format!("`{}`: {}", vote.policy, vote.told())))
                 .unwrap_or_default();
             lines.push(format!(
                 "{}: {pool} {} -> {}, {why}",

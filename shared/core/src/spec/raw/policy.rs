@@ -19,12 +19,27 @@ pub enum RawPolicy {
     Scheduled(RawScheduled),
 }
 
+/// What a policy may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPolicyMode {
+    /// Vote for more and for fewer.
+    Act,
+    /// Only show what it would vote for.
+    RecommendOnly,
+    /// Vote for more; neither ask for fewer nor keep the others from it.
+    OutOnly,
+}
+
 /// Keeps a metric that falls as instances are added at a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawTargetTracking {
     /// The policy's id, unique in the fleet.
     pub id: String,
+    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawPolicyMode>,
     /// The metric; per instance, and falling as instances are added.
     pub metric: RawMetric,
     /// Where a named metric comes from; see `docs/metrics.md`.
@@ -32,7 +47,7 @@ pub struct RawTargetTracking {
     pub source: Option<RawSource>,
     /// The value to keep.
     pub target: f64,
-    /// Whether this policy never votes for fewer instances.
+    /// Whether this policy never votes for fewer instances; the same as `mode: out_only`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_scale_in: Option<bool>,
     /// How many of the last datapoints must agree.
@@ -50,6 +65,9 @@ pub struct RawTargetTracking {
 pub struct RawCapacityPolicy {
     /// The policy's id, unique in the fleet.
     pub id: String,
+    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawPolicyMode>,
     /// Requests that come in, for all instances together: a count per period.
     pub demand: RawMetric,
     /// Where a named metric comes from; see `docs/metrics.md`.
@@ -111,6 +129,9 @@ pub enum RawQueueModel {
 pub struct RawStepPolicy {
     /// The policy's id, unique in the fleet.
     pub id: String,
+    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawPolicyMode>,
     /// The metric.
     pub metric: RawMetric,
     /// Where a named metric comes from; see `docs/metrics.md`.
