@@ -1,0 +1,152 @@
+//! The rules that keep the protocol safe, each with the place in the code that holds it, and how it is taken out.
+//!
+//! Taking a rule out changes what goes into a decision or what comes out of it, or adds a move; never the judge. The
+//! violation must come out of the interleaving.
+
+use ghostnet_core::decide::Decision;
+use ghostnet_core::observation::{Instance, Observation};
+use ghostnet_core::plan::{Action, LAUNCH_GIVEN_UP_AFTER, OpenStep, RESEND_AGE_MAX, STEP_SECONDS_MAX, TAKE_OVER_MARGIN};
+use ghostnet_core::state::CapacityState;
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+use super::words::seconds;
+use crate::model::ticks::WINDOW;
+
+/// A rule of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// A launched instance counts, listed or not: `PoolState::take_outcome`, `roll::strike_vanished`.
+    UnlistedCounts,
+    /// A launch is given up by the end of its last window: `open_steps::take_over` renews it, `settle` asks it.
+    GivenUpByItsLastWindow,
+    /// Register and deregister are attempted once: `once` in `aws::elbv2`.
+    AttemptedOnce,
+    /// The margin outlasts a step and the skew of clocks: `OpenStep::take_over_at`, the assertion in `core::plan`.
+    MarginOutlastsAStep,
+    /// Terminated is who was drained in the state as loaded: `leaving::ready_to_terminate`, `audit` I4.
+    DrainedAsLoaded,
+    /// A launch is sent again only if the size is not reached without it: `open_steps::take_over`.
+    SentAgainIfWanted,
+    /// A conflict loads and observes again: `reconcile::act_on`.
+    ObservedAgain,
+    /// Not in the code: that a step was not sent, or was refused, closes it only if it was sent once.
+    RefusedOnce,
+    /// Not in the code: a step is taken over by a look that began after its margin, not by a decision made after it.
+    LookedAfterTheMargin,
+}
+
+/// What the code does not do yet.
+const LACKING: [Rule; 2] = [Rule::RefusedOnce, Rule::LookedAfterTheMargin];
+
+/// Which rules are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    removed: Vec<Rule>,
+}
+
+impl Rules {
+    /// Those of the protocol: what the code does, and what it lacks.
+    pub(crate) fn all() -> Self {
+        Self { removed: Vec::new() }
+    }
+
+    /// Those of the code: nothing is changed about its decisions.
+    pub(crate) fn of_the_code() -> Self {
+        Self { removed: LACKING.to_vec() }
+    }
+
+    /// All but one.
+    pub(crate) fn without(rule: Rule) -> Self {
+        Self { removed: vec![rule] }
+    }
+
+    pub(crate) fn keeps(&self, rule: Rule) -> bool {
+        !self.removed.contains(&rule)
+    }
+
+    /// Whether no rule of the code is taken out.
+    pub(crate) fn are_sound(&self) -> bool {
+        self.removed.iter().all(|rule| LACKING.contains(rule))
+    }
+
+    /// What the rules make of the state that a decision starts from.
+    pub(super) fn change_state(&self, state: &mut CapacityState, observation: &Observation, now: Timestamp) {
+        let listed = observation.instances.as_deref().unwrap_or_default();
+        if !self.keeps(Rule::UnlistedCounts) {
+            for pool in state.pools.values_mut() {
+                pool.members.retain(|id, _| listed.iter().any(|instance| instance.id == *id));
+            }
+        }
+        if !self.keeps(Rule::GivenUpByItsLastWindow) {
+            state
+                .open
+                .retain(|open| !is_given_up_by_its_first(open, listed, observation.observed_at));
+        }
+        for open in &mut state.open {
+            open.execute_until = self.longer(observation, now).after(open.execute_until);
+            open.execute_until = self.shorter().before(open.execute_until);
+        }
+    }
+
+    /// What they make of a decision.
+    pub(super) fn change_decision(&self, decision: &mut Decision, observation: &Observation, now: Timestamp, until: Timestamp) {
+        let listed = observation.instances.as_deref().unwrap_or_default();
+        let steps = &mut decision.plan.steps;
+        let kept = decision
+            .state
+            .open
+            .iter_mut()
+            .filter(|open| !steps.iter().any(|step| step.id == open.step.id));
+        let mut sent_too = Vec::new();
+        for open in kept {
+            if !self.keeps(Rule::SentAgainIfWanted) && may_be_sent_again(open, listed, now) {
+                open.execute_until = until;
+                sent_too.push(open.step.clone());
+                continue;
+            }
+            open.execute_until = self.longer(observation, now).before(open.execute_until);
+            open.execute_until = self.shorter().after(open.execute_until);
+        }
+        steps.extend(sent_too);
+    }
+
+    /// How much shorter the margin is: without its rule it is just a step long.
+    fn shorter(&self) -> Seconds {
+        if self.keeps(Rule::MarginOutlastsAStep) {
+            Seconds(0)
+        } else {
+            Seconds(TAKE_OVER_MARGIN.0 - STEP_SECONDS_MAX.0)
+        }
+    }
+
+    /// How much longer the margin is for a decision whose look is so old.
+    fn longer(&self, observation: &Observation, now: Timestamp) -> Seconds {
+        if self.keeps(Rule::LookedAfterTheMargin) {
+            Seconds::between(observation.observed_at, now)
+        } else {
+            Seconds(0)
+        }
+    }
+}
+
+/// As `open_steps::settle` gives a launch up, but by the end of its first window.
+fn is_given_up_by_its_first(open: &OpenStep, listed: &[Instance], seen_at: Timestamp) -> bool {
+    let first_until = seconds(WINDOW).after(open.committed_at);
+    is_launch(open) && !is_seen(open, listed) && seen_at >= LAUNCH_GIVEN_UP_AFTER.after(first_until)
+}
+
+/// As `open_steps::take_over` asks it, but not whether it is wanted.
+fn may_be_sent_again(open: &OpenStep, listed: &[Instance], now: Timestamp) -> bool {
+    let young = Seconds::between(open.committed_at, now) < RESEND_AGE_MAX;
+    is_launch(open) && young && now >= open.take_over_at() && !is_seen(open, listed)
+}
+
+fn is_launch(open: &OpenStep) -> bool {
+    matches!(open.step.action, Action::Launch(_))
+}
+
+fn is_seen(open: &OpenStep, listed: &[Instance]) -> bool {
+    let of_it = |instance: &Instance| instance.plan.as_ref() == Some(&open.step.id.plan) && instance.step == Some(open.step.id.number);
+    listed.iter().any(of_it)
+}
