@@ -114,7 +114,7 @@ fn three_invocations_that_shrink_a_fleet_break_nothing() {
 }
 
 #[test]
-#[ignore = "minutes and gigabytes: cargo test --release --package ghostnet-sim --test protocol -- --ignored"]
+#[ignore = "20 s and 1.5 GB: cargo test --release --package ghostnet-sim --test protocol -- --ignored"]
 fn three_invocations_with_wider_bounds_break_nothing() {
     let wider = Bounds { wish_max: 1, ..BOUNDS };
     let starts = [
