@@ -139,6 +139,7 @@ soak: cli ## an hour of fresh worlds, in chunks; SOAK_ROUNDS says how many minut
 		echo "soak: round $$round of $(SOAK_ROUNDS)" >&2; \
 		$(CLI) --json swarm --fresh 2000 > target/soak.json || { cat target/soak.json; exit 1; }; \
 	done; rm -f target/soak.json
+	cargo test --release --locked --package ghostnet-sim --test protocol -- --ignored
 
 .PHONY: bench
 bench: ## how fast, how small, how many calls

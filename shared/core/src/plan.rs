@@ -132,9 +132,20 @@ pub struct OpenStep {
     pub committed_at: Timestamp,
     /// End of its latest execution window: nobody starts it later, everybody counts it as happening before.
     pub execute_until: Timestamp,
+    /// Whether it was taken over: then it may have been sent more than once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_over: bool,
 }
 
 impl OpenStep {
+    /// Whether an outcome says all about this step. Of one that was taken over, that it was not sent this time, or that AWS would
+    /// not hear it now, says nothing about the other times: throttles, quotas and permissions are judged before the token is.
+    #[must_use]
+    pub fn is_settled_by(&self, outcome: &StepOutcome) -> bool {
+        let says_nothing = matches!(outcome, StepOutcome::NotSent | StepOutcome::Refused { .. });
+        !(self.taken_over && says_nothing)
+    }
+
     /// From this moment another invocation may take the step over.
     #[must_use]
     pub fn take_over_at(&self) -> Timestamp {
@@ -245,6 +256,7 @@ impl PlanBuilder {
             step: step.clone(),
             committed_at: now,
             execute_until,
+            taken_over: false,
         })
     }
 

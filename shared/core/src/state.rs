@@ -71,7 +71,8 @@ impl CapacityState {
     /// outcome twice changes nothing the second time.
     pub fn merge(&mut self, outcomes: &BTreeMap<StepId, RecordedOutcome>) {
         for (id, recorded) in outcomes {
-            let Some(place) = self.open.iter().position(|open| open.step.id == *id) else {
+            let settles = |open: &OpenStep| open.step.id == *id && open.is_settled_by(&recorded.outcome);
+            let Some(place) = self.open.iter().position(settles) else {
                 continue;
             };
             let open = self.open.remove(place);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use ghostnet_core::id::{FleetId, InstanceId, PlanId, StepId};
+use ghostnet_core::id::{FleetId, InstanceId, StepId};
 use ghostnet_core::observation::{Offering, tag};
 use ghostnet_core::plan::{Action, Launch, Plan, Refusal, Step, StepOutcome};
 use ghostnet_core::state::{CapacityState, RecordedOutcome};
@@ -53,7 +53,6 @@ pub(crate) async fn execute<P: Ports>(
         } else {
             perform(ports, invocation, fleet, &step).await
         };
-        let result = result.map(|outcome| outcome.filter(|outcome| is_final(&step, &plan.id, outcome)));
         (step, result)
     };
     let steps: Vec<_> = plan.steps.iter().cloned().map(run).collect();
@@ -93,19 +92,6 @@ impl Executed {
         }
         self.outcomes.insert(step.id, RecordedOutcome { outcome, at });
     }
-}
-
-/// Whether an outcome says all about its step. One that was taken over may have been sent before: that it was not sent again, or
-/// that AWS would not hear it now, says nothing about the first time. Such a step stays open and is looked up.
-fn is_final(step: &Step, plan: &PlanId, outcome: &StepOutcome) -> bool {
-    let first_time = step.id.plan == *plan;
-    let says_nothing = match (outcome, &step.action) {
-        (StepOutcome::NotSent, _) => true,
-        // throttles, quotas and permissions are judged before the token is
-        (StepOutcome::Refused { .. }, Action::Launch(_)) => true,
-        _ => false,
-    };
-    first_time || !says_nothing
 }
 
 /// The second half of a pair of assertions; audit is the first.
@@ -189,58 +175,4 @@ fn tags(invocation: &Invocation, fleet: &FleetId, step: &Step, launch: &Launch) 
         (tag::STEP, step.id.number.0.to_string()),
         (tag::GENERATION, launch.generation.to_string()),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use ghostnet_core::id::{PoolId, StepNumber};
-
-    use super::*;
-
-    fn step(plan: &str, action: Action) -> Option<Step> {
-        let id = StepId {
-            plan: PlanId::new(plan),
-            number: StepNumber(0),
-        };
-        let pool: PoolId = "blue".parse().ok()?;
-        Some(Step { id, pool, action })
-    }
-
-    fn launch() -> Option<Action> {
-        let launch = serde_json::json!({ "launch": {
-            "count": 1, "template": { "key": { "name": "web" }, "version": "$Default" },
-            "place": { "subnet": "subnet-a", "zone": "a" }, "offering": { "zone": "a", "type": null, "market": "on-demand" },
-            "token": "t", "generation": 1,
-        } });
-        serde_json::from_value(launch).ok()
-    }
-
-    /// A launch was sent, its answer lost, and EC2's list lags; whoever takes it over comes too late, or is throttled. It is not
-    /// closed for that: closed, it would be launched again.
-    #[test]
-    fn what_a_second_sending_did_not_do_says_nothing_about_the_first() {
-        let terminate = || {
-            Some(Action::Terminate {
-                instances: vec![InstanceId::new("i-1")],
-            })
-        };
-        let throttled = || refused(Refusal::Throttled, "RequestLimitExceeded", "");
-        let no_capacity = || StepOutcome::NoCapacity { code: String::new() };
-        for (situation, action, outcome, first, again) in [
-            ("a launch that was not sent", launch(), StepOutcome::NotSent, true, false),
-            ("a launch that was throttled", launch(), throttled(), true, false),
-            (
-                "a launch without capacity: the token was not used",
-                launch(),
-                no_capacity(),
-                true,
-                true,
-            ),
-            ("a terminate that was not sent", terminate(), StepOutcome::NotSent, true, false),
-            ("a terminate that was done", terminate(), StepOutcome::Done, true, true),
-        ] {
-            let of = |plan: &str| Some(is_final(&step(plan, action.clone()?)?, &PlanId::new("now"), &outcome));
-            assert_eq!((of("now"), of("before")), (Some(first), Some(again)), "{situation}");
-        }
-    }
 }

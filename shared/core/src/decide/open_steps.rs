@@ -27,7 +27,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
         if open.step.pool != pool.id {
             return true;
         }
-        let over = situation.now >= open.take_over_at();
+        let over = is_due(open, situation);
         match &mut open.step.action {
             Action::Launch(launch) => {
                 let found = instances
@@ -61,7 +61,7 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
     let Some(instances) = &situation.observation.instances else {
         return Vec::new();
     };
-    let due = |open: &&mut OpenStep| open.step.pool == pool.id && situation.now >= open.take_over_at();
+    let due = |open: &&mut OpenStep| open.step.pool == pool.id && is_due(open, situation);
     let sendable = |open: &OpenStep| is_unseen(open, instances) && is_young(open, situation);
     let mut there = capacity;
     for open in state.open.iter_mut().filter(due) {
@@ -84,10 +84,17 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
         };
         if again {
             open.execute_until = situation.execute_until;
+            open.taken_over = true;
             steps.push(open.step.clone());
         }
     }
     steps
+}
+
+/// Whether the step may be settled or taken over: by a look that began when nothing of it could still be on its way. What an
+/// earlier look showed may have changed since by that very step.
+fn is_due(open: &OpenStep, situation: &Situation<'_>) -> bool {
+    situation.now.min(situation.observation.observed_at) >= open.take_over_at()
 }
 
 /// A launch of which some instance is listed happened: sending it again could only launch more.

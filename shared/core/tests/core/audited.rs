@@ -90,6 +90,7 @@ fn add(decision: &mut Decision, action: Action) {
         step: step.clone(),
         committed_at: at(0),
         execute_until: decision.plan.execute_until,
+        taken_over: false,
     };
     decision.plan.steps.push(step);
     decision.state.open.push(open);

@@ -240,6 +240,7 @@ fn the_largest_state_fits_its_item() {
         },
         committed_at: at(0),
         execute_until: at(30),
+        taken_over: false,
     });
     comes_back(&leaving);
     let bytes = serde_json::to_string(&leaving).unwrap().len();

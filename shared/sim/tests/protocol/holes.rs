@@ -161,8 +161,7 @@ fn after_a_conflict_an_old_look_terminates_what_it_never_saw_drained() {
     );
 }
 
-// The code does not keep the two rules below. Once it does, these tests find nothing: then what stands in for the rule in
-// `mirror` goes, and the rule is taken out there like the others.
+// The two rules below were found by this model, when the code did not keep them yet.
 
 #[test]
 fn a_launch_that_happened_unseen_is_launched_again_once_its_second_sending_is_refused() {

@@ -46,7 +46,7 @@ fn two_invocations_of_the_code_as_it_is_break_nothing() {
         starts::serving(2, BOUNDS),
         starts::drained(2, BOUNDS),
     ];
-    holds("two", &starts, Rules::of_the_code(), 150_000);
+    holds("two", &starts, Rules::all(), 150_000);
 }
 
 #[test]
@@ -62,12 +62,12 @@ fn two_invocations_under_a_wish_that_swings_break_nothing() {
         starts::serving(2, bounds),
         starts::drained(2, bounds),
     ];
-    holds("a wish that swings", &starts, Rules::of_the_code(), 50_000);
+    holds("a wish that swings", &starts, Rules::all(), 50_000);
 }
 
 #[test]
 fn a_stranger_and_two_invocations_break_nothing() {
-    holds("a stranger", &[starts::stranger(2, BOUNDS)], Rules::of_the_code(), 20_000);
+    holds("a stranger", &[starts::stranger(2, BOUNDS)], Rules::all(), 20_000);
 }
 
 #[test]

@@ -278,6 +278,7 @@ impl Made {
                 step,
                 committed_at,
                 execute_until,
+                taken_over: tape.once_in(3),
             });
         }
     }

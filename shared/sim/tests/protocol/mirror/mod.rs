@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::model::invocation::Look;
-use crate::model::table::{Kind, Members, Open, Outcome, SLOTS, Slots, Step};
+use crate::model::table::{Kind, Members, Open, SLOTS, Slots, Step};
 use crate::model::ticks::Ticks;
 use crate::search::mix::BuildMix;
 use rules::{Rule, Rules};
@@ -203,17 +203,14 @@ impl Mirror {
             },
             committed_at: at(open.committed),
             execute_until: at(open.until),
+            taken_over: open.again && self.rules.keeps(Rule::RefusedOnce),
         }
     }
 
     /// What `load` finds beside the state.
     fn outcomes(&self, question: &Question) -> BTreeMap<StepId, RecordedOutcome> {
-        let counts = |open: &Open| {
-            let refused_again = open.again && open.outcome == Some(Outcome::NotDone);
-            !refused_again || !self.rules.keeps(Rule::RefusedOnce)
-        };
         let recorded = |(place, open): (usize, &Open)| {
-            let outcome = outcome(open.outcome.filter(|_| counts(open))?, open.step);
+            let outcome = outcome(open.outcome?, open.step);
             Some((step_id(place, open.step), RecordedOutcome { outcome, at: at(0) }))
         };
         question.open.iter().enumerate().filter_map(recorded).collect()

@@ -30,14 +30,11 @@ pub(crate) enum Rule {
     SentAgainIfWanted,
     /// A conflict loads and observes again: `reconcile::act_on`.
     ObservedAgain,
-    /// Not in the code: that a step was not sent, or was refused, closes it only if it was sent once.
+    /// That a step was not sent, or was refused, closes it only if it was sent once: `OpenStep::is_settled_by`.
     RefusedOnce,
-    /// Not in the code: a step is taken over by a look that began after its margin, not by a decision made after it.
+    /// A step is taken over by a look that began after its margin, not by a decision made after it: `open_steps::is_due`.
     LookedAfterTheMargin,
 }
-
-/// What the code does not do yet.
-const LACKING: [Rule; 2] = [Rule::RefusedOnce, Rule::LookedAfterTheMargin];
 
 /// Which rules are kept.
 #[derive(Debug, Clone)]
@@ -46,14 +43,9 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Those of the protocol: what the code does, and what it lacks.
+    /// Those of the code: nothing is changed about its decisions.
     pub(crate) fn all() -> Self {
         Self { removed: Vec::new() }
-    }
-
-    /// Those of the code: nothing is changed about its decisions.
-    pub(crate) fn of_the_code() -> Self {
-        Self { removed: LACKING.to_vec() }
     }
 
     /// All but one.
@@ -67,7 +59,7 @@ impl Rules {
 
     /// Whether no rule of the code is taken out.
     pub(crate) fn are_sound(&self) -> bool {
-        self.removed.iter().all(|rule| LACKING.contains(rule))
+        self.removed.is_empty()
     }
 
     /// What the rules make of the state that a decision starts from.
@@ -84,7 +76,7 @@ impl Rules {
                 .retain(|open| !is_given_up_by_its_first(open, listed, observation.observed_at));
         }
         for open in &mut state.open {
-            open.execute_until = self.longer(observation, now).after(open.execute_until);
+            open.execute_until = self.sooner(observation, now).before(open.execute_until);
             open.execute_until = self.shorter().before(open.execute_until);
         }
     }
@@ -100,12 +92,12 @@ impl Rules {
             .filter(|open| !steps.iter().any(|step| step.id == open.step.id));
         let mut sent_too = Vec::new();
         for open in kept {
-            if !self.keeps(Rule::SentAgainIfWanted) && may_be_sent_again(open, listed, now) {
+            if !self.keeps(Rule::SentAgainIfWanted) && may_be_sent_again(open, listed, now, observation.observed_at) {
                 open.execute_until = until;
                 sent_too.push(open.step.clone());
                 continue;
             }
-            open.execute_until = self.longer(observation, now).before(open.execute_until);
+            open.execute_until = self.sooner(observation, now).after(open.execute_until);
             open.execute_until = self.shorter().after(open.execute_until);
         }
         steps.extend(sent_too);
@@ -120,12 +112,12 @@ impl Rules {
         }
     }
 
-    /// How much longer the margin is for a decision whose look is so old.
-    fn longer(&self, observation: &Observation, now: Timestamp) -> Seconds {
+    /// How much sooner a step is due without its rule: by the age of the look, as if it had been taken now.
+    fn sooner(&self, observation: &Observation, now: Timestamp) -> Seconds {
         if self.keeps(Rule::LookedAfterTheMargin) {
-            Seconds::between(observation.observed_at, now)
-        } else {
             Seconds(0)
+        } else {
+            Seconds::between(observation.observed_at, now)
         }
     }
 }
@@ -137,9 +129,9 @@ fn is_given_up_by_its_first(open: &OpenStep, listed: &[Instance], seen_at: Times
 }
 
 /// As `open_steps::take_over` asks it, but not whether it is wanted.
-fn may_be_sent_again(open: &OpenStep, listed: &[Instance], now: Timestamp) -> bool {
+fn may_be_sent_again(open: &OpenStep, listed: &[Instance], now: Timestamp, seen_at: Timestamp) -> bool {
     let young = Seconds::between(open.committed_at, now) < RESEND_AGE_MAX;
-    is_launch(open) && young && now >= open.take_over_at() && !is_seen(open, listed)
+    is_launch(open) && young && now.min(seen_at) >= open.take_over_at() && !is_seen(open, listed)
 }
 
 fn is_launch(open: &OpenStep) -> bool {
