@@ -395,6 +395,7 @@ pub(crate) fn preview() -> Preview {
             step,
             committed_at: at("13:02:50"),
             execute_until: at("13:03:40"),
+            taken_over: false,
         })
         .collect();
     let pools = BTreeMap::from([(

@@ -20,6 +20,7 @@ pub mod hand;
 pub mod lambda;
 pub mod load;
 pub mod log;
+mod measure;
 pub mod run;
 pub mod scenario;
 mod storm;

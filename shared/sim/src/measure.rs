@@ -1,0 +1,131 @@
+//! Measures the load twice a minute, and makes of it the minute's datapoints, as the balancer and the agents publish them.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::observation::InstanceState;
+
+use crate::clock::{MINUTE, Millis, SECOND};
+use crate::cloud::metrics::Minute;
+use crate::fault::Fault;
+use crate::fleets::group;
+use crate::world::{Event, World, is_of};
+
+impl World {
+    /// Half a minute is over. True at the end of a minute.
+    pub(crate) fn half_minute(&mut self) -> bool {
+        let now = self.now;
+        let mut samples = Vec::new();
+        for (id, fleet) in &self.fleets {
+            let mut serving = BTreeMap::new();
+            for pool in &fleet.spec.pools {
+                let group = self.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
+                serving.insert(pool.id.clone(), group.map_or(0, |group| self.cloud.serving(group, now)));
+            }
+            samples.push((id.clone(), (fleet.load.rate(now), serving)));
+        }
+        for (id, sample) in samples {
+            if let Some(fleet) = self.fleets.get_mut(&id) {
+                fleet.samples.push(sample);
+            }
+        }
+        self.halves += 1;
+        let minute = self.halves.is_multiple_of(2);
+        if minute {
+            self.minute += 1;
+            self.measure();
+            self.forget();
+        }
+        self.schedule(now + MINUTE / 2, Event::HalfMinute);
+        minute
+    }
+
+    /// The minute's datapoints.
+    fn measure(&mut self) {
+        let now = self.now;
+        let ids: Vec<FleetId> = self.fleets.keys().cloned().collect();
+        for id in ids {
+            let Some(fleet) = self.fleets.get_mut(&id) else { continue };
+            let samples = std::mem::take(&mut fleet.samples);
+            let (active, capacity, by_instance) = (
+                fleet.spec.pools.first().map(|pool| pool.id.clone()),
+                fleet.design.capacity,
+                fleet.by_instance,
+            );
+            let pools: Vec<PoolId> = fleet.spec.pools.iter().map(|pool| pool.id.clone()).collect();
+            for pool in pools {
+                let takes_load = active.as_ref() == Some(&pool);
+                let mut minute = datapoint(&samples, &pool, takes_load, capacity);
+                minute.start = now - MINUTE;
+                minute.shown_from = now + self.chance.between(0, 20 * SECOND);
+                let used = minute.cpu.unwrap_or(0.0);
+                let group = self.cloud.groups.get(&group(id.as_str(), pool.as_str()));
+                let (mut running, mut serving) = (0_u32, 0_u32);
+                for machine in self.cloud.ec2.machines.values() {
+                    if !is_of(machine, &self.installation, &id, &pool) || machine.state(now) != InstanceState::Running {
+                        continue;
+                    }
+                    running += 1;
+                    let serves = group.is_some_and(|group| {
+                        group
+                            .targets
+                            .get(&machine.id)
+                            .is_some_and(|target| target.deregistered_at.is_none())
+                    });
+                    serving += u32::from(serves);
+                    if by_instance {
+                        minute.by_instance.push((machine.id.clone(), if serves { used } else { 2.0 }));
+                    }
+                }
+                minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
+                self.disturb(&mut minute);
+                if minute.shown_from < Millis::MAX {
+                    self.cloud.history.add(&id, &pool, minute);
+                }
+            }
+        }
+    }
+
+    fn disturb(&mut self, minute: &mut Minute) {
+        if self.faults.strikes(Fault::MetricLate) {
+            minute.shown_from += self
+                .faults
+                .chance(Fault::MetricLate)
+                .map_or(0, |chance| chance.between(30, 600) * SECOND);
+        }
+        if self.faults.strikes(Fault::MetricMissing) {
+            minute.shown_from = Millis::MAX;
+        }
+        if self.faults.strikes(Fault::MetricPartial) {
+            let half = minute.by_instance.len() / 2;
+            minute.by_instance.truncate(half);
+        }
+    }
+}
+
+/// What the samples of a minute come to: response = processing + network + queueing, as in one server per instance.
+fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, takes_load: bool, capacity: f64) -> Minute {
+    let count = f64::from(u32::try_from(samples.len()).unwrap_or(1).max(1));
+    let rate = if takes_load {
+        samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count
+    } else {
+        0.0
+    };
+    let served = samples.iter().map(|(_, serving)| serving.get(pool).copied().unwrap_or(0));
+    let serving = served.map(f64::from).sum::<f64>() / count;
+    let mut minute = Minute::default();
+    if rate <= 0.0 || serving <= 0.0 {
+        minute.cpu = Some(2.0);
+        return minute;
+    }
+    let each = rate / serving;
+    let used = (each / capacity).min(1.0);
+    minute.requests = Some(each * 60.0);
+    minute.demand = Some(rate * 60.0);
+    minute.cpu = Some(100.0 * used);
+    let (processing, network) = (0.02, 0.005);
+    let queueing = processing * used / (1.0 - used).max(0.01);
+    minute.response = Some(processing + network + queueing);
+    minute.errors = Some(100.0 * ((each - capacity) / each).max(0.0));
+    minute
+}
