@@ -36,7 +36,9 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                     .count();
                 let asked = launch.count;
                 let complete = found >= usize::try_from(asked).unwrap_or(usize::MAX);
-                let given_up = situation.now >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
+                // by the moment of the look: the wait is for EC2's list, and a decision may come half a minute after it
+                let seen_at = situation.now.min(situation.observation.observed_at);
+                let given_up = seen_at >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
                 if given_up && found == 0 {
                     findings.push(Finding::LaunchGivenUp { count: asked });
                 }
