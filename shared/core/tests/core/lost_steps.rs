@@ -153,6 +153,18 @@ fn one_that_is_never_found_is_given_up() {
 }
 
 #[test]
+fn a_late_decision_gives_up_nothing_that_its_look_was_too_early_for() {
+    let mut world = one_zone(2);
+    world.die();
+    world.inputs.state.open[0].committed_at = at(-600);
+    world.wait(379);
+    world.decide(ghostnet_core::signal::Signal::Tick);
+    world.wait(30);
+    let decision = world.again();
+    assert_eq!((counts(&decision).in_flight, decision.plan.steps.len()), (2, 0));
+}
+
+#[test]
 fn nothing_is_given_up_while_instances_cannot_be_listed() {
     let mut world = one_zone(2);
     world.die();

@@ -5,13 +5,14 @@
 
 use crate::mirror::rules::{Rule, Rules};
 use crate::model::property::Property;
-use crate::model::ticks::LAG;
+use crate::model::ticks::{LIFE, LONG_LIFE};
 use crate::model::world::{Bounds, Machine, World};
 use crate::search::search;
 use crate::starts;
 
 /// No fault but those that cannot be bounded: deaths, lost replies, late landings, skew, lag.
 const PLAIN: Bounds = Bounds {
+    life: LIFE,
     wishes: 0,
     wish_max: 1,
     refusals: 0,
@@ -165,10 +166,9 @@ fn after_a_conflict_an_old_look_terminates_what_it_never_saw_drained() {
 
 #[test]
 fn a_launch_that_happened_unseen_is_launched_again_once_its_second_sending_is_refused() {
-    let hidden = Machine::Alive { listed_by: Some(LAG) };
     breaks(
         Rule::RefusedOnce,
-        starts::launching(2, Bounds { refusals: 1, ..PLAIN }, hidden),
+        starts::launching(2, Bounds { refusals: 1, ..PLAIN }, starts::HIDDEN),
         Property::NotTooMany,
         &[
             "  0 s  A begins: 1 wanted, nobody listed, nobody registered",
@@ -242,6 +242,21 @@ fn a_look_from_before_a_register_landed_terminates_one_that_serves() {
             " 40 s  C commits: closes register i1, will terminate i1",
             " 40 s  C sends: terminate i1",
             " 40 s  done: terminate i1; C hears of it",
+        ],
+    );
+}
+
+#[test]
+fn a_launch_that_is_listed_after_the_look_is_given_up_by_a_late_decision() {
+    breaks(
+        Rule::GivenUpByALaterLook,
+        starts::launching(1, Bounds { life: LONG_LIFE, ..PLAIN }, starts::HIDDEN),
+        Property::NotTooMany,
+        &[
+            "280 s  A begins, its clock 10 s ahead: 1 wanted, nobody listed, nobody registered",
+            "310 s  A commits: closes launch i1, will launch i2",
+            "310 s  A sends: launch i2",
+            "310 s  done: launch i2; A hears of it",
         ],
     );
 }

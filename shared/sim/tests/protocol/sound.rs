@@ -5,20 +5,20 @@ use ghostnet_engine::invocation::Invocation;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::mirror::rules::Rules;
-use crate::model::ticks::{LAG, LIFE, TICK, WINDOW};
+use crate::model::ticks::{LIFE, LONG_LIFE, TICK, WINDOW};
 use crate::model::world::{Bounds, Machine, World};
 use crate::search::{Found, search};
 use crate::starts;
 
 /// Lost replies, late landings and deaths are not bounded: there may be any number of them.
 const BOUNDS: Bounds = Bounds {
+    life: LIFE,
     wishes: 1,
     wish_max: 2,
     refusals: 1,
     lost_commits: 1,
 };
 
-const HIDDEN: Machine = Machine::Alive { listed_by: Some(LAG) };
 const LISTED: Machine = Machine::Alive { listed_by: None };
 const ENDED: Machine = Machine::Dead { hidden: true };
 
@@ -39,7 +39,7 @@ fn holds(name: &str, starts: &[World], rules: Rules, states_min: usize) {
 }
 
 #[test]
-fn two_invocations_of_the_code_as_it_is_break_nothing() {
+fn two_invocations_all_as_it_is_break_nothing() {
     let starts = [
         starts::nobody(2, BOUNDS),
         starts::unregistered(2, BOUNDS),
@@ -79,11 +79,28 @@ fn two_invocations_after_one_that_died_break_nothing() {
     };
     let starts = [
         starts::launching(2, bounds, Machine::None),
-        starts::launching(2, bounds, HIDDEN),
+        starts::launching(2, bounds, starts::HIDDEN),
         starts::terminating(2, bounds, LISTED),
         starts::terminating(2, bounds, ENDED),
     ];
     holds("after one that died", &starts, Rules::all(), 40_000);
+}
+
+#[test]
+fn two_invocations_that_decide_long_after_they_looked_break_nothing() {
+    let bounds = Bounds {
+        life: LONG_LIFE,
+        wishes: 0,
+        refusals: 0,
+        lost_commits: 0,
+        ..BOUNDS
+    };
+    let starts = [
+        starts::unregistered(2, bounds),
+        starts::launching(2, bounds, Machine::None),
+        starts::launching(2, bounds, starts::HIDDEN),
+    ];
+    holds("late decisions", &starts, Rules::all(), 50_000);
 }
 
 #[test]

@@ -2,8 +2,13 @@
 
 use crate::model::invocation::Invocation;
 use crate::model::table::{Kind, Member, Open, SLOTS, Slots, Step, Table};
-use crate::model::ticks::{MARGIN, WINDOW};
+use crate::model::ticks::{LAG, MARGIN, STEP, WINDOW};
 use crate::model::world::{Bounds, Machine, World};
+
+/// Launched by the executor that died in [`launching`], and not listed yet.
+pub(crate) const HIDDEN: Machine = Machine::Alive {
+    listed_by: Some(STEP + LAG - MARGIN),
+};
 
 /// No instance; one is wanted.
 pub(crate) fn nobody(invocations: usize, bounds: Bounds) -> World {

@@ -133,7 +133,7 @@ impl Mirror {
         state.merge(&self.outcomes(question));
         let observation = self.observation(question);
         let until = at(question.until);
-        self.rules.change_state(&mut state, &observation, at(0));
+        let windows = self.rules.change_state(&mut state, &observation, at(0));
         let situation = self.situation(&state, &observation, until, &self.plans[0]);
         let mut decision = decide(&situation);
         let mut violations = Vec::new();
@@ -151,7 +151,7 @@ impl Mirror {
             decision.state = second.state;
             decision.plan.steps.extend(second.plan.steps);
         }
-        self.rules.change_decision(&mut decision, &observation, at(0), until);
+        self.rules.change_decision(&mut decision, &windows, &observation, at(0));
         self.answer(question, &decision, violations)
     }
 

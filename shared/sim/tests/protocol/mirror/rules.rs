@@ -3,7 +3,10 @@
 //! Taking a rule out changes what goes into a decision or what comes out of it, or adds a move; never the judge. The
 //! violation must come out of the interleaving.
 
+use std::collections::BTreeMap;
+
 use ghostnet_core::decide::Decision;
+use ghostnet_core::id::StepId;
 use ghostnet_core::observation::{Instance, Observation};
 use ghostnet_core::plan::{Action, LAUNCH_GIVEN_UP_AFTER, OpenStep, RESEND_AGE_MAX, STEP_SECONDS_MAX, TAKE_OVER_MARGIN};
 use ghostnet_core::state::CapacityState;
@@ -34,6 +37,8 @@ pub(crate) enum Rule {
     RefusedOnce,
     /// A step is taken over by a look that began after its margin, not by a decision made after it: `open_steps::is_due`.
     LookedAfterTheMargin,
+    /// A launch is given up by a look that began after the wait, not by a decision made after it: `open_steps::settle`.
+    GivenUpByALaterLook,
 }
 
 /// Which rules are kept.
@@ -41,6 +46,9 @@ pub(crate) enum Rule {
 pub(crate) struct Rules {
     removed: Vec<Rule>,
 }
+
+/// When the windows of open steps truly end.
+pub(super) type Windows = BTreeMap<StepId, Timestamp>;
 
 impl Rules {
     /// Those of the code: nothing is changed about its decisions.
@@ -62,8 +70,8 @@ impl Rules {
         self.removed.is_empty()
     }
 
-    /// What the rules make of the state that a decision starts from.
-    pub(super) fn change_state(&self, state: &mut CapacityState, observation: &Observation, now: Timestamp) {
+    /// What the rules make of the state that a decision starts from. The windows as they were.
+    pub(super) fn change_state(&self, state: &mut CapacityState, observation: &Observation, now: Timestamp) -> Windows {
         let listed = observation.instances.as_deref().unwrap_or_default();
         if !self.keeps(Rule::UnlistedCounts) {
             for pool in state.pools.values_mut() {
@@ -71,54 +79,52 @@ impl Rules {
             }
         }
         if !self.keeps(Rule::GivenUpByItsLastWindow) {
-            state
-                .open
-                .retain(|open| !is_given_up_by_its_first(open, listed, observation.observed_at));
+            let given_up = |open: &OpenStep| is_given_up_by_its_first(open, listed, observation.observed_at);
+            state.open.retain(|open| !given_up(open));
         }
+        let windows = state.open.iter().map(|open| (open.step.id.clone(), open.execute_until)).collect();
         for open in &mut state.open {
-            open.execute_until = self.sooner(observation, now).before(open.execute_until);
-            open.execute_until = self.shorter().before(open.execute_until);
+            open.execute_until = self.window(open, observation, now);
         }
+        windows
     }
 
-    /// What they make of a decision.
-    pub(super) fn change_decision(&self, decision: &mut Decision, observation: &Observation, now: Timestamp, until: Timestamp) {
+    /// The end of a window as the rules make it: the limits that count from it move with it.
+    fn window(&self, open: &OpenStep, observation: &Observation, now: Timestamp) -> Timestamp {
+        let age_of_look = Seconds::between(observation.observed_at, now);
+        // so long over that only giving it up still depends on when it ended
+        let is_long_over = observation.observed_at >= age_of_look.after(open.take_over_at());
+        let mut until = open.execute_until;
+        if !self.keeps(Rule::MarginOutlastsAStep) {
+            until = Seconds(TAKE_OVER_MARGIN.0 - STEP_SECONDS_MAX.0).before(until);
+        }
+        if !self.keeps(Rule::LookedAfterTheMargin) {
+            until = age_of_look.before(until);
+        }
+        if !self.keeps(Rule::GivenUpByALaterLook) && is_launch(open) && is_long_over {
+            until = age_of_look.before(until);
+        }
+        until
+    }
+
+    /// What they make of a decision, and the windows as they were of what it does not send.
+    pub(super) fn change_decision(&self, decision: &mut Decision, windows: &Windows, observation: &Observation, now: Timestamp) {
         let listed = observation.instances.as_deref().unwrap_or_default();
+        let until = decision.plan.execute_until;
         let steps = &mut decision.plan.steps;
-        let kept = decision
-            .state
-            .open
-            .iter_mut()
-            .filter(|open| !steps.iter().any(|step| step.id == open.step.id));
         let mut sent_too = Vec::new();
-        for open in kept {
-            if !self.keeps(Rule::SentAgainIfWanted) && may_be_sent_again(open, listed, now, observation.observed_at) {
-                open.execute_until = until;
-                sent_too.push(open.step.clone());
+        for open in &mut decision.state.open {
+            let Some(window) = windows.get(&open.step.id).filter(|_| !steps.contains(&open.step)) else {
                 continue;
+            };
+            if !self.keeps(Rule::SentAgainIfWanted) && may_be_sent_again(open, listed, now, observation.observed_at) {
+                (open.execute_until, open.taken_over) = (until, true);
+                sent_too.push(open.step.clone());
+            } else {
+                open.execute_until = *window;
             }
-            open.execute_until = self.sooner(observation, now).after(open.execute_until);
-            open.execute_until = self.shorter().after(open.execute_until);
         }
         steps.extend(sent_too);
-    }
-
-    /// How much shorter the margin is: without its rule it is just a step long.
-    fn shorter(&self) -> Seconds {
-        if self.keeps(Rule::MarginOutlastsAStep) {
-            Seconds(0)
-        } else {
-            Seconds(TAKE_OVER_MARGIN.0 - STEP_SECONDS_MAX.0)
-        }
-    }
-
-    /// How much sooner a step is due without its rule: by the age of the look, as if it had been taken now.
-    fn sooner(&self, observation: &Observation, now: Timestamp) -> Seconds {
-        if self.keeps(Rule::LookedAfterTheMargin) {
-            Seconds(0)
-        } else {
-            Seconds::between(observation.observed_at, now)
-        }
     }
 }
 

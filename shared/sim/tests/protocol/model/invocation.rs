@@ -6,7 +6,7 @@ use ghostnet_engine::reconcile::CONFLICTS_MAX;
 
 use super::property::{Property, Violation};
 use super::table::{Outcome, SLOTS, Slots, Step, drained};
-use super::ticks::{KEPT_FREE, LIFE, Ticks};
+use super::ticks::{KEPT_FREE, Ticks};
 use super::world::{Call, Machine, Record, Standing, World};
 
 /// One invocation of a function.
@@ -110,7 +110,7 @@ impl Invocation {
         Self {
             name: Name::default(),
             skew: 0,
-            left: LIFE,
+            left: 0,
             conflicts: 0,
             at: At::Idle,
         }
@@ -159,7 +159,7 @@ impl Do {
 pub(crate) fn begin(world: &mut World, who: usize, skew: Ticks) {
     let begun = world.invocations.iter().filter(|one| one.at != At::Idle).count();
     let one = &mut world.invocations[who];
-    (one.skew, one.name) = (skew, Name(u8::try_from(begun).unwrap()));
+    (one.skew, one.left, one.name) = (skew, world.bounds.life, Name(u8::try_from(begun).unwrap()));
     load_and_look(world, who);
 }
 

@@ -1,7 +1,7 @@
 //! What may happen next, in every order: invocations go on or die, AWS answers or does not, time passes.
 
 use super::table::{Kind, Slots};
-use super::ticks::{GIVEN_UP, MARGIN, RESEND, SKEW, Ticks, UNLISTED, WINDOW};
+use super::ticks::{GIVEN_UP, KEPT_FREE, MARGIN, RESEND, SKEW, Ticks, UNLISTED, WINDOW};
 use super::world::{Call, Machine, World};
 use super::{account, commit, invocation};
 use crate::mirror::Mirror;
@@ -171,8 +171,9 @@ fn wait(world: &World) -> Option<Ticks> {
         return Some(1);
     }
     let soonest = due(world).into_iter().filter(|moment| *moment > 0).min()?;
-    // whoever begins so long before it may decide after it: one tick by waiting, one by its clock
-    Some((soonest - (WINDOW - 1) - SKEW).max(1))
+    // whoever begins so long before it may decide after it: by waiting, and by its clock
+    let last_decision = world.bounds.life - KEPT_FREE - 1;
+    Some((soonest - last_decision - SKEW).max(1))
 }
 
 /// Moments at which time alone changes something.

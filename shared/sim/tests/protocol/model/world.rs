@@ -79,6 +79,8 @@ pub(crate) struct Record {
 /// What may still happen in this history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Bounds {
+    /// How long an invocation lives.
+    pub(crate) life: Ticks,
     /// Changes of the wish.
     pub(crate) wishes: u8,
     /// The largest wish.
