@@ -4,7 +4,7 @@
 
 use ghostnet_aws::cloudwatch::alarm::{AlarmDefinition, Comparison, ListedAlarm, MissingData};
 use ghostnet_core::id::{AlarmName, digest};
-use ghostnet_core::spec::metric::QueryShape;
+use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{FleetSpec, Measure, MissingRule, Policy, PoolSpec, Resolved, Rule};
 use ghostnet_core::unit::Finite;
 use serde::Serialize;
@@ -56,10 +56,9 @@ fn alarm(spec: &FleetSpec, pool: &PoolSpec, policy: &Policy, resolved: &Resolved
         return None;
     }
     let (measure, comparison, threshold) = trigger(pool, policy)?;
-    let shape = measure.metric.query(&spec.id, pool, resolved);
-    if matches!(shape, QueryShape::PerInstance(_)) {
+    let Queries::One(shape) = measure.metric.queries(&spec.id, pool, resolved) else {
         return None;
-    }
+    };
     let missing = if measure.missing == MissingRule::Breaching {
         MissingData::Breaching
     } else {
@@ -88,7 +87,8 @@ fn trigger<'p>(pool: &PoolSpec, policy: &'p Policy) -> Option<(&'p Measure, Comp
             Some((&rule.measure, Comparison::Above, threshold))
         }
         Rule::Step(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out.first()?.from?)),
-        Rule::Capacity(_) | Rule::Scheduled(_) => None,
+        Rule::Threshold(rule) => Some((&rule.measure, Comparison::AtLeast, rule.from?)),
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
 }
 

@@ -99,6 +99,38 @@ pub enum VoteReason {
         /// Requests per second.
         demand: Finite,
     },
+    /// The backlog of a queue needs so many.
+    Backlog {
+        /// Messages that wait or are being worked on.
+        backlog: Finite,
+        /// So many.
+        instances: u32,
+    },
+    /// A message of the queue waits too long.
+    OldestTooOld {
+        /// How long it waits.
+        age: Seconds,
+        /// How long it may.
+        limit: Seconds,
+    },
+    /// The formula asks for so many.
+    Formula {
+        /// Its value.
+        value: Finite,
+        /// How much of it each instance may have.
+        target: Finite,
+        /// So many.
+        instances: u32,
+    },
+    /// The value lies outside the bounds within which the policy acts.
+    OutOfBounds {
+        /// The metric.
+        value: Finite,
+        /// Lower bound.
+        from: Option<Finite>,
+        /// Upper bound.
+        below: Option<Finite>,
+    },
     /// The value lies in a step's band.
     InBand {
         /// The metric.
@@ -144,6 +176,18 @@ impl fmt::Display for VoteReason {
             Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
             Self::Needs { demand, instances } => write!(f, "{demand} requests a second need {instances}"),
             Self::Impossible { demand } => write!(f, "no number of instances keeps the objective at {demand} requests a second"),
+            Self::Backlog { backlog, instances } => write!(f, "{backlog} messages wait or are in work: {instances} are needed"),
+            Self::OldestTooOld { age, limit } => write!(f, "the oldest message waits for {age}, longer than {limit}"),
+            Self::Formula { value, target, instances } => write!(f, "{value} at {target} per instance: {instances} are needed"),
+            Self::OutOfBounds { value, from, below } => {
+                write!(f, "{value} is not ")?;
+                match (from, below) {
+                    (Some(from), Some(below)) => write!(f, "from {from} to {below}"),
+                    (Some(from), None) => write!(f, "{from} or more"),
+                    (None, Some(below)) => write!(f, "below {below}"),
+                    (None, None) => f.write_str("within bounds"),
+                }
+            }
             Self::InBand {
                 value,
                 from: Some(from),

@@ -1,5 +1,7 @@
 //! Metric samples: what CloudWatch said, including that it said nothing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,11 @@ pub enum Series {
         period: Seconds,
         /// For averages over instances: whether some instances had no data. A partial series never removes capacity.
         partial: bool,
+    },
+    /// Several series, by the names under which a policy combines them.
+    Several {
+        /// The series.
+        inputs: BTreeMap<String, Self>,
     },
     /// CloudWatch could not answer: unknown.
     Failed {
@@ -70,12 +77,16 @@ pub enum Sample {
 }
 
 impl Series {
-    /// The newest datapoint, judged by its age at `now`.
+    /// The newest datapoint, judged by its age at `now`. Of several series, the least usable one; of usable ones the oldest.
     #[must_use]
     pub fn sample(&self, now: Timestamp) -> Sample {
         match self {
             Self::NotAsked => Sample::NotAsked,
             Self::Failed { .. } => Sample::Missing,
+            Self::Several { inputs } => {
+                let samples = inputs.values().map(|series| series.sample(now));
+                samples.reduce(Sample::less_usable).unwrap_or(Sample::Missing)
+            }
             Self::Points { points, period, partial } => match points.first() {
                 None => Sample::Missing,
                 Some(newest) => {
@@ -109,6 +120,60 @@ impl Series {
             .filter(|point| test(point.value.get()))
             .count();
         hits >= usize::from(rule.datapoints)
+    }
+}
+
+impl Series {
+    /// One series out of several: a datapoint for every moment at which all of them have one and `value`, which is given
+    /// their values in the order of their names, has an answer. What one of them lacks, the whole lacks.
+    #[must_use]
+    pub fn combine(&self, value: impl Fn(&[f64]) -> Option<Finite>) -> Self {
+        let Self::Several { inputs } = self else { return self.clone() };
+        let (mut columns, mut longest, mut incomplete) = (Vec::new(), Seconds(0), false);
+        for series in inputs.values() {
+            match series {
+                Self::Points { points, period, partial } => {
+                    columns.push(points);
+                    longest = longest.max(*period);
+                    incomplete |= *partial;
+                }
+                Self::NotAsked | Self::Failed { .. } | Self::Several { .. } => return series.clone(),
+            }
+        }
+        let at_moment = |at: Timestamp| {
+            let of = |points: &&Vec<Datapoint>| points.iter().find(|point| point.at == at).map(|point| point.value.get());
+            let values: Option<Vec<f64>> = columns.iter().map(of).collect();
+            value(&values?).map(|value| Datapoint { at, value })
+        };
+        let moments = columns.first().into_iter().flat_map(|points| points.iter());
+        Self::Points {
+            points: moments.filter_map(|point| at_moment(point.at)).collect(),
+            period: longest,
+            partial: incomplete,
+        }
+    }
+}
+
+impl Sample {
+    /// Of two samples that are needed both, the one that says what may be concluded.
+    fn less_usable(self, other: Self) -> Self {
+        let rank = |sample: &Self| match sample {
+            Self::Value { .. } => 0_u8,
+            Self::Partial { .. } => 1,
+            Self::Stale { .. } => 2,
+            Self::Missing => 3,
+            Self::NotAsked => 4,
+        };
+        match (self, other) {
+            (Self::Value { at, .. }, Self::Value { at: than, .. }) | (Self::Partial { at, .. }, Self::Partial { at: than, .. })
+                if at > than =>
+            {
+                other
+            }
+            (Self::Stale { age }, Self::Stale { age: than }) if age < than => other,
+            _ if rank(&self) < rank(&other) => other,
+            _ => self,
+        }
     }
 }
 

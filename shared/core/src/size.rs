@@ -13,7 +13,7 @@ use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, OpenWindow, Policy, PolicyMode, Rule, Scheduled};
+use crate::spec::{CapacityRange, FleetMode, Guards, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, ThresholdChange};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -418,17 +418,24 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
     let tolerance = guards.tolerance_out.ratio();
     match &policy.rule {
         Rule::TargetTracking(rule) => Some(rule.target.get() * (1.0 + tolerance) * (1.0 - tolerance)),
-        Rule::Step(rule) => {
-            let proportional = match &rule.measure.metric {
-                crate::spec::Metric::Named { name, .. } => name.why_not_tracked().is_none(),
-                _ => true,
-            };
-            let lowest = rule.out.first().and_then(|band| band.from).filter(|_| proportional)?;
-            Some(lowest.get() * (1.0 - tolerance)).filter(|limit| *limit > 0.0)
-        }
+        Rule::Step(rule) => rising(&rule.measure, rule.out.first()?.from?, tolerance),
+        Rule::Threshold(rule) => match rule.change {
+            ThresholdChange::Add(_) => rising(&rule.measure, rule.from?, tolerance),
+            ThresholdChange::Remove(_) => None,
+        },
         // a demand does not rise as instances are removed
-        Rule::Capacity(_) | Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
+}
+
+/// Where a metric that rises as instances are removed must stay under, if more are added from `lowest`.
+#[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
+fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
+    let rises = match &measure.metric {
+        Metric::Named { name, .. } => name.why_not_tracked().is_none(),
+        Metric::Stat(_) | Metric::Expression { .. } | Metric::Several { .. } => true,
+    };
+    Some(lowest.get() * (1.0 - tolerance)).filter(|limit| rises && *limit > 0.0)
 }
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.

@@ -11,7 +11,7 @@ use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::metric::{QueryShape, Stat};
+use ghostnet_core::spec::metric::{Queries, QueryShape, Stat};
 use jiff::Timestamp;
 
 use crate::average;
@@ -162,9 +162,20 @@ struct Asked {
     fleet: FleetId,
     pool: PoolId,
     policy: PolicyId,
-    /// For a series per instance: the metric, and how many queries follow for it.
-    averaged: Option<Stat>,
+    /// What its answers become.
+    becomes: Becomes,
+    /// How many queries follow for it.
     queries: usize,
+}
+
+/// What the answers to a metric's queries become.
+enum Becomes {
+    /// The series.
+    TheSeries,
+    /// Their average, which is published as this metric.
+    Average(Stat),
+    /// Series by these names, in this order.
+    Named(Vec<String>),
 }
 
 async fn read_metrics<P: Ports>(
@@ -203,20 +214,23 @@ async fn read_metrics<P: Ports>(
         fleet,
         pool,
         policy,
-        averaged,
+        becomes,
         queries,
     } in asked
     {
         let own: Vec<Series> = answers.by_ref().take(queries).collect();
-        let series = match averaged {
-            None => own.into_iter().next().unwrap_or_else(|| Series::Failed {
+        let series = match becomes {
+            Becomes::TheSeries => own.into_iter().next().unwrap_or_else(|| Series::Failed {
                 why: "no answer".to_owned(),
             }),
-            Some(stat) => {
+            Becomes::Average(stat) => {
                 let series = average::over_instances(&own, stat.period);
                 published.extend(average::published(&series, &stat, &fleet, &pool));
                 series
             }
+            Becomes::Named(names) => Series::Several {
+                inputs: names.into_iter().zip(own).collect(),
+            },
         };
         if let Some(observation) = seen.get_mut(&fleet) {
             observation.series.entry(pool).or_default().insert(policy, series);
@@ -231,19 +245,24 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
             let Some(measure) = policy.rule.measure() else { continue };
             let points = u32::from(measure.out.of.max(measure.in_.of));
             let first = queries.len();
-            let averaged = match measure.metric.query(id, pool, &fleet.stored.resolved) {
-                QueryShape::PerInstance(stat) => {
+            let becomes = match measure.metric.queries(id, pool, &fleet.stored.resolved) {
+                Queries::One(shape) => {
+                    queries.push(MetricQuery { shape, points });
+                    Becomes::TheSeries
+                }
+                Queries::PerInstance(stat) => {
                     for instance in measured_instances(fleet, observation, pool) {
                         queries.push(MetricQuery {
                             shape: QueryShape::Stat(of_instance(&stat, &instance)),
                             points,
                         });
                     }
-                    Some(stat)
+                    Becomes::Average(stat)
                 }
-                shape => {
-                    queries.push(MetricQuery { shape, points });
-                    None
+                Queries::Several(shapes) => {
+                    let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();
+                    queries.extend(shapes.into_iter().map(|shape| MetricQuery { shape, points }));
+                    Becomes::Named(names)
                 }
             };
             let count = queries.len().saturating_sub(first);
@@ -251,7 +270,7 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
                 fleet: id.clone(),
                 pool: pool.id.clone(),
                 policy: policy.id.clone(),
-                averaged,
+                becomes,
                 queries: count,
             });
         }

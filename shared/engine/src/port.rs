@@ -89,7 +89,7 @@ pub trait Metrics {
 /// What to ask CloudWatch for, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricQuery {
-    /// The metric. Never [`QueryShape::PerInstance`]: the engine asks one query per instance and averages.
+    /// The metric.
     pub shape: QueryShape,
     /// How many of the newest datapoints are needed.
     pub points: u32,

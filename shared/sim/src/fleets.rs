@@ -72,6 +72,27 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         }
         policies.push(policy);
     }
+    if chance.once_in(6) {
+        policies.push(by_queue(chance, name, capacity)?);
+    }
+    if chance.once_in(6) {
+        policies.push(json!({
+            "id": "formula", "type": "formula", "formula": "max(requests / 60, waiting / 40)", "target": capacity,
+            "metrics": { "requests": "alb_request_count", "waiting": waiting(name) },
+            "activate_above": *chance.pick(&[0.0, 20.0])?,
+        }));
+    }
+    if chance.once_in(6) {
+        let change = if chance.once_in(2) { "add" } else { "remove" };
+        let within = if change == "add" {
+            json!({ "from": 80 })
+        } else {
+            json!({ "from": 5, "below": 40 })
+        };
+        policies.push(json!({
+            "id": "within", "type": "threshold", "metric": "cpu", "within": within, change: "20%", "datapoints": { "out": "2 of 3", "in": "3 of 3" },
+        }));
+    }
     if chance.once_in(4) {
         let cron = format!("0 {} * * *", chance.between(0, 23));
         let window = json!({ "cron": cron, "for": format!("{}h", chance.between(1, 5)) });
@@ -110,6 +131,25 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
+}
+
+/// The number of messages that wait in the fleet's queue.
+fn waiting(fleet: &str) -> Value {
+    json!({ "namespace": "AWS/SQS", "name": "ApproximateNumberOfMessagesVisible", "dimensions": { "QueueName": fleet } })
+}
+
+fn by_queue(chance: &mut Chance, fleet: &str, capacity: f64) -> Option<Value> {
+    let mut policy = if chance.once_in(2) {
+        json!({ "backlog_per_instance": 60.0 * capacity })
+    } else {
+        json!({ "drain_within": "1m", "instance_capacity": capacity })
+    };
+    let fields = policy.as_object_mut()?;
+    fields.extend(json!({ "id": "jobs", "type": "queue", "queue": fleet }).as_object()?.clone());
+    if chance.once_in(2) {
+        fields.insert("oldest".to_owned(), json!(*chance.pick(&["5s", "1m"])?));
+    }
+    Some(policy)
 }
 
 fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {

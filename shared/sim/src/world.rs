@@ -9,6 +9,7 @@ use ghostnet_core::observation::InstanceState;
 use ghostnet_core::plan::Launch;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{FleetSpec, Rule};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Commit, CommitResult, MetricQuery};
@@ -218,11 +219,14 @@ impl World {
                 let (Some(measure), Some(threshold)) = (policy.rule.measure(), threshold(&policy.rule)) else {
                     continue;
                 };
+                let Queries::One(shape) = measure.metric.queries(&spec.id, pool, resolved) else {
+                    continue;
+                };
                 let missing = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
                 let alarm = Alarm {
                     fleet: spec.id.clone(),
                     pool: pool.id.clone(),
-                    shape: measure.metric.query(&spec.id, pool, resolved),
+                    shape,
                     threshold,
                     missing: self.chance.pick(&missing).copied().unwrap_or(Missing::Missing),
                     state: AlarmState::InsufficientData,
@@ -497,6 +501,7 @@ fn threshold(rule: &Rule) -> Option<f64> {
     match rule {
         Rule::TargetTracking(rule) => Some(rule.target.get()),
         Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(ghostnet_core::unit::Finite::get),
-        Rule::Capacity(_) | Rule::Scheduled(_) => None,
+        Rule::Threshold(rule) => rule.from.map(ghostnet_core::unit::Finite::get),
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
 }

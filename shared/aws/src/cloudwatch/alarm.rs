@@ -26,7 +26,7 @@ pub struct AlarmDefinition {
     pub name: AlarmName,
     /// What it is for, in a sentence.
     pub description: String,
-    /// What it watches; never [`QueryShape::PerInstance`], which no alarm can.
+    /// What it watches.
     pub shape: QueryShape,
     /// When it breaches.
     pub comparison: Comparison,
@@ -189,7 +189,7 @@ fn put_request(request: PutMetricAlarmFluentBuilder, alarm: &AlarmDefinition) ->
         // the way back is a reason to look as well: it is when capacity may go
         .set_ok_actions(Some(alarm.actions.clone()));
     match &alarm.shape {
-        QueryShape::Stat(stat) | QueryShape::PerInstance(stat) => watch_metric(request, stat),
+        QueryShape::Stat(stat) => watch_metric(request, stat),
         QueryShape::Expression {
             expression,
             inputs,

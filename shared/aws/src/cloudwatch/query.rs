@@ -35,7 +35,7 @@ pub(super) fn batches(queries: &[MetricQuery]) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     for (index, query) in queries.iter().enumerate() {
         let period = query.shape.period();
-        let Some(load) = Load::of(&query.shape) else { continue };
+        let load = Load::of(&query.shape);
         let batch = match batches.iter_mut().find(|batch| batch.period == period && batch.has_room(load)) {
             Some(batch) => batch,
             None => batches.push_mut(Batch {
@@ -59,14 +59,13 @@ struct Load {
 }
 
 impl Load {
-    fn of(shape: &QueryShape) -> Option<Self> {
+    fn of(shape: &QueryShape) -> Self {
         match shape {
-            QueryShape::Stat(_) => Some(Self { size: 1, insights: false }),
-            QueryShape::Expression { inputs, .. } => Some(Self {
+            QueryShape::Stat(_) => Self { size: 1, insights: false },
+            QueryShape::Expression { inputs, .. } => Self {
                 size: inputs.len() + 1,
                 insights: inputs.is_empty(),
-            }),
-            QueryShape::PerInstance(_) => None,
+            },
         }
     }
 }
@@ -121,7 +120,7 @@ pub(super) fn id_of(index: usize) -> String {
 /// One shape as data queries: the one named `id` returns data, the inputs of an expression do not.
 fn data_queries(id: &str, shape: &QueryShape) -> Vec<MetricDataQuery> {
     match shape {
-        QueryShape::Stat(stat) | QueryShape::PerInstance(stat) => vec![stat_query(id, stat, true)],
+        QueryShape::Stat(stat) => vec![stat_query(id, stat, true)],
         QueryShape::Expression {
             expression,
             inputs,

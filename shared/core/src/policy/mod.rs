@@ -1,9 +1,13 @@
 //! Policies vote: each turns its numbers into a recommended size, by arithmetic alone. One file per kind.
 
 pub mod capacity;
+mod demand;
+pub mod formula;
+pub mod queue;
 pub mod queueing;
 pub mod step;
 pub mod target_tracking;
+pub mod threshold;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +17,7 @@ use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::reason::{Direction, Vote, VoteReason, Withheld};
 use crate::sample::{Sample, Series};
-use crate::spec::{Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule};
+use crate::spec::{Change, Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule};
 use crate::unit::Finite;
 
 /// What a policy may look at.
@@ -41,19 +45,21 @@ pub(crate) type Opinion = (Option<u32>, VoteReason);
 /// One policy's vote.
 #[must_use]
 pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
+    let not_asked = Series::NotAsked;
+    let series = ballot.series.get(&policy.id).unwrap_or(&not_asked);
     let (capacity, reason) = match &policy.rule {
-        Rule::TargetTracking(rule) => match read(&rule.measure, &policy.id, ballot) {
-            Ok(reading) => target_tracking::recommend(rule, &reading, ballot),
-            Err(opinion) => opinion,
-        },
-        Rule::Step(rule) => match read(&rule.measure, &policy.id, ballot) {
-            Ok(reading) => step::recommend(rule, &reading, ballot),
-            Err(opinion) => opinion,
-        },
-        Rule::Capacity(rule) => match read(&rule.measure, &policy.id, ballot) {
-            Ok(reading) => capacity::recommend(rule, &reading, ballot),
-            Err(opinion) => opinion,
-        },
+        Rule::TargetTracking(rule) => on(&rule.measure, series, ballot, |reading| {
+            target_tracking::recommend(rule, reading, ballot)
+        }),
+        Rule::Step(rule) => on(&rule.measure, series, ballot, |reading| step::recommend(rule, reading, ballot)),
+        Rule::Threshold(rule) => on(&rule.measure, series, ballot, |reading| threshold::recommend(rule, reading, ballot)),
+        Rule::Capacity(rule) => on(&rule.measure, series, ballot, |reading| capacity::recommend(rule, reading, ballot)),
+        Rule::Queue(rule) => on(&rule.measure, &queue::backlog(series), ballot, |reading| {
+            queue::recommend(rule, series, reading, ballot)
+        }),
+        Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), ballot, |reading| {
+            formula::recommend(rule, reading, ballot)
+        }),
         // a window moves bounds and floors; it has no vote that could bind the others
         Rule::Scheduled(_) => (
             None,
@@ -66,6 +72,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
     let (capacity, withheld) = match (policy.mode, capacity) {
         (PolicyMode::RecommendOnly, Some(capacity)) => (None, Some(capacity)),
         (PolicyMode::OutOnly, Some(capacity)) if capacity < ballot.desired => (None, Some(capacity)),
+        (_, Some(capacity)) if capacity == ballot.desired && !policy.can_remove() && is_content(&reason) => (None, None),
         (_, capacity) => (capacity, None),
     };
     Vote {
@@ -77,6 +84,20 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
             mode: policy.mode,
         }),
     }
+}
+
+/// Whether a hold says that all is well. A policy that can only add keeps nobody from removing then: it would for ever. While it
+/// does not know, or while a breach goes on, it does.
+fn is_content(reason: &VoteReason) -> bool {
+    matches!(
+        reason,
+        VoteReason::WithinTolerance { .. }
+            | VoteReason::BetweenBands { .. }
+            | VoteReason::OutOfBounds { .. }
+            | VoteReason::Needs { .. }
+            | VoteReason::Backlog { .. }
+            | VoteReason::Formula { .. }
+    )
 }
 
 /// A usable value, and the series it is from.
@@ -92,33 +113,23 @@ pub(crate) struct Reading<'a> {
     pub(crate) sample: Sample,
 }
 
-/// A usable value, or what the policy says without one. Missing is never zero.
-fn read<'a>(measure: &Measure, policy: &PolicyId, ballot: &Ballot<'a>) -> Result<Reading<'a>, Opinion> {
-    let hold = |sample| Err((Some(ballot.desired), VoteReason::NoValue { sample }));
-    let Some(series) = ballot.series.get(policy) else {
-        return hold(Sample::NotAsked);
-    };
+/// What a policy says to a usable value, or what it says without one. Missing is never zero.
+fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl FnOnce(&Reading<'_>) -> Opinion) -> Opinion {
+    let hold = |sample| (Some(ballot.desired), VoteReason::NoValue { sample });
     let sample = series.sample(ballot.now);
     match (sample, measure.missing) {
-        (Sample::Value { at, value }, _) => Ok(Reading {
+        (Sample::Value { at, value } | Sample::Partial { at, value }, _) => recommend(&Reading {
             at,
             value,
             series,
-            partial: false,
-            sample,
-        }),
-        (Sample::Partial { at, value }, _) => Ok(Reading {
-            at,
-            value,
-            series,
-            partial: true,
+            partial: matches!(sample, Sample::Partial { .. }),
             sample,
         }),
         // that CloudWatch could not be asked says nothing about the fleet
         (Sample::NotAsked, _) | (_, MissingRule::Hold) => hold(sample),
         (_, MissingRule::Breaching) if matches!(series, Series::Failed { .. }) => hold(sample),
-        (_, MissingRule::Breaching) => Err((Some(ballot.add(|_| 1)), VoteReason::MissingIsBreach)),
-        (_, MissingRule::Ignore) => Err((None, VoteReason::NoValue { sample })),
+        (_, MissingRule::Breaching) => (Some(ballot.add(|_| 1)), VoteReason::MissingIsBreach),
+        (_, MissingRule::Ignore) => (None, VoteReason::NoValue { sample }),
     }
 }
 
@@ -129,6 +140,22 @@ impl Ballot<'_> {
         let warming = self.counts.coming().saturating_add(self.counts.warming_serving);
         let settled = self.desired.saturating_sub(warming);
         settled.saturating_add(amount(settled)).max(self.desired)
+    }
+
+    /// The size after a change out; never fewer than wanted now.
+    pub(crate) fn more(&self, change: &Change) -> u32 {
+        match change {
+            Change::To(size) => self.desired.max(*size),
+            Change::By { .. } => self.add(|settled| change.amount(settled)),
+        }
+    }
+
+    /// The size after a change in; never more than wanted now.
+    pub(crate) fn fewer(&self, change: &Change) -> u32 {
+        match change {
+            Change::To(size) => self.desired.min(*size),
+            Change::By { .. } => self.desired.saturating_sub(change.amount(self.desired)),
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Adds or removes by how far a metric is from normal.
 //!
-//! A share is rounded as EC2 Auto Scaling rounds it: down, but at least one (12.7 -> 12, 0.3 -> 1). Steps out count from
-//! the size before the instances that still warm up, so that an alarm that goes on does not add the same step again.
+//! Steps out count from the size before the instances that still warm up, so that an alarm that goes on does not add the same
+//! step again.
 
 use super::{Ballot, Opinion, Reading};
 use crate::reason::VoteReason;
-use crate::spec::{Amount, StepBand, StepRule};
+use crate::spec::{StepBand, StepRule};
 use crate::unit::Finite;
 
 pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
@@ -15,7 +15,7 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
         if !reading.series.breaches(rule.measure.out, |value| value >= lowest) {
             return (hold, VoteReason::TooFewDatapoints { value });
         }
-        return (Some(ballot.add(|settled| amount(band, settled))), in_band(band, value));
+        return (Some(ballot.more(&band.change)), in_band(band, value));
     }
     let Some(band) = band_of(&rule.in_, value) else {
         return (hold, VoteReason::BetweenBands { value });
@@ -27,23 +27,13 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
     if !reading.series.breaches(rule.measure.in_, |value| value < highest) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
-    (
-        Some(ballot.desired.saturating_sub(amount(band, ballot.desired))),
-        in_band(band, value),
-    )
+    (Some(ballot.fewer(&band.change)), in_band(band, value))
 }
 
 fn band_of(bands: &[StepBand], value: Finite) -> Option<&StepBand> {
     bands
         .iter()
         .find(|band| band.from.is_none_or(|from| from <= value) && band.below.is_none_or(|below| value < below))
-}
-
-fn amount(band: &StepBand, size: u32) -> u32 {
-    match band.amount {
-        Amount::Count(count) => count,
-        Amount::Share(share) => share.of_floor(size).max(band.at_least),
-    }
 }
 
 fn in_band(band: &StepBand, value: Finite) -> VoteReason {

@@ -1,7 +1,7 @@
 //! Reads the capacity policies of a raw spec.
 
 use super::check_guards::percent;
-use super::check_policy::{read_measure, read_metric};
+use super::check_metric::{read_measure, read_metric};
 use super::problem::Problems;
 use super::raw::{RawCapacityPolicy, RawLatency, RawQueueModel, RawResponseTime};
 use super::{CapacityModel, CapacityRule, Metric, NamedMetric, QueueModel, Stat};
@@ -126,7 +126,7 @@ fn check_is_a_count(metric: &Metric, at: &str, problems: &mut Problems) {
     let is_count = match metric {
         Metric::Named { name, .. } => *name == NamedMetric::AlbRequestCount,
         Metric::Stat(Stat { statistic, .. }) => matches!(statistic.as_str(), "Sum" | "SampleCount"),
-        Metric::Expression { .. } => true,
+        Metric::Expression { .. } | Metric::Several { .. } => true,
     };
     if !is_count {
         problems.add(

@@ -33,6 +33,13 @@ pub enum Metric {
         /// Length of a datapoint.
         period: Seconds,
     },
+    /// Several metrics, by the names under which a policy combines them.
+    Several {
+        /// The metrics; none of them is one per instance, nor several again.
+        metrics: BTreeMap<String, Self>,
+        /// Length of a datapoint, the same for all.
+        period: Seconds,
+    },
 }
 
 /// One CloudWatch metric with its statistic.
@@ -173,8 +180,6 @@ pub enum QueryShape {
         /// Length of a datapoint.
         period: Seconds,
     },
-    /// One metric per instance in service (dimension `InstanceId`), to be averaged.
-    PerInstance(Stat),
 }
 
 impl QueryShape {
@@ -182,10 +187,21 @@ impl QueryShape {
     #[must_use]
     pub fn period(&self) -> Seconds {
         match self {
-            Self::Stat(stat) | Self::PerInstance(stat) => stat.period,
+            Self::Stat(stat) => stat.period,
             Self::Expression { period, .. } => *period,
         }
     }
+}
+
+/// What has to be asked for one metric of one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Queries {
+    /// One query.
+    One(QueryShape),
+    /// One per instance in service (dimension `InstanceId`), to be averaged.
+    PerInstance(Stat),
+    /// One for each of several metrics, by their names.
+    Several(BTreeMap<String, QueryShape>),
 }
 
 impl Metric {
@@ -195,40 +211,37 @@ impl Metric {
         match self {
             Self::Named { name, source } => named_period(*name, *source),
             Self::Stat(stat) => stat.period,
-            Self::Expression { period, .. } => *period,
+            Self::Expression { period, .. } | Self::Several { period, .. } => *period,
         }
     }
 
-    /// The query that answers this metric for one pool.
+    /// The queries that answer this metric for one pool.
     #[must_use]
-    pub fn query(&self, fleet: &FleetId, pool: &PoolSpec, resolved: &Resolved) -> QueryShape {
+    pub fn queries(&self, fleet: &FleetId, pool: &PoolSpec, resolved: &Resolved) -> Queries {
         match self {
-            Self::Stat(stat) => QueryShape::Stat(stat.clone()),
+            Self::Stat(stat) => Queries::One(QueryShape::Stat(stat.clone())),
             Self::Expression {
                 expression,
                 inputs,
                 period,
-            } => QueryShape::Expression {
+            } => Queries::One(QueryShape::Expression {
                 expression: expression.clone(),
                 inputs: inputs.clone(),
                 period: *period,
+            }),
+            Self::Named { name, source } => match source {
+                MetricSource::TargetGroup => Queries::One(from_balancer(*name, &pool.target_groups, resolved)),
+                MetricSource::Agent => Queries::One(QueryShape::Stat(from_agent(*name, fleet))),
+                MetricSource::Insights => Queries::One(from_insights(*name, fleet, &pool.id)),
+                MetricSource::Instances => Queries::PerInstance(per_instance(*name)),
             },
-            Self::Named {
-                name,
-                source: MetricSource::TargetGroup,
-            } => from_balancer(*name, &pool.target_groups, resolved),
-            Self::Named {
-                name,
-                source: MetricSource::Agent,
-            } => QueryShape::Stat(from_agent(*name, fleet)),
-            Self::Named {
-                name,
-                source: MetricSource::Insights,
-            } => from_insights(*name, fleet, &pool.id),
-            Self::Named {
-                name,
-                source: MetricSource::Instances,
-            } => QueryShape::PerInstance(per_instance(*name)),
+            Self::Several { metrics, .. } => {
+                let one = |(name, metric): (&String, &Self)| match metric.queries(fleet, pool, resolved) {
+                    Queries::One(shape) => Some((name.clone(), shape)),
+                    Queries::PerInstance(_) | Queries::Several(_) => None,
+                };
+                Queries::Several(metrics.iter().filter_map(one).collect())
+            }
         }
     }
 
@@ -252,6 +265,10 @@ impl std::fmt::Display for Metric {
             Self::Named { name, source } => write!(f, "{} from {}", name.as_str(), source.as_str()),
             Self::Stat(stat) => write!(f, "{} {} {}", stat.statistic, stat.namespace, stat.name),
             Self::Expression { expression, .. } => f.write_str(expression),
+            Self::Several { metrics, .. } => {
+                let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
+                f.write_str(&names.join(", "))
+            }
         }
     }
 }

@@ -5,10 +5,14 @@
 
 pub mod check;
 mod check_capacity;
+mod check_demand;
 mod check_guards;
+mod check_metric;
 mod check_policy;
 mod check_pool;
+mod check_step;
 pub mod defaults;
+pub mod formula;
 pub mod metric;
 pub mod problem;
 pub mod raw;
@@ -19,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{FleetId, InstanceType, PolicyId, PoolId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::{Finite, Millis, Percent, Seconds};
+pub use formula::Formula;
 pub use metric::{Metric, MetricSource, NamedMetric, Stat};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
@@ -222,6 +227,18 @@ impl Policy {
     pub fn adds_on_alarm(&self) -> bool {
         self.mode != PolicyMode::RecommendOnly && self.rule.adds_on_alarm()
     }
+
+    /// Whether it ever asks for fewer.
+    #[must_use]
+    pub fn can_remove(&self) -> bool {
+        self.mode == PolicyMode::Act
+            && match &self.rule {
+                Rule::Step(rule) => !rule.in_.is_empty(),
+                Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Remove(_)),
+                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) => true,
+                Rule::Scheduled(_) => false,
+            }
+    }
 }
 
 /// What a policy may do.
@@ -244,8 +261,14 @@ pub enum Rule {
     TargetTracking(TargetTracking),
     /// Adds or removes by bounds.
     Step(StepRule),
+    /// Changes the size by one amount while a metric stays within bounds.
+    Threshold(ThresholdRule),
     /// Counts the instances that the demand needs.
     Capacity(CapacityRule),
+    /// Counts the instances that a queue needs.
+    Queue(QueueRule),
+    /// Counts the instances that a formula over several metrics asks for.
+    Formula(FormulaRule),
     /// Sets bounds or a size at certain times.
     Scheduled(Scheduled),
 }
@@ -257,16 +280,24 @@ impl Rule {
         match self {
             Self::TargetTracking(rule) => Some(&rule.measure),
             Self::Step(rule) => Some(&rule.measure),
+            Self::Threshold(rule) => Some(&rule.measure),
             Self::Capacity(rule) => Some(&rule.measure),
+            Self::Queue(rule) => Some(&rule.measure),
+            Self::Formula(rule) => Some(&rule.measure),
             Self::Scheduled(_) => None,
         }
     }
 
-    /// Whether nothing but a reading can tell that this rule wants more: the demand that is too much for the present
-    /// instances is another one after every change, and an alarm has one threshold.
+    /// Whether nothing but a reading can tell that this rule wants more: what is too much for the present instances is
+    /// another number after every change, and an alarm has one threshold.
     #[must_use]
     pub fn is_read_every_minute(&self) -> bool {
-        matches!(self, Self::Capacity(_))
+        match self {
+            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) => true,
+            // an alarm has one bound
+            Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_none(),
+            Self::TargetTracking(_) | Self::Step(_) | Self::Scheduled(_) => false,
+        }
     }
 
     /// Whether an alarm can tell that this rule wants more: `apply` makes one for it, named
@@ -285,7 +316,8 @@ impl Rule {
         match self {
             Self::TargetTracking(rule) => watchable(&rule.measure),
             Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),
-            Self::Capacity(_) | Self::Scheduled(_) => false,
+            Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_some() && watchable(&rule.measure),
+            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Scheduled(_) => false,
         }
     }
 }
@@ -357,10 +389,65 @@ pub struct StepBand {
     pub from: Option<Finite>,
     /// Upper bound, outside; none: no upper bound.
     pub below: Option<Finite>,
-    /// How many to add or remove.
-    pub amount: Amount,
-    /// The smallest a share may come to.
-    pub at_least: u32,
+    /// What it does.
+    pub change: Change,
+}
+
+/// A change of the size; which way, its place says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// By so many.
+    By {
+        /// How many to add or remove.
+        amount: Amount,
+        /// The smallest a share may come to.
+        at_least: u32,
+    },
+    /// To this size, never the other way.
+    To(u32),
+}
+
+impl Change {
+    /// How many instances it adds to or removes from a pool of this size. A share is rounded as EC2 Auto Scaling rounds it: down,
+    /// but at least one (12.7 -> 12, 0.3 -> 1).
+    #[must_use]
+    pub fn amount(&self, size: u32) -> u32 {
+        match self {
+            Self::By {
+                amount: Amount::Count(count),
+                ..
+            } => *count,
+            Self::By {
+                amount: Amount::Share(share),
+                at_least,
+            } => share.of_floor(size).max(*at_least),
+            Self::To(to) => to.abs_diff(size),
+        }
+    }
+}
+
+/// Changes the size by one amount while a metric stays within bounds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ThresholdRule {
+    /// What it looks at.
+    pub measure: Measure,
+    /// Lower bound, inside; none: no lower bound.
+    pub from: Option<Finite>,
+    /// Upper bound, outside; none: no upper bound.
+    pub below: Option<Finite>,
+    /// What it does.
+    pub change: ThresholdChange,
+}
+
+/// A change, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdChange {
+    /// Adds.
+    Add(Change),
+    /// Removes.
+    Remove(Change),
 }
 
 /// A count, or a share of the pool.
@@ -391,6 +478,30 @@ pub struct CapacityRule {
     pub each: Finite,
     /// What must hold.
     pub model: CapacityModel,
+}
+
+/// Counts the instances that a queue needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueueRule {
+    /// The queue's metrics: what waits, what is being worked on, and, with a limit, the age of the oldest message.
+    pub measure: Measure,
+    /// So many messages may be each instance's, above zero.
+    pub per_instance: Finite,
+    /// A message may be so old.
+    pub oldest: Option<Seconds>,
+}
+
+/// Counts the instances that a formula over several metrics asks for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FormulaRule {
+    /// The metrics that it names.
+    pub measure: Measure,
+    /// The formula.
+    pub formula: Formula,
+    /// So much of its value may be each instance's, above zero.
+    pub target: Finite,
+    /// Up to this value nothing is needed.
+    pub activate_above: Option<Finite>,
 }
 
 /// What must hold with so many instances.

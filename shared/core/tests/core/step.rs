@@ -43,7 +43,7 @@ fn an_end_that_is_written_is_an_end() {
     assert_eq!(stepped(bands.clone()).load(89.0).vote().0, Some(11));
     assert_eq!(
         stepped(bands).load(90.0).vote(),
-        (Some(10), VoteReason::BetweenBands { value: finite(90.0) })
+        (None, VoteReason::BetweenBands { value: finite(90.0) })
     );
 }
 
@@ -125,5 +125,22 @@ fn datapoints_and_partial_data() {
         let pool =
             stepped(once.clone()).change(|pool| drop(pool.series.insert(crate::support::policy("requests"), partial(pool.now, value))));
         assert_eq!(pool.vote().0, Some(vote), "partial {value}");
+    }
+}
+
+#[test]
+fn one_without_steps_in_keeps_nobody_from_removing() {
+    let more =
+        json!({ "type": "step", "id": "more", "metric": busy(), "out": [{ "from": 70, "add": 1 }], "datapoints": { "out": "2 of 2" } });
+    let fewer = json!({ "type": "step", "id": "requests", "metric": busy(), "in": [{ "below": 30, "remove": 1 }] });
+    let pool = Pool::with(json!([more, fewer]), json!({})).load(20.0);
+    for (situation, series, desired) in [
+        ("all is well", fresh(pool.now, 20.0), 9),
+        ("nothing is known", minutes(pool.now, &[]), 10),
+        ("a breach has begun", minutes(pool.now, &[Some(80.0), Some(20.0)]), 10),
+    ] {
+        let mut pool = Pool::with(json!([more, fewer]), json!({})).load(20.0);
+        pool.series.insert(policy("more"), series);
+        assert_eq!(pool.size().desired, desired, "{situation}");
     }
 }

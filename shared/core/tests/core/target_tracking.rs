@@ -186,7 +186,15 @@ fn one_that_only_adds_keeps_nobody_from_asking_for_fewer() {
     tracks["id"] = json!("other");
     let mut pool = Pool::with(json!([adds, tracks]), json!({})).load(100.0);
     pool.series.insert(policy("other"), fresh(pool.now, 50.0));
-    assert_eq!(pool.size().desired, 10, "at the target it holds, and a hold binds");
+    let sizing = pool.size();
+    assert_eq!(sizing.desired, 10, "at the target it abstains, but nine would stand where it adds");
+    assert_eq!((sizing.votes[0].capacity, guards(&sizing)), (None, vec!["post-removal simulation"]));
+    let mut unknown = pool.change(|pool| {
+        pool.series.remove(&policy("requests"));
+    });
+    assert_eq!(unknown.size().votes[0].capacity, Some(10), "what is not known binds");
+    unknown.series.insert(policy("requests"), fresh(unknown.now, 100.0));
+    let pool = unknown;
     let pool = pool.load(50.0);
     assert_eq!(
         pool.size().desired,

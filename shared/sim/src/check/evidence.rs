@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::sample::{Sample, Series};
-use ghostnet_core::spec::metric::QueryShape;
-use ghostnet_core::spec::{Metric, MetricSource, PolicyMode, Rule};
+use ghostnet_core::spec::metric::{Queries, QueryShape};
+use ghostnet_core::spec::{PolicyMode, Rule};
 use ghostnet_core::unit::{Moment, Seconds};
 
 use super::Check;
@@ -52,25 +52,26 @@ fn not_measured(world: &World, judged: &Judged<'_>, policy: &PolicyId) -> Option
         return Some("without a fresh, complete value".to_owned());
     };
     let rule = &judged.pool.policies.iter().find(|other| other.id == *policy)?.rule;
-    let metric = &rule.measure()?.metric;
-    // averages over instances are the engine's own, and have no single truth to compare with
-    if matches!(
-        metric,
-        Metric::Named {
-            source: MetricSource::Instances,
-            ..
-        }
-    ) {
-        return None;
-    }
-    let shape: QueryShape = metric.query(&judged.spec.id, judged.pool, &judged.inputs.resolved);
-    let Series::Points { points, .. } = world.cloud.history.answer(&shape, 30, world.now) else {
-        return None;
+    let shapes: Vec<QueryShape> = match rule
+        .measure()?
+        .metric
+        .queries(&judged.spec.id, judged.pool, &judged.inputs.resolved)
+    {
+        Queries::One(shape) => vec![shape],
+        Queries::Several(shapes) => shapes.into_values().collect(),
+        // averages over instances are the engine's own, and have no single truth to compare with
+        Queries::PerInstance(_) => return None,
     };
-    let measured = points.iter().any(|point| point.at == at && point.value == value);
-    // one of several minutes, or of several pools, changes as its parts arrive
-    let grows = (shape.period().0 > 60 || judged.spec.pools.len() > 1) && points.iter().any(|point| point.at == at);
-    (!measured && !grows).then(|| format!("on {value} at {at}, which nobody measured"))
+    let is_measured = |shape: &QueryShape| match world.cloud.history.answer(shape, 30, world.now) {
+        Series::Points { points, .. } => {
+            // one of several minutes, or of several pools, changes as its parts arrive
+            let grows = shape.period().0 > 60 || judged.spec.pools.len() > 1;
+            points.iter().any(|point| point.at == at && (grows || point.value == value))
+        }
+        _ => true,
+    };
+    // of several, the sample is that of the oldest
+    (!shapes.iter().any(is_measured)).then(|| format!("on {value} at {at}, which nobody measured"))
 }
 
 /// I6, by the load that the settled instances carry for certain.

@@ -119,7 +119,7 @@ impl History {
     /// The minutes in which the metric of this shape has a value.
     fn minutes(&self, shape: &QueryShape) -> Vec<(&Minute, f64)> {
         match shape {
-            QueryShape::Stat(stat) | QueryShape::PerInstance(stat) => self.of_stat(stat),
+            QueryShape::Stat(stat) => self.of_stat(stat),
             // an error rate over the group, or a query by tag
             QueryShape::Expression { inputs, expression, .. } => match inputs.values().next() {
                 Some(stat) => self.of_group(stat, |minute| minute.errors),
@@ -147,6 +147,10 @@ impl History {
         }
         match stat.name.as_str() {
             "RequestCount" => self.of_group(stat, |minute| minute.demand),
+            // three of five messages wait, the others are in work; and the oldest is the older the longer answers take
+            "ApproximateNumberOfMessagesVisible" => self.of_queue(stat, |minute| Some(0.6 * minute.demand?)),
+            "ApproximateNumberOfMessagesNotVisible" => self.of_queue(stat, |minute| Some(0.4 * minute.demand?)),
+            "ApproximateAgeOfOldestMessage" => self.of_queue(stat, |minute| Some(100.0 * minute.response?)),
             "RequestCountPerTarget" => self.of_group(stat, |minute| minute.requests),
             "TargetResponseTime" => self.of_group(stat, |minute| minute.response),
             // what the agent publishes has the fleet as its dimension
@@ -158,6 +162,17 @@ impl History {
                     .collect()
             }
         }
+    }
+
+    /// A queue of this world has the name of the fleet whose requests it holds; its first pool works on them.
+    fn of_queue(&self, stat: &Stat, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
+        let queue = stat.dimensions.get("QueueName").map(String::as_str).unwrap_or_default();
+        let pool = self
+            .pools
+            .iter()
+            .find(|((fleet, pool), _)| fleet.as_str() == queue && pool.as_str() == "blue");
+        let minutes = pool.into_iter().flat_map(|(_, minutes)| minutes);
+        minutes.filter_map(|minute| Some((minute, value(minute)?))).collect()
     }
 
     /// The group's dimension is `targetgroup/<fleet>-<pool>/<id>` in this world.

@@ -4,9 +4,11 @@
 //! percentages and versions are text with a unit and are read in `check`. Doc comments here are what editors show,
 //! through the JSON Schema.
 
+mod demand;
 mod metric;
 mod policy;
 
+pub use demand::*;
 pub use metric::*;
 pub use policy::*;
 

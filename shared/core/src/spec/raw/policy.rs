@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawAmount, RawDuration, RawLatency, RawMetric, RawMissing, RawOf, RawPercent, RawSource};
+use super::{RawAmount, RawCapacityPolicy, RawDuration, RawFormulaPolicy, RawMetric, RawMissing, RawOf, RawQueuePolicy, RawSource};
 
 /// A policy: turns numbers into a recommended size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,8 +13,14 @@ pub enum RawPolicy {
     TargetTracking(RawTargetTracking),
     /// Adds or removes by how far a metric is from normal.
     Step(RawStepPolicy),
+    /// Changes the size by one amount while a metric stays within bounds.
+    Threshold(RawThresholdPolicy),
     /// Counts the instances that the demand needs: P = n x C.
     Capacity(RawCapacityPolicy),
+    /// Counts the instances that a queue needs.
+    Queue(RawQueuePolicy),
+    /// Counts the instances that a formula over several metrics asks for.
+    Formula(RawFormulaPolicy),
     /// Sets bounds or a size at certain times.
     Scheduled(RawScheduled),
 }
@@ -58,71 +64,6 @@ pub struct RawTargetTracking {
     pub missing: Option<RawMissing>,
 }
 
-/// Counts the instances that the demand needs, from what one of them can do: P = n x C. Has exactly one of `response_time`
-/// and `utilisation`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawCapacityPolicy {
-    /// The policy's id, unique in the fleet.
-    pub id: String,
-    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<RawPolicyMode>,
-    /// Requests that come in, for all instances together: a count per period.
-    pub demand: RawMetric,
-    /// Where a named metric comes from; see `docs/metrics.md`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<RawSource>,
-    /// Requests per second that one instance can answer when it does nothing else.
-    pub instance_capacity: f64,
-    /// How long answers may take.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_time: Option<RawResponseTime>,
-    /// How much of an instance may be used, instead of a response time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utilisation: Option<RawPercent>,
-    /// How many of the last datapoints must agree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub datapoints: Option<RawDatapoints>,
-    /// What a missing metric means: `hold`, `ignore` or `breaching`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<RawMissing>,
-}
-
-/// How long answers may take: exactly one percentile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawResponseTime {
-    /// Half of the answers are faster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p50: Option<RawLatency>,
-    /// Nine of ten answers are faster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p90: Option<RawLatency>,
-    /// 95 of a hundred answers are faster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p95: Option<RawLatency>,
-    /// 99 of a hundred answers are faster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p99: Option<RawLatency>,
-    /// What of it the network takes; none if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub network: Option<RawLatency>,
-    /// Whether requests wait before all instances or in each of them; `own_queues` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<RawQueueModel>,
-}
-
-/// Where requests wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RawQueueModel {
-    /// In one queue before all instances (M/M/n): a queue of jobs, or a balancer that knows who is free.
-    SharedQueue,
-    /// In each instance, all its requests at once in service (M/G/1, processor sharing): a web server behind a balancer.
-    OwnQueues,
-}
-
 /// Adds or removes by how far a metric is from normal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +102,11 @@ pub struct RawOutStep {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub below: Option<f64>,
     /// Instances to add: a count, or a share of the pool such as `10%`.
-    pub add: RawAmount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add: Option<RawAmount>,
+    /// The size to grow to, instead of `add`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
     /// The smallest number that a share may come to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u32>,
@@ -177,10 +122,59 @@ pub struct RawInStep {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<f64>,
     /// Instances to remove: a count, or a share of the pool such as `10%`.
-    pub remove: RawAmount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove: Option<RawAmount>,
+    /// The size to shrink to, instead of `remove`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
     /// The smallest number that a share may come to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u32>,
+}
+
+/// Changes the size by one amount while a metric stays within bounds. Has exactly one of `add` and `remove`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawThresholdPolicy {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawPolicyMode>,
+    /// The metric.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// The bounds.
+    pub within: RawWithin,
+    /// Instances to add while the metric is within them: a count, or a share of the pool such as `10%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add: Option<RawAmount>,
+    /// Instances to remove while the metric is within them: a count, or a share of the pool such as `10%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove: Option<RawAmount>,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+    /// How many of the last datapoints must be within them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// Bounds: `from <= metric < below`; at least one of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWithin {
+    /// Lower bound, inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// Upper bound, outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
 }
 
 /// Sets bounds or a size at certain times.

@@ -54,6 +54,12 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         json!({ "type": "step", "id": "busy", "metric": busy(), "out": [{ "from": 70.0, "add": "30%" }], "in": [{ "below": 40.0, "remove": 1 + tape.below(4) }] }),
     ];
     policies.truncate(usize::try_from(tape.below(3)).unwrap());
+    policies.extend(tape.maybe(
+        5,
+        |_| json!({ "type": "queue", "id": "jobs", "queue": "jobs", "backlog_per_instance": 100.0, "oldest": "10m" }),
+    ));
+    policies.extend(tape.maybe(5, |_| json!({ "type": "formula", "id": "formula", "formula": "jobs / 100 + requests", "metrics": { "jobs": busy(), "requests": "alb_request_count" } })));
+    policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let guards = json!({

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::sample::{Datapoint, Series};
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved};
+use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec, Resolved};
 use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
 pub use serde_json::{Value, json};
@@ -66,6 +66,13 @@ pub fn spec(change: Value) -> FleetSpec {
     FleetSpec::check(&raw(change)).unwrap()
 }
 
+/// What is wrong with [`raw`], each as `path: message`.
+pub fn problems(change: Value) -> Vec<String> {
+    let problems = FleetSpec::check(&raw(change)).err().unwrap_or_default();
+    let told = |problem: &Problem| format!("{}: {}", problem.path, problem.message);
+    problems.iter().map(told).collect()
+}
+
 /// The policy `requests`: 100 requests per instance.
 pub fn tracking() -> Value {
     json!({ "type": "target_tracking", "id": "requests", "metric": "alb_request_count_per_target", "target": 100.0 })
@@ -111,6 +118,13 @@ pub fn minutes(now: Timestamp, values: &[Option<f64>]) -> Series {
 /// One fresh value.
 pub fn fresh(now: Timestamp, value: f64) -> Series {
     minutes(now, &[Some(value)])
+}
+
+/// Several series under their names.
+pub fn several<const N: usize>(inputs: [(&str, Series); N]) -> Series {
+    Series::Several {
+        inputs: inputs.map(|(name, series)| (name.to_owned(), series)).into(),
+    }
 }
 
 /// A fresh value from some of the instances.

@@ -1,0 +1,23 @@
+//! Changes the size by one amount while a metric stays within bounds: `n` of the last `m` datapoints, and the newest of them.
+
+use super::{Ballot, Opinion, Reading};
+use crate::reason::VoteReason;
+use crate::spec::{ThresholdChange, ThresholdRule};
+
+pub(crate) fn recommend(rule: &ThresholdRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
+    let (value, hold) = (reading.value, Some(ballot.desired));
+    let (from, below) = (rule.from, rule.below);
+    let is_within = |value: f64| from.is_none_or(|from| from.get() <= value) && below.is_none_or(|below| value < below.get());
+    if !is_within(value.get()) {
+        return (hold, VoteReason::OutOfBounds { value, from, below });
+    }
+    let (capacity, datapoints) = match &rule.change {
+        ThresholdChange::Add(change) => (ballot.more(change), rule.measure.out),
+        ThresholdChange::Remove(_) if reading.partial => return (hold, VoteReason::NoValue { sample: reading.sample }),
+        ThresholdChange::Remove(change) => (ballot.fewer(change), rule.measure.in_),
+    };
+    if !reading.series.breaches(datapoints, is_within) {
+        return (hold, VoteReason::TooFewDatapoints { value });
+    }
+    (Some(capacity), VoteReason::InBand { value, from, below })
+}
