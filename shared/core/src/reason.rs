@@ -168,6 +168,14 @@ pub enum VoteReason {
     WindowClosed,
 }
 
+impl Vote {
+    /// Whether it binds without knowing: it has a say, and no usable value behind it.
+    #[must_use]
+    pub fn binds_unknowing(&self) -> bool {
+        self.capacity.is_some() && matches!(self.reason, VoteReason::NoValue { .. } | VoteReason::MissingIsBreach)
+    }
+}
+
 impl fmt::Display for VoteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -247,6 +255,15 @@ pub enum Guard {
         /// So many.
         floor: u32,
     },
+    /// Spare instances above what is asked for.
+    Reserve {
+        /// What votes, floors and guards come to; metrics are read as these alone would have them.
+        asked: u32,
+        /// So many more are kept.
+        spare: u32,
+    },
+    /// A reserve gives nothing up while a metric is unknown.
+    ReserveKept,
     /// The mode allows only some moves.
     Mode {
         /// The mode.
@@ -350,6 +367,8 @@ impl Guard {
         match self {
             Self::Schedule { .. } => "schedule",
             Self::TrafficFloor { .. } => "traffic floor",
+            Self::Reserve { .. } => "reserve",
+            Self::ReserveKept => "reserve kept",
             Self::Mode { .. } => "mode",
             Self::Paused { .. } => "pause",
             Self::Range { .. } => "range",
@@ -377,6 +396,13 @@ impl fmt::Display for Guard {
         match self {
             Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
             Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
+            Self::Reserve { asked, spare } => {
+                write!(
+                    f,
+                    "{spare} in reserve above {asked}; metrics count as {asked} alone would have them"
+                )
+            }
+            Self::ReserveKept => f.write_str("a metric is unknown: the reserve gives nothing up"),
             Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
             Self::Paused { until } => write!(f, "paused until {until}"),
             Self::Range { min, max } => write!(f, "between {min} and {max}"),

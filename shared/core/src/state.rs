@@ -25,6 +25,9 @@ pub const YOUNG_FOR: Seconds = Seconds(3_600);
 /// Most runs that the recommendation history keeps; the oldest merge into their maximum.
 pub const RUNS_MAX: usize = 64;
 
+/// Most hours whose largest recommendation is kept.
+pub const PEAK_HOURS_MAX: u16 = 48;
+
 /// The capacity state of one fleet: item `CAPACITY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapacityState {
@@ -105,6 +108,9 @@ pub struct Pause {
 pub struct PoolState {
     /// Instances wanted in service.
     pub desired: u32,
+    /// Of these so many are the reserve: above what votes, floors and guards come to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reserve: u32,
     /// No further move out before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_out_until: Option<Timestamp>,
@@ -114,6 +120,9 @@ pub struct PoolState {
     /// What the policies together recommended, as runs: each holds from its moment until the next begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recommended: Vec<Run>,
+    /// The largest recommendation of each of the last hours, for a reserve that follows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peaks: Option<Peaks>,
     /// Launches committed within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launches: Vec<Tally>,
@@ -151,6 +160,12 @@ impl PoolState {
             desired,
             ..Self::default()
         }
+    }
+
+    /// Instances wanted without the reserve: what the policies look at.
+    #[must_use]
+    pub fn without_reserve(&self) -> u32 {
+        self.desired.saturating_sub(self.reserve)
     }
 
     /// Remembers groups that the spec stopped naming: who is registered there must still leave.
@@ -215,6 +230,20 @@ pub struct Run {
     pub since: Timestamp,
     /// So many instances.
     pub capacity: u32,
+}
+
+/// The largest recommendation of each hour, one number an hour and nothing else: two days fit into a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// The present hour, counted from the epoch.
+    pub hour: i64,
+    /// The largest of each hour, the present one last, at most [`PEAK_HOURS_MAX`].
+    pub most: Vec<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// So many at a moment.

@@ -128,6 +128,11 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "policies": policies,
         "guards": any_guards(chance, max)?,
     });
+    let mut value = value;
+    let reserve = any_reserve(chance)?;
+    value
+        .as_object_mut()?
+        .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -165,6 +170,18 @@ fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
             "removal": { "per_tick": *chance.pick(&["10%", "25%"])? },
         },
     }))
+}
+
+fn any_reserve(chance: &mut Chance) -> Option<Option<Value>> {
+    if !chance.once_in(4) {
+        return Some(None);
+    }
+    let kinds = [
+        json!({ "ratio": "15%", "threshold": 2 }),
+        json!({ "threshold": 1 }),
+        json!({ "policy": { "quantile": 0.9, "over": "3h" } }),
+    ];
+    Some(Some(chance.pick(&kinds)?.clone()))
 }
 
 fn subnet(zone: &str) -> String {

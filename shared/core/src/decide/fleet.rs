@@ -134,6 +134,7 @@ fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {
         counts: counted.census.counts,
         before: counted.before,
         after: sizing.desired,
+        reserve: sizing.reserve,
         recommended: sizing.recommended,
         votes: sizing.votes,
         guards: sizing.guards,
@@ -165,6 +166,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
     let Some(pool_state) = state.pools.get_mut(&pool.id) else {
         return Sizing {
             desired: 0,
+            reserve: 0,
             recommended: None,
             votes: Vec::new(),
             guards: Vec::new(),
@@ -179,6 +181,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         counts: counted.census.counts,
         range: pool.capacity,
         policies: &pool.policies,
+        reserve: &pool.reserve,
         guards: &pool.guards,
         mode: situation.spec.mode,
         paused_until,
@@ -201,7 +204,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
                 after: loaded.desired,
             });
         }
-        sizing.desired = loaded.desired;
+        (sizing.desired, sizing.reserve) = (loaded.desired, loaded.reserve);
         return sizing;
     }
     size::remember(&sizing, &input, pool_state);

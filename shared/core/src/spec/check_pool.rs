@@ -7,7 +7,7 @@ use super::problem::Problems;
 use super::raw::{
     RawCapacity, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
 };
-use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
+use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, check_reserve, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
@@ -92,6 +92,7 @@ pub(super) fn read_pool(
         ),
         protect_tag: protect_tag.to_owned(),
         policies,
+        reserve: check_reserve::read(raw.reserve.as_ref(), fleet.reserve.as_ref(), &at, problems),
         guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
         capacity,
     })

@@ -15,6 +15,10 @@ pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
+pub(super) const RESERVE_RATIO: Percent = Percent(0);
+pub(super) const RESERVE_THRESHOLD: u32 = 0;
+pub(super) const RESERVE_QUANTILE_PERMILLE: u16 = 950;
+pub(super) const RESERVE_OVER: Seconds = Seconds::minutes(24 * 60);
 pub(super) const TOLERANCE: Percent = Percent(10);
 pub(super) const COOLDOWN_OUT: Seconds = Seconds(60);
 pub(super) const COOLDOWN_IN: Seconds = Seconds::minutes(5);
@@ -84,6 +88,14 @@ pub fn defaults() -> Vec<Default> {
             "survive the loss of a zone; renew what is old",
         ),
         row("scale_in.protect_tag", &PROTECT_TAG, "busy instances protect themselves"),
+        row("reserve.ratio", &RESERVE_RATIO, "the policies' targets have headroom already"),
+        row(
+            "reserve.threshold",
+            &RESERVE_THRESHOLD,
+            "the policies' targets have headroom already",
+        ),
+        row("reserve.policy.quantile", &"0.95", "enough for all but one hour in twenty"),
+        row("reserve.policy.over", &RESERVE_OVER, "a day has every hour of the day"),
         row("guards.tolerance.out", &TOLERANCE, "Kubernetes HPA"),
         row("guards.tolerance.in", &TOLERANCE, "Kubernetes HPA"),
         row("guards.cooldown.out", &COOLDOWN_OUT, "let the last launch show in the metric"),

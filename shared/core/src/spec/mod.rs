@@ -10,6 +10,7 @@ mod check_guards;
 mod check_metric;
 mod check_policy;
 mod check_pool;
+mod check_reserve;
 mod check_step;
 pub mod defaults;
 pub mod formula;
@@ -127,6 +128,8 @@ pub struct PoolSpec {
     pub protect_tag: String,
     /// The policies that vote on this pool.
     pub policies: Vec<Policy>,
+    /// Spare instances above what the policies ask for.
+    pub reserve: Reserve,
     /// What limits every change.
     pub guards: Guards,
 }
@@ -554,6 +557,28 @@ pub struct OpenWindow {
     pub since: Timestamp,
     /// When it closes.
     pub until: Timestamp,
+}
+
+/// Spare instances above what the policies ask for; the largest of these holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Reserve {
+    /// A share of what is asked for, rounded up.
+    pub ratio: Percent,
+    /// So many.
+    pub threshold: u32,
+    /// Up to a quantile of what was asked for lately.
+    pub policy: Option<ReservePolicy>,
+}
+
+/// A floor that follows what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReservePolicy {
+    /// The quantile in thousandths, 1 to 1,000.
+    pub quantile_permille: u16,
+    /// So many hours back, the present one included, 1 to [`PEAK_HOURS_MAX`].
+    ///
+    /// [`PEAK_HOURS_MAX`]: crate::state::PEAK_HOURS_MAX
+    pub hours: u16,
 }
 
 /// What limits every change of a pool.

@@ -131,6 +131,27 @@ fn one_mistake_one_problem() {
             "defaults.scale_in.protect_tag",
             "`aws:x` is no tag key",
         ),
+        (json!({ "reserve": { "ratio": "15" } }), "reserve.ratio", "`15` is not a percentage"),
+        (
+            json!({ "reserve": { "policy": { "quantile": 95 } } }),
+            "reserve.policy.quantile",
+            "`95` is not above 0 and at most 1",
+        ),
+        (
+            json!({ "reserve": { "policy": { "quantile": 0.9999 } } }),
+            "reserve.policy.quantile",
+            "at most three decimals",
+        ),
+        (
+            json!({ "reserve": { "policy": { "over": "90m" } } }),
+            "reserve.policy.over",
+            "`90m` is not a whole number of hours up to `2d`",
+        ),
+        (
+            pool(json!({ "reserve": { "policy": { "over": "3d" } } })),
+            "pools[0].reserve.policy.over",
+            "`3d` is not a whole number of hours",
+        ),
         (
             json!({ "guards": { "tolerance": { "out": "10" } } }),
             "guards.tolerance.out",

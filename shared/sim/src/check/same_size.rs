@@ -31,6 +31,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         counts: judged.decided.counts,
         range: judged.pool.capacity,
         policies: &judged.pool.policies,
+        reserve: &judged.pool.reserve,
         guards: &judged.pool.guards,
         mode: judged.spec.mode,
         paused_until: pause.map(|pause| pause.until),

@@ -42,6 +42,9 @@ pub struct RawFleetSpec {
     /// Policies of every pool that has none of its own. Any vote out wins; in only if all agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
+    /// Spare instances above what the policies ask for, in every pool that has no reserve of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<RawReserve>,
     /// What limits every change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guards: Option<RawGuards>,
@@ -100,6 +103,9 @@ pub struct RawPool {
     /// Policies of this pool alone, instead of the fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
+    /// Spare instances of this pool alone, instead of the fleet's reserve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<RawReserve>,
 }
 
 /// Which pool takes traffic.
@@ -224,6 +230,33 @@ pub enum RawScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
+}
+
+/// Spare instances above what the policies ask for; of several kinds the largest holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawReserve {
+    /// A share of what the policies ask for, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<RawPercent>,
+    /// So many instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Up to a quantile of what the policies asked for lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<RawReservePolicy>,
+}
+
+/// A floor that follows what the policies asked for: the quantile of the largest size of each hour.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawReservePolicy {
+    /// Above zero, at most 1, at most three decimals: `0.95`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
+    /// How far back, in whole hours: `24h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<RawDuration>,
 }
 
 /// What limits every change.

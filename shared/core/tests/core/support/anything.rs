@@ -12,7 +12,7 @@ use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Unready,
 };
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
@@ -68,7 +68,18 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
-    let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let reserve = tape.maybe(3, |tape| {
+        tape.one_of(&[
+            json!({ "threshold": 2 }),
+            json!({ "ratio": "30%" }),
+            json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
+        ])
+    });
+    let mut change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    change
+        .as_object_mut()
+        .unwrap()
+        .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
     if fitting(&change) {
         return raw(change);
@@ -165,6 +176,11 @@ impl Made {
                 since: at(-since),
                 capacity: tape.below(22),
             }
+        });
+        state.reserve = tape.maybe(3, |tape| tape.below(state.desired + 1)).unwrap_or(0);
+        state.peaks = tape.maybe(4, |tape| Peaks {
+            hour: at(0).as_second() / 3_600 - i64::from(tape.below(3)),
+            most: tape.some(6, |tape, _| tape.below(22)),
         });
         state.launches = tape.some(4, |tape, _| Tally {
             at: ago(tape, 4_000),
