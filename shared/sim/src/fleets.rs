@@ -130,6 +130,10 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     });
     let mut value = value;
     let reserve = any_reserve(chance)?;
+    if chance.once_in(4) {
+        let objective = *chance.pick(&["min_latency", "min_loss", "min_cost"])?;
+        value.as_object_mut()?.insert("objective".to_owned(), json!(objective));
+    }
     value
         .as_object_mut()?
         .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::check_guards::duration;
 use super::check_pool::{NO_MAXIMUM, read_pool};
 use super::problem::Problems;
-use super::raw::{RawFleetSpec, RawMode, RawRole};
-use super::{FleetMode, FleetSpec, PoolSpec, Problem, defaults};
+use super::raw::{RawFleetSpec, RawMode, RawObjective, RawRole};
+use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, defaults};
 use crate::id::FleetId;
 use crate::state::INSTANCES_MAX;
 use crate::unit::Seconds;
@@ -55,7 +55,9 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
             "split the fleet",
         );
     }
-    let read = |(n, pool)| Some((n, read_pool(raw, &defaults_, n, pool, problems)?));
+    let objective = raw.objective.map_or(defaults::OBJECTIVE, objective);
+    let by_objective = defaults::of(objective);
+    let read = |(n, pool)| Some((n, read_pool(raw, &defaults_, by_objective, n, pool, problems)?));
     let pools: Vec<(usize, PoolSpec)> = raw.pools.iter().enumerate().filter_map(read).collect();
     check_pools_together(raw, &pools, problems);
     let quiet_poll = raw.metrics.as_ref().and_then(|metrics| metrics.quiet_poll.as_ref());
@@ -71,6 +73,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     Some(FleetSpec {
         id: id?,
         mode: raw.mode.map_or(defaults::MODE, mode),
+        objective,
         maximum: raw.maximum.unwrap_or(most),
         quiet_poll,
         pools: pools.into_iter().map(|(_, pool)| pool).collect(),
@@ -118,6 +121,15 @@ fn check_maximum(maximum: Option<u32>, pools: &[(usize, PoolSpec)], problems: &m
     if usize::try_from(total).unwrap_or(usize::MAX) > INSTANCES_MAX {
         let message = format!("`{total}` is more than the `{INSTANCES_MAX}` instances one fleet may have");
         problems.add("maximum", message, "split the fleet");
+    }
+}
+
+fn objective(raw: RawObjective) -> Objective {
+    match raw {
+        RawObjective::MinLatency => Objective::MinLatency,
+        RawObjective::MinLoss => Objective::MinLoss,
+        RawObjective::MinCost => Objective::MinCost,
+        RawObjective::Balanced => Objective::Balanced,
     }
 }
 

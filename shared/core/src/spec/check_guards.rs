@@ -1,30 +1,31 @@
 //! Reads the limits of a raw spec, and the units that all its parts are written in.
 
+use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{RawAmount, RawBudgets, RawDuration, RawDurationPair, RawGuards, RawPercent};
 use super::{Amount, Budget, Guards, defaults};
 use crate::unit::{Percent, Seconds};
 
-pub(super) fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Problems) -> Guards {
+pub(super) fn read_guards(raw: Option<&RawGuards>, by_objective: &ByObjective, max: u32, problems: &mut Problems) -> Guards {
     let raw = raw.cloned().unwrap_or_default();
     let tolerance = raw.tolerance.unwrap_or_default();
     let (cooldown_out, cooldown_in) = duration_pair(
         raw.cooldown.as_ref(),
         "guards.cooldown",
-        (defaults::COOLDOWN_OUT, defaults::COOLDOWN_IN),
+        (by_objective.cooldown_out, by_objective.cooldown_in),
         problems,
     );
     let (stabilisation_out, stabilisation_in) = duration_pair(
         raw.stabilisation.as_ref(),
         "guards.stabilisation",
-        (defaults::STABILISATION_OUT, defaults::STABILISATION_IN),
+        (by_objective.stabilisation_out, by_objective.stabilisation_in),
         problems,
     );
     let breaker = raw.breaker.unwrap_or_default();
     let (launch_per_tick, launch_per_hour, removal_per_tick) = read_budgets(raw.budgets.as_ref(), max, problems);
     Guards {
-        tolerance_out: percent(tolerance.out.as_ref(), "guards.tolerance.out", defaults::TOLERANCE, problems),
-        tolerance_in: percent(tolerance.in_.as_ref(), "guards.tolerance.in", defaults::TOLERANCE, problems),
+        tolerance_out: percent(tolerance.out.as_ref(), "guards.tolerance.out", by_objective.tolerance_out, problems),
+        tolerance_in: percent(tolerance.in_.as_ref(), "guards.tolerance.in", by_objective.tolerance_in, problems),
         cooldown_out,
         cooldown_in,
         stabilisation_out,

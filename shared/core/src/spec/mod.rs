@@ -38,6 +38,8 @@ pub struct FleetSpec {
     pub id: FleetId,
     /// What its owner allows.
     pub mode: FleetMode,
+    /// What matters most to its owner.
+    pub objective: Objective,
     /// Most instances over all pools.
     pub maximum: u32,
     /// How often a quiet fleet's metrics are read.
@@ -77,6 +79,31 @@ impl std::fmt::Display for FleetMode {
             Self::OutOnly => "out_only",
             Self::RecommendOnly => "recommend_only",
             Self::Paused => "paused",
+        })
+    }
+}
+
+/// What matters most to a fleet's owner: which defaults hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Fast answers.
+    MinLatency,
+    /// No request lost.
+    MinLoss,
+    /// Few instances.
+    MinCost,
+    /// Neither at the other's expense.
+    Balanced,
+}
+
+impl std::fmt::Display for Objective {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::MinLatency => "min_latency",
+            Self::MinLoss => "min_loss",
+            Self::MinCost => "min_cost",
+            Self::Balanced => "balanced",
         })
     }
 }

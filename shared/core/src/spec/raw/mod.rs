@@ -31,6 +31,9 @@ pub struct RawFleetSpec {
     /// What GhostNet may do: `on`, `out_only`, `recommend_only` or `paused`. Every mode decides and records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<RawMode>,
+    /// What matters most: sets the defaults of reserve, tolerance, cooldown and stabilisation. `balanced` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<RawObjective>,
     /// Most instances over all pools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum: Option<u32>,
@@ -68,6 +71,20 @@ pub enum RawMode {
     RecommendOnly,
     /// Decide and record, never act; the fleet's owner stopped it in the spec.
     Paused,
+}
+
+/// What matters most to the fleet's owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawObjective {
+    /// Fast answers: a large reserve, quick to add, slow to remove.
+    MinLatency,
+    /// No request lost: a reserve, slow to remove.
+    MinLoss,
+    /// Few instances: no reserve, quick to remove.
+    MinCost,
+    /// What the systems settled on whose users have both in mind.
+    Balanced,
 }
 
 /// One pool.

@@ -68,6 +68,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
+    let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
     let reserve = tape.maybe(3, |tape| {
         tape.one_of(&[
             json!({ "threshold": 2 }),
@@ -75,7 +76,8 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
         ])
     });
-    let mut change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let mut change =
+        json!({ "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     change
         .as_object_mut()
         .unwrap()
