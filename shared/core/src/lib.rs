@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod budget;
+pub mod churn;
 pub mod decide;
 pub mod id;
 pub mod observation;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::budget;
+use crate::churn;
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
@@ -47,6 +48,8 @@ pub struct SizeInput<'a> {
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
     /// Who has only just begun or ceased to serve.
     pub flow: &'a Flow,
+    /// How many the open removal windows still let leave, and what says so; none: no window is open.
+    pub window_removals: Option<(u32, Guard)>,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
     /// The moment.
@@ -146,6 +149,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
         Direction::Hold => policy::direction(state.desired, sizing.desired),
         moved => moved,
     };
+    churn::note(state, policy::direction(state.desired, sizing.desired), input.now);
     (state.desired, state.reserve) = (sizing.desired, sizing.reserve);
     if let Some(capacity) = sizing.recommended {
         match input.reserve.policy {
@@ -298,8 +302,12 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
         number.set(base, Guard::Cooldown { until });
     }
-    let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
-    number.set(number.value.max(base.saturating_sub(left)), guard);
+    if let Some(until) = churn::held_until(input.state, input.now) {
+        number.set(base, Guard::Churn { until });
+    }
+    for (left, guard) in removal_budgets(input) {
+        number.set(number.value.max(base.saturating_sub(left)), guard);
+    }
     simulate_removal(input, base, number);
 }
 
@@ -318,7 +326,7 @@ fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, d
         return None;
     }
     let start = window.before(input.now);
-    let now_recommended = recommended.unwrap_or(input.state.without_reserve());
+    let now_recommended = recommended.unwrap_or_else(|| input.state.without_reserve());
     let mut decisive = Run {
         since: input.now,
         capacity: now_recommended,
@@ -523,9 +531,19 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &
 fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
     let held = input.state.desired.clamp(bounds.min, bounds.max);
     if input.state.reserve > 0 && number.value < held {
-        let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
-        number.set(number.value.max(held.saturating_sub(left)), guard);
+        if let Some(until) = churn::held_until(input.state, input.now) {
+            number.set(held, Guard::Churn { until });
+        }
+        for (left, guard) in removal_budgets(input) {
+            number.set(number.value.max(held.saturating_sub(left)), guard);
+        }
     }
+}
+
+/// How many may leave now, by each budget.
+fn removal_budgets(input: &SizeInput<'_>) -> impl Iterator<Item = (u32, Guard)> + use<> {
+    let per_tick = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
+    std::iter::once(per_tick).chain(input.window_removals)
 }
 
 fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::plan::{OpenStep, StepOutcome};
+use crate::reason::Direction;
 use crate::spec::{FleetSpec, PoolSpec};
 use crate::unit::{Moment, Seconds};
 
@@ -129,6 +130,12 @@ pub struct PoolState {
     /// Removals committed within the last minute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Tally>,
+    /// Removals since the opening of each removal window that was open when somebody last left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub window_removals: Vec<Tally>,
+    /// Which way the size last moved, and when it last turned round, at most [`TURNS_MAX`](crate::churn::TURNS_MAX) times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turning: Option<Turning>,
     /// The opening of each scheduled policy's window whose `desired` was applied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scheduled: BTreeMap<PolicyId, Timestamp>,
@@ -244,6 +251,16 @@ pub struct Peaks {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// Which way a size last moved, and when it turned round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turning {
+    /// The last move.
+    pub last: Direction,
+    /// When a move went the other way than the one before it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Moment>,
 }
 
 /// So many at a moment.

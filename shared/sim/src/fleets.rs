@@ -171,9 +171,17 @@ fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
         "stabilisation": { "out": *chance.pick(&["0s", "0s", "2m"])?, "in": *chance.pick(&["0s", "3m", "10m"])? },
         "budgets": {
             "launch": { "per_tick": *chance.pick(&["50%", "100%"])?, "per_hour": max.saturating_mul(chance.count(2, 4)).max(4) },
-            "removal": { "per_tick": *chance.pick(&["10%", "25%"])? },
+            "removal": { "per_tick": *chance.pick(&["10%", "25%"])?, "windows": any_removal_windows(chance)? },
         },
     }))
+}
+
+fn any_removal_windows(chance: &mut Chance) -> Option<Value> {
+    if !chance.once_in(4) {
+        return Some(json!([]));
+    }
+    let cron = format!("{} */{} * * *", chance.between(0, 59), chance.between(2, 4));
+    Some(json!([{ "cron": cron, "for": *chance.pick(&["30m", "1h"])?, "max": chance.count(0, 2) }]))
 }
 
 fn any_reserve(chance: &mut Chance) -> Option<Option<Value>> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::check_guards::duration;
+use super::check_guards::{duration, read_removal_windows};
 use super::check_pool::{NO_MAXIMUM, read_pool};
 use super::problem::Problems;
 use super::raw::{RawFleetSpec, RawMode, RawObjective, RawRole};
@@ -69,6 +69,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
             "the schedule wakes once a minute",
         );
     }
+    let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let most = pools.iter().map(|(_, pool)| pool.most()).fold(0, u32::saturating_add);
     Some(FleetSpec {
         id: id?,
@@ -76,6 +77,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
         objective,
         maximum: raw.maximum.unwrap_or(most),
         quiet_poll,
+        removal_windows,
         pools: pools.into_iter().map(|(_, pool)| pool).collect(),
         alarms: raw.alarms.iter().flatten().map(|alarm| alarm.alarm.clone()).collect(),
     })

@@ -44,6 +44,8 @@ pub struct FleetSpec {
     pub maximum: u32,
     /// How often a quiet fleet's metrics are read.
     pub quiet_poll: Seconds,
+    /// Windows in which few may leave.
+    pub removal_windows: Vec<RemovalWindow>,
     /// The pools, in the order of the spec. Never empty.
     pub pools: Vec<PoolSpec>,
     /// Names or ARNs of the user's own alarms that wake this fleet.
@@ -55,6 +57,18 @@ impl FleetSpec {
     #[must_use]
     pub fn pool(&self, id: &PoolId) -> Option<&PoolSpec> {
         self.pools.iter().find(|pool| pool.id == *id)
+    }
+
+    /// The removal windows that are open.
+    #[must_use]
+    pub fn open_removal_windows(&self, now: Timestamp) -> Vec<OpenRemovalWindow> {
+        let open = |window: &RemovalWindow| {
+            Some(OpenRemovalWindow {
+                window: window.schedule.open_window(now)?,
+                max: window.max,
+            })
+        };
+        self.removal_windows.iter().filter_map(open).collect()
     }
 }
 
@@ -81,6 +95,24 @@ impl std::fmt::Display for FleetMode {
             Self::Paused => "paused",
         })
     }
+}
+
+/// A window in which at most so many of a pool leave because fewer are wanted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RemovalWindow {
+    /// When.
+    pub schedule: Schedule,
+    /// Most that leave in the whole window.
+    pub max: u32,
+}
+
+/// A removal window that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRemovalWindow {
+    /// Since when, until when.
+    pub window: OpenWindow,
+    /// Most that leave in the whole window.
+    pub max: u32,
 }
 
 /// What matters most to a fleet's owner: which defaults hold.

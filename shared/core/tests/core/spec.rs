@@ -131,6 +131,26 @@ fn one_mistake_one_problem() {
             "defaults.scale_in.protect_tag",
             "`aws:x` is no tag key",
         ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * *", "for": "1h", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].cron",
+            "five fields",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * * *", "zone": "Mars", "for": "1h", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].zone",
+            "`Mars` is no time zone",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * * *", "for": "1s", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].for",
+            "`1s` is not between",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": vec![json!({ "cron": "0 9 * * *", "for": "1h", "max": 0 }); 11] } } } }),
+            "guards.budgets.removal.windows",
+            "more than `10`",
+        ),
         (json!({ "reserve": { "ratio": "15" } }), "reserve.ratio", "`15` is not a percentage"),
         (
             json!({ "reserve": { "policy": { "quantile": 95 } } }),

@@ -352,6 +352,25 @@ pub struct RawRemovalBudget {
     /// Most removals within a minute: a count, or a share of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_tick: Option<RawAmount>,
+    /// Windows in which few may leave, or nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Vec<RawRemovalWindow>>,
+}
+
+/// A window in which at most so many of a pool leave because fewer are wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRemovalWindow {
+    /// Five cron fields: minute, hour, day of month, month, day of week.
+    pub cron: String,
+    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How long the window stays open.
+    #[serde(rename = "for")]
+    pub for_: RawDuration,
+    /// Most that leave in the whole window; 0: nobody.
+    pub max: u32,
 }
 
 /// When too many instances are sick to be replaced.

@@ -7,12 +7,14 @@ use ghostnet_core::id::{
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Unready,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Turning,
+    Unready,
 };
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
@@ -62,10 +64,11 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
+    let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
     let guards = json!({
         "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
         "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
-        "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
+        "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]), "windows": windows } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
     let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
@@ -191,6 +194,17 @@ impl Made {
         state.removals = tape.some(3, |tape, _| Tally {
             at: ago(tape, 120),
             count: tape.below(3),
+        });
+        state.window_removals = tape
+            .maybe(3, |tape| Tally {
+                at: at(0),
+                count: tape.below(3),
+            })
+            .into_iter()
+            .collect();
+        state.turning = tape.maybe(3, |tape| Turning {
+            last: tape.one_of(&[Direction::In, Direction::Out]),
+            turns: tape.some(4, |tape, _| ago(tape, 4_000).into()),
         });
         state.scheduled.extend(tape.maybe(3, |tape| (policy("window"), ago(tape, 7_200))));
         state.launch_refused = tape.maybe(8, |tape| LaunchRefused {

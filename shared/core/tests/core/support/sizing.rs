@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::decide::{CapacityCount, Flow};
 use ghostnet_core::id::PolicyId;
-use ghostnet_core::reason::VoteReason;
+use ghostnet_core::reason::{Guard, VoteReason};
 use ghostnet_core::sample::Series;
 use ghostnet_core::size::{SizeInput, Sizing, remember, size};
 use ghostnet_core::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
@@ -25,6 +25,7 @@ pub struct Pool {
     pub retiring: bool,
     pub traffic_floor: u32,
     pub room: u32,
+    pub window_removals: Option<(u32, Guard)>,
     pub now: Timestamp,
 }
 
@@ -58,6 +59,7 @@ impl Pool {
             retiring: false,
             traffic_floor: 0,
             room: u32::MAX,
+            window_removals: None,
             now: at(0),
         }
     }
@@ -126,6 +128,7 @@ impl Pool {
             series: &self.series,
             windows: &self.windows(),
             flow: &self.flow,
+            window_removals: self.window_removals,
             state: &self.state,
             now: self.now,
         })
