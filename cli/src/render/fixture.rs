@@ -115,6 +115,7 @@ pub(crate) fn growing() -> PoolDecision {
         counts: counts(11, 0, 0),
         before: 11,
         after: 12,
+        reserve: 0,
         recommended: Some(14),
         votes: vec![
             vote(
@@ -143,6 +144,7 @@ pub(crate) fn holding() -> PoolDecision {
         counts: counts(11, 1, 0),
         before: 12,
         after: 12,
+        reserve: 0,
         recommended: Some(11),
         votes: vec![
             vote(
@@ -190,6 +192,7 @@ pub(crate) fn content() -> PoolDecision {
         counts: counts(11, 0, 0),
         before: 11,
         after: 11,
+        reserve: 0,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -214,6 +217,7 @@ fn shrinking() -> PoolDecision {
         counts: counts(11, 0, 1),
         before: 12,
         after: 11,
+        reserve: 0,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -403,6 +407,7 @@ pub(crate) fn preview() -> Preview {
         PoolDecision {
             before: 3,
             after: 3,
+            reserve: 0,
             counts: CapacityCount {
                 in_flight: 1,
                 ..counts(2, 1, 1)

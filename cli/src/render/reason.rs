@@ -29,7 +29,9 @@ pub(crate) fn summary(decided: &PoolDecision) -> String {
 
 fn asks_for_the_change(decided: &PoolDecision, vote: &Vote) -> bool {
     let asked = vote.capacity.map(|capacity| capacity.cmp(&decided.before));
-    decided.before != decided.after && asked == Some(decided.after.cmp(&decided.before))
+    // with a reserve, votes are about the size without it
+    let asked_without = decided.reserve > 0 && vote.capacity == Some(decided.after.saturating_sub(decided.reserve));
+    decided.before != decided.after && (asked_without || asked == Some(decided.after.cmp(&decided.before)))
 }
 
 /// The guard that set the final number, unless the votes had asked for that number anyway.

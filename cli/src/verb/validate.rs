@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use ghostnet_core::id::FleetId;
-use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::spec::defaults::defaults;
+use ghostnet_core::spec::{FleetSpec, Objective};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -53,13 +53,16 @@ fn answer_people(args: &Args, good: &[SpecFile], console: Console) -> Result<(),
             .for_each(|note| console.say(&format!("note: {note}")));
         if args.show_defaults {
             console.data(&render::defaults::text(
-                &render::defaults::rows(defaults(), Some(&file.marks)),
+                &render::defaults::rows(defaults(file.spec.objective), Some(&file.marks)),
                 Some(&file.name),
             ))?;
         }
     }
     if args.files.is_empty() {
-        console.data(&render::defaults::text(&render::defaults::rows(defaults(), None), None))?;
+        console.data(&render::defaults::text(
+            &render::defaults::rows(defaults(Objective::Balanced), None),
+            None,
+        ))?;
     }
     Ok(())
 }
@@ -106,8 +109,12 @@ fn data<'a>(args: &Args, good: &'a [SpecFile], bad: &'a [FileProblems]) -> Valid
         problems: &bad.problems,
         notes: Vec::new(),
     });
-    let marks = good.first().map(|file| &file.marks);
-    let defaults = args.show_defaults.then(|| render::defaults::rows(defaults(), marks));
+    let first = good.first();
+    let (marks, objective) = (
+        first.map(|file| &file.marks),
+        first.map_or(Objective::Balanced, |file| file.spec.objective),
+    );
+    let defaults = args.show_defaults.then(|| render::defaults::rows(defaults(objective), marks));
     Validated {
         files: good_files.chain(bad_files).collect(),
         defaults,

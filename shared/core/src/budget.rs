@@ -1,9 +1,11 @@
 //! How fast a pool may change: launches and removals within the last minute and hour.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::reason::Guard;
-use crate::spec::Guards;
+use crate::spec::{Guards, OpenRemovalWindow};
 use crate::state::{PoolState, Tally};
 use crate::unit::Seconds;
 
@@ -39,6 +41,36 @@ pub fn removals_left(guards: &Guards, state: &PoolState, size: u32, now: Timesta
     let removed = within(&state.removals, TICK, now);
     let limit = guards.removal_per_tick.of(size);
     (limit.saturating_sub(removed), Guard::RemovalPerTick { limit })
+}
+
+/// How many the open windows still let leave, and the guard that says so; none if no window is open.
+#[must_use]
+pub fn window_removals_left(open: &[OpenRemovalWindow], state: &PoolState) -> Option<(u32, Guard)> {
+    let left = |open: &OpenRemovalWindow| {
+        let removed = state.window_removals.iter().find(|tally| tally.at == open.window.since);
+        let left = open.max.saturating_sub(removed.map_or(0, |tally| tally.count));
+        let guard = Guard::RemovalWindow {
+            max: open.max,
+            until: open.window.until,
+        };
+        (left, guard)
+    };
+    open.iter().map(left).min_by_key(|(left, _)| *left)
+}
+
+/// Counts removals in every open window, and forgets the windows that have closed.
+pub fn note_window_removals(open: &[OpenRemovalWindow], state: &mut PoolState, removed: u32) {
+    if removed == 0 {
+        return;
+    }
+    let openings: BTreeSet<Timestamp> = open.iter().map(|open| open.window.since).collect();
+    let before = std::mem::take(&mut state.window_removals);
+    let count_of = |at| before.iter().find(|tally| tally.at == at).map_or(0, |tally| tally.count);
+    let counted = |at| Tally {
+        at,
+        count: count_of(at).saturating_add(removed),
+    };
+    state.window_removals = openings.into_iter().map(counted).collect();
 }
 
 /// Adds to a tally and forgets what no budget looks at any more.

@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod budget;
+pub mod churn;
 pub mod decide;
 pub mod id;
 pub mod observation;
@@ -18,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod reserve;
 pub mod sample;
 pub mod signal;
 pub mod size;

@@ -168,6 +168,14 @@ pub enum VoteReason {
     WindowClosed,
 }
 
+impl Vote {
+    /// Whether it binds without knowing: it has a say, and no usable value behind it.
+    #[must_use]
+    pub fn binds_unknowing(&self) -> bool {
+        self.capacity.is_some() && matches!(self.reason, VoteReason::NoValue { .. } | VoteReason::MissingIsBreach)
+    }
+}
+
 impl fmt::Display for VoteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -247,6 +255,15 @@ pub enum Guard {
         /// So many.
         floor: u32,
     },
+    /// Spare instances above what is asked for.
+    Reserve {
+        /// What votes, floors and guards come to; metrics are read as these alone would have them.
+        asked: u32,
+        /// So many more are kept.
+        spare: u32,
+    },
+    /// A reserve gives nothing up while a metric is unknown.
+    ReserveKept,
     /// The mode allows only some moves.
     Mode {
         /// The mode.
@@ -322,6 +339,18 @@ pub enum Guard {
         /// Most.
         limit: u32,
     },
+    /// A window is open in which few may leave.
+    RemovalWindow {
+        /// Most in the whole window.
+        max: u32,
+        /// When it closes.
+        until: Timestamp,
+    },
+    /// The size goes to and fro: nothing is removed for a while.
+    Churn {
+        /// Until when, if it does not turn round again.
+        until: Timestamp,
+    },
     /// Too many sick instances: the cause is not the instances.
     Breaker {
         /// So many are sick.
@@ -350,6 +379,8 @@ impl Guard {
         match self {
             Self::Schedule { .. } => "schedule",
             Self::TrafficFloor { .. } => "traffic floor",
+            Self::Reserve { .. } => "reserve",
+            Self::ReserveKept => "reserve kept",
             Self::Mode { .. } => "mode",
             Self::Paused { .. } => "pause",
             Self::Range { .. } => "range",
@@ -364,6 +395,8 @@ impl Guard {
             Self::LaunchPerTick { .. } => "launch budget per tick",
             Self::LaunchPerHour { .. } => "launch budget per hour",
             Self::RemovalPerTick { .. } => "removal budget",
+            Self::RemovalWindow { .. } => "removal window",
+            Self::Churn { .. } => "churn",
             Self::Breaker { .. } => "circuit breaker",
             Self::LaunchRefused { .. } => "launch refused",
             Self::LaunchBackoff { .. } => "launch back-off",
@@ -377,6 +410,13 @@ impl fmt::Display for Guard {
         match self {
             Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
             Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
+            Self::Reserve { asked, spare } => {
+                write!(
+                    f,
+                    "{spare} in reserve above {asked}; metrics count as {asked} alone would have them"
+                )
+            }
+            Self::ReserveKept => f.write_str("a metric is unknown: the reserve gives nothing up"),
             Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
             Self::Paused { until } => write!(f, "paused until {until}"),
             Self::Range { min, max } => write!(f, "between {min} and {max}"),
@@ -393,6 +433,8 @@ impl fmt::Display for Guard {
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
+            Self::RemovalWindow { max, until } => write!(f, "at most {max} leave until the window closes at {until}"),
+            Self::Churn { until } => write!(f, "the size goes to and fro: nobody leaves before {until}"),
             Self::Breaker { unhealthy, limit } => write!(f, "{unhealthy} are unhealthy, more than {limit}: nothing is replaced"),
             Self::LaunchRefused { until } => write!(f, "AWS refused the last launch; not tried again before {until}"),
             Self::LaunchBackoff { until } => write!(f, "what was launched last never became healthy; nothing is launched before {until}"),
@@ -483,6 +525,11 @@ pub enum Finding {
         /// Where.
         group: TargetGroupArn,
     },
+    /// The size turned round three times within an hour: something misleads the policies.
+    Churn {
+        /// Nobody leaves before, if it does not turn round again.
+        until: Timestamp,
+    },
     /// The zone of a subnet is not known: `apply` again.
     ZoneUnknown {
         /// The subnet.
@@ -501,6 +548,7 @@ impl Finding {
                 | Self::ZoneUnknown { .. }
                 | Self::LaunchGivenUp { .. }
                 | Self::FailOpen { .. }
+                | Self::Churn { .. }
         )
     }
 }
@@ -535,6 +583,10 @@ impl fmt::Display for Finding {
             }
             Self::Vanished { instance } => write!(f, "{instance} is not listed any more: no longer counted"),
             Self::FailOpen { group } => write!(f, "no target of {group} is healthy: the balancer sends traffic to all of them"),
+            Self::Churn { until } => write!(
+                f,
+                "the size went to and fro three times within an hour: nobody leaves before {until}; look at the policies' targets"
+            ),
             Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),
         }
     }

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::budget;
+use crate::churn;
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
-use crate::reason::{Direction, Guard, GuardOutcome, Vote};
+use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
+use crate::reserve;
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, ThresholdChange};
+use crate::spec::{CapacityRange, FleetMode, Guards, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, ThresholdChange};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -26,6 +28,8 @@ pub struct SizeInput<'a> {
     pub range: CapacityRange,
     /// The policies that vote.
     pub policies: &'a [Policy],
+    /// Spare instances on top of what is asked for.
+    pub reserve: &'a Reserve,
     /// The limits.
     pub guards: &'a Guards,
     /// What the owner allows.
@@ -44,6 +48,8 @@ pub struct SizeInput<'a> {
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
     /// Who has only just begun or ceased to serve.
     pub flow: &'a Flow,
+    /// How many the open removal windows still let leave, and what says so; none: no window is open.
+    pub window_removals: Option<(u32, Guard)>,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
     /// The moment.
@@ -55,6 +61,8 @@ pub struct SizeInput<'a> {
 pub struct Sizing {
     /// Instances wanted from now on.
     pub desired: u32,
+    /// Of these so many are the reserve.
+    pub reserve: u32,
     /// What the votes come to, before floors and guards; none if nobody voted or no metric was asked.
     pub recommended: Option<u32>,
     /// Each policy's vote.
@@ -63,14 +71,23 @@ pub struct Sizing {
     pub guards: Vec<GuardOutcome>,
 }
 
+impl Sizing {
+    /// What is wanted without the reserve.
+    #[must_use]
+    pub fn asked(&self) -> u32 {
+        self.desired.saturating_sub(self.reserve)
+    }
+}
+
 /// How many instances a pool should have.
 #[must_use]
 pub fn size(input: &SizeInput<'_>) -> Sizing {
-    let desired = input.state.desired;
+    let desired = input.state.without_reserve();
     let ballot = Ballot {
         counts: input.counts,
         flow: input.flow,
         desired,
+        with_reserve: input.state.desired,
         guards: input.guards,
         series: input.series,
         windows: input.windows,
@@ -79,7 +96,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
     let asked = !votes
         .iter()
-        .any(|vote| matches!(vote.reason, crate::reason::VoteReason::NoValue { sample: Sample::NotAsked }));
+        .any(|vote| matches!(vote.reason, VoteReason::NoValue { sample: Sample::NotAsked }));
     let voted = policy::combine(&votes, desired);
     let bounds = Bounds::of(input);
     let mut number = Number {
@@ -92,6 +109,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         number.set(0, Guard::Retiring);
         return Sizing {
             desired: number.value,
+            reserve: 0,
             recommended: None,
             votes,
             guards: number.guards,
@@ -106,14 +124,19 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         Direction::Hold => {}
     }
     raise_to_floors(input, &bounds, &mut number);
+    let mut asked = number.value;
+    add_reserve(input, &bounds, &votes, &mut number);
     limit_by_budgets(input, &mut number);
     if let Some(guard) = frozen_by(input) {
-        number.set(desired, guard);
+        number.set(input.state.desired, guard);
+        asked = desired;
     } else if input.mode == FleetMode::OutOnly {
-        number.set(number.value.max(desired), Guard::Mode { mode: input.mode });
+        number.set(number.value.max(input.state.desired), Guard::Mode { mode: input.mode });
+        asked = asked.max(desired);
     }
     Sizing {
         desired: number.value,
+        reserve: number.value.saturating_sub(asked),
         recommended,
         votes,
         guards: number.guards,
@@ -122,9 +145,17 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
 
 /// Remembers a sizing: the size, the run of recommendations, the cooldowns, the window openings that were applied.
 pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
-    let before = state.desired;
-    state.desired = sizing.desired;
+    let moved = match policy::direction(state.without_reserve(), sizing.asked()) {
+        Direction::Hold => policy::direction(state.desired, sizing.desired),
+        moved => moved,
+    };
+    churn::note(state, policy::direction(state.desired, sizing.desired), input.now);
+    (state.desired, state.reserve) = (sizing.desired, sizing.reserve);
     if let Some(capacity) = sizing.recommended {
+        match input.reserve.policy {
+            Some(_) => reserve::note(&mut state.peaks, capacity, input.now),
+            None => state.peaks = None,
+        }
         note_run(
             &mut state.recommended,
             Run {
@@ -134,7 +165,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
             input.guards,
         );
     }
-    match policy::direction(before, sizing.desired) {
+    match moved {
         Direction::Out => {
             state.cooldown_out_until = until(input.guards.cooldown_out, input.now);
             // removing what was just added would be flapping, so a move out also holds back moves in
@@ -146,7 +177,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
     if frozen_by(input).is_none() {
         let bounds = Bounds::of(input);
         // one that the launch budget cut short is applied again by the next look, until it is reached
-        for opening in openings(input).filter(|opening| sizing.desired >= opening.desired.clamp(bounds.min, bounds.max)) {
+        for opening in openings(input).filter(|opening| sizing.asked() >= opening.desired.clamp(bounds.min, bounds.max)) {
             state.scheduled.insert(opening.policy.clone(), opening.window.since);
         }
     }
@@ -271,8 +302,12 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
         number.set(base, Guard::Cooldown { until });
     }
-    let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
-    number.set(number.value.max(base.saturating_sub(left)), guard);
+    if let Some(until) = churn::held_until(input.state, input.now) {
+        number.set(base, Guard::Churn { until });
+    }
+    for (left, guard) in removal_budgets(input) {
+        number.set(number.value.max(base.saturating_sub(left)), guard);
+    }
     simulate_removal(input, base, number);
 }
 
@@ -291,7 +326,7 @@ fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, d
         return None;
     }
     let start = window.before(input.now);
-    let now_recommended = recommended.unwrap_or(input.state.desired);
+    let now_recommended = recommended.unwrap_or_else(|| input.state.without_reserve());
     let mut decisive = Run {
         since: input.now,
         capacity: now_recommended,
@@ -310,7 +345,7 @@ fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, d
     if runs.first().is_none_or(|first| first.since > start) {
         consider(Run {
             since: start,
-            capacity: input.state.desired,
+            capacity: input.state.without_reserve(),
         });
     }
     for (place, run) in runs.iter().enumerate() {
@@ -431,10 +466,7 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
 /// Where a metric that rises as instances are removed must stay under, if more are added from `lowest`.
 #[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
 fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
-    let rises = match &measure.metric {
-        Metric::Named { name, .. } => name.why_not_tracked().is_none(),
-        Metric::Stat(_) | Metric::Expression { .. } | Metric::Several { .. } => true,
-    };
+    let rises = measure.metric.falls_with_instances();
     Some(lowest.get() * (1.0 - tolerance)).filter(|limit| rises && *limit > 0.0)
 }
 
@@ -442,7 +474,11 @@ fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
 fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
     if let Some(desired) = openings(input).map(|opening| opening.desired).max() {
         // a window may open with fewer, but not while the load asks for more
-        let voted_out = if number.value > input.state.desired { number.value } else { 0 };
+        let voted_out = if number.value > input.state.without_reserve() {
+            number.value
+        } else {
+            0
+        };
         number.set(desired.max(voted_out), Guard::Schedule { desired });
     }
     if input.traffic_floor > number.value {
@@ -454,6 +490,60 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
         );
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
+}
+
+/// Adds the reserve to what is asked for. It is a wish and no emergency: what the reserve alone would add waits for the cooldown,
+/// what it alone would give up waits too, for known metrics, and leaves within the budget.
+fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &mut Number) {
+    let (asked, before) = (number.value, input.state.without_reserve().clamp(bounds.min, bounds.max));
+    let held = asked.saturating_add(input.state.reserve).min(bounds.max);
+    if votes.iter().all(|vote| vote.capacity.is_none()) {
+        // nobody asks for anything, so there is nothing to be above of
+        let spare = held.saturating_sub(asked);
+        number.set(held, Guard::Reserve { asked, spare });
+        return;
+    }
+    let spare = reserve::above(asked, input.reserve, input.state.peaks.as_ref(), input.now);
+    let mut wanted = asked.saturating_add(spare).min(bounds.max);
+    if asked > before {
+        // whoever grows gives nothing up, whatever became of the reserve
+        wanted = wanted.max(input.state.desired.min(bounds.max));
+    }
+    let spare = wanted.saturating_sub(asked);
+    number.set(wanted, Guard::Reserve { asked, spare });
+    if asked != before {
+        return limit_shrinking(input, bounds, number);
+    }
+    let cooldown = match policy::direction(held, wanted) {
+        Direction::Out => input.state.cooldown_out_until,
+        Direction::In => input.state.cooldown_in_until,
+        Direction::Hold => return,
+    };
+    if wanted < held && votes.iter().any(Vote::binds_unknowing) {
+        number.set(held, Guard::ReserveKept);
+    } else if let Some(until) = cooldown.filter(|until| input.now < *until) {
+        number.set(held, Guard::Cooldown { until });
+    }
+    limit_shrinking(input, bounds, number);
+}
+
+/// What is asked for and its reserve together leave no faster than the budget allows.
+fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
+    let held = input.state.desired.clamp(bounds.min, bounds.max);
+    if input.state.reserve > 0 && number.value < held {
+        if let Some(until) = churn::held_until(input.state, input.now) {
+            number.set(held, Guard::Churn { until });
+        }
+        for (left, guard) in removal_budgets(input) {
+            number.set(number.value.max(held.saturating_sub(left)), guard);
+        }
+    }
+}
+
+/// How many may leave now, by each budget.
+fn removal_budgets(input: &SizeInput<'_>) -> impl Iterator<Item = (u32, Guard)> + use<> {
+    let per_tick = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
+    std::iter::once(per_tick).chain(input.window_removals)
 }
 
 fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::plan::{OpenStep, StepOutcome};
+use crate::reason::Direction;
 use crate::spec::{FleetSpec, PoolSpec};
 use crate::unit::{Moment, Seconds};
 
@@ -24,6 +25,9 @@ pub const INSTANCES_MAX: usize = 1_000;
 pub const YOUNG_FOR: Seconds = Seconds(3_600);
 /// Most runs that the recommendation history keeps; the oldest merge into their maximum.
 pub const RUNS_MAX: usize = 64;
+
+/// Most hours whose largest recommendation is kept.
+pub const PEAK_HOURS_MAX: u16 = 48;
 
 /// The capacity state of one fleet: item `CAPACITY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +109,9 @@ pub struct Pause {
 pub struct PoolState {
     /// Instances wanted in service.
     pub desired: u32,
+    /// Of these so many are the reserve: above what votes, floors and guards come to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reserve: u32,
     /// No further move out before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_out_until: Option<Timestamp>,
@@ -114,12 +121,21 @@ pub struct PoolState {
     /// What the policies together recommended, as runs: each holds from its moment until the next begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recommended: Vec<Run>,
+    /// The largest recommendation of each of the last hours, for a reserve that follows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peaks: Option<Peaks>,
     /// Launches committed within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launches: Vec<Tally>,
     /// Removals committed within the last minute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Tally>,
+    /// Removals since the opening of each removal window that was open when somebody last left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub window_removals: Vec<Tally>,
+    /// Which way the size last moved, and when it last turned round, at most [`TURNS_MAX`](crate::churn::TURNS_MAX) times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turning: Option<Turning>,
     /// The opening of each scheduled policy's window whose `desired` was applied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scheduled: BTreeMap<PolicyId, Timestamp>,
@@ -151,6 +167,12 @@ impl PoolState {
             desired,
             ..Self::default()
         }
+    }
+
+    /// Instances wanted without the reserve: what the policies look at.
+    #[must_use]
+    pub fn without_reserve(&self) -> u32 {
+        self.desired.saturating_sub(self.reserve)
     }
 
     /// Remembers groups that the spec stopped naming: who is registered there must still leave.
@@ -215,6 +237,30 @@ pub struct Run {
     pub since: Timestamp,
     /// So many instances.
     pub capacity: u32,
+}
+
+/// The largest recommendation of each hour, one number an hour and nothing else: two days fit into a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// The present hour, counted from the epoch.
+    pub hour: i64,
+    /// The largest of each hour, the present one last, at most [`PEAK_HOURS_MAX`].
+    pub most: Vec<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Which way a size last moved, and when it turned round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turning {
+    /// The last move.
+    pub last: Direction,
+    /// When a move went the other way than the one before it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Moment>,
 }
 
 /// So many at a moment.

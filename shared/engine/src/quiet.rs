@@ -107,7 +107,7 @@ fn is_settled(fleet: &Fleet) -> bool {
     fleet.existed
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {
-            let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.desired);
+            let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.without_reserve());
             let complete = u32::try_from(pool.members.len()) == Ok(pool.desired);
             wanted && complete && !pool.members.values().any(moving)
         })

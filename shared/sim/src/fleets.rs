@@ -128,6 +128,15 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "policies": policies,
         "guards": any_guards(chance, max)?,
     });
+    let mut value = value;
+    let reserve = any_reserve(chance)?;
+    if chance.once_in(4) {
+        let objective = *chance.pick(&["min_latency", "min_loss", "min_cost"])?;
+        value.as_object_mut()?.insert("objective".to_owned(), json!(objective));
+    }
+    value
+        .as_object_mut()?
+        .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -162,9 +171,29 @@ fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
         "stabilisation": { "out": *chance.pick(&["0s", "0s", "2m"])?, "in": *chance.pick(&["0s", "3m", "10m"])? },
         "budgets": {
             "launch": { "per_tick": *chance.pick(&["50%", "100%"])?, "per_hour": max.saturating_mul(chance.count(2, 4)).max(4) },
-            "removal": { "per_tick": *chance.pick(&["10%", "25%"])? },
+            "removal": { "per_tick": *chance.pick(&["10%", "25%"])?, "windows": any_removal_windows(chance)? },
         },
     }))
+}
+
+fn any_removal_windows(chance: &mut Chance) -> Option<Value> {
+    if !chance.once_in(4) {
+        return Some(json!([]));
+    }
+    let cron = format!("{} */{} * * *", chance.between(0, 59), chance.between(2, 4));
+    Some(json!([{ "cron": cron, "for": *chance.pick(&["30m", "1h"])?, "max": chance.count(0, 2) }]))
+}
+
+fn any_reserve(chance: &mut Chance) -> Option<Option<Value>> {
+    if !chance.once_in(4) {
+        return Some(None);
+    }
+    let kinds = [
+        json!({ "ratio": "15%", "threshold": 2 }),
+        json!({ "threshold": 1 }),
+        json!({ "policy": { "quantile": 0.9, "over": "3h" } }),
+    ];
+    Some(Some(chance.pick(&kinds)?.clone()))
 }
 
 fn subnet(zone: &str) -> String {

@@ -162,6 +162,15 @@ impl<'a> Judge<'a> {
         let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else {
             return;
         };
+        let by_scale_in = self.drained(|why| why == DrainReason::ScaleIn);
+        if by_scale_in > 0 {
+            let open = self.situation.spec.open_removal_windows(self.situation.now);
+            let window_left = budget::window_removals_left(&open, loaded).map_or(u32::MAX, |(left, _)| left);
+            if by_scale_in > window_left {
+                let detail = format!("{by_scale_in} removals are more than the {window_left} that an open window leaves");
+                found.add("I3", Some(self.pool), detail);
+            }
+        }
         let removed = self.drained(|why| why != DrainReason::Interrupted);
         let (left, _) = budget::removals_left(&self.pool.guards, loaded, loaded.desired, self.situation.now);
         if removed > left {

@@ -7,10 +7,30 @@ use crate::sample::Sample;
 use crate::size::Load;
 
 impl Judge<'_> {
+    /// I5: no part of the reserve leaves while a metric that binds is unknown.
+    fn reserve(&self, found: &mut Found) {
+        let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else {
+            return;
+        };
+        let allowed = self.bounds().1.min(self.room());
+        let (asked_before, asked) = (loaded.without_reserve(), self.decided.after.saturating_sub(self.decided.reserve));
+        if self.decided.after < self.decided.before.min(allowed)
+            && asked == asked_before
+            && let Some(vote) = self.decided.votes.iter().find(|vote| vote.binds_unknowing())
+        {
+            let detail = format!("{} of the reserve would leave while `{}` is unknown", loaded.reserve, vote.policy);
+            found.add("I5", Some(self.pool), detail);
+        }
+    }
+
     /// I5, I6, I7: fewer because all votes ask for it, each on a fresh value, and no metric would ask for more again. What
     /// moved bounds, an opening window or a deletion take away needs no vote.
     pub(super) fn evidence(&self, found: &mut Found) {
-        let (before, after) = (self.decided.before, self.decided.after);
+        self.reserve(found);
+        // the reserve asks for no evidence but that of what it is the reserve of
+        let reserved = self.loaded.map_or(0, |loaded| loaded.reserve);
+        let before = self.decided.before.saturating_sub(reserved);
+        let after = self.decided.after.saturating_sub(self.decided.reserve);
         let allowed = self.bounds().1.min(self.room()).min(before);
         let by_window = self
             .windows

@@ -14,9 +14,10 @@ use crate::observation::Instance;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
-use crate::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
+use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, PoolSpec, Rule};
 use crate::state::{CapacityState, LastHold, PoolState};
 use crate::unit::Percent;
+use crate::{budget, churn};
 
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
@@ -34,7 +35,12 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .flatten()
             .map(|instance| (&instance.id, instance)),
     );
-    let mut counted: Vec<Counted<'_>> = pools.iter().map(|pool| count_pool(situation, pool, &listed, &mut state)).collect();
+    // every pool has the same windows: each is looked up once
+    let removal_windows = situation.spec.open_removal_windows(situation.now);
+    let mut counted: Vec<Counted<'_>> = pools
+        .iter()
+        .map(|pool| count_pool(situation, pool, &listed, &removal_windows, &mut state))
+        .collect();
     if let Some(first) = counted.first_mut() {
         first.findings.extend(without_a_pool(situation, &listed));
     }
@@ -47,6 +53,11 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut draft = Draft::new(situation, capacity);
     let mut decided = BTreeMap::new();
     for (counted, mut sizing) in counted.iter_mut().zip(sizings) {
+        let until = state
+            .pools
+            .get(&counted.pool.id)
+            .and_then(|pool| churn::held_until(pool, situation.now));
+        counted.findings.extend(until.map(|until| Finding::Churn { until }));
         let sick = counted.census.counts.warming;
         sizing.guards.extend(counted.breaker.map(|breaker| GuardOutcome {
             guard: breaker.guard,
@@ -88,12 +99,21 @@ pub(super) struct Counted<'a> {
     pub(super) breaker: Option<Breaker>,
     /// Scheduled windows that are open.
     pub(super) windows: BTreeMap<PolicyId, OpenWindow>,
+    /// Removal windows that are open, and how many they still let leave.
+    pub(super) removal_windows: Vec<OpenRemovalWindow>,
+    pub(super) window_removals: Option<(u32, Guard)>,
     /// Instances wanted before.
     pub(super) before: u32,
     pub(super) findings: Vec<Finding>,
 }
 
-fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed<'a>, state: &mut CapacityState) -> Counted<'a> {
+fn count_pool<'a>(
+    situation: &Situation<'a>,
+    pool: &'a PoolSpec,
+    listed: &Listed<'a>,
+    removal_windows: &[OpenRemovalWindow],
+    state: &mut CapacityState,
+) -> Counted<'a> {
     let mut findings = Vec::new();
     let pool_state = state
         .pools
@@ -118,8 +138,14 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
     if let Some(breaker) = &breaker {
         census.keep_the_sick(breaker);
     }
+    let window_removals = state
+        .pools
+        .get(&pool.id)
+        .and_then(|pool_state| budget::window_removals_left(removal_windows, pool_state));
     Counted {
         pool,
+        removal_windows: removal_windows.to_vec(),
+        window_removals,
         judgement,
         census,
         breaker,
@@ -134,6 +160,7 @@ fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {
         counts: counted.census.counts,
         before: counted.before,
         after: sizing.desired,
+        reserve: sizing.reserve,
         recommended: sizing.recommended,
         votes: sizing.votes,
         guards: sizing.guards,
@@ -165,6 +192,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
     let Some(pool_state) = state.pools.get_mut(&pool.id) else {
         return Sizing {
             desired: 0,
+            reserve: 0,
             recommended: None,
             votes: Vec::new(),
             guards: Vec::new(),
@@ -179,6 +207,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         counts: counted.census.counts,
         range: pool.capacity,
         policies: &pool.policies,
+        reserve: &pool.reserve,
         guards: &pool.guards,
         mode: situation.spec.mode,
         paused_until,
@@ -188,6 +217,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
         windows: &counted.windows,
         flow: &flow,
+        window_removals: counted.window_removals,
         state: &loaded,
         now: situation.now,
     };
@@ -201,7 +231,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
                 after: loaded.desired,
             });
         }
-        sizing.desired = loaded.desired;
+        (sizing.desired, sizing.reserve) = (loaded.desired, loaded.reserve);
         return sizing;
     }
     size::remember(&sizing, &input, pool_state);

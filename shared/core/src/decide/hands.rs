@@ -113,15 +113,17 @@ impl Hands<'_, '_> {
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);
         let mut excess = seen.saturating_sub(desired).min(removals_left.saturating_sub(drained));
+        let window_left = self.counted.window_removals.map_or(u32::MAX, |(left, _)| left);
+        excess = excess.min(window_left);
         if situation.retiring {
             excess = u32::MAX;
         } else if situation.spec.mode == FleetMode::OutOnly || self.counted.breaker.is_some() {
             // the sick count as capacity while the breaker is open: nobody is too many on their account, least of all a probe
             excess = 0;
         }
-        drained = drained.saturating_add(leaving::drain_excess(
-            situation, pool, census, pool_state, desired, excess, findings,
-        ));
+        let left = leaving::drain_excess(situation, pool, census, pool_state, desired, excess, findings);
+        budget::note_window_removals(&self.counted.removal_windows, pool_state, left);
+        drained = drained.saturating_add(left);
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
         let launched = self.launch(needed, generation, pool_state, draft);
         if self.counted.breaker.is_some_and(|breaker| breaker.may_probe) && launched > 0 {

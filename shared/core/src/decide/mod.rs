@@ -82,6 +82,9 @@ pub struct PoolDecision {
     pub before: u32,
     /// Wanted now.
     pub after: u32,
+    /// Of these so many are the reserve.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reserve: u32,
     /// What the policies together recommend, before floors and guards; none if nobody voted.
     pub recommended: Option<u32>,
     /// Each policy's vote.
@@ -184,6 +187,11 @@ impl Flow {
         let left = after(&self.left, at).max(counts.draining_serving);
         counts.serving().saturating_sub(after(&self.joined, joined_by)).saturating_add(left)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn saturate(count: usize) -> u32 {

@@ -25,8 +25,10 @@ use crate::unit::Finite;
 pub struct Ballot<'a> {
     /// How many instances are where.
     pub counts: CapacityCount,
-    /// Instances wanted now.
+    /// Instances wanted now, without the reserve.
     pub desired: u32,
+    /// Instances wanted now, with the reserve.
+    pub with_reserve: u32,
     /// Who has only just begun or ceased to serve.
     pub flow: &'a Flow,
     /// Tolerances.
@@ -113,6 +115,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) sample: Sample,
 }
 
+impl Reading<'_> {
+    /// The value times [`Ballot::alone`].
+    #[expect(clippy::float_arithmetic, reason = "a metric's value times a factor")]
+    pub(crate) fn times(&self, factor: f64) -> Finite {
+        // a product that is not finite belongs to a load that no fleet carries: the value as measured asks for the most already
+        Finite::new(self.value.get() * factor).unwrap_or(self.value)
+    }
+}
+
 /// What a policy says to a usable value, or what it says without one. Missing is never zero.
 fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl FnOnce(&Reading<'_>) -> Opinion) -> Opinion {
     let hold = |sample| (Some(ballot.desired), VoteReason::NoValue { sample });
@@ -138,8 +149,18 @@ impl Ballot<'_> {
     /// addition, so that a breach that goes on does not add the same again; never fewer than wanted now.
     pub(crate) fn add(&self, amount: impl Fn(u32) -> u32) -> u32 {
         let warming = self.counts.coming().saturating_add(self.counts.warming_serving);
-        let settled = self.desired.saturating_sub(warming);
+        let settled = self.with_reserve.saturating_sub(warming).min(self.desired);
         settled.saturating_add(amount(settled)).max(self.desired)
+    }
+
+    /// The factor by which a measured value is larger for the instances that are asked for, without the reserve's help. One for a
+    /// metric that is known not to fall as instances are added.
+    pub(crate) fn alone(&self, measure: &Measure, datapoint: Timestamp, direction: Direction) -> f64 {
+        if self.with_reserve == self.desired || !measure.metric.falls_with_instances() {
+            return 1.0;
+        }
+        let measured = measured_instances(measure, &self.counts, self.flow, datapoint, direction);
+        crate::reserve::alone(measured, self.desired)
     }
 
     /// The size after a change out; never fewer than wanted now.

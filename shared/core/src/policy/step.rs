@@ -4,19 +4,24 @@
 //! step again.
 
 use super::{Ballot, Opinion, Reading};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::spec::{StepBand, StepRule};
 use crate::unit::Finite;
 
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
-    let (value, hold) = (reading.value, Some(ballot.desired));
+    let hold = Some(ballot.desired);
+    let factor = ballot.alone(&rule.measure, reading.at, Direction::Out);
+    let value = reading.times(factor);
     if let Some(band) = band_of(&rule.out, value) {
         let lowest = rule.out.first().and_then(|band| band.from).map_or(f64::NEG_INFINITY, Finite::get);
-        if !reading.series.breaches(rule.measure.out, |value| value >= lowest) {
+        if !reading.series.breaches(rule.measure.out, |value| value * factor >= lowest) {
             return (hold, VoteReason::TooFewDatapoints { value });
         }
         return (Some(ballot.more(&band.change)), in_band(band, value));
     }
+    let factor = ballot.alone(&rule.measure, reading.at, Direction::In);
+    let value = reading.times(factor);
     let Some(band) = band_of(&rule.in_, value) else {
         return (hold, VoteReason::BetweenBands { value });
     };
@@ -24,7 +29,7 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
     let highest = rule.in_.last().and_then(|band| band.below).map_or(f64::INFINITY, Finite::get);
-    if !reading.series.breaches(rule.measure.in_, |value| value < highest) {
+    if !reading.series.breaches(rule.measure.in_, |value| value * factor < highest) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(ballot.fewer(&band.change)), in_band(band, value))

@@ -10,8 +10,15 @@ use crate::spec::TargetTracking;
 
 #[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
-    let (value, target, hold) = (reading.value, rule.target, Some(ballot.desired));
-    let towards = if value > target { Direction::Out } else { Direction::In };
+    let (target, hold) = (rule.target, Some(ballot.desired));
+    let alone = |direction| ballot.alone(&rule.measure, reading.at, direction);
+    let towards = if reading.times(alone(Direction::Out)) > target {
+        Direction::Out
+    } else {
+        Direction::In
+    };
+    let factor = alone(towards);
+    let value = reading.times(factor);
     let measured = measured_instances(&rule.measure, &ballot.counts, ballot.flow, reading.at, towards);
     let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
     if measured == 0 {
@@ -20,10 +27,10 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
         }
         return (hold, VoteReason::NobodyInService);
     }
-    let needed = count_ceil(value.get() * f64::from(measured) / target.get());
+    let needed = count_ceil(reading.value.get() * f64::from(measured) / target.get());
     let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());
     if value.get() > upper {
-        if !reading.series.breaches(rule.measure.out, |value| value > upper) {
+        if !reading.series.breaches(rule.measure.out, |value| value * factor > upper) {
             return (hold, VoteReason::TooFewDatapoints { value });
         }
         // what warms up already may be enough
@@ -40,7 +47,7 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     if reading.partial {
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
-    if !reading.series.breaches(rule.measure.in_, |value| value < lower) {
+    if !reading.series.breaches(rule.measure.in_, |value| value * factor < lower) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(needed.min(ballot.desired)), VoteReason::Tracked { value, target })

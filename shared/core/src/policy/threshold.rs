@@ -1,11 +1,17 @@
 //! Changes the size by one amount while a metric stays within bounds: `n` of the last `m` datapoints, and the newest of them.
 
 use super::{Ballot, Opinion, Reading};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::spec::{ThresholdChange, ThresholdRule};
 
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 pub(crate) fn recommend(rule: &ThresholdRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
-    let (value, hold) = (reading.value, Some(ballot.desired));
+    let direction = match rule.change {
+        ThresholdChange::Add(_) => Direction::Out,
+        ThresholdChange::Remove(_) => Direction::In,
+    };
+    let factor = ballot.alone(&rule.measure, reading.at, direction);
+    let (value, hold) = (reading.times(factor), Some(ballot.desired));
     let (from, below) = (rule.from, rule.below);
     let is_within = |value: f64| from.is_none_or(|from| from.get() <= value) && below.is_none_or(|below| value < below.get());
     if !is_within(value.get()) {
@@ -16,7 +22,7 @@ pub(crate) fn recommend(rule: &ThresholdRule, reading: &Reading<'_>, ballot: &Ba
         ThresholdChange::Remove(_) if reading.partial => return (hold, VoteReason::NoValue { sample: reading.sample }),
         ThresholdChange::Remove(change) => (ballot.fewer(change), rule.measure.in_),
     };
-    if !reading.series.breaches(datapoints, is_within) {
+    if !reading.series.breaches(datapoints, |value| is_within(value * factor)) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(capacity), VoteReason::InBand { value, from, below })

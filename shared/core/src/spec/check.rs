@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::check_guards::duration;
+use super::check_guards::{duration, read_removal_windows};
 use super::check_pool::{NO_MAXIMUM, read_pool};
 use super::problem::Problems;
-use super::raw::{RawFleetSpec, RawMode, RawRole};
-use super::{FleetMode, FleetSpec, PoolSpec, Problem, defaults};
+use super::raw::{RawFleetSpec, RawMode, RawObjective, RawRole};
+use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, defaults};
 use crate::id::FleetId;
 use crate::state::INSTANCES_MAX;
 use crate::unit::Seconds;
@@ -55,7 +55,9 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
             "split the fleet",
         );
     }
-    let read = |(n, pool)| Some((n, read_pool(raw, &defaults_, n, pool, problems)?));
+    let objective = raw.objective.map_or(defaults::OBJECTIVE, objective);
+    let by_objective = defaults::of(objective);
+    let read = |(n, pool)| Some((n, read_pool(raw, &defaults_, by_objective, n, pool, problems)?));
     let pools: Vec<(usize, PoolSpec)> = raw.pools.iter().enumerate().filter_map(read).collect();
     check_pools_together(raw, &pools, problems);
     let quiet_poll = raw.metrics.as_ref().and_then(|metrics| metrics.quiet_poll.as_ref());
@@ -67,12 +69,15 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
             "the schedule wakes once a minute",
         );
     }
+    let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let most = pools.iter().map(|(_, pool)| pool.most()).fold(0, u32::saturating_add);
     Some(FleetSpec {
         id: id?,
         mode: raw.mode.map_or(defaults::MODE, mode),
+        objective,
         maximum: raw.maximum.unwrap_or(most),
         quiet_poll,
+        removal_windows,
         pools: pools.into_iter().map(|(_, pool)| pool).collect(),
         alarms: raw.alarms.iter().flatten().map(|alarm| alarm.alarm.clone()).collect(),
     })
@@ -118,6 +123,15 @@ fn check_maximum(maximum: Option<u32>, pools: &[(usize, PoolSpec)], problems: &m
     if usize::try_from(total).unwrap_or(usize::MAX) > INSTANCES_MAX {
         let message = format!("`{total}` is more than the `{INSTANCES_MAX}` instances one fleet may have");
         problems.add("maximum", message, "split the fleet");
+    }
+}
+
+fn objective(raw: RawObjective) -> Objective {
+    match raw {
+        RawObjective::MinLatency => Objective::MinLatency,
+        RawObjective::MinLoss => Objective::MinLoss,
+        RawObjective::MinCost => Objective::MinCost,
+        RawObjective::Balanced => Objective::Balanced,
     }
 }
 

@@ -1,30 +1,36 @@
 //! Reads the limits of a raw spec, and the units that all its parts are written in.
 
+use super::check_policy::{check_length, read_cron};
+use super::defaults::ByObjective;
 use super::problem::Problems;
-use super::raw::{RawAmount, RawBudgets, RawDuration, RawDurationPair, RawGuards, RawPercent};
-use super::{Amount, Budget, Guards, defaults};
+use super::raw::{RawAmount, RawBudgets, RawDuration, RawDurationPair, RawGuards, RawPercent, RawRemovalWindow};
+use super::schedule::WINDOW_MAX;
+use super::{Amount, Budget, Guards, RemovalWindow, defaults};
 use crate::unit::{Percent, Seconds};
 
-pub(super) fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Problems) -> Guards {
+/// Most removal windows of a fleet: each is looked up whenever the fleet is decided.
+const REMOVAL_WINDOWS_MAX: usize = 10;
+
+pub(super) fn read_guards(raw: Option<&RawGuards>, by_objective: &ByObjective, max: u32, problems: &mut Problems) -> Guards {
     let raw = raw.cloned().unwrap_or_default();
     let tolerance = raw.tolerance.unwrap_or_default();
     let (cooldown_out, cooldown_in) = duration_pair(
         raw.cooldown.as_ref(),
         "guards.cooldown",
-        (defaults::COOLDOWN_OUT, defaults::COOLDOWN_IN),
+        (by_objective.cooldown_out, by_objective.cooldown_in),
         problems,
     );
     let (stabilisation_out, stabilisation_in) = duration_pair(
         raw.stabilisation.as_ref(),
         "guards.stabilisation",
-        (defaults::STABILISATION_OUT, defaults::STABILISATION_IN),
+        (by_objective.stabilisation_out, by_objective.stabilisation_in),
         problems,
     );
     let breaker = raw.breaker.unwrap_or_default();
     let (launch_per_tick, launch_per_hour, removal_per_tick) = read_budgets(raw.budgets.as_ref(), max, problems);
     Guards {
-        tolerance_out: percent(tolerance.out.as_ref(), "guards.tolerance.out", defaults::TOLERANCE, problems),
-        tolerance_in: percent(tolerance.in_.as_ref(), "guards.tolerance.in", defaults::TOLERANCE, problems),
+        tolerance_out: percent(tolerance.out.as_ref(), "guards.tolerance.out", by_objective.tolerance_out, problems),
+        tolerance_in: percent(tolerance.in_.as_ref(), "guards.tolerance.in", by_objective.tolerance_in, problems),
         cooldown_out,
         cooldown_in,
         stabilisation_out,
@@ -40,6 +46,24 @@ pub(super) fn read_guards(raw: Option<&RawGuards>, max: u32, problems: &mut Prob
         ),
         breaker_at_least: breaker.at_least.unwrap_or(defaults::BREAKER_AT_LEAST),
     }
+}
+
+/// The windows of the removal budget; they are the fleet's, and each pool counts for itself.
+pub(super) fn read_removal_windows(raw: Option<&RawGuards>, problems: &mut Problems) -> Vec<RemovalWindow> {
+    let removal = raw.and_then(|guards| guards.budgets.as_ref()?.removal.as_ref());
+    let windows = removal.and_then(|removal| removal.windows.as_deref()).unwrap_or_default();
+    if windows.len() > REMOVAL_WINDOWS_MAX {
+        let message = format!("`{}` windows are more than `{REMOVAL_WINDOWS_MAX}`", windows.len());
+        problems.add("guards.budgets.removal.windows", message, "use longer windows");
+    }
+    let mut read = |(n, raw): (usize, &RawRemovalWindow)| {
+        let at = format!("guards.budgets.removal.windows[{n}]");
+        let length = duration(Some(&raw.for_), &format!("{at}.for"), Seconds(60), problems);
+        check_length(length, &format!("{at}.for"), problems);
+        let schedule = read_cron(&raw.cron, raw.zone.as_deref(), length.min(WINDOW_MAX), &at, problems)?;
+        Some(RemovalWindow { schedule, max: raw.max })
+    };
+    windows.iter().enumerate().filter_map(&mut read).collect()
 }
 
 fn read_budgets(raw: Option<&RawBudgets>, max: u32, problems: &mut Problems) -> (Budget, u32, Budget) {

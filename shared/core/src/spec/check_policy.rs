@@ -99,15 +99,15 @@ fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: 
 
 fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Option<Scheduled> {
     let length = duration(Some(&raw.when.for_), &format!("{at}.when.for"), Seconds(60), problems);
-    if length > WINDOW_MAX || length < Seconds(60) {
-        problems.add(
-            format!("{at}.when.for"),
-            format!("`{length}` is not between `1m` and `{WINDOW_MAX}`"),
-            "use several windows",
-        );
-    }
+    check_length(length, &format!("{at}.when.for"), problems);
     let schedule = match (&raw.when.cron, &raw.when.at) {
-        (Some(cron), None) => read_cron(cron, raw.when.zone.as_deref(), length.min(WINDOW_MAX), at, problems),
+        (Some(cron), None) => read_cron(
+            cron,
+            raw.when.zone.as_deref(),
+            length.min(WINDOW_MAX),
+            &format!("{at}.when"),
+            problems,
+        ),
         (None, Some(text)) => {
             if raw.when.zone.is_some() {
                 problems.add(format!("{at}.when.zone"), "`zone` belongs to `cron`", "`at` carries its own offset");
@@ -140,13 +140,20 @@ fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Opti
     })
 }
 
-fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems: &mut Problems) -> Option<Schedule> {
+pub(super) fn check_length(length: Seconds, at: &str, problems: &mut Problems) {
+    if length > WINDOW_MAX || length < Seconds(60) {
+        let message = format!("`{length}` is not between `1m` and `{WINDOW_MAX}`");
+        problems.add(at, message, "use several windows");
+    }
+}
+
+pub(super) fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems: &mut Problems) -> Option<Schedule> {
     let zone = zone.unwrap_or("UTC");
     match Schedule::repeating(cron, zone, length) {
         Ok(schedule) => Some(schedule),
         Err(BadSchedule::Zone) => {
             problems.add(
-                format!("{at}.when.zone"),
+                format!("{at}.zone"),
                 format!("`{zone}` is no time zone"),
                 "use an IANA name such as `Europe/Berlin`",
             );
@@ -154,7 +161,7 @@ fn read_cron(cron: &str, zone: Option<&str>, length: Seconds, at: &str, problems
         }
         Err(bad) => {
             problems.add(
-                format!("{at}.when.cron"),
+                format!("{at}.cron"),
                 format!("`{cron}` is not understood: {bad}"),
                 "such as `0 20 * * 5`: Friday at 20:00",
             );

@@ -3,11 +3,12 @@
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
 use super::check_policy::read_policies;
+use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{
     RawCapacity, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
 };
-use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
+use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, check_reserve, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
@@ -16,6 +17,7 @@ pub(super) const NO_MAXIMUM: u32 = u32::MAX;
 pub(super) fn read_pool(
     fleet: &RawFleetSpec,
     defaults_: &RawPoolSettings,
+    by_objective: &ByObjective,
     n: usize,
     raw: &RawPool,
     problems: &mut Problems,
@@ -92,7 +94,8 @@ pub(super) fn read_pool(
         ),
         protect_tag: protect_tag.to_owned(),
         policies,
-        guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
+        reserve: check_reserve::read(raw.reserve.as_ref(), fleet.reserve.as_ref(), by_objective, &at, problems),
+        guards: read_guards(fleet.guards.as_ref(), by_objective, capacity.max, problems),
         capacity,
     })
 }

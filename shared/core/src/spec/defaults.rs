@@ -2,9 +2,10 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, PolicyMode, ScaleInOrder};
+use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder};
 use crate::unit::{Percent, Seconds};
 
+pub(super) const OBJECTIVE: Objective = Objective::Balanced;
 pub(super) const MODE: FleetMode = FleetMode::On;
 pub(super) const QUIET_POLL: Seconds = Seconds::minutes(5);
 pub(super) const MIN: u32 = 0;
@@ -15,11 +16,8 @@ pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
-pub(super) const TOLERANCE: Percent = Percent(10);
-pub(super) const COOLDOWN_OUT: Seconds = Seconds(60);
-pub(super) const COOLDOWN_IN: Seconds = Seconds::minutes(5);
-pub(super) const STABILISATION_OUT: Seconds = Seconds(0);
-pub(super) const STABILISATION_IN: Seconds = Seconds::minutes(10);
+pub(super) const RESERVE_THRESHOLD: u32 = 0;
+pub(super) const RESERVE_OVER: Seconds = Seconds::minutes(24 * 60);
 pub(super) const LAUNCH_PER_TICK: Budget = Budget {
     amount: Amount::Share(Percent(100)),
     at_least: 4,
@@ -37,6 +35,71 @@ pub(super) const POLICY_MODE: PolicyMode = PolicyMode::Act;
 pub(super) const MISSING: MissingRule = MissingRule::Hold;
 pub(super) const PERIOD: Seconds = Seconds::minutes(1);
 
+/// The defaults that a fleet's objective sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ByObjective {
+    pub(super) reserve_ratio: Percent,
+    pub(super) reserve_quantile_permille: u16,
+    pub(super) tolerance_out: Percent,
+    pub(super) tolerance_in: Percent,
+    pub(super) cooldown_out: Seconds,
+    pub(super) cooldown_in: Seconds,
+    pub(super) stabilisation_out: Seconds,
+    pub(super) stabilisation_in: Seconds,
+}
+
+const BALANCED: ByObjective = ByObjective {
+    reserve_ratio: Percent(0),
+    reserve_quantile_permille: 950,
+    tolerance_out: Percent(10),
+    tolerance_in: Percent(10),
+    cooldown_out: Seconds(60),
+    cooldown_in: Seconds::minutes(5),
+    stabilisation_out: Seconds(0),
+    stabilisation_in: Seconds::minutes(10),
+};
+
+/// Spare instances keep queues short, and what is a little too much already is added for; what is spare now stays a while.
+const MIN_LATENCY: ByObjective = ByObjective {
+    reserve_ratio: Percent(25),
+    tolerance_out: Percent(5),
+    tolerance_in: Percent(20),
+    cooldown_out: Seconds(30),
+    cooldown_in: Seconds::minutes(10),
+    stabilisation_in: Seconds::minutes(20),
+    ..BALANCED
+};
+
+/// A missing instance costs much more than a spare one: the 0.99 quantile, and a reserve for the instances that are lost.
+const MIN_LOSS: ByObjective = ByObjective {
+    reserve_ratio: Percent(15),
+    reserve_quantile_permille: 990,
+    tolerance_out: Percent(5),
+    tolerance_in: Percent(15),
+    cooldown_in: Seconds::minutes(10),
+    stabilisation_in: Seconds::minutes(20),
+    ..BALANCED
+};
+
+/// What is not needed leaves sooner; nothing that is needed comes later.
+const MIN_COST: ByObjective = ByObjective {
+    reserve_quantile_permille: 800,
+    tolerance_in: Percent(5),
+    cooldown_in: Seconds::minutes(2),
+    stabilisation_in: Seconds::minutes(5),
+    ..BALANCED
+};
+
+/// What an objective sets.
+pub(super) fn of(objective: Objective) -> &'static ByObjective {
+    match objective {
+        Objective::MinLatency => &MIN_LATENCY,
+        Objective::MinLoss => &MIN_LOSS,
+        Objective::MinCost => &MIN_COST,
+        Objective::Balanced => &BALANCED,
+    }
+}
+
 /// One default, for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Default {
@@ -48,9 +111,18 @@ pub struct Default {
     pub reason: &'static str,
 }
 
-/// Every default of the spec language.
+/// Every default of the spec language, for a fleet with this objective.
 #[must_use]
-pub fn defaults() -> Vec<Default> {
+pub fn defaults(objective: Objective) -> Vec<Default> {
+    let by_objective = of(objective);
+    // what an objective changes has no other reason
+    let because = |reason: &'static str, is_changed: bool| match objective {
+        _ if !is_changed => reason,
+        Objective::MinLatency => "objective `min_latency`",
+        Objective::MinLoss => "objective `min_loss`",
+        Objective::MinCost => "objective `min_cost`",
+        Objective::Balanced => reason,
+    };
     let row = |path, value: &dyn std::fmt::Display, reason| Default {
         path,
         value: value.to_string(),
@@ -58,6 +130,7 @@ pub fn defaults() -> Vec<Default> {
     };
     vec![
         row("mode", &MODE, "decide and act"),
+        row("objective", &OBJECTIVE, "neither speed nor cost at the other's expense"),
         row("maximum", &"the sum of the pools' `max`", "no limit beyond the pools' own"),
         row(
             "metrics.quiet_poll",
@@ -84,15 +157,66 @@ pub fn defaults() -> Vec<Default> {
             "survive the loss of a zone; renew what is old",
         ),
         row("scale_in.protect_tag", &PROTECT_TAG, "busy instances protect themselves"),
-        row("guards.tolerance.out", &TOLERANCE, "Kubernetes HPA"),
-        row("guards.tolerance.in", &TOLERANCE, "Kubernetes HPA"),
-        row("guards.cooldown.out", &COOLDOWN_OUT, "let the last launch show in the metric"),
-        row("guards.cooldown.in", &COOLDOWN_IN, "EC2 Auto Scaling, Kubernetes HPA"),
-        row("guards.stabilisation.out", &STABILISATION_OUT, "growing waits for nothing"),
+        row(
+            "reserve.ratio",
+            &by_objective.reserve_ratio,
+            because(
+                "the policies' targets have headroom already",
+                by_objective.reserve_ratio != BALANCED.reserve_ratio,
+            ),
+        ),
+        row(
+            "reserve.threshold",
+            &RESERVE_THRESHOLD,
+            "the policies' targets have headroom already",
+        ),
+        row(
+            "reserve.policy.quantile",
+            &Permille(by_objective.reserve_quantile_permille),
+            because(
+                "enough for all but one hour in twenty",
+                by_objective.reserve_quantile_permille != BALANCED.reserve_quantile_permille,
+            ),
+        ),
+        row("reserve.policy.over", &RESERVE_OVER, "a day has every hour of the day"),
+        row(
+            "guards.tolerance.out",
+            &by_objective.tolerance_out,
+            because("Kubernetes HPA", by_objective.tolerance_out != BALANCED.tolerance_out),
+        ),
+        row(
+            "guards.tolerance.in",
+            &by_objective.tolerance_in,
+            because("Kubernetes HPA", by_objective.tolerance_in != BALANCED.tolerance_in),
+        ),
+        row(
+            "guards.cooldown.out",
+            &by_objective.cooldown_out,
+            because(
+                "let the last launch show in the metric",
+                by_objective.cooldown_out != BALANCED.cooldown_out,
+            ),
+        ),
+        row(
+            "guards.cooldown.in",
+            &by_objective.cooldown_in,
+            because("EC2 Auto Scaling, Kubernetes HPA", by_objective.cooldown_in != BALANCED.cooldown_in),
+        ),
+        row(
+            "guards.stabilisation.out",
+            &by_objective.stabilisation_out,
+            because(
+                "growing waits for nothing",
+                by_objective.stabilisation_out != BALANCED.stabilisation_out,
+            ),
+        ),
         row(
             "guards.stabilisation.in",
-            &STABILISATION_IN,
-            "Google managed instance groups, Cluster Autoscaler",
+            &by_objective.stabilisation_in,
+            because(
+                "Google managed instance groups, Cluster Autoscaler",
+                by_objective.stabilisation_in != BALANCED.stabilisation_in,
+            ),
         ),
         row("guards.budgets.launch.per_tick", &"100%, at least 4", "Kubernetes HPA"),
         row(
@@ -120,4 +244,17 @@ pub fn defaults() -> Vec<Default> {
         row("policies[].metric.statistic", &"Average", "the load of the typical instance"),
         row("policies[].when.zone", &"UTC", "no surprise twice a year"),
     ]
+}
+
+/// Thousandths as a decimal fraction.
+struct Permille(u16);
+
+impl std::fmt::Display for Permille {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let decimals = format!("{:03}", self.0 % 1_000);
+        match decimals.trim_end_matches('0') {
+            "" => write!(f, "{}", self.0 / 1_000),
+            decimals => write!(f, "{}.{decimals}", self.0 / 1_000),
+        }
+    }
 }

@@ -205,6 +205,16 @@ pub enum Queries {
 }
 
 impl Metric {
+    /// Whether it falls as instances are added, as far as anybody knows: of a metric that only its owner knows, yes.
+    #[must_use]
+    pub fn falls_with_instances(&self) -> bool {
+        match self {
+            Self::Named { name, .. } => name.why_not_tracked().is_none(),
+            Self::Stat(_) | Self::Expression { .. } => true,
+            Self::Several { .. } => false,
+        }
+    }
+
     /// Length of a datapoint.
     #[must_use]
     pub fn period(&self) -> Seconds {

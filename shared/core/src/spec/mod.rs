@@ -10,6 +10,7 @@ mod check_guards;
 mod check_metric;
 mod check_policy;
 mod check_pool;
+mod check_reserve;
 mod check_step;
 pub mod defaults;
 pub mod formula;
@@ -37,10 +38,14 @@ pub struct FleetSpec {
     pub id: FleetId,
     /// What its owner allows.
     pub mode: FleetMode,
+    /// What matters most to its owner.
+    pub objective: Objective,
     /// Most instances over all pools.
     pub maximum: u32,
     /// How often a quiet fleet's metrics are read.
     pub quiet_poll: Seconds,
+    /// Windows in which few may leave.
+    pub removal_windows: Vec<RemovalWindow>,
     /// The pools, in the order of the spec. Never empty.
     pub pools: Vec<PoolSpec>,
     /// Names or ARNs of the user's own alarms that wake this fleet.
@@ -52,6 +57,18 @@ impl FleetSpec {
     #[must_use]
     pub fn pool(&self, id: &PoolId) -> Option<&PoolSpec> {
         self.pools.iter().find(|pool| pool.id == *id)
+    }
+
+    /// The removal windows that are open.
+    #[must_use]
+    pub fn open_removal_windows(&self, now: Timestamp) -> Vec<OpenRemovalWindow> {
+        let open = |window: &RemovalWindow| {
+            Some(OpenRemovalWindow {
+                window: window.schedule.open_window(now)?,
+                max: window.max,
+            })
+        };
+        self.removal_windows.iter().filter_map(open).collect()
     }
 }
 
@@ -76,6 +93,49 @@ impl std::fmt::Display for FleetMode {
             Self::OutOnly => "out_only",
             Self::RecommendOnly => "recommend_only",
             Self::Paused => "paused",
+        })
+    }
+}
+
+/// A window in which at most so many of a pool leave because fewer are wanted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RemovalWindow {
+    /// When.
+    pub schedule: Schedule,
+    /// Most that leave in the whole window.
+    pub max: u32,
+}
+
+/// A removal window that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRemovalWindow {
+    /// Since when, until when.
+    pub window: OpenWindow,
+    /// Most that leave in the whole window.
+    pub max: u32,
+}
+
+/// What matters most to a fleet's owner: which defaults hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Fast answers.
+    MinLatency,
+    /// No request lost.
+    MinLoss,
+    /// Few instances.
+    MinCost,
+    /// Neither at the other's expense.
+    Balanced,
+}
+
+impl std::fmt::Display for Objective {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::MinLatency => "min_latency",
+            Self::MinLoss => "min_loss",
+            Self::MinCost => "min_cost",
+            Self::Balanced => "balanced",
         })
     }
 }
@@ -127,6 +187,8 @@ pub struct PoolSpec {
     pub protect_tag: String,
     /// The policies that vote on this pool.
     pub policies: Vec<Policy>,
+    /// Spare instances above what the policies ask for.
+    pub reserve: Reserve,
     /// What limits every change.
     pub guards: Guards,
 }
@@ -554,6 +616,28 @@ pub struct OpenWindow {
     pub since: Timestamp,
     /// When it closes.
     pub until: Timestamp,
+}
+
+/// Spare instances above what the policies ask for; the largest of these holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Reserve {
+    /// A share of what is asked for, rounded up.
+    pub ratio: Percent,
+    /// So many.
+    pub threshold: u32,
+    /// Up to a quantile of what was asked for lately.
+    pub policy: Option<ReservePolicy>,
+}
+
+/// A floor that follows what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReservePolicy {
+    /// The quantile in thousandths, 1 to 1,000.
+    pub quantile_permille: u16,
+    /// So many hours back, the present one included, 1 to [`PEAK_HOURS_MAX`].
+    ///
+    /// [`PEAK_HOURS_MAX`]: crate::state::PEAK_HOURS_MAX
+    pub hours: u16,
 }
 
 /// What limits every change of a pool.

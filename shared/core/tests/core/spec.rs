@@ -132,6 +132,47 @@ fn one_mistake_one_problem() {
             "`aws:x` is no tag key",
         ),
         (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * *", "for": "1h", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].cron",
+            "five fields",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * * *", "zone": "Mars", "for": "1h", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].zone",
+            "`Mars` is no time zone",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": [{ "cron": "0 9 * * *", "for": "1s", "max": 0 }] } } } }),
+            "guards.budgets.removal.windows[0].for",
+            "`1s` is not between",
+        ),
+        (
+            json!({ "guards": { "budgets": { "removal": { "windows": vec![json!({ "cron": "0 9 * * *", "for": "1h", "max": 0 }); 11] } } } }),
+            "guards.budgets.removal.windows",
+            "more than `10`",
+        ),
+        (json!({ "reserve": { "ratio": "15" } }), "reserve.ratio", "`15` is not a percentage"),
+        (
+            json!({ "reserve": { "policy": { "quantile": 95 } } }),
+            "reserve.policy.quantile",
+            "`95` is not above 0 and at most 1",
+        ),
+        (
+            json!({ "reserve": { "policy": { "quantile": 0.9999 } } }),
+            "reserve.policy.quantile",
+            "at most three decimals",
+        ),
+        (
+            json!({ "reserve": { "policy": { "over": "90m" } } }),
+            "reserve.policy.over",
+            "`90m` is not a whole number of hours up to `2d`",
+        ),
+        (
+            pool(json!({ "reserve": { "policy": { "over": "3d" } } })),
+            "pools[0].reserve.policy.over",
+            "`3d` is not a whole number of hours",
+        ),
+        (
             json!({ "guards": { "tolerance": { "out": "10" } } }),
             "guards.tolerance.out",
             "`10` is not a percentage",
@@ -432,6 +473,9 @@ fn printed_defaults_hold() {
         ("health.registration_deadline", pool.registration_deadline.to_string()),
         ("drain.timeout", pool.drain_timeout.to_string()),
         ("scale_in.protect_tag", pool.protect_tag.clone()),
+        ("objective", spec.objective.to_string()),
+        ("reserve.ratio", pool.reserve.ratio.to_string()),
+        ("reserve.threshold", pool.reserve.threshold.to_string()),
         ("guards.tolerance.out", guards.tolerance_out.to_string()),
         ("guards.tolerance.in", guards.tolerance_in.to_string()),
         ("guards.cooldown.out", guards.cooldown_out.to_string()),
@@ -441,7 +485,7 @@ fn printed_defaults_hold() {
         ("guards.breaker.unhealthy", guards.breaker_unhealthy.to_string()),
         ("guards.breaker.at_least", guards.breaker_at_least.to_string()),
     ];
-    let printed = ghostnet_core::spec::defaults::defaults();
+    let printed = ghostnet_core::spec::defaults::defaults(spec.objective);
     for (path, value) in holds {
         assert_eq!(
             printed.iter().find(|row| row.path == path).map(|row| row.value.as_str()),
@@ -458,4 +502,62 @@ fn printed_defaults_hold() {
         ),
         (24, 8, 4, 1)
     );
+}
+
+/// What each objective sets, what an explicit field says against it, and that the table that is printed says the same.
+#[test]
+fn an_objective_sets_defaults_and_an_explicit_field_wins() {
+    for (objective, reserve, quantile, tolerance, cooldown, stabilisation) in [
+        ("balanced", 0, 950, (10, 10), (60, 300), (0, 600)),
+        ("min_latency", 25, 950, (5, 20), (30, 600), (0, 1_200)),
+        ("min_loss", 15, 990, (5, 15), (60, 600), (0, 1_200)),
+        ("min_cost", 0, 800, (10, 5), (60, 120), (0, 300)),
+    ] {
+        let spec = spec(json!({ "objective": objective, "reserve": { "policy": {} } }));
+        let (pool, guards) = (&spec.pools[0], &spec.pools[0].guards);
+        assert_eq!(pool.reserve.ratio.0, reserve, "{objective}");
+        assert_eq!(pool.reserve.policy.unwrap().quantile_permille, quantile, "{objective}");
+        assert_eq!((guards.tolerance_out.0, guards.tolerance_in.0), tolerance, "{objective}");
+        assert_eq!((guards.cooldown_out.0, guards.cooldown_in.0), cooldown, "{objective}");
+        assert_eq!(
+            (guards.stabilisation_out.0, guards.stabilisation_in.0),
+            stabilisation,
+            "{objective}"
+        );
+        let printed = ghostnet_core::spec::defaults::defaults(spec.objective);
+        let row = |path: &str| {
+            printed
+                .iter()
+                .find(|row| row.path == path)
+                .map(|row| (row.value.as_str(), row.reason))
+                .unwrap()
+        };
+        assert_eq!(row("guards.stabilisation.in").0, guards.stabilisation_in.to_string(), "{objective}");
+        assert_eq!(
+            row("reserve.policy.quantile").0,
+            ["0.95", "0.99", "0.8"][[950, 990, 800].iter().position(|q| *q == quantile).unwrap()]
+        );
+        assert_eq!(
+            row("guards.stabilisation.in").1.contains(objective),
+            objective != "balanced",
+            "{objective}"
+        );
+    }
+    let said = json!({ "objective": "min_latency", "reserve": { "ratio": "1%" }, "guards": { "tolerance": { "in": "7%" }, "cooldown": { "out": "9s" } } });
+    let pool = spec(said).pools.remove(0);
+    assert_eq!(
+        (pool.reserve.ratio.0, pool.guards.tolerance_in.0, pool.guards.cooldown_out.0),
+        (1, 7, 9)
+    );
+    assert_eq!(
+        (pool.guards.tolerance_out.0, pool.guards.cooldown_in.0),
+        (5, 600),
+        "what is not said is the objective's"
+    );
+}
+
+/// `balanced` is what held before there were objectives.
+#[test]
+fn balanced_is_no_change() {
+    assert_eq!(spec(json!({ "objective": "balanced" })), spec(json!({})));
 }

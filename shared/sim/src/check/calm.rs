@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId};
 use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::Check;
+use crate::clock::{Millis, at};
 use crate::fleets::group;
 use crate::world::World;
 
@@ -61,12 +63,23 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
     let targets = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
     let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
     if pool.role == PoolRole::Active {
-        carries(pool, &name, load, (serving, state.desired), found);
+        carries(pool, &name, load, serving, (state, world.now), found);
     }
 }
 
 /// Every tracked target holds, or the pool is as large as it may be.
-fn carries(pool: &PoolSpec, name: &str, load: f64, (serving, desired): (u32, u32), found: &mut Vec<(Check, String)>) {
+fn carries(
+    pool: &PoolSpec,
+    name: &str,
+    load: f64,
+    serving: u32,
+    (state, world_now): (&PoolState, Millis),
+    found: &mut Vec<(Check, String)>,
+) {
+    // the reserve is there too, and nobody leans on it
+    let is_churning = churn::held_until(state, at(world_now)).is_some();
+    let (complete, asked) = (serving == state.desired, state.without_reserve());
+    let serving = serving.min(asked);
     for policy in &pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
         if policy.mode == PolicyMode::RecommendOnly {
@@ -74,14 +87,15 @@ fn carries(pool: &PoolSpec, name: &str, load: f64, (serving, desired): (u32, u32
         }
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
         // one that serves from zero has no metric that could ask for the first
-        let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && desired < pool.capacity.max;
+        let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && state.desired < pool.capacity.max;
         let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(serving.saturating_sub(1)));
         let asks_for_fewer = load / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
         // a pool of several policies shrinks only if all agree, and one among strangers counts its own share alone
-        let too_many = pool.policies.len() == 1
-            && serving == desired
-            && desired > pool.capacity.min
-            && desired > 1
+        let too_many = !is_churning
+            && pool.policies.len() == 1
+            && complete
+            && asked > pool.capacity.min
+            && asked > 1
             && asks_for_fewer
             && one_fewer < rule.target.get() * (1.0 + out) * (1.0 - out) * 0.999;
         if too_many {

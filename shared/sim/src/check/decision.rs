@@ -1,5 +1,7 @@
 //! What was committed: judged from the record alone, by arithmetic of its own.
 
+use std::collections::BTreeSet;
+
 use ghostnet_core::decide::{PoolDecision, decide};
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
@@ -11,7 +13,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, evidence, same_size};
+use super::{Check, Removal, Watch, evidence, same_size};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -138,6 +140,9 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         floor(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
+        if !inputs.retiring {
+            window_removals(&judged, world, &mut found);
+        }
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
         if removed > 0 && !inputs.retiring {
             removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));
@@ -158,6 +163,29 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     }
     for (check, detail) in found {
         world.watch.add(check, now, format!("{}: {detail}", commit.fleet));
+    }
+}
+
+/// Who scale-in drains, counted over the whole of each removal window that is open.
+fn window_removals(judged: &Judged<'_>, watch: &mut Watch, found: &mut Vec<(Check, String)>) {
+    let removed = judged.begun(|why| why == DrainReason::ScaleIn);
+    let openings: BTreeSet<(Timestamp, u32)> = judged
+        .spec
+        .removal_windows
+        .iter()
+        .filter_map(|window| Some((window.schedule.open_window(judged.inputs.now)?.since, window.max)))
+        .collect();
+    for (since, max) in openings.into_iter().filter(|_| removed > 0) {
+        let key = (judged.commit.fleet.clone(), judged.pool.id.clone(), since, max);
+        let total = watch.window_removals.entry(key).or_default();
+        *total = total.saturating_add(removed);
+        if *total > max {
+            let detail = format!(
+                "{total} of {} left in the window that opened at {since} and allows {max}",
+                judged.pool.id
+            );
+            found.push((Check::RemovalWindow, detail));
+        }
     }
 }
 

@@ -63,6 +63,8 @@ checks! {
     Floor "I3" "floor";
     /// Removals stay within their budget.
     RemovalBudget "I3" "removal-budget";
+    /// No more leave in a removal window than it allows.
+    RemovalWindow "I3" "removal-window";
     /// Terminated is only who was drained in an earlier commit, and is out of every group.
     TwoPhases "I4" "two-phases";
     /// Fewer only on a fresh value that was really measured.
@@ -138,6 +140,8 @@ pub struct Watch {
     plans: BTreeMap<String, BTreeMap<FleetId, Plan>>,
     tokens: BTreeMap<ClientToken, StepId>,
     removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
+    /// Scale-in drains by fleet, pool, opening of a removal window, and how many it allows.
+    window_removals: BTreeMap<(FleetId, PoolId, Timestamp, u32), u32>,
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
@@ -181,6 +185,7 @@ impl Watch {
         self.restored_at = Some(now);
         self.tokens.clear();
         self.removals.clear();
+        self.window_removals.clear();
     }
 
     /// Whether the table was ever restored.
@@ -204,6 +209,8 @@ impl Watch {
             removals.retain(|removal| removal.at >= at(now - 5 * MINUTE));
             !removals.is_empty()
         });
+        self.window_removals
+            .retain(|(_, _, since, _), _| *since >= at(now - 40 * 24 * HOUR));
         self.old_specs.retain(|(until, _)| now - until < 2 * HOUR);
         if let Some(newest) = self.actives.keys().next_back().cloned() {
             self.actives.retain(|key, _| key.0 != newest.0 || key.1 >= newest.1);

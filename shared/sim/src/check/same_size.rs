@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_core::budget;
 use ghostnet_core::decide::Flow;
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::reason::{Finding, Guard};
@@ -31,6 +32,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         counts: judged.decided.counts,
         range: judged.pool.capacity,
         policies: &judged.pool.policies,
+        reserve: &judged.pool.reserve,
         guards: &judged.pool.guards,
         mode: judged.spec.mode,
         paused_until: pause.map(|pause| pause.until),
@@ -40,6 +42,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),
         windows: &windows,
         flow: &flow,
+        window_removals: budget::window_removals_left(&judged.spec.open_removal_windows(inputs.now), &state),
         state: &state,
         now: inputs.now,
     });

@@ -31,6 +31,9 @@ pub struct RawFleetSpec {
     /// What GhostNet may do: `on`, `out_only`, `recommend_only` or `paused`. Every mode decides and records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<RawMode>,
+    /// What matters most: sets the defaults of reserve, tolerance, cooldown and stabilisation. `balanced` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<RawObjective>,
     /// Most instances over all pools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum: Option<u32>,
@@ -42,6 +45,9 @@ pub struct RawFleetSpec {
     /// Policies of every pool that has none of its own. Any vote out wins; in only if all agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
+    /// Spare instances above what the policies ask for, in every pool that has no reserve of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<RawReserve>,
     /// What limits every change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guards: Option<RawGuards>,
@@ -65,6 +71,20 @@ pub enum RawMode {
     RecommendOnly,
     /// Decide and record, never act; the fleet's owner stopped it in the spec.
     Paused,
+}
+
+/// What matters most to the fleet's owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawObjective {
+    /// Fast answers: a large reserve, quick to add, slow to remove.
+    MinLatency,
+    /// No request lost: a reserve, slow to remove.
+    MinLoss,
+    /// Few instances: no reserve, quick to remove.
+    MinCost,
+    /// What the systems settled on whose users have both in mind.
+    Balanced,
 }
 
 /// One pool.
@@ -100,6 +120,9 @@ pub struct RawPool {
     /// Policies of this pool alone, instead of the fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
+    /// Spare instances of this pool alone, instead of the fleet's reserve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<RawReserve>,
 }
 
 /// Which pool takes traffic.
@@ -226,6 +249,33 @@ pub enum RawScaleInOrder {
     Newest,
 }
 
+/// Spare instances above what the policies ask for; of several kinds the largest holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawReserve {
+    /// A share of what the policies ask for, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<RawPercent>,
+    /// So many instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Up to a quantile of what the policies asked for lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<RawReservePolicy>,
+}
+
+/// A floor that follows what the policies asked for: the quantile of the largest size of each hour.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawReservePolicy {
+    /// Above zero, at most 1, at most three decimals: `0.95`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
+    /// How far back, in whole hours: `24h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<RawDuration>,
+}
+
 /// What limits every change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -302,6 +352,25 @@ pub struct RawRemovalBudget {
     /// Most removals within a minute: a count, or a share of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_tick: Option<RawAmount>,
+    /// Windows in which few may leave, or nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Vec<RawRemovalWindow>>,
+}
+
+/// A window in which at most so many of a pool leave because fewer are wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRemovalWindow {
+    /// Five cron fields: minute, hour, day of month, month, day of week.
+    pub cron: String,
+    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How long the window stays open.
+    #[serde(rename = "for")]
+    pub for_: RawDuration,
+    /// Most that leave in the whole window; 0: nobody.
+    pub max: u32,
 }
 
 /// When too many instances are sick to be replaced.

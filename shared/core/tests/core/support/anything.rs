@@ -7,12 +7,14 @@ use ghostnet_core::id::{
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Turning,
+    Unready,
 };
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
@@ -62,13 +64,27 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
+    let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
     let guards = json!({
         "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
         "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
-        "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
+        "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]), "windows": windows } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
-    let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
+    let reserve = tape.maybe(3, |tape| {
+        tape.one_of(&[
+            json!({ "threshold": 2 }),
+            json!({ "ratio": "30%" }),
+            json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
+        ])
+    });
+    let mut change =
+        json!({ "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    change
+        .as_object_mut()
+        .unwrap()
+        .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
     if fitting(&change) {
         return raw(change);
@@ -166,6 +182,11 @@ impl Made {
                 capacity: tape.below(22),
             }
         });
+        state.reserve = tape.maybe(3, |tape| tape.below(state.desired + 1)).unwrap_or(0);
+        state.peaks = tape.maybe(4, |tape| Peaks {
+            hour: at(0).as_second() / 3_600 - i64::from(tape.below(3)),
+            most: tape.some(6, |tape, _| tape.below(22)),
+        });
         state.launches = tape.some(4, |tape, _| Tally {
             at: ago(tape, 4_000),
             count: tape.below(5),
@@ -173,6 +194,17 @@ impl Made {
         state.removals = tape.some(3, |tape, _| Tally {
             at: ago(tape, 120),
             count: tape.below(3),
+        });
+        state.window_removals = tape
+            .maybe(3, |tape| Tally {
+                at: at(0),
+                count: tape.below(3),
+            })
+            .into_iter()
+            .collect();
+        state.turning = tape.maybe(3, |tape| Turning {
+            last: tape.one_of(&[Direction::In, Direction::Out]),
+            turns: tape.some(4, |tape, _| ago(tape, 4_000).into()),
         });
         state.scheduled.extend(tape.maybe(3, |tape| (policy("window"), ago(tape, 7_200))));
         state.launch_refused = tape.maybe(8, |tape| LaunchRefused {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::decide::{CapacityCount, Flow};
 use ghostnet_core::id::PolicyId;
-use ghostnet_core::reason::VoteReason;
+use ghostnet_core::reason::{Guard, VoteReason};
 use ghostnet_core::sample::Series;
 use ghostnet_core::size::{SizeInput, Sizing, remember, size};
 use ghostnet_core::spec::{FleetMode, OpenWindow, PoolSpec, Rule};
@@ -25,19 +25,25 @@ pub struct Pool {
     pub retiring: bool,
     pub traffic_floor: u32,
     pub room: u32,
+    pub window_removals: Option<(u32, Guard)>,
     pub now: Timestamp,
 }
 
 impl Pool {
     /// A pool between 1 and 100, without cooldowns, windows and other limits but those that `guards` sets.
     pub fn with(policies: Value, guards: Value) -> Self {
+        Self::with_reserve(policies, guards, json!({}))
+    }
+
+    pub fn with_reserve(policies: Value, guards: Value, reserve: Value) -> Self {
         let mut all = json!({
             "cooldown": { "out": "0s", "in": "0s" },
             "stabilisation": { "out": "0s", "in": "0s" },
             "budgets": { "launch": { "per_tick": 1000, "per_hour": 1000 }, "removal": { "per_tick": 1000 } },
         });
         super::merge(&mut all, guards);
-        let spec = spec(json!({ "policies": policies, "guards": all, "defaults": { "capacity": { "min": 1, "max": 100 } } }));
+        let spec =
+            spec(json!({ "policies": policies, "guards": all, "reserve": reserve, "defaults": { "capacity": { "min": 1, "max": 100 } } }));
         let counts = CapacityCount {
             in_service: 10,
             ..CapacityCount::default()
@@ -53,6 +59,7 @@ impl Pool {
             retiring: false,
             traffic_floor: 0,
             room: u32::MAX,
+            window_removals: None,
             now: at(0),
         }
     }
@@ -60,6 +67,11 @@ impl Pool {
     /// The pool of one target-tracking policy, 100 per instance.
     pub fn tracked(guards: Value) -> Self {
         Self::with(json!([super::tracking()]), guards)
+    }
+
+    /// The pool of one target-tracking policy, with a reserve.
+    pub fn tracked_with(reserve: Value, guards: Value) -> Self {
+        Self::with_reserve(json!([super::tracking()]), guards, reserve)
     }
 
     /// The policy `requests` reads this value.
@@ -106,6 +118,7 @@ impl Pool {
             counts: self.counts,
             range: self.spec.capacity,
             policies: &self.spec.policies,
+            reserve: &self.spec.reserve,
             guards: &self.spec.guards,
             mode: self.mode,
             paused_until: self.paused_until,
@@ -115,6 +128,7 @@ impl Pool {
             series: &self.series,
             windows: &self.windows(),
             flow: &self.flow,
+            window_removals: self.window_removals,
             state: &self.state,
             now: self.now,
         })

@@ -1,0 +1,46 @@
+//! Notices a size that goes to and fro: what was added is removed is added again.
+//!
+//! Something then misleads the policies, a wrong target or a metric that answers to something else, and every turn costs launches
+//! and drains. Removing is held until an hour has passed without another turn; adding is not, because too few is worse than too
+//! many. It needs no person to end it.
+
+use jiff::Timestamp;
+
+use crate::budget::HOUR;
+use crate::reason::Direction;
+use crate::state::{PoolState, Turning};
+use crate::unit::Moment;
+
+/// So many turns within an hour are churn (Karpenter's users saw fourteen hours of it).
+pub const TURNS_MAX: usize = 3;
+
+/// Remembers a move of the size.
+pub fn note(state: &mut PoolState, moved: Direction, now: Timestamp) {
+    if moved == Direction::Hold {
+        return;
+    }
+    let Some(turning) = &mut state.turning else {
+        state.turning = Some(Turning {
+            last: moved,
+            turns: Vec::new(),
+        });
+        return;
+    };
+    if turning.last != moved {
+        turning.last = moved;
+        let recent = Moment::from(HOUR.before(now));
+        turning.turns.retain(|turn| *turn > recent);
+        turning.turns.push(now.into());
+        let outlived = turning.turns.len().saturating_sub(TURNS_MAX);
+        turning.turns.drain(..outlived);
+    }
+}
+
+/// Until when removing is held; none: the size is calm.
+#[must_use]
+pub fn held_until(state: &PoolState, now: Timestamp) -> Option<Timestamp> {
+    let turns = &state.turning.as_ref()?.turns;
+    let (oldest, newest) = (turns.first()?.at(), turns.last()?.at());
+    let until = HOUR.after(newest);
+    (turns.len() >= TURNS_MAX && newest < HOUR.after(oldest) && now < until).then_some(until)
+}

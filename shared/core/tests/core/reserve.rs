@@ -1,0 +1,177 @@
+//! Spare instances above what is asked for: how many, when they come and go, and that they never feed on themselves.
+
+use ghostnet_core::sample::Series;
+use ghostnet_core::state::Peaks;
+use proptest::prelude::*;
+
+use crate::support::*;
+
+/// Ten asked for and in service, `spare` more in reserve and in service too; `requests` reads `load` for each of them.
+fn reserved(reserve: Value, guards: Value, spare: u32, load: f64) -> Pool {
+    Pool::tracked_with(reserve, guards).load(load).change(|pool| {
+        (pool.state.desired, pool.state.reserve) = (10 + spare, spare);
+        pool.counts.in_service = 10 + spare;
+    })
+}
+
+#[test]
+fn how_many() {
+    let two = || json!({ "threshold": 2 });
+    for (situation, reserve, spare, load, size, kept) in [
+        ("none", json!({}), 0, 100.0, 10, 0),
+        ("so many", two(), 0, 100.0, 12, 2),
+        ("and there they stay", two(), 2, 83.0, 12, 2),
+        ("a share, rounded up", json!({ "ratio": "15%" }), 0, 100.0, 12, 2),
+        ("the larger of both", json!({ "ratio": "15%", "threshold": 1 }), 0, 100.0, 12, 2),
+        (
+            "a share of what is asked for, not of what is there",
+            json!({ "ratio": "50%" }),
+            5,
+            66.0,
+            15,
+            5,
+        ),
+        ("out, with the reserve on top", two(), 2, 100.0, 14, 2),
+        ("within the tolerance of those that are asked for", two(), 2, 91.0, 12, 2),
+        ("and beyond it", two(), 2, 92.0, 14, 2),
+        ("in, with the reserve kept", two(), 2, 41.0, 7, 2),
+        (
+            "at the maximum there is no room for it",
+            json!({ "threshold": 200 }),
+            0,
+            100.0,
+            100,
+            90,
+        ),
+        ("no more wanted by the owner", json!({}), 2, 83.0, 10, 0),
+    ] {
+        let sizing = reserved(reserve, json!({}), spare, load).size();
+        assert_eq!((sizing.desired, sizing.reserve), (size, kept), "{situation}: {sizing:#?}");
+    }
+}
+
+#[test]
+fn a_wish_and_no_emergency() {
+    let (more, fewer) = (|| json!({ "threshold": 4 }), || json!({ "threshold": 1 }));
+    let same: fn(&mut Pool) = |_| {};
+    let unknown: fn(&mut Pool) = |pool| drop(pool.series.insert(policy("requests"), Series::Failed { why: "no".into() }));
+    let unasked: fn(&mut Pool) = |pool| pool.series.clear();
+    for (situation, reserve, change, size, because) in [
+        ("more wanted", more(), same, 14, vec!["reserve"]),
+        (
+            "waits for the cooldown out",
+            more(),
+            (|pool| pool.state.cooldown_out_until = Some(at(1))) as fn(&mut Pool),
+            12,
+            vec!["reserve", "cooldown"],
+        ),
+        ("needs no metric", more(), unknown, 14, vec!["reserve"]),
+        ("fewer wanted", fewer(), same, 11, vec!["reserve"]),
+        (
+            "waits for the cooldown in",
+            fewer(),
+            |pool| pool.state.cooldown_in_until = Some(at(1)),
+            12,
+            vec!["reserve", "cooldown"],
+        ),
+        ("unknown never removes", fewer(), unknown, 12, vec!["reserve", "reserve kept"]),
+        ("nor does what was not asked", fewer(), unasked, 12, vec!["reserve", "reserve kept"]),
+    ] {
+        let sizing = reserved(reserve, json!({}), 2, 83.0).change(change).size();
+        assert_eq!((sizing.desired, guards(&sizing)), (size, because), "{situation}");
+    }
+}
+
+#[test]
+fn the_reserve_leaves_within_the_budget() {
+    let one = json!({ "budgets": { "removal": { "per_tick": 1 } } });
+    let sizing = reserved(json!({}), one, 4, 71.0).size();
+    assert_eq!((sizing.desired, sizing.reserve, guards(&sizing)), (13, 3, vec!["removal budget"]));
+}
+
+#[test]
+fn who_asks_for_nothing_has_no_reserve() {
+    let idle = Pool::with_reserve(json!([]), json!({}), json!({ "threshold": 2 }));
+    assert_eq!(idle.size().desired, 10);
+}
+
+/// Ten hours of which one had 30: its 0.9 quantile is what nine hours stayed within.
+#[test]
+fn a_quantile_of_the_last_hours() {
+    let hours = |most: Vec<u32>, ago: i64| Peaks {
+        hour: at(0).as_second() / 3_600 - ago,
+        most,
+    };
+    let usual = || vec![12, 14, 13, 30, 15, 12, 11, 10, 10, 10];
+    for (situation, quantile, over, peaks, size) in [
+        ("nothing known", 0.9, "10h", None, 10),
+        ("all hours but one", 0.9, "10h", Some(hours(usual(), 0)), 15),
+        ("every hour", 1.0, "10h", Some(hours(usual(), 0)), 30),
+        ("half of them", 0.5, "10h", Some(hours(usual(), 0)), 12),
+        ("only the last five", 1.0, "5h", Some(hours(usual(), 0)), 12),
+        (
+            "an hour without a look had what the one before it had",
+            0.5,
+            "4h",
+            Some(hours(vec![40, 30, 20], 2)),
+            20,
+        ),
+        ("a long time without a look", 1.0, "4h", Some(hours(vec![40, 30, 20], 200)), 20),
+    ] {
+        let reserve = json!({ "policy": { "quantile": quantile, "over": over } });
+        let sizing = reserved(reserve, json!({}), 0, 100.0)
+            .change(|pool| pool.state.peaks = peaks)
+            .size();
+        assert_eq!(sizing.desired, size, "{situation}");
+    }
+}
+
+#[test]
+fn the_peaks_are_bounded_and_written_once_an_hour() {
+    let mut pool = reserved(json!({ "policy": { "over": "48h" } }), json!({}), 0, 100.0);
+    pool.step(60);
+    let first = pool.state.peaks.clone();
+    pool = pool.load(100.0);
+    pool.step(60);
+    assert_eq!(pool.state.peaks, first, "the same recommendation within the hour");
+    for _ in 0..100 {
+        pool = pool.load(100.0);
+        pool.step(3_600);
+    }
+    assert_eq!(pool.state.peaks.unwrap().most, [10; 48]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Whatever the load does, a pool with a reserve is the same pool without one, plus the reserve: it never feeds on itself.
+    #[test]
+    fn a_reserve_never_feeds_on_itself(
+        loads in proptest::collection::vec(0_u32..4_000, 1..60),
+        ratio in 0_u32..60,
+        threshold in 0_u32..8,
+        stepped in any::<bool>(),
+    ) {
+        let guards = json!({ "cooldown": { "out": "1m", "in": "3m" }, "stabilisation": { "in": "5m" } });
+        let policies = if stepped {
+            json!([{ "type": "step", "id": "requests", "metric": busy(), "out": [{ "from": 70.0, "add": "20%" }], "in": [{ "below": 35.0, "remove": 1 }] }])
+        } else {
+            json!([tracking()])
+        };
+        let reserve = json!({ "ratio": format!("{ratio}%"), "threshold": threshold });
+        let mut with = Pool::with_reserve(policies.clone(), guards.clone(), reserve);
+        let mut without = Pool::with(policies, guards);
+        with.spec.capacity.max = 10_000;
+        without.spec.capacity.max = 10_000;
+        let spare = |asked: u32| (asked * ratio).div_ceil(100).max(threshold);
+        for load in loads {
+            for pool in [&mut with, &mut without] {
+                pool.counts.in_service = pool.state.desired;
+                pool.series.insert(policy("requests"), fresh(pool.now, f64::from(load) / f64::from(pool.state.desired)));
+                pool.step(60);
+            }
+            prop_assert_eq!(with.state.without_reserve(), without.state.desired);
+            prop_assert_eq!(with.state.desired, without.state.desired + spare(without.state.desired));
+        }
+    }
+}
