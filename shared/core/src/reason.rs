@@ -145,6 +145,20 @@ pub enum VoteReason {
         /// The metric.
         value: Finite,
     },
+    /// A simple policy's last change is not in effect yet.
+    AwaitsChange {
+        /// The metric.
+        value: Finite,
+        /// The size that it came to.
+        to: u32,
+    },
+    /// A simple policy's last change is in effect, and it waits to see what comes of it.
+    CoolsDown {
+        /// The metric.
+        value: Finite,
+        /// Until when.
+        until: Timestamp,
+    },
     /// No usable value.
     NoValue {
         /// What there was instead.
@@ -205,6 +219,8 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
+            Self::AwaitsChange { value, to } => write!(f, "{value}, but the last change, to {to}, is not in effect yet"),
+            Self::CoolsDown { value, until } => write!(f, "{value}, but this policy cools down until {until}"),
             Self::NoValue {
                 sample: Sample::Stale { age },
             } => write!(f, "the newest datapoint is {age} old: stale is not zero"),

@@ -10,10 +10,13 @@ use jiff::Timestamp;
 use crate::budget;
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
+use crate::policy::simple::{Adjustment, Waits, Way};
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, ThresholdChange};
+use crate::spec::{
+    CapacityRange, FleetMode, Guards, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, SimpleRule, ThresholdChange,
+};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -46,6 +49,8 @@ pub struct SizeInput<'a> {
     pub flow: &'a Flow,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
+    /// How long the change of a simple policy is waited for.
+    pub waits: Waits,
     /// The moment.
     pub now: Timestamp,
 }
@@ -67,15 +72,7 @@ pub struct Sizing {
 #[must_use]
 pub fn size(input: &SizeInput<'_>) -> Sizing {
     let desired = input.state.desired;
-    let ballot = Ballot {
-        counts: input.counts,
-        flow: input.flow,
-        desired,
-        guards: input.guards,
-        series: input.series,
-        windows: input.windows,
-        now: input.now,
-    };
+    let ballot = ballot(input);
     let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
     let asked = !votes
         .iter()
@@ -120,7 +117,21 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     }
 }
 
-/// Remembers a sizing: the size, the run of recommendations, the cooldowns, the window openings that were applied.
+fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
+    Ballot {
+        counts: input.counts,
+        flow: input.flow,
+        desired: input.state.desired,
+        adjusted: &input.state.adjusted,
+        waits: input.waits,
+        guards: input.guards,
+        series: input.series,
+        windows: input.windows,
+        now: input.now,
+    }
+}
+
+/// Remembers a sizing: the size, the run of recommendations, the cooldowns, the changes of simple policies, the window openings that were applied.
 pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
     let before = state.desired;
     state.desired = sizing.desired;
@@ -143,6 +154,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
         Direction::In => state.cooldown_in_until = until(input.guards.cooldown_in, input.now),
         Direction::Hold => {}
     }
+    state.adjusted = adjusted(sizing, input);
     if frozen_by(input).is_none() {
         let bounds = Bounds::of(input);
         // one that the launch budget cut short is applied again by the next look, until it is reached
@@ -150,6 +162,35 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
             state.scheduled.insert(opening.policy.clone(), opening.window.since);
         }
     }
+}
+
+/// The last change of each simple policy: a new one if the pool moved the way that it asked for; one that is over is forgotten.
+fn adjusted(sizing: &Sizing, input: &SizeInput<'_>) -> BTreeMap<PolicyId, Adjustment> {
+    let (before, after, ballot) = (input.state.desired, sizing.desired, ballot(input));
+    let moved = |vote: &Vote| {
+        let asked = vote.capacity?;
+        let (way, to) = match (policy::direction(before, asked), policy::direction(before, after)) {
+            (Direction::Out, Direction::Out) => (Way::Out, asked.min(after)),
+            (Direction::In, Direction::In) => (Way::In, asked.max(after)),
+            _ => return None,
+        };
+        let (at, done_at) = (input.now, None);
+        Some(Adjustment { at, way, to, done_at })
+    };
+    let last = |vote: &Vote, rule: &SimpleRule| {
+        let last = *input.state.adjusted.get(&vote.policy)?;
+        let last = Adjustment {
+            done_at: last.done_at(&ballot),
+            ..last
+        };
+        Some(last).filter(|last| last.done_at.is_none_or(|done| input.now < last.cooldown(rule).after(done)))
+    };
+    let pairs = input.policies.iter().zip(&sizing.votes);
+    let of_policy = |(policy, vote): (&Policy, &Vote)| match &policy.rule {
+        Rule::Simple(rule) => Some((policy.id.clone(), moved(vote).or_else(|| last(vote, rule))?)),
+        _ => None,
+    };
+    pairs.filter_map(of_policy).collect()
 }
 
 fn until(length: Seconds, now: Timestamp) -> Option<Timestamp> {
@@ -423,6 +464,7 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
             ThresholdChange::Add(_) => rising(&rule.measure, rule.from?, tolerance),
             ThresholdChange::Remove(_) => None,
         },
+        Rule::Simple(rule) => rising(&rule.measure, rule.out?.bound, tolerance),
         // a demand does not rise as instances are removed
         Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }

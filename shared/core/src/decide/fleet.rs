@@ -11,6 +11,7 @@ use super::roll::{self, Judgement};
 use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
+use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
@@ -189,6 +190,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         windows: &counted.windows,
         flow: &flow,
         state: &loaded,
+        waits: Waits::of(pool),
         now: situation.now,
     };
     let mut sizing = size::size(&input);
@@ -314,6 +316,10 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
+        moments.extend(pool.policies.iter().filter_map(|policy| match &policy.rule {
+            Rule::Simple(rule) => Some(pool_state.adjusted.get(&policy.id)?.wait_ends(rule, Waits::of(pool))),
+            _ => None,
+        }));
         let waits = [pool_state.launch_backoff, pool_state.breaker_probe];
         moments.extend(waits.into_iter().flatten().map(|wait| wait.until()));
         // who is warm already is passed over before any arithmetic

@@ -19,6 +19,7 @@ mod pools;
 mod properties;
 mod queue;
 mod remembered;
+mod simple;
 mod spec;
 mod step;
 mod stored;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::decide::Flow;
 use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
 use ghostnet_core::spec::OpenWindow;
@@ -41,6 +42,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         windows: &windows,
         flow: &flow,
         state: &state,
+        waits: Waits::of(judged.pool),
         now: inputs.now,
     });
     if counted.desired != judged.decided.after {

@@ -7,6 +7,7 @@ use ghostnet_core::id::{
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
@@ -60,6 +61,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     ));
     policies.extend(tape.maybe(5, |_| json!({ "type": "formula", "id": "formula", "formula": "jobs / 100 + requests", "metrics": { "jobs": busy(), "requests": "alb_request_count" } })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
+    policies.extend(tape.maybe(5, |tape| json!({ "type": "simple", "id": "simple", "metric": busy(), "out": { "from": 60.0, "add": "30%" }, "in": { "below": 30.0, "remove": 1 + tape.below(3) } })));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let guards = json!({
@@ -158,6 +160,15 @@ impl Made {
         let mut state = PoolState::new(tape.below(22));
         state.cooldown_out_until = tape.maybe(4, |tape| about(tape, 60));
         state.cooldown_in_until = tape.maybe(4, |tape| about(tape, 300));
+        state.adjusted.extend(tape.maybe(3, |tape| {
+            let adjustment = Adjustment {
+                at: ago(tape, 1_200),
+                way: tape.one_of(&[Way::Out, Way::In]),
+                to: tape.below(22),
+                done_at: tape.maybe(2, |tape| ago(tape, 400)),
+            };
+            (policy("simple"), adjustment)
+        }));
         let mut since = 2_000;
         state.recommended = tape.some(5, |tape, _| {
             since -= i64::from(tape.below(500));
@@ -201,9 +212,8 @@ impl Made {
                 .targets
                 .insert(group(spec.id.as_str()), targets.chain(foreign).collect());
         }
-        let series: BTreeMap<_, _> = [("requests", any_series(tape, 250)), ("busy", any_series(tape, 100))]
-            .map(|(id, series)| (policy(id), series))
-            .into();
+        let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
+        let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
         if !tape.once_in(10) {
             self.observation.series.insert(spec.id.clone(), series);
         }

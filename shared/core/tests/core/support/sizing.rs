@@ -116,6 +116,7 @@ impl Pool {
             windows: &self.windows(),
             flow: &self.flow,
             state: &self.state,
+            waits: ghostnet_core::policy::simple::Waits::of(&self.spec),
             now: self.now,
         })
     }
