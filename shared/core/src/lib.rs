@@ -14,6 +14,7 @@ pub mod budget;
 pub mod decide;
 pub mod id;
 pub mod observation;
+pub mod operator;
 pub mod plan;
 pub mod policy;
 pub mod reason;

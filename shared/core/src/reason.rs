@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
+use crate::operator::Refused;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
 use crate::state::DrainReason;
@@ -268,6 +269,13 @@ pub enum Guard {
         /// The mode.
         mode: FleetMode,
     },
+    /// An operator's size holds in place of the votes.
+    Operator {
+        /// The size.
+        desired: u32,
+        /// Until when.
+        until: Timestamp,
+    },
     /// An operator's pause.
     Paused {
         /// Until when.
@@ -367,6 +375,7 @@ impl Guard {
             Self::Schedule { .. } => "schedule",
             Self::TrafficFloor { .. } => "traffic floor",
             Self::Mode { .. } => "mode",
+            Self::Operator { .. } => "operator",
             Self::Paused { .. } => "pause",
             Self::Range { .. } => "range",
             Self::FleetMaximum { .. } => "fleet maximum",
@@ -394,6 +403,7 @@ impl fmt::Display for Guard {
             Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
             Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
             Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
+            Self::Operator { desired, until } => write!(f, "an operator wants {desired} until {until}"),
             Self::Paused { until } => write!(f, "paused until {until}"),
             Self::Range { min, max } => write!(f, "between {min} and {max}"),
             Self::FleetMaximum { room } => write!(f, "the fleet's maximum leaves {room}"),
@@ -423,6 +433,24 @@ impl fmt::Display for Guard {
 pub enum Finding {
     /// No complete list of instances: nothing is concluded from absence.
     InstancesUnknown,
+    /// An operator's size holds.
+    OperatorHolds {
+        /// Who asked.
+        by: String,
+        /// The size.
+        desired: u32,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// An operator's request changed nothing.
+    OperatorRefused {
+        /// Who asked.
+        by: String,
+        /// Why not.
+        why: Refused,
+    },
     /// A group could not be read.
     GroupUnknown {
         /// Which.
@@ -525,6 +553,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
+            Self::OperatorHolds {
+                by,
+                desired,
+                until,
+                reason,
+            } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
+            Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::budget;
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
+use crate::operator::Held;
 use crate::policy::simple::{Adjustment, Waits, Way};
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
@@ -96,8 +97,15 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     }
     // bounds that moved move the size at once: only what goes beyond that is a vote's doing, and limited as one
     let base = desired.clamp(bounds.min, bounds.max);
+    let held = held(input);
+    if let Some(Held { desired, until }) = held {
+        number.set(desired, Guard::Operator { desired, until });
+    }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
     match policy::direction(base, number.value) {
+        // no window, cooldown or prediction delays an operator; budgets do
+        Direction::In if held.is_some() => limit_removals(input, base, &mut number),
+        Direction::Out if held.is_some() => {}
         Direction::Out => limit_out(input, base, recommended, &mut number),
         Direction::In => limit_in(input, base, recommended, &mut number),
         Direction::Hold => {}
@@ -168,7 +176,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
 fn adjusted(sizing: &Sizing, input: &SizeInput<'_>) -> BTreeMap<PolicyId, Adjustment> {
     let (before, after, ballot) = (input.state.desired, sizing.desired, ballot(input));
     let moved = |vote: &Vote| {
-        let asked = vote.capacity?;
+        let asked = vote.capacity.filter(|_| held(input).is_none())?;
         let (way, to) = match (policy::direction(before, asked), policy::direction(before, after)) {
             (Direction::Out, Direction::Out) => (Way::Out, asked.min(after)),
             (Direction::In, Direction::In) => (Way::In, asked.max(after)),
@@ -312,9 +320,18 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
         number.set(base, Guard::Cooldown { until });
     }
+    limit_removals(input, base, number);
+    simulate_removal(input, base, number);
+}
+
+fn limit_removals(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     let (left, guard) = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
     number.set(number.value.max(base.saturating_sub(left)), guard);
-    simulate_removal(input, base, number);
+}
+
+/// The size that an operator asked for, while it holds.
+fn held(input: &SizeInput<'_>) -> Option<Held> {
+    input.state.asked.as_ref()?.in_force(input.now)
 }
 
 /// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
@@ -482,7 +499,9 @@ fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
 fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
-    if let Some(desired) = openings(input).map(|opening| opening.desired).max() {
+    // a window that opens with a size waits for the end of an operator's
+    let opening = openings(input).map(|opening| opening.desired).max();
+    if let Some(desired) = opening.filter(|_| held(input).is_none()) {
         // a window may open with fewer, but not while the load asks for more
         let voted_out = if number.value > input.state.desired { number.value } else { 0 };
         number.set(desired.max(voted_out), Guard::Schedule { desired });

@@ -8,7 +8,7 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
+use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
 use crate::policy::simple::Waits;
@@ -38,6 +38,12 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut counted: Vec<Counted<'_>> = pools.iter().map(|pool| count_pool(situation, pool, &listed, &mut state)).collect();
     if let Some(first) = counted.first_mut() {
         first.findings.extend(without_a_pool(situation, &listed));
+    }
+    let mut told_by_operators = operator::hear(situation, &mut state);
+    for counted in &mut counted {
+        counted
+            .findings
+            .extend(told_by_operators.remove(&counted.pool.id).unwrap_or_default());
     }
     let sizings = size_pools(situation, &counted, &mut state);
 
@@ -316,6 +322,8 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
+        let held = pool_state.asked.as_ref().and_then(|asked| asked.in_force(situation.now));
+        moments.extend(held.map(|held| held.until));
         moments.extend(pool.policies.iter().filter_map(|policy| match &policy.rule {
             Rule::Simple(rule) => Some(pool_state.adjusted.get(&policy.id)?.wait_ends(rule, Waits::of(pool))),
             _ => None,

@@ -15,6 +15,7 @@ mod health;
 mod launches;
 mod lost_steps;
 mod modes;
+mod operator;
 mod pools;
 mod properties;
 mod queue;

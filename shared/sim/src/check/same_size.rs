@@ -20,6 +20,8 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let (inputs, none) = (judged.inputs, BTreeMap::new());
     let state = PoolState {
         members: BTreeMap::new(),
+        // a request is heard before the pool is sized
+        asked: judged.next.asked.clone(),
         ..judged
             .loaded
             .cloned()

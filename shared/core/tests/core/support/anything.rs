@@ -6,6 +6,7 @@ use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::record::Inputs;
@@ -129,6 +130,11 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
 }
 
 fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
+    if tape.once_in(6) {
+        let pool = tape.maybe(2, |tape| pool(tape.one_of(&["blue", "green"])));
+        let (fleet, asked) = ("web".parse().unwrap(), any_asked(tape));
+        return Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
+    }
     if known.is_empty() || !tape.once_in(4) {
         return Signal::Tick;
     }
@@ -138,6 +144,20 @@ fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
         kind,
         at: ago(tape, 1_200),
     })
+}
+
+fn any_asked(tape: &mut Tape<'_>) -> Asked {
+    let at = about(tape, 700);
+    let wish = if tape.once_in(4) {
+        Wish::Clear
+    } else {
+        Wish::Hold {
+            desired: tape.below(22),
+            until: Seconds(tape.below(3_600)).after(at),
+            reason: "a test".into(),
+        }
+    };
+    Asked { by: "me".into(), at, wish }
 }
 
 fn ago(tape: &mut Tape<'_>, seconds: u32) -> Timestamp {
@@ -169,6 +189,7 @@ impl Made {
             };
             (policy("simple"), adjustment)
         }));
+        state.asked = tape.maybe(4, any_asked);
         let mut since = 2_000;
         state.recommended = tape.some(5, |tape, _| {
             since -= i64::from(tape.below(500));
