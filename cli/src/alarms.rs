@@ -117,6 +117,7 @@ mod tests {
             installation: String::new(),
             alarm_topic: "topic".to_owned(),
             alarm_function: "f".to_owned(),
+            tick_function: "t".to_owned(),
             delivery,
         }
     }
