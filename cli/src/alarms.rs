@@ -88,6 +88,7 @@ fn trigger<'p>(pool: &PoolSpec, policy: &'p Policy) -> Option<(&'p Measure, Comp
         }
         Rule::Step(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out.first()?.from?)),
         Rule::Threshold(rule) => Some((&rule.measure, Comparison::AtLeast, rule.from?)),
+        Rule::Simple(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out?.bound)),
         Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
 }
@@ -116,6 +117,7 @@ mod tests {
             installation: String::new(),
             alarm_topic: "topic".to_owned(),
             alarm_function: "f".to_owned(),
+            tick_function: "t".to_owned(),
             delivery,
         }
     }

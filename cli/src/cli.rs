@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay, schema, simulate, status, swarm, validate};
+use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay, scale, schema, simulate, status, swarm, validate};
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
@@ -43,6 +43,7 @@ pub(crate) enum Verb {
     Replay(replay::Args),
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
+    Scale(scale::Args),
     Simulate(simulate::Args),
     Swarm(swarm::Args),
     Completions(completions::Args),

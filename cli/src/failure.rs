@@ -89,6 +89,16 @@ pub(crate) enum Failure {
     /// Somebody else was faster.
     #[error("fleet `{0}` was changed by somebody else in the meantime")]
     Raced(FleetId),
+    /// The function did not do what an operator asked.
+    #[error("fleet `{fleet}` is not scaled")]
+    NotScaled {
+        /// The fleet.
+        fleet: FleetId,
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// No such decision.
     #[error("no decision {0} is on record")]
     NoDecision(String),
@@ -150,6 +160,10 @@ impl Failure {
             last = text;
             cause = error.source();
         }
+        if let Self::NotScaled { why, hint, .. } = self {
+            report.push_str(&format!("\n  because: {why}"));
+            report.extend(hint.iter().map(|hint| format!("\nhint: {hint}")));
+        }
         if let Self::NoFleet { meant: Some(meant), .. } = self {
             report.push_str(&format!("\nhint: did you mean `{meant}`?"));
         }
@@ -162,7 +176,7 @@ impl Failure {
 
 fn about_error(error: &PortError) -> Option<&'static str> {
     match error.class {
-        ErrorClass::Denied => Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause and delete"),
+        ErrorClass::Denied => Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause, scale and delete"),
         ErrorClass::Throttled => Some("try again in a minute"),
         ErrorClass::Transient => Some("check the network and the credentials, then try again"),
         _ => None,

@@ -67,6 +67,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Explain(args) => verb::explain::run(args, stack, console).await,
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
+        Verb::Scale(args) => verb::scale::run(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
         Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }

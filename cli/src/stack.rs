@@ -39,6 +39,8 @@ pub(crate) struct Stack {
     pub(crate) alarm_topic: String,
     /// The alarm function.
     pub(crate) alarm_function: String,
+    /// The tick function, which operators ask.
+    pub(crate) tick_function: String,
     /// How alarms are delivered.
     pub(crate) delivery: Delivery,
 }
@@ -143,6 +145,7 @@ impl Stack {
             installation: output("InstallationId")?,
             alarm_topic: output("AlarmTopicArn")?,
             alarm_function: output("AlarmFunctionName")?,
+            tick_function: output("TickFunctionName")?,
             delivery,
         })
     }
@@ -223,6 +226,7 @@ mod tests {
             ("InstallationId", "id"),
             ("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:ghostnet-alarms"),
             ("AlarmFunctionName", "ghostnet-alarm"),
+            ("TickFunctionName", "ghostnet-tick"),
             ("AlarmDelivery", delivery),
         ];
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_aws::event::{ENVELOPES_MAX, PAYLOAD_BYTES_MAX, Payload, RECORDS_MAX, Rejected, classify};
+use ghostnet_core::operator::Asked;
 use ghostnet_core::signal::{AlarmChangeKind, InterruptionKind, Signal};
 use ghostnet_tests::event_payloads;
 use proptest::prelude::*;
@@ -136,6 +137,16 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         ("lambda-failure-record-sqs.json", one(FLEET)),
         ("lambda-failure-record.json", one(FLEET)),
         ("other-service.json", ignored("a record of neither SNS nor SQS")),
+        (
+            "scale-clear.json",
+            one("arn:aws:sts::123456789012:assumed-role/operator/ana asks web at 2026-03-02T09:00:00Z: Clear"),
+        ),
+        (
+            "scale.json",
+            one(
+                "arn:aws:sts::123456789012:assumed-role/operator/ana asks web blue at 2026-03-02T08:00:00Z: Hold { desired: 12, until: 2026-03-02T10:00:00Z, reason: \"load test\" }",
+            ),
+        ),
         ("schedule-rule.json", one("tick")),
         (
             "schedule-scheduler.json",
@@ -164,6 +175,11 @@ fn in_short(signal: &Signal) -> String {
             format!("instances {} at {at}: {what}", ids.join(" "))
         }
         Signal::Evaluate { fleet, by } => format!("evaluate {fleet} for {by}"),
+        Signal::OperatorRequest(request) => {
+            let pool = request.pool.as_ref().map(|pool| format!(" {pool}")).unwrap_or_default();
+            let Asked { by, at, wish } = &request.asked;
+            format!("{by} asks {}{pool} at {at}: {wish:?}", request.fleet)
+        }
         Signal::Ignored { reason } => format!("ignored: {reason}"),
     }
 }
@@ -285,6 +301,18 @@ fn bad_payloads_are_rejected_by_name() {
             json!({"ghostnet": "evaluate/v1", "fleet": "Web"}),
             "Malformed",
             "malformed payload of GhostNet: `Web` is not a valid id",
+        ),
+        (
+            "a request for a size and for none",
+            json!({"ghostnet": "scale/v1", "fleet": "web", "by": "me", "at": "2026-03-02T08:00:00Z", "clear": true, "hold": {"desired": 1, "until": "2026-03-02T09:00:00Z", "reason": ""}}),
+            "Malformed",
+            "malformed payload of GhostNet: exactly one of `hold` and `clear` is needed",
+        ),
+        (
+            "a request with something that nobody knows",
+            json!({"ghostnet": "scale/v1", "fleet": "web", "by": "me", "at": "2026-03-02T08:00:00Z", "clear": true, "force": true}),
+            "Malformed",
+            "malformed payload of GhostNet: unknown field `force`, expected one of `ghostnet`, `fleet`, `pool`, `by`, `at`, `hold`, `clear`",
         ),
         (
             "no fleet",

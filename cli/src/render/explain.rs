@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::decide::PoolDecision;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId};
+use ghostnet_core::operator::{Asked, Wish};
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::DecisionRecord;
@@ -160,6 +161,7 @@ fn woken_by_short(record: &DecisionRecord) -> String {
     match &record.signal {
         Signal::AlarmChanged(change) => format!("alarm {}", change.alarm),
         Signal::Interruption(notice) => format!("interruption {}", step::short(&notice.instance)),
+        Signal::OperatorRequest(_) => "operator".to_owned(),
         _ => record.function.clone(),
     }
 }
@@ -171,7 +173,16 @@ fn woken_by(signal: &Signal) -> String {
         Signal::Interruption(notice) => format!("AWS takes {}, told at {}", notice.instance, notice.at),
         Signal::InstanceChanged { instances, what, .. } => format!("{what}: {}", step::ids(instances)),
         Signal::Evaluate { by, .. } => format!("asked by {by}"),
+        Signal::OperatorRequest(request) => asked(&request.asked),
         Signal::Ignored { reason } => reason.clone(),
+    }
+}
+
+/// What an operator asked, and why.
+fn asked(asked: &Asked) -> String {
+    match &asked.wish {
+        Wish::Hold { desired, until, reason } => format!("{} asks for {desired} until {until}: {reason}", asked.by),
+        Wish::Clear => format!("{} gives up what was asked for", asked.by),
     }
 }
 

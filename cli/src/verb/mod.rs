@@ -8,6 +8,7 @@ pub(crate) mod init;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod replay;
+pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod simulate;
 pub(crate) mod status;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use ghostnet_aws::answer::Answer;
 use ghostnet_aws::event::Payload;
 use ghostnet_aws::function::{self, Failed, Looks};
 use ghostnet_aws::telemetry::{OwnMetric, emit};
@@ -19,13 +20,14 @@ const BATCH: usize = 100;
 /// What a batch may take before its first step: it is not begun later than this before the last moment for steps.
 const BATCH_TIME: Seconds = Seconds(5);
 
-/// Answers every signal of a payload. `claimed` remembers, for as long as the sandbox lives, that the table is ours.
+/// Answers every signal of a payload, an operator's with what came of it. `claimed` remembers, for as long as the sandbox
+/// lives, that the table is ours.
 pub(crate) async fn answer<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     claimed: &Cell<bool>,
     payload: &Payload,
-) -> Result<(), Diagnostic> {
+) -> Result<Option<Answer>, Diagnostic> {
     let told = |failed: Failed| Diagnostic {
         error_type: failed.kind().to_owned(),
         error_message: failed.story(),
@@ -33,8 +35,8 @@ pub(crate) async fn answer<P: Ports>(
     look(ports, invocation, claimed, payload).await.map_err(told)
 }
 
-async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<(), Failed> {
-    let mut looks = Looks::default();
+async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<Option<Answer>, Failed> {
+    let (mut looks, mut answer) = (Looks::default(), None);
     for signal in function::signals(invocation, payload, ports.now()) {
         match &signal {
             Signal::Tick => {
@@ -44,10 +46,15 @@ async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>
                 }
             }
             Signal::Evaluate { fleet, .. } => looks.look(ports, invocation, std::slice::from_ref(fleet), &signal).await,
+            Signal::OperatorRequest(request) => {
+                let fleet = &request.fleet;
+                looks.look(ports, invocation, std::slice::from_ref(fleet), &signal).await;
+                answer = looks.answer(fleet);
+            }
             other => function::misrouted(invocation, other, ports.now()),
         }
     }
-    looks.verdict()
+    looks.verdict().map(|()| answer)
 }
 
 /// The first tick of a deployment writes the installation's id into the table; every cold start compares. A table that

@@ -89,4 +89,5 @@ pub const OPERATOR: &[Call] = &[
     call("delete_fleet", &["dynamodb:DeleteItem"]),
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
+    call("invoke", &["lambda:InvokeFunction"]),
 ];

@@ -90,6 +90,11 @@ impl Aws {
         &self.installation
     }
 
+    /// For calls that only the command line makes.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// Who we are to AWS, as an ARN: for the record of who applied or paused.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use ghostnet_engine::reconcile::reconcile;
 use jiff::Timestamp;
 
 use crate::Aws;
+use crate::answer::Answer;
 use crate::event::Payload;
 use crate::telemetry::{OwnMetric, emit};
 
@@ -93,6 +94,12 @@ impl Looks {
         };
         tell(invocation, signal, &results, ports.now());
         self.results.extend(results);
+    }
+
+    /// What an operator who waits is told about a fleet; none if it was not looked at.
+    #[must_use]
+    pub fn answer(&self, fleet: &FleetId) -> Option<Answer> {
+        Some(Answer::of(fleet, self.results.get(fleet)?))
     }
 
     /// Whether there was nothing to look at, or at least one look succeeded.

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod actions;
+pub mod answer;
 mod clients;
 mod clock;
 pub mod cloudwatch;
@@ -15,6 +16,7 @@ pub mod elbv2;
 pub mod error;
 pub mod event;
 pub mod function;
+pub mod lambda;
 pub mod settings;
 pub mod telemetry;
 

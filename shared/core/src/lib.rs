@@ -15,6 +15,7 @@ pub mod churn;
 pub mod decide;
 pub mod id;
 pub mod observation;
+pub mod operator;
 pub mod plan;
 pub mod policy;
 pub mod reason;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
+use crate::operator::Refused;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
 use crate::state::DrainReason;
@@ -145,6 +146,20 @@ pub enum VoteReason {
         /// The metric.
         value: Finite,
     },
+    /// A simple policy's last change is not in effect yet.
+    AwaitsChange {
+        /// The metric.
+        value: Finite,
+        /// The size that it came to.
+        to: u32,
+    },
+    /// A simple policy's last change is in effect, and it waits to see what comes of it.
+    CoolsDown {
+        /// The metric.
+        value: Finite,
+        /// Until when.
+        until: Timestamp,
+    },
     /// No usable value.
     NoValue {
         /// What there was instead.
@@ -213,6 +228,8 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
+            Self::AwaitsChange { value, to } => write!(f, "{value}, but the last change, to {to}, is not in effect yet"),
+            Self::CoolsDown { value, until } => write!(f, "{value}, but this policy cools down until {until}"),
             Self::NoValue {
                 sample: Sample::Stale { age },
             } => write!(f, "the newest datapoint is {age} old: stale is not zero"),
@@ -268,6 +285,13 @@ pub enum Guard {
     Mode {
         /// The mode.
         mode: FleetMode,
+    },
+    /// An operator's size holds in place of the votes.
+    Operator {
+        /// The size.
+        desired: u32,
+        /// Until when.
+        until: Timestamp,
     },
     /// An operator's pause.
     Paused {
@@ -382,6 +406,7 @@ impl Guard {
             Self::Reserve { .. } => "reserve",
             Self::ReserveKept => "reserve kept",
             Self::Mode { .. } => "mode",
+            Self::Operator { .. } => "operator",
             Self::Paused { .. } => "pause",
             Self::Range { .. } => "range",
             Self::FleetMaximum { .. } => "fleet maximum",
@@ -418,6 +443,7 @@ impl fmt::Display for Guard {
             }
             Self::ReserveKept => f.write_str("a metric is unknown: the reserve gives nothing up"),
             Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
+            Self::Operator { desired, until } => write!(f, "an operator wants {desired} until {until}"),
             Self::Paused { until } => write!(f, "paused until {until}"),
             Self::Range { min, max } => write!(f, "between {min} and {max}"),
             Self::FleetMaximum { room } => write!(f, "the fleet's maximum leaves {room}"),
@@ -449,6 +475,24 @@ impl fmt::Display for Guard {
 pub enum Finding {
     /// No complete list of instances: nothing is concluded from absence.
     InstancesUnknown,
+    /// An operator's size holds.
+    OperatorHolds {
+        /// Who asked.
+        by: String,
+        /// The size.
+        desired: u32,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// An operator's request changed nothing.
+    OperatorRefused {
+        /// Who asked.
+        by: String,
+        /// Why not.
+        why: Refused,
+    },
     /// A group could not be read.
     GroupUnknown {
         /// Which.
@@ -557,6 +601,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
+            Self::OperatorHolds {
+                by,
+                desired,
+                until,
+                reason,
+            } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
+            Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),

@@ -1,12 +1,14 @@
 //! A parsed reason to look at fleets.
 //!
 //! Signals are wake-up calls, not commands: whatever arrives, the truth is read and the decision made from scratch. The
-//! only content of a signal that a decision may use is a fresh interruption notice, because nothing else shows it.
+//! only contents of a signal that a decision may use are a fresh interruption notice and a fresh request of an operator, because
+//! nothing else shows them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AlarmName, FleetId, InstanceId};
+use crate::operator::OperatorRequest;
 use crate::unit::Seconds;
 
 /// Oldest event whose content may be an input of a decision; an older one only wakes (invariant I15).
@@ -38,6 +40,8 @@ pub enum Signal {
         /// Who asks, for the record.
         by: String,
     },
+    /// An operator asks for a size, or gives one up.
+    OperatorRequest(OperatorRequest),
     /// Nothing to do, and why.
     Ignored {
         /// Why.
@@ -55,6 +59,7 @@ impl Signal {
             Self::Interruption(_) => "interruption",
             Self::InstanceChanged { .. } => "instance_changed",
             Self::Evaluate { .. } => "evaluate",
+            Self::OperatorRequest(_) => "operator_request",
             Self::Ignored { .. } => "ignored",
         }
     }

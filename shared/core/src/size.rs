@@ -11,11 +11,15 @@ use crate::budget;
 use crate::churn;
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
+use crate::operator::Held;
+use crate::policy::simple::{Adjustment, Waits, Way};
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
 use crate::reserve;
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, ThresholdChange};
+use crate::spec::{
+    CapacityRange, FleetMode, Guards, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule, ThresholdChange,
+};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -52,6 +56,8 @@ pub struct SizeInput<'a> {
     pub window_removals: Option<(u32, Guard)>,
     /// What is remembered of the pool.
     pub state: &'a PoolState,
+    /// How long the change of a simple policy is waited for.
+    pub waits: Waits,
     /// The moment.
     pub now: Timestamp,
 }
@@ -83,16 +89,7 @@ impl Sizing {
 #[must_use]
 pub fn size(input: &SizeInput<'_>) -> Sizing {
     let desired = input.state.without_reserve();
-    let ballot = Ballot {
-        counts: input.counts,
-        flow: input.flow,
-        desired,
-        with_reserve: input.state.desired,
-        guards: input.guards,
-        series: input.series,
-        windows: input.windows,
-        now: input.now,
-    };
+    let ballot = ballot(input);
     let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
     let asked = !votes
         .iter()
@@ -116,16 +113,27 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         };
     }
     // bounds that moved move the size at once: only what goes beyond that is a vote's doing, and limited as one
-    let base = desired.clamp(bounds.min, bounds.max);
+    let held = held(input);
+    // an operator's size is the whole size: there is no reserve beside it
+    let before = if held.is_some() { input.state.desired } else { desired };
+    let base = before.clamp(bounds.min, bounds.max);
+    if let Some(Held { desired, until }) = held {
+        number.set(desired, Guard::Operator { desired, until });
+    }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
     match policy::direction(base, number.value) {
+        // no window, cooldown or prediction delays an operator; budgets do
+        Direction::In if held.is_some() => limit_removals(input, base, &mut number),
+        Direction::Out if held.is_some() => {}
         Direction::Out => limit_out(input, base, recommended, &mut number),
         Direction::In => limit_in(input, base, recommended, &mut number),
         Direction::Hold => {}
     }
     raise_to_floors(input, &bounds, &mut number);
     let mut asked = number.value;
-    add_reserve(input, &bounds, &votes, &mut number);
+    if held.is_none() {
+        add_reserve(input, &bounds, &votes, &mut number);
+    }
     limit_by_budgets(input, &mut number);
     if let Some(guard) = frozen_by(input) {
         number.set(input.state.desired, guard);
@@ -143,7 +151,22 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     }
 }
 
-/// Remembers a sizing: the size, the run of recommendations, the cooldowns, the window openings that were applied.
+fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
+    Ballot {
+        counts: input.counts,
+        flow: input.flow,
+        desired: input.state.without_reserve(),
+        with_reserve: input.state.desired,
+        adjusted: &input.state.adjusted,
+        waits: input.waits,
+        guards: input.guards,
+        series: input.series,
+        windows: input.windows,
+        now: input.now,
+    }
+}
+
+/// Remembers a sizing: the size, the run of recommendations, the cooldowns, the changes of simple policies, the window openings that were applied.
 pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
     let moved = match policy::direction(state.without_reserve(), sizing.asked()) {
         Direction::Hold => policy::direction(state.desired, sizing.desired),
@@ -174,6 +197,7 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
         Direction::In => state.cooldown_in_until = until(input.guards.cooldown_in, input.now),
         Direction::Hold => {}
     }
+    state.adjusted = adjusted(sizing, input);
     if frozen_by(input).is_none() {
         let bounds = Bounds::of(input);
         // one that the launch budget cut short is applied again by the next look, until it is reached
@@ -181,6 +205,35 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
             state.scheduled.insert(opening.policy.clone(), opening.window.since);
         }
     }
+}
+
+/// The last change of each simple policy: a new one if the pool moved the way that it asked for; one that is over is forgotten.
+fn adjusted(sizing: &Sizing, input: &SizeInput<'_>) -> BTreeMap<PolicyId, Adjustment> {
+    let (before, after, ballot) = (input.state.without_reserve(), sizing.asked(), ballot(input));
+    let moved = |vote: &Vote| {
+        let asked = vote.capacity.filter(|_| held(input).is_none())?;
+        let (way, to) = match (policy::direction(before, asked), policy::direction(before, after)) {
+            (Direction::Out, Direction::Out) => (Way::Out, asked.min(after)),
+            (Direction::In, Direction::In) => (Way::In, asked.max(after)),
+            _ => return None,
+        };
+        let (at, done_at) = (input.now, None);
+        Some(Adjustment { at, way, to, done_at })
+    };
+    let last = |vote: &Vote, rule: &SimpleRule| {
+        let last = *input.state.adjusted.get(&vote.policy)?;
+        let last = Adjustment {
+            done_at: last.done_at(&ballot),
+            ..last
+        };
+        Some(last).filter(|last| last.done_at.is_none_or(|done| input.now < last.cooldown(rule).after(done)))
+    };
+    let pairs = input.policies.iter().zip(&sizing.votes);
+    let of_policy = |(policy, vote): (&Policy, &Vote)| match &policy.rule {
+        Rule::Simple(rule) => Some((policy.id.clone(), moved(vote).or_else(|| last(vote, rule))?)),
+        _ => None,
+    };
+    pairs.filter_map(of_policy).collect()
 }
 
 fn until(length: Seconds, now: Timestamp) -> Option<Timestamp> {
@@ -305,10 +358,19 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = churn::held_until(input.state, input.now) {
         number.set(base, Guard::Churn { until });
     }
+    limit_removals(input, base, number);
+    simulate_removal(input, base, number);
+}
+
+fn limit_removals(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for (left, guard) in removal_budgets(input) {
         number.set(number.value.max(base.saturating_sub(left)), guard);
     }
-    simulate_removal(input, base, number);
+}
+
+/// The size that an operator asked for, while it holds.
+fn held(input: &SizeInput<'_>) -> Option<Held> {
+    input.state.asked.as_ref()?.in_force(input.now)
 }
 
 /// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
@@ -458,6 +520,7 @@ fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
             ThresholdChange::Add(_) => rising(&rule.measure, rule.from?, tolerance),
             ThresholdChange::Remove(_) => None,
         },
+        Rule::Simple(rule) => rising(&rule.measure, rule.out?.bound, tolerance),
         // a demand does not rise as instances are removed
         Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
@@ -472,7 +535,9 @@ fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
 fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
-    if let Some(desired) = openings(input).map(|opening| opening.desired).max() {
+    // a window that opens with a size waits for the end of an operator's
+    let opening = openings(input).map(|opening| opening.desired).max();
+    if let Some(desired) = opening.filter(|_| held(input).is_none()) {
         // a window may open with fewer, but not while the load asks for more
         let voted_out = if number.value > input.state.without_reserve() {
             number.value

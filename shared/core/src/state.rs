@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
+use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
+use crate::policy::simple::Adjustment;
 use crate::reason::Direction;
 use crate::spec::{FleetSpec, PoolSpec};
 use crate::unit::{Moment, Seconds};
@@ -139,6 +141,12 @@ pub struct PoolState {
     /// The opening of each scheduled policy's window whose `desired` was applied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scheduled: BTreeMap<PolicyId, Timestamp>,
+    /// The last change of each simple policy, while the policy waits for it or cools down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adjusted: BTreeMap<PolicyId, Adjustment>,
+    /// What an operator last asked of this pool, while it holds or an older request could still arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Launching is off until then, because a person must act first (quota, permissions, template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_refused: Option<LaunchRefused>,

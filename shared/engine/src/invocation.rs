@@ -1,10 +1,11 @@
 //! One invocation of a function, and what it gave.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ghostnet_core::audit::Violation;
 use ghostnet_core::decide::Decision;
-use ghostnet_core::id::{BuildId, FleetId, InstallationId, PlanId, Region, WriterId};
+use ghostnet_core::id::{BuildId, FleetId, InstallationId, PlanId, PoolId, Region, WriterId};
 use ghostnet_core::plan::{CLOCK_SKEW_MAX, STEP_SECONDS_MAX, WINDOW_MAX};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::unit::Seconds;
@@ -64,6 +65,8 @@ pub fn plan_id(now: Timestamp, writer: &WriterId) -> PlanId {
 pub struct Report {
     /// The last decision.
     pub decision: Decision,
+    /// What each pool wanted before the first of this look's decisions.
+    pub before: BTreeMap<PoolId, u32>,
     /// Its plan's id, that of its record if it was recorded.
     pub plan: PlanId,
     /// Whether anything was committed.
@@ -80,6 +83,19 @@ pub struct Report {
     pub alerts: Vec<String>,
     /// How often another writer was faster.
     pub conflicts: u32,
+}
+
+impl Report {
+    /// This one came after another of the same look, which had found no capacity for all that it wanted.
+    #[must_use]
+    pub(crate) fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
+        Self {
+            before: earlier.before,
+            launched: self.launched.saturating_add(earlier.launched),
+            ..self
+        }
+    }
 }
 
 /// A look that ended before it acted.

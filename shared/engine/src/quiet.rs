@@ -1,7 +1,7 @@
 //! When metrics are read: every look while anything happens, every few minutes while a fleet is quiet, because each read
 //! costs money.
 //!
-//! Quiet means: no open step, nobody coming or leaving, no pending recommendation, every alarm `OK`. A fleet without alarms
+//! Quiet means: no open step, nobody coming or leaving, no pending recommendation, no policy that waits, every alarm `OK`. A fleet without alarms
 //! has nothing that would wake it, so it is never quiet. Which minute a quiet
 //! fleet is read follows from its id, so that a thousand fleets spread over the minutes without remembering anything.
 
@@ -109,6 +109,6 @@ fn is_settled(fleet: &Fleet) -> bool {
         && fleet.state.pools.values().all(|pool| {
             let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.without_reserve());
             let complete = u32::try_from(pool.members.len()) == Ok(pool.desired);
-            wanted && complete && !pool.members.values().any(moving)
+            wanted && complete && pool.adjusted.is_empty() && !pool.members.values().any(moving)
         })
 }

@@ -139,6 +139,7 @@ async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen
             }
             Committed::Won(decision) => {
                 let Acted { report, again } = attempt.execute(ports, decision, conflicts).await;
+                let report = report.after(acted.take());
                 rounds += 1;
                 if !again || rounds >= CAPACITY_ROUNDS_MAX {
                     return Ok(report);
@@ -359,6 +360,7 @@ impl<'a> Attempt<'a> {
         let alerts = findings.filter(|finding| finding.is_alert()).map(ToString::to_string).collect();
         let sent = if committed { decision.plan.steps.len() } else { 0 };
         Report {
+            before: decision.pools.iter().map(|(id, pool)| (id.clone(), pool.before)).collect(),
             plan: self.plan_id.clone(),
             decision,
             committed,

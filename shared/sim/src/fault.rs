@@ -116,6 +116,8 @@ faults! {
     SpecChanged "spec-changed" 40;
     /// The load multiplies for a while.
     LoadSpike "load-spike" 100;
+    /// An operator asks for a size for a while, or gives one up.
+    OperatorSize "operator-size" 60;
 }
 
 impl fmt::Display for Fault {

@@ -93,6 +93,13 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
             "id": "within", "type": "threshold", "metric": "cpu", "within": within, change: "20%", "datapoints": { "out": "2 of 3", "in": "3 of 3" },
         }));
     }
+    if chance.once_in(6) {
+        policies.push(json!({
+            "id": "simple", "type": "simple", "metric": "cpu", "out": { "from": 80, "add": *chance.pick(&["20%", "50%"])? },
+            "in": { "below": 40, "remove": 1 },
+            "cooldown": { "out": *chance.pick(&["0s", "60s", "3m"])?, "in": *chance.pick(&["0s", "5m"])? },
+        }));
+    }
     if chance.once_in(4) {
         let cron = format!("0 {} * * *", chance.between(0, 23));
         let window = json!({ "cron": cron, "for": format!("{}h", chance.between(1, 5)) });

@@ -114,6 +114,7 @@ pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Milli
 
 async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &Signal) -> Done {
     let fleets = match (function, signal) {
+        (Function::Tick, Signal::OperatorRequest(request)) => Ok(vec![request.fleet.clone()]),
         (Function::Tick, _) => hand.fleets().await.map(in_turn),
         (Function::Alarm, Signal::AlarmChanged(change)) => {
             // an old event wakes as well as a new one

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use ghostnet_core::signal::Signal;
+
 use crate::broken::Broken;
 use crate::chance::Chance;
 use crate::check::{self, Violation};
@@ -244,7 +246,7 @@ impl Runner {
         }
         let now = world.now;
         for (_, change) in world.cloud.history.evaluate_alarms(now) {
-            world.tell(Function::Alarm, ghostnet_core::signal::Signal::AlarmChanged(change));
+            world.tell(Function::Alarm, Signal::AlarmChanged(change));
         }
         if world.faults.rages() {
             world.storm();
@@ -258,7 +260,7 @@ impl Runner {
             let jitter = world.chance.between(0, 2 * SECOND) + tick * world.chance.between(0, 20 * SECOND);
             let job = Job {
                 function: Function::Tick,
-                signal: ghostnet_core::signal::Signal::Tick,
+                signal: Signal::Tick,
                 attempt: 0,
             };
             world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
@@ -266,6 +268,10 @@ impl Runner {
     }
 
     fn invoke(&mut self, job: Job) {
+        if matches!(job.signal, Signal::OperatorRequest(_)) && !self.world.borrow().faults.rages() {
+            // the operators went home, and took back what was still under way
+            return;
+        }
         self.invoked += 1;
         let task = TaskId(self.invoked);
         let (hand, installation, deadline) = {

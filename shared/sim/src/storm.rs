@@ -2,6 +2,7 @@
 
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::InstanceState;
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::Pause;
@@ -203,8 +204,44 @@ impl World {
                 items.pause((!resumes).then_some(pause));
             }
         }
+        if self.faults.strikes(Fault::OperatorSize) {
+            self.operators_ask();
+        }
         if self.faults.strikes(Fault::SpecChanged) {
             self.change_specs();
+        }
+    }
+
+    /// Somebody asks for sizes, some of them out of bounds, or gives up what was asked for.
+    fn operators_ask(&mut self) {
+        let now = self.now;
+        let mut requests = Vec::new();
+        for (fleet, known) in &self.fleets {
+            let Some(chance) = self.faults.chance(Fault::OperatorSize) else {
+                return;
+            };
+            let pools: Vec<_> = known.spec.pools.iter().map(|pool| pool.id.clone()).collect();
+            let wish = if chance.once_in(4) {
+                Wish::Clear
+            } else {
+                Wish::Hold {
+                    desired: chance.count(0, known.spec.maximum.saturating_add(2)),
+                    until: at(now + chance.between(1, 60) * MINUTE),
+                    reason: "a test".to_owned(),
+                }
+            };
+            requests.push(OperatorRequest {
+                fleet: fleet.clone(),
+                pool: if chance.once_in(2) { chance.pick(&pools).cloned() } else { None },
+                asked: Asked {
+                    by: "operator".to_owned(),
+                    at: at(now),
+                    wish,
+                },
+            });
+        }
+        for request in requests {
+            self.tell(Function::Tick, Signal::OperatorRequest(request));
         }
     }
 
@@ -291,7 +328,7 @@ impl World {
         }
     }
 
-    /// A person looks at what was held for one: pauses end; after a restore the specs are applied again, and the instances that
+    /// A person looks at what was held for one: pauses and operators' sizes end; after a restore the specs are applied again, and the instances that
     /// the table does not know are adopted.
     fn somebody_looks(&mut self) {
         let now = self.now;
@@ -310,6 +347,7 @@ impl World {
         for (fleet, pool, ids) in unknown {
             if let Some(items) = self.table.fleets.get_mut(&fleet) {
                 items.pause(None);
+                items.give_up();
                 if let Some(fleet) = self.fleets.get(&fleet).filter(|_| restored) {
                     items.apply(fleet.design.raw.clone(), at(now));
                 }

@@ -143,6 +143,16 @@ impl Items {
         }
     }
 
+    /// No operator's size holds any more.
+    pub fn give_up(&mut self) {
+        if let Some((state, _)) = &mut self.state {
+            for pool in state.pools.values_mut() {
+                pool.asked = None;
+            }
+            self.bump("give up");
+        }
+    }
+
     /// `adopt`: a person says that these instances belong to this pool.
     pub fn adopt(&mut self, pool: &PoolId, instances: &[InstanceId], now: Timestamp) {
         if let Some((state, _)) = &mut self.state {

@@ -502,6 +502,7 @@ fn threshold(rule: &Rule) -> Option<f64> {
         Rule::TargetTracking(rule) => Some(rule.target.get()),
         Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(ghostnet_core::unit::Finite::get),
         Rule::Threshold(rule) => rule.from.map(ghostnet_core::unit::Finite::get),
+        Rule::Simple(rule) => rule.out.map(|out| out.bound.get()),
         Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }
 }

@@ -14,13 +14,12 @@ fn invocation(ports: &FakePorts) -> Invocation {
 }
 
 async fn on_event(ports: &FakePorts, claimed: &Cell<bool>, file: &str) -> Result<(), Diagnostic> {
-    answer(
-        ports,
-        &invocation(ports),
-        claimed,
-        &Payload::from_bytes(event_payload(file).unwrap()),
-    )
-    .await
+    ask(ports, claimed, file).await.map(drop)
+}
+
+async fn ask(ports: &FakePorts, claimed: &Cell<bool>, file: &str) -> Result<Option<Answer>, Diagnostic> {
+    let payload = Payload::from_bytes(event_payload(file).unwrap());
+    answer(ports, &invocation(ports), claimed, &payload).await
 }
 
 async fn tick(ports: &FakePorts) -> Result<(), Diagnostic> {
@@ -137,6 +136,30 @@ async fn a_request_names_its_fleet() {
         assert_eq!(ports.asked("load"), ["web"], "{file}");
         assert_eq!(ports.asked("commit"), ["web for evaluate"], "{file}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_is_told_what_came_of_a_request() {
+    let ports = world(&["web"]);
+    // the fake's clock stands long before the request was issued
+    let answer = ask(&ports, &Cell::new(false), "scale.json").await.unwrap();
+    assert_eq!(ports.asked("load"), ["web"]);
+    assert!(
+        matches!(&answer, Some(Answer::Refused { why, .. }) if why.ends_with("in the future")),
+        "{answer:?}"
+    );
+    ports.now.set("2026-03-02T08:00:05Z".parse().unwrap());
+    let answer = ask(&ports, &Cell::new(false), "scale.json").await.unwrap();
+    assert!(
+        matches!(&answer, Some(Answer::Refused { why, .. }) if why.contains("is not between")),
+        "{answer:?}"
+    );
+    let ports = world(&[]);
+    let answer = ask(&ports, &Cell::new(false), "scale.json").await.unwrap();
+    assert!(
+        matches!(&answer, Some(Answer::Failed { kind, .. }) if kind == "NoSuchFleet"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
-//! What GhostNet sends to itself: a schedule's input, and a request to look at one fleet.
+//! What GhostNet sends to itself: a schedule's input, a request to look at one fleet, an operator's request for a size.
 
+use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::signal::Signal;
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::text::shortened;
@@ -24,6 +27,9 @@ struct Own {
 /// A payload of our own. A version that this build does not know is ignored: a newer build may have sent it.
 pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
     const SHAPE: &str = "payload of GhostNet";
+    if object.get("ghostnet").and_then(Value::as_str) == Some(SCALE) {
+        return scale(SHAPE, fields(SHAPE, object)?);
+    }
     let own: Own = fields(SHAPE, object)?;
     match own.ghostnet.as_deref() {
         Some("evaluate/v1") => {
@@ -48,4 +54,76 @@ fn evaluate(shape: &'static str, fleet: Option<&str>, by: &str) -> Result<Signal
         .parse()
         .map_err(|error: ghostnet_core::id::BadId| Rejected::malformed(shape, &error.to_string()))?;
     Ok(Signal::Evaluate { fleet, by: shortened(by) })
+}
+
+/// Kind and version of an operator's request.
+const SCALE: &str = "scale/v1";
+
+/// An operator's request. Nobody but our own command line writes it, so nothing else is tolerated in it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scale {
+    ghostnet: String,
+    fleet: FleetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<PoolId>,
+    by: String,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    clear: bool,
+}
+
+/// A size for a time.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hold {
+    desired: u32,
+    until: Timestamp,
+    reason: String,
+}
+
+fn scale(shape: &'static str, scale: Scale) -> Result<Signal, Rejected> {
+    let wish = match (scale.hold, scale.clear) {
+        (Some(Hold { desired, until, reason }), false) => Wish::Hold {
+            desired,
+            until,
+            reason: shortened(&reason),
+        },
+        (None, true) => Wish::Clear,
+        _ => return Err(Rejected::malformed(shape, "exactly one of `hold` and `clear` is needed")),
+    };
+    Ok(Signal::OperatorRequest(OperatorRequest {
+        fleet: scale.fleet,
+        pool: scale.pool,
+        asked: Asked {
+            by: shortened(&scale.by),
+            at: scale.at,
+            wish,
+        },
+    }))
+}
+
+/// The payload of an operator's request, as [`classify`](super::classify) reads it.
+#[must_use]
+pub fn scale_payload(request: &OperatorRequest) -> Vec<u8> {
+    let OperatorRequest { fleet, pool, asked } = request.clone();
+    let Asked { by, at, wish } = asked;
+    let (hold, clear) = match wish {
+        Wish::Hold { desired, until, reason } => (Some(Hold { desired, until, reason }), false),
+        Wish::Clear => (None, true),
+    };
+    let ghostnet = SCALE.to_owned();
+    // text, numbers and moments always serialise
+    serde_json::to_vec(&Scale {
+        ghostnet,
+        fleet,
+        pool,
+        by,
+        at,
+        hold,
+        clear,
+    })
+    .unwrap_or_default()
 }

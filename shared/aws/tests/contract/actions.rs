@@ -43,7 +43,7 @@ fn answer(sent: &Sent, number: usize) -> Reply {
                 }
             }
         }
-        operation if operation.starts_with("dynamodb:") => Reply::json(&json!({})),
+        operation if operation.starts_with("dynamodb:") || operation.starts_with("lambda:") => Reply::json(&json!({})),
         operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
         operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
     }
@@ -190,6 +190,7 @@ fn every_verb_needs_what_the_table_says() {
         ),
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
+        ("invoke", actions(async |aws| aws.invoke("tick", b"{}".to_vec()).await)),
     ]);
     compare(OPERATOR, recorded);
 }

@@ -204,6 +204,10 @@ fn read(request: &HttpRequest) -> (Sent, bool) {
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
         return (sent(request, "cloudwatch", operation, cbor::decode(bytes)), true);
     }
+    if request.uri().ends_with("/invocations") {
+        let body = serde_json::from_slice(bytes).unwrap_or_default();
+        return (sent(request, "lambda", "InvokeFunction", body), false);
+    }
     let parameters = form(std::str::from_utf8(bytes).unwrap_or_default());
     let service = match parameters.get("Version").map(String::as_str) {
         Some("2016-11-15") => "ec2",

@@ -8,8 +8,10 @@ use crate::decide::{Decision, PoolDecision, Situation, open_windows, surge};
 use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
+use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
 use crate::state::{DrainReason, Member, PoolState};
+use crate::unit::Seconds;
 
 pub(super) struct Judge<'a> {
     pub(super) situation: &'a Situation<'a>,
@@ -48,6 +50,7 @@ impl<'a> Judge<'a> {
         self.evidence(found);
         self.launches_per_hour(found);
         self.ownership(found);
+        self.operator(found);
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -229,6 +232,20 @@ impl<'a> Judge<'a> {
                 Some(self.pool),
                 format!("{launching} launches after {before} within the hour are more than {limit}"),
             );
+        }
+    }
+
+    /// I15: what an operator asked for was asked in this very request, lately and after whatever was asked before.
+    fn operator(&self, found: &mut Found) {
+        let before = self.loaded.and_then(|loaded| loaded.asked.as_ref());
+        let Some(asked) = self.next.asked.as_ref().filter(|asked| before != Some(asked)) else {
+            return;
+        };
+        let requested = matches!(self.situation.signal, Signal::OperatorRequest(request) if request.asked == *asked);
+        let in_order = before.is_none_or(|before| before.at < asked.at);
+        if !requested || !in_order || Seconds::between(asked.at, self.situation.now) > EVENT_AGE_MAX {
+            let detail = format!("a size that {} asked for at {} would hold", asked.by, asked.at);
+            found.add("I15", Some(self.pool), detail);
         }
     }
 

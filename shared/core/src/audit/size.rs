@@ -37,7 +37,10 @@ impl Judge<'_> {
             .iter()
             .filter_map(|window| window.desired)
             .any(|desired| desired <= after);
-        if after >= allowed || by_window || self.situation.retiring {
+        // an operator's size needs no vote either
+        let held = self.next.asked.as_ref().and_then(|asked| asked.in_force(self.situation.now));
+        let by_operator = held.is_some_and(|held| held.desired <= after);
+        if after >= allowed || by_window || by_operator || self.situation.retiring {
             return;
         }
         let votes = || self.decided.votes.iter().filter_map(|vote| Some((&vote.policy, vote.capacity?)));

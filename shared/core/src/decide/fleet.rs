@@ -8,9 +8,10 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
+use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
+use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
@@ -43,6 +44,12 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         .collect();
     if let Some(first) = counted.first_mut() {
         first.findings.extend(without_a_pool(situation, &listed));
+    }
+    let mut told_by_operators = operator::hear(situation, &mut state);
+    for counted in &mut counted {
+        counted
+            .findings
+            .extend(told_by_operators.remove(&counted.pool.id).unwrap_or_default());
     }
     let sizings = size_pools(situation, &counted, &mut state);
 
@@ -219,6 +226,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         flow: &flow,
         window_removals: counted.window_removals,
         state: &loaded,
+        waits: Waits::of(pool),
         now: situation.now,
     };
     let mut sizing = size::size(&input);
@@ -344,6 +352,12 @@ fn look_again_at(situation: &Situation<'_>, state: &CapacityState) -> Option<Tim
                 .map(|drain| drain.deadline.at()),
         );
         moments.extend(pool_state.cooldown_out_until.into_iter().chain(pool_state.cooldown_in_until));
+        let held = pool_state.asked.as_ref().and_then(|asked| asked.in_force(situation.now));
+        moments.extend(held.map(|held| held.until));
+        moments.extend(pool.policies.iter().filter_map(|policy| match &policy.rule {
+            Rule::Simple(rule) => Some(pool_state.adjusted.get(&policy.id)?.wait_ends(rule, Waits::of(pool))),
+            _ => None,
+        }));
         let waits = [pool_state.launch_backoff, pool_state.breaker_probe];
         moments.extend(waits.into_iter().flatten().map(|wait| wait.until()));
         // who is warm already is passed over before any arithmetic

@@ -9,6 +9,7 @@ mod hands;
 mod leaving;
 mod membership;
 mod open_steps;
+mod operator;
 pub mod placement;
 mod roll;
 mod sorted;

@@ -5,6 +5,7 @@ mod demand;
 pub mod formula;
 pub mod queue;
 pub mod queueing;
+pub mod simple;
 pub mod step;
 pub mod target_tracking;
 pub mod threshold;
@@ -29,6 +30,10 @@ pub struct Ballot<'a> {
     pub desired: u32,
     /// Instances wanted now, with the reserve.
     pub with_reserve: u32,
+    /// The last change of each simple policy.
+    pub adjusted: &'a BTreeMap<PolicyId, simple::Adjustment>,
+    /// How long such a change is waited for.
+    pub waits: simple::Waits,
     /// Who has only just begun or ceased to serve.
     pub flow: &'a Flow,
     /// Tolerances.
@@ -55,6 +60,9 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         }),
         Rule::Step(rule) => on(&rule.measure, series, ballot, |reading| step::recommend(rule, reading, ballot)),
         Rule::Threshold(rule) => on(&rule.measure, series, ballot, |reading| threshold::recommend(rule, reading, ballot)),
+        Rule::Simple(rule) => on(&rule.measure, series, ballot, |reading| {
+            simple::recommend(rule, ballot.adjusted.get(&policy.id), reading, ballot)
+        }),
         Rule::Capacity(rule) => on(&rule.measure, series, ballot, |reading| capacity::recommend(rule, reading, ballot)),
         Rule::Queue(rule) => on(&rule.measure, &queue::backlog(series), ballot, |reading| {
             queue::recommend(rule, series, reading, ballot)

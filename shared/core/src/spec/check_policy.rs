@@ -8,7 +8,9 @@ use super::check_metric::{read_measure, read_metric};
 use super::problem::Problems;
 use super::raw::{RawPolicy, RawPolicyMode, RawScheduled, RawTargetTracking};
 use super::schedule::{BadSchedule, WINDOW_MAX};
-use super::{Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults};
+use super::{
+    Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults, simple,
+};
 use crate::id::PolicyId;
 use crate::unit::{Finite, Seconds};
 
@@ -31,6 +33,7 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
                 &raw.id,
                 check_step::read_threshold(raw, &at, has_groups, problems).map(Rule::Threshold),
             ),
+            RawPolicy::Simple(raw) => (&raw.id, simple::read(raw, &at, has_groups, problems).map(Rule::Simple)),
             RawPolicy::Capacity(raw) => (&raw.id, check_capacity::read(raw, &at, has_groups, problems).map(Rule::Capacity)),
             RawPolicy::Queue(raw) => (&raw.id, check_demand::read_queue(raw, &at, problems).map(Rule::Queue)),
             RawPolicy::Formula(raw) => (
@@ -56,6 +59,7 @@ fn read_mode(policy: &RawPolicy, at: &str, problems: &mut Problems) -> PolicyMod
         RawPolicy::TargetTracking(raw) => (raw.mode, raw.disable_scale_in),
         RawPolicy::Step(raw) => (raw.mode, None),
         RawPolicy::Threshold(raw) => (raw.mode, None),
+        RawPolicy::Simple(raw) => (raw.mode, None),
         RawPolicy::Capacity(raw) => (raw.mode, None),
         RawPolicy::Queue(raw) => (raw.mode, None),
         RawPolicy::Formula(raw) => (raw.mode, None),

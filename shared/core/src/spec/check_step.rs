@@ -78,7 +78,7 @@ fn read_in_bands(raw: &[RawInStep], at: &str, problems: &mut Problems) -> Vec<St
     bands
 }
 
-fn bound(value: f64, at: &str, problems: &mut Problems) -> Option<Finite> {
+pub(super) fn bound(value: f64, at: &str, problems: &mut Problems) -> Option<Finite> {
     let bound = Finite::new(value);
     if bound.is_none() {
         problems.add(at, format!("`{value}` is not a number"), "bounds are finite; leave an open end out");
@@ -125,7 +125,13 @@ fn check_neighbour(n: usize, before: Option<(f64, Option<f64>)>, from: f64, at: 
 }
 
 /// By so many, or to a size: exactly one of them.
-fn read_change((by, raw): (&str, Option<&RawAmount>), to: Option<u32>, at_least: Option<u32>, at: &str, problems: &mut Problems) -> Change {
+pub(super) fn read_change(
+    (by, raw): (&str, Option<&RawAmount>),
+    to: Option<u32>,
+    at_least: Option<u32>,
+    at: &str,
+    problems: &mut Problems,
+) -> Change {
     if to.is_some() && at_least.is_some() {
         let message = format!("`at_least` belongs to a share in `{by}`");
         problems.add(format!("{at}.at_least"), message, "`to` is a size: remove `at_least`");
@@ -138,7 +144,7 @@ fn read_change((by, raw): (&str, Option<&RawAmount>), to: Option<u32>, at_least:
         (None, Some(to)) => Change::To(to),
         _ => {
             let hint = format!("such as `{by}: 10%` or `to: 8`");
-            problems.add(at, format!("a step has exactly one of `{by}` and `to`"), hint);
+            problems.add(at, format!("exactly one of `{by}` and `to` is needed"), hint);
             Change::To(0)
         }
     }

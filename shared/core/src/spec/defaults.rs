@@ -31,6 +31,8 @@ pub(super) const REMOVAL_PER_TICK: Budget = Budget {
 pub(super) const BREAKER_UNHEALTHY: Percent = Percent(20);
 pub(super) const BREAKER_AT_LEAST: u32 = 3;
 pub(super) const DATAPOINTS: BreachRule = BreachRule { datapoints: 1, of: 1 };
+pub(super) const SIMPLE_COOLDOWN_OUT: Seconds = Seconds(60);
+pub(super) const SIMPLE_COOLDOWN_IN: Seconds = Seconds::minutes(5);
 pub(super) const POLICY_MODE: PolicyMode = PolicyMode::Act;
 pub(super) const MISSING: MissingRule = MissingRule::Hold;
 pub(super) const PERIOD: Seconds = Seconds::minutes(1);
@@ -235,6 +237,16 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         row("policies[].datapoints.in", &DATAPOINTS, "the stabilisation window damps already"),
         row("policies[].missing", &"hold", "missing is never zero"),
         row("policies[].mode", &"act", "a policy is there to act"),
+        row(
+            "policies[].cooldown.out",
+            &SIMPLE_COOLDOWN_OUT,
+            "of `simple`, once what it added is in service: one period that shows it",
+        ),
+        row(
+            "policies[].cooldown.in",
+            &SIMPLE_COOLDOWN_IN,
+            "of `simple`, once what it removed is gone: EC2 Auto Scaling's 300 s",
+        ),
         row("policies[].disable_scale_in", &"false", "as EC2 Auto Scaling"),
         row(
             "policies[].metric.period",

@@ -18,6 +18,7 @@ pub mod metric;
 pub mod problem;
 pub mod raw;
 pub mod schedule;
+mod simple;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ pub use metric::{Metric, MetricSource, NamedMetric, Stat};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
 pub use schedule::Schedule;
+pub use simple::{SimpleChange, SimpleRule};
 
 /// A checked fleet spec.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -297,6 +299,7 @@ impl Policy {
             && match &self.rule {
                 Rule::Step(rule) => !rule.in_.is_empty(),
                 Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Remove(_)),
+                Rule::Simple(rule) => rule.in_.is_some(),
                 Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) => true,
                 Rule::Scheduled(_) => false,
             }
@@ -325,6 +328,8 @@ pub enum Rule {
     Step(StepRule),
     /// Changes the size by one amount while a metric stays within bounds.
     Threshold(ThresholdRule),
+    /// One change, then a wait of its own.
+    Simple(SimpleRule),
     /// Counts the instances that the demand needs.
     Capacity(CapacityRule),
     /// Counts the instances that a queue needs.
@@ -343,6 +348,7 @@ impl Rule {
             Self::TargetTracking(rule) => Some(&rule.measure),
             Self::Step(rule) => Some(&rule.measure),
             Self::Threshold(rule) => Some(&rule.measure),
+            Self::Simple(rule) => Some(&rule.measure),
             Self::Capacity(rule) => Some(&rule.measure),
             Self::Queue(rule) => Some(&rule.measure),
             Self::Formula(rule) => Some(&rule.measure),
@@ -358,7 +364,7 @@ impl Rule {
             Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) => true,
             // an alarm has one bound
             Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_none(),
-            Self::TargetTracking(_) | Self::Step(_) | Self::Scheduled(_) => false,
+            Self::TargetTracking(_) | Self::Step(_) | Self::Simple(_) | Self::Scheduled(_) => false,
         }
     }
 
@@ -379,6 +385,7 @@ impl Rule {
             Self::TargetTracking(rule) => watchable(&rule.measure),
             Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),
             Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_some() && watchable(&rule.measure),
+            Self::Simple(rule) => rule.out.is_some() && watchable(&rule.measure),
             Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Scheduled(_) => false,
         }
     }

@@ -4,6 +4,7 @@ use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, decide};
 use ghostnet_core::id::{ClientToken, Generation, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
@@ -363,6 +364,39 @@ fn i15_an_old_notice_is_no_input() {
     };
     assert_eq!(Case::calm().after(notice(600)), Vec::<String>::new());
     assert_eq!(Case::calm().after(notice(601)), ["I15"]);
+}
+
+#[test]
+fn i15_an_operators_size_is_asked_for_lately_and_in_order() {
+    let size = |issued: i64, until: i64| Asked {
+        by: "me".into(),
+        at: at(issued),
+        wish: Wish::Hold {
+            desired: 4,
+            until: at(until),
+            reason: "no".into(),
+        },
+    };
+    let asked = |issued: i64, by_signal: bool, before: Option<i64>| {
+        move |world: &mut World, decision: &mut Decision| {
+            let asked = size(issued, 3_600);
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().asked = before.map(|issued| size(issued, 3_600));
+            decision.state.pools.get_mut(&pool("blue")).unwrap().asked = Some(asked.clone());
+            if by_signal {
+                let (fleet, pool) = ("web".parse().unwrap(), None);
+                world.inputs.signal = Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
+            }
+        }
+    };
+    for (situation, change, found) in [
+        ("asked for lately", asked(-600, true, None), vec![]),
+        ("asked for long ago", asked(-601, true, None), vec!["I15"]),
+        ("nobody asked", asked(0, false, None), vec!["I15"]),
+        ("an older one after a newer one", asked(-60, true, Some(-30)), vec!["I15"]),
+        ("a newer one after an older one", asked(-30, true, Some(-60)), vec![]),
+    ] {
+        assert_eq!(Case::calm().after(change), found, "{situation}");
+    }
 }
 
 #[test]

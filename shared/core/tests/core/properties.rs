@@ -99,6 +99,10 @@ proptest! {
         }
         // what bounds, windows and deletion take away needs no data
         (spec.maximum, inputs.retiring) = (1_000, false);
+        inputs.signal = ghostnet_core::signal::Signal::Tick;
+        for pool in inputs.state.pools.values_mut() {
+            pool.asked = None;
+        }
         for pool in &mut spec.pools {
             pool.capacity.max = 100;
             pool.policies.retain(|policy| policy.rule.measure().is_some());

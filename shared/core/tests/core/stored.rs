@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ghostnet_core::decide::decide;
 use ghostnet_core::id::{BuildId, SpecVersion};
 use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::operator::{Asked, Wish};
+use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
@@ -83,7 +85,26 @@ fn busy_world() -> World {
         .unwrap()
         .scheduled
         .insert(policy("night"), at(-60));
-    state.pools.get_mut(&pool("blue")).unwrap().former_groups.insert(group("green"));
+    let blue = state.pools.get_mut(&pool("blue")).unwrap();
+    blue.former_groups.insert(group("green"));
+    blue.adjusted.insert(
+        policy("slow"),
+        Adjustment {
+            at: at(-60),
+            way: Way::Out,
+            to: 7,
+            done_at: Some(at(0)),
+        },
+    );
+    blue.asked = Some(Asked {
+        by: "me".into(),
+        at: at(0),
+        wish: Wish::Hold {
+            desired: 7,
+            until: at(600),
+            reason: "why".into(),
+        },
+    });
     world
 }
 

@@ -121,6 +121,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     };
     replay(world, commit, inputs, spec, &mut found);
     old_event(commit, inputs, &mut found);
+    old_request(commit, inputs, &mut found);
     let mut removals = Vec::new();
     for pool in &spec.pools {
         let (Some(decided), Some(next)) = (commit.record.pools.get(&pool.id), commit.state.pools.get(&pool.id)) else {
@@ -141,7 +142,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
         if !inputs.retiring {
-            window_removals(&judged, world, &mut found);
+            window_removals(&judged, &mut world.watch, &mut found);
         }
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
         if removed > 0 && !inputs.retiring {
@@ -230,6 +231,21 @@ fn old_event(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)>)
             Check::OldEvent,
             format!("{} leaves because of a notice from {}", notice.instance, notice.at),
         ));
+    }
+}
+
+/// What an operator asks holds only if it was asked lately, and after whatever was asked before.
+fn old_request(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)>) {
+    for (pool, next) in &commit.state.pools {
+        let before = inputs.state.pools.get(pool).and_then(|pool| pool.asked.as_ref());
+        let Some(asked) = next.asked.as_ref().filter(|asked| before != Some(asked)) else {
+            continue;
+        };
+        let is_requested = matches!(&inputs.signal, Signal::OperatorRequest(request) if request.asked == *asked);
+        let is_late = Seconds::between(asked.at, inputs.now) > EVENT_AGE_MAX;
+        if !is_requested || is_late || before.is_some_and(|before| before.at >= asked.at) {
+            found.push((Check::OldEvent, format!("{pool} heeds what was asked at {}", asked.at)));
+        }
     }
 }
 

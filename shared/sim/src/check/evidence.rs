@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::observation::InstanceState;
+use ghostnet_core::operator::Wish;
 use ghostnet_core::sample::{Sample, Series};
 use ghostnet_core::spec::metric::{Queries, QueryShape};
 use ghostnet_core::spec::{PolicyMode, Rule};
@@ -17,7 +18,12 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
     let (before, after) = (judged.decided.before, judged.decided.after);
     let allowed = judged.bounds().1.min(judged.room()).min(before);
     let by_window = judged.windows().filter_map(|window| window.desired).any(|desired| desired <= after);
-    if after >= allowed || by_window || judged.inputs.retiring {
+    // an operator's size needs no vote
+    let by_operator = judged.next.asked.as_ref().is_some_and(|asked| match asked.wish {
+        Wish::Hold { desired, until, .. } => desired <= after && judged.inputs.now < until,
+        Wish::Clear => false,
+    });
+    if after >= allowed || by_window || by_operator || judged.inputs.retiring {
         return;
     }
     let pool = &judged.pool.id;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::budget;
 use ghostnet_core::decide::Flow;
 use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
 use ghostnet_core::spec::OpenWindow;
@@ -20,6 +21,8 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let (inputs, none) = (judged.inputs, BTreeMap::new());
     let state = PoolState {
         members: BTreeMap::new(),
+        // a request is heard before the pool is sized
+        asked: judged.next.asked.clone(),
         ..judged
             .loaded
             .cloned()
@@ -44,6 +47,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         flow: &flow,
         window_removals: budget::window_removals_left(&judged.spec.open_removal_windows(inputs.now), &state),
         state: &state,
+        waits: Waits::of(judged.pool),
         now: inputs.now,
     });
     if counted.desired != judged.decided.after {

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawAmount, RawCapacityPolicy, RawDuration, RawFormulaPolicy, RawMetric, RawMissing, RawOf, RawQueuePolicy, RawSource};
+use super::{
+    RawAmount, RawCapacityPolicy, RawDuration, RawDurationPair, RawFormulaPolicy, RawMetric, RawMissing, RawOf, RawQueuePolicy, RawSource,
+};
 
 /// A policy: turns numbers into a recommended size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +17,8 @@ pub enum RawPolicy {
     Step(RawStepPolicy),
     /// Changes the size by one amount while a metric stays within bounds.
     Threshold(RawThresholdPolicy),
+    /// Makes one change, then waits until it is in effect and for a cooldown of its own.
+    Simple(RawSimplePolicy),
     /// Counts the instances that the demand needs: P = n x C.
     Capacity(RawCapacityPolicy),
     /// Counts the instances that a queue needs.
@@ -175,6 +179,71 @@ pub struct RawWithin {
     /// Upper bound, outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub below: Option<f64>,
+}
+
+/// Makes one change, then waits until it is in effect and for a cooldown of its own. Has `out`, `in` or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSimplePolicy {
+    /// The policy's id, unique in the fleet.
+    pub id: String,
+    /// What the policy may do: `act` (the default), `recommend_only` or `out_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RawPolicyMode>,
+    /// The metric.
+    pub metric: RawMetric,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// What it adds, and from which value on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<RawSimpleOut>,
+    /// What it removes, and below which value.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub in_: Option<RawSimpleIn>,
+    /// How long it waits: after an addition, from when the instances are in service; after a removal, from when they are gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<RawDurationPair>,
+    /// How many of the last datapoints must breach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawDatapoints>,
+    /// What a missing metric means: `hold`, `ignore` or `breaching`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<RawMissing>,
+}
+
+/// What a simple policy adds while `from <= metric`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSimpleOut {
+    /// Lower bound, inside.
+    pub from: f64,
+    /// Instances to add: a count, or a share of the pool such as `10%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add: Option<RawAmount>,
+    /// The size to grow to, instead of `add`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+}
+
+/// What a simple policy removes while `metric < below`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSimpleIn {
+    /// Upper bound, outside.
+    pub below: f64,
+    /// Instances to remove: a count, or a share of the pool such as `10%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove: Option<RawAmount>,
+    /// The size to shrink to, instead of `remove`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// The smallest number that a share may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
 }
 
 /// Sets bounds or a size at certain times.

@@ -6,7 +6,9 @@ use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
@@ -62,6 +64,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     ));
     policies.extend(tape.maybe(5, |_| json!({ "type": "formula", "id": "formula", "formula": "jobs / 100 + requests", "metrics": { "jobs": busy(), "requests": "alb_request_count" } })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
+    policies.extend(tape.maybe(5, |tape| json!({ "type": "simple", "id": "simple", "metric": busy(), "out": { "from": 60.0, "add": "30%" }, "in": { "below": 30.0, "remove": 1 + tape.below(3) } })));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
@@ -143,6 +146,11 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
 }
 
 fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
+    if tape.once_in(6) {
+        let pool = tape.maybe(2, |tape| pool(tape.one_of(&["blue", "green"])));
+        let (fleet, asked) = ("web".parse().unwrap(), any_asked(tape));
+        return Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
+    }
     if known.is_empty() || !tape.once_in(4) {
         return Signal::Tick;
     }
@@ -152,6 +160,20 @@ fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
         kind,
         at: ago(tape, 1_200),
     })
+}
+
+fn any_asked(tape: &mut Tape<'_>) -> Asked {
+    let at = about(tape, 700);
+    let wish = if tape.once_in(4) {
+        Wish::Clear
+    } else {
+        Wish::Hold {
+            desired: tape.below(22),
+            until: Seconds(tape.below(3_600)).after(at),
+            reason: "a test".into(),
+        }
+    };
+    Asked { by: "me".into(), at, wish }
 }
 
 fn ago(tape: &mut Tape<'_>, seconds: u32) -> Timestamp {
@@ -174,6 +196,16 @@ impl Made {
         let mut state = PoolState::new(tape.below(22));
         state.cooldown_out_until = tape.maybe(4, |tape| about(tape, 60));
         state.cooldown_in_until = tape.maybe(4, |tape| about(tape, 300));
+        state.adjusted.extend(tape.maybe(3, |tape| {
+            let adjustment = Adjustment {
+                at: ago(tape, 1_200),
+                way: tape.one_of(&[Way::Out, Way::In]),
+                to: tape.below(22),
+                done_at: tape.maybe(2, |tape| ago(tape, 400)),
+            };
+            (policy("simple"), adjustment)
+        }));
+        state.asked = tape.maybe(4, any_asked);
         let mut since = 2_000;
         state.recommended = tape.some(5, |tape, _| {
             since -= i64::from(tape.below(500));
@@ -233,9 +265,8 @@ impl Made {
                 .targets
                 .insert(group(spec.id.as_str()), targets.chain(foreign).collect());
         }
-        let series: BTreeMap<_, _> = [("requests", any_series(tape, 250)), ("busy", any_series(tape, 100))]
-            .map(|(id, series)| (policy(id), series))
-            .into();
+        let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
+        let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
         if !tape.once_in(10) {
             self.observation.series.insert(spec.id.clone(), series);
         }

@@ -130,6 +130,7 @@ impl Pool {
             flow: &self.flow,
             window_removals: self.window_removals,
             state: &self.state,
+            waits: ghostnet_core::policy::simple::Waits::of(&self.spec),
             now: self.now,
         })
     }

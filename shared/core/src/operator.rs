@@ -1,0 +1,180 @@
+//! An operator's size: what somebody asks for holds for a time in place of the votes, and always ends.
+//!
+//! A request is taken in once. It carries the moment at which it was issued: an older one than the last that was heard changes
+//! nothing, so a duplicate, a retry or a late arrival never undoes what somebody asked for since.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FleetId, PoolId};
+use crate::signal::EVENT_AGE_MAX;
+use crate::unit::Seconds;
+
+/// Longest time that an operator's size may hold: the longest shift of Amazon's Application Recovery Controller.
+pub const HOLD_MAX: Seconds = Seconds(72 * 3_600);
+/// A request from further in the future comes from a clock that is wrong, and would keep back everybody else's.
+pub const AHEAD_MAX: Seconds = Seconds(60);
+
+/// What an operator asks of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorRequest {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The pool; none: the one that takes traffic, or every pool when a size is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolId>,
+    /// What is asked, by whom, and when.
+    pub asked: Asked,
+}
+
+/// What somebody asked of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who.
+    pub by: String,
+    /// When it was issued; orders the requests.
+    pub at: Timestamp,
+    /// What.
+    pub wish: Wish,
+}
+
+/// A size for a time, or its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// So many instances until then.
+    Hold {
+        /// So many.
+        desired: u32,
+        /// Until then.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// The policies go on.
+    Clear,
+}
+
+/// A size that holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// So many.
+    pub desired: u32,
+    /// Until then.
+    pub until: Timestamp,
+}
+
+impl Asked {
+    /// The size that holds now, if one does.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> Option<Held> {
+        match &self.wish {
+            Wish::Hold { desired, until, .. } if now < *until => Some(Held {
+                desired: *desired,
+                until: *until,
+            }),
+            Wish::Hold { .. } | Wish::Clear => None,
+        }
+    }
+
+    /// Whether nothing depends on it any more: it is over, and so is the time in which an older request could still arrive.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.in_force(now).is_none() && now > EVENT_AGE_MAX.after(self.at)
+    }
+
+    /// Why it cannot be taken in now, whichever pool it is for.
+    pub(crate) fn fault(&self, now: Timestamp) -> Option<Refused> {
+        let (age, ahead) = (Seconds::between(self.at, now), Seconds::between(now, self.at));
+        if age > EVENT_AGE_MAX {
+            return Some(Refused::Old { age });
+        }
+        if ahead > AHEAD_MAX {
+            return Some(Refused::Ahead { ahead });
+        }
+        match &self.wish {
+            Wish::Hold { until, .. } if Seconds::between(self.at, *until) > HOLD_MAX => Some(Refused::TooLong),
+            Wish::Hold { until, .. } if now >= *until => Some(Refused::Over { until: *until }),
+            Wish::Hold { .. } | Wish::Clear => None,
+        }
+    }
+}
+
+/// Why a request changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// It arrived too late.
+    Old {
+        /// So late.
+        age: Seconds,
+    },
+    /// It comes from a clock that runs ahead.
+    Ahead {
+        /// So far.
+        ahead: Seconds,
+    },
+    /// It would hold too long.
+    TooLong,
+    /// Its own time is over.
+    Over {
+        /// Since then.
+        until: Timestamp,
+    },
+    /// Somebody asked later.
+    Superseded {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The fleet has no such pool.
+    NoSuchPool {
+        /// Its name.
+        pool: PoolId,
+    },
+    /// Outside of the pool's bounds, as open windows move them.
+    OutOfRange {
+        /// What was asked for.
+        desired: u32,
+        /// Fewest.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
+    /// The fleet is being deleted.
+    Retiring,
+}
+
+impl Refused {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Old { .. } | Self::Ahead { .. } => "check the clock of the machine that asked, then ask again",
+            Self::TooLong => "ask for less with `--for`; what holds for longer belongs into the spec",
+            Self::Over { .. } => "ask again",
+            Self::Superseded { .. } => "`ghostnet status` shows what holds; ask again if it should not",
+            Self::NoSuchPool { .. } => "`ghostnet status` lists the pools",
+            Self::OutOfRange { .. } => "ask for a size within the bounds, or change `capacity` in the spec and `ghostnet apply` it",
+            Self::Retiring => "it goes to zero, whatever anybody asks for",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Old { age } => write!(f, "issued {age} ago, and one older than {EVENT_AGE_MAX} is no wish any more"),
+            Self::Ahead { ahead } => write!(f, "issued {ahead} in the future"),
+            Self::TooLong => write!(f, "a size may hold for {HOLD_MAX} at most"),
+            Self::Over { until } => write!(f, "its time was over at {until}"),
+            Self::Superseded { by, at } => write!(f, "{by} asked later, at {at}"),
+            Self::NoSuchPool { pool } => write!(f, "the fleet has no pool `{pool}`"),
+            Self::OutOfRange { desired, min, max } => write!(f, "{desired} is not between {min} and {max}"),
+            Self::Retiring => f.write_str("the fleet is being deleted"),
+        }
+    }
+}
