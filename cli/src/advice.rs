@@ -1,6 +1,10 @@
-//! What a valid spec should still make its author think: costs and limits of metric sources.
+//! What a valid spec should still make its author think: costs and limits of metric sources, and drains that spot cuts off.
 
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource};
+use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, PoolSpec};
+use ghostnet_core::unit::Seconds;
+
+/// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
+const SPOT_DRAIN_MAX: Seconds = Seconds(90);
 
 /// Notes about a spec, each once.
 pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
@@ -25,6 +29,14 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
         if !notes.contains(&note) {
             notes.push(note);
         }
+    }
+    let cut_off = |pool: &&PoolSpec| pool.launch.market.uses_spot() && pool.drain_timeout > SPOT_DRAIN_MAX;
+    for pool in spec.pools.iter().filter(cut_off) {
+        notes.push(format!(
+            "pool `{}` drains for up to {}, and AWS takes spot capacity two minutes after its notice: set `drain.timeout`, and the \
+             deregistration delay of its target groups, to {SPOT_DRAIN_MAX} or less",
+            pool.id, pool.drain_timeout
+        ));
     }
     notes
 }

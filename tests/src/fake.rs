@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Target};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -110,6 +110,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         state: InstanceState::Running,
         zone: Zone::new("eu-west-1a"),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at,
         pool: None,
         plan: None,

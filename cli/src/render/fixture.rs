@@ -456,6 +456,7 @@ fn instance(id: &str, launched: &str) -> Instance {
         state: InstanceState::Running,
         zone: Zone::new("eu-west-1a"),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at: at(launched),
         pool: Some(blue()),
         plan: None,

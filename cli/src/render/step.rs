@@ -1,7 +1,8 @@
 //! Steps and what they gave, in words.
 
 use ghostnet_core::id::{InstanceId, TargetGroupArn};
-use ghostnet_core::plan::{Action, Step, StepOutcome};
+use ghostnet_core::observation::Market;
+use ghostnet_core::plan::{Action, Launch, Step, StepOutcome};
 
 /// Longest list of instances that is written out.
 const LISTED_MAX: usize = 4;
@@ -15,7 +16,7 @@ pub(crate) fn planned(step: &Step) -> String {
                 .instance_type
                 .as_ref()
                 .map_or("the template's type", |kind| kind.as_str());
-            format!("launch {} x {kind} in {}", launch.count, launch.offering.zone)
+            format!("launch {} x {kind} in {}{}", launch.count, launch.offering.zone, market(launch))
         }
         Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
         Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
@@ -49,9 +50,17 @@ fn offering(step: &Step) -> String {
                 .as_ref()
                 .map(|kind| format!("{kind}, "))
                 .unwrap_or_default();
-            format!(" ({kind}{})", launch.offering.zone)
+            format!(" ({kind}{}{})", launch.offering.zone, market(launch))
         }
         _ => String::new(),
+    }
+}
+
+/// Only what is not the usual is said.
+fn market(launch: &Launch) -> &'static str {
+    match launch.offering.market {
+        Market::OnDemand => "",
+        Market::Spot => ", spot",
     }
 }
 

@@ -25,6 +25,9 @@ pub const RESEND_AGE_MAX: Seconds = Seconds::minutes(10);
 pub const LAUNCH_GIVEN_UP_AFTER: Seconds = Seconds(30 + 20 + 300);
 /// An instance that is not listed counts until it is this old: not listed is not gone.
 pub const UNLISTED_COUNTS_FOR: Seconds = Seconds::minutes(10);
+/// Most launches in one plan, those that are sent again included: EC2's bucket for launch requests holds so many per account
+/// and region, and refills two a second.
+pub const LAUNCH_CALLS_MAX: u32 = 5;
 /// Most steps in one plan.
 pub const STEPS_MAX: usize = 64;
 /// Most instances in one step (RegisterTargets and TerminateInstances take more; a record stays readable).

@@ -13,7 +13,9 @@ use crate::id::PolicyId;
 use crate::policy::{self, Ballot, measured_instances};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote};
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, ThresholdChange};
+use crate::spec::{
+    CapacityRange, FleetMode, Guards, MarketMix, Measure, Metric, OpenWindow, Policy, PolicyMode, Rule, Scheduled, ThresholdChange,
+};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 
@@ -24,6 +26,8 @@ pub struct SizeInput<'a> {
     pub counts: CapacityCount,
     /// The pool's bounds.
     pub range: CapacityRange,
+    /// How its instances are bought.
+    pub market: MarketMix,
     /// The policies that vote.
     pub policies: &'a [Policy],
     /// The limits.
@@ -461,9 +465,9 @@ fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
     if number.value <= desired {
         return;
     }
-    let (left, guard) = match &input.state.launch_refused {
-        Some(refused) if input.now < refused.until => (0, Guard::LaunchRefused { until: refused.until }),
-        _ => budget::launches_left(input.guards, input.state, desired, input.now),
+    let (left, guard) = match input.state.launching_off_until(&input.market, input.now) {
+        Some(until) => (0, Guard::LaunchRefused { until }),
+        None => budget::launches_left(input.guards, input.state, desired, input.now),
     };
     // a draining instance that is taken back costs no launch
     let there = input.counts.capacity().saturating_add(input.counts.draining);

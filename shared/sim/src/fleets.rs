@@ -114,12 +114,13 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     }
     let types: Vec<&str> = TYPES.iter().copied().take(usize::try_from(chance.count(1, 3)).ok()?).collect();
     let subnets: Vec<String> = ZONES.iter().map(|zone| subnet(zone)).collect();
+    let market = any_market(chance, types.len())?;
     let value = json!({
         "fleet": name,
         "maximum": maximum,
         "defaults": {
             "capacity": { "min": min, "max": max, "initial": min.max(chance.count(0, size)).min(max) },
-            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": types },
+            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": types, "market": market },
             "warmup": *chance.pick(&["60s", "2m", "3m", "5m"])?,
             "drain": { "timeout": *chance.pick(&["60s", "90s", "300s"])? },
             "health": { "registration_deadline": *chance.pick(&["5m", "15m"])? },
@@ -150,6 +151,23 @@ fn by_queue(chance: &mut Chance, fleet: &str, capacity: f64) -> Option<Value> {
         fields.insert("oldest".to_owned(), json!(*chance.pick(&["5s", "1m"])?));
     }
     Some(policy)
+}
+
+/// On demand for most; or a share of spot.
+fn any_market(chance: &mut Chance, types: usize) -> Option<Value> {
+    if !chance.once_in(3) {
+        return Some(Value::Null);
+    }
+    let allocations: &[&str] = if types > 1 {
+        &["listed_order", "lowest_price", "capacity_optimized"]
+    } else {
+        &["listed_order"]
+    };
+    Some(json!({
+        "on_demand_base": chance.count(0, 3),
+        "spot_percent": *chance.pick(&[30, 50, 100])?,
+        "allocation": *chance.pick(allocations)?,
+    }))
 }
 
 fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, InstanceType, PlanId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, Offering, Place, tag};
+use ghostnet_core::observation::{InstanceState, Market, Offering, Place, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
@@ -60,6 +60,8 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         ("the quota is reached", |stage| {
             refused(stage, "VcpuLimitExceeded", ErrorClass::Quota)
         }),
+        ("a spot launch", a_spot_launch),
+        ("the quota of spot is reached", the_quota_of_spot_is_reached),
         ("a subnet without a free address", |stage| {
             refused(stage, "InsufficientFreeAddressesInSubnet", ErrorClass::Subnet)
         }),
@@ -193,6 +195,24 @@ fn fewer_than_asked_and_again<S: Stage>(stage: &S) -> Played {
     let first = run_instances(stage, &launch(4))?;
     expect("the second answer", run_instances(stage, &launch(4))?, first.clone())?;
     all_that_exists(stage, &first)
+}
+
+fn a_spot_launch<S: Stage>(stage: &S) -> Played {
+    let spot = run_instances(stage, &as_spot(launch(1)))?;
+    let mut all = run_instances(stage, &with_token("other", launch(1)))?;
+    stage.pass(SETTLED);
+    let listed = list(stage).unwrap_or_default();
+    let is_spot = |one: &&ListedInstance| one.instance.market == Market::Spot;
+    let of_spot: BTreeSet<_> = listed.iter().filter(is_spot).map(|one| one.instance.id.clone()).collect();
+    expect("what is listed as spot", &of_spot, &spot)?;
+    all.extend(spot);
+    all_that_exists(stage, &all)
+}
+
+fn the_quota_of_spot_is_reached<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Refused("MaxSpotInstanceCountExceeded"))?;
+    expect("the launch", try_launch(stage, &as_spot(launch(1))), Err(ErrorClass::Quota))?;
+    all_that_exists(stage, &BTreeSet::new())
 }
 
 fn refused<S: Stage>(stage: &S, code: &'static str, class: ErrorClass) -> Played {
@@ -413,6 +433,14 @@ fn with_token(token: &str, launch: Launch) -> Launch {
 fn of_type(name: &str, launch: Launch) -> Launch {
     let offering = Offering {
         instance_type: Some(InstanceType::new(name)),
+        ..launch.offering
+    };
+    Launch { offering, ..launch }
+}
+
+fn as_spot(launch: Launch) -> Launch {
+    let offering = Offering {
+        market: Market::Spot,
         ..launch.offering
     };
     Launch { offering, ..launch }

@@ -155,6 +155,10 @@ impl Stage for Sim {
                 let until = self.now() + HOUR;
                 self.world.borrow_mut().cloud.capacity.quota_until = until;
             }
+            Given::Refused("MaxSpotInstanceCountExceeded") => {
+                let until = self.now() + HOUR;
+                self.world.borrow_mut().cloud.capacity.spot_quota_until = until;
+            }
             Given::FewerThanAsked => self.strike(&[(Fault::PartialLaunch, ALWAYS)]),
             Given::ListsLag => self.strike(&[(Fault::ListLag, ALWAYS)]),
             Given::Elsewhere(_) => return Err(Short::NotShown(ONE_REGION)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, tag};
+use ghostnet_core::observation::{InstanceState, Market, tag};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
@@ -19,6 +19,7 @@ fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> Stri
         zone: "eu-west-1a",
         instance_type: "c7a.large",
         launched_at: "2026-11-20T13:00:00.000Z",
+        lifecycle: "",
         tags,
     };
     instance.xml(leave_out)
@@ -62,6 +63,29 @@ fn a_listing_is_read_to_its_last_page() {
     for request in &sent {
         assert_eq!(request.text("Filter.1.Name"), "tag:ghostnet:installation");
         assert_eq!((request.text("Filter.1.Value.1"), request.text("MaxResults")), ("inst", "1000"));
+    }
+}
+
+#[test]
+fn a_listing_says_how_an_instance_was_bought() {
+    for (lifecycle, market) in [
+        ("", Market::OnDemand),
+        ("spot", Market::Spot),
+        ("scheduled", Market::OnDemand),
+        ("capacity-block", Market::OnDemand),
+    ] {
+        let instance = Listed {
+            id: "i-1",
+            state: "running",
+            zone: "eu-west-1a",
+            instance_type: "c7a.large",
+            launched_at: "2026-11-20T13:00:00.000Z",
+            lifecycle,
+            tags: &[],
+        };
+        let wire = Wire::script([page(&instance.xml(""), None)]);
+        let found = run(wire.aws().instances(&region(), &InstallationId::new("inst"))).unwrap_or_default();
+        assert_eq!(found.first().map(|listed| listed.instance.market), Some(market), "{lifecycle:?}");
     }
 }
 
@@ -122,6 +146,17 @@ fn a_launch_says_everything_that_the_plan_says() {
         ("TagSpecification.2.Tag.1.Value", "inst"),
     ] {
         assert_eq!(sent.text(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_spot_launch_asks_for_spot_and_another_does_not() {
+    for (market, asked) in [(Market::Spot, "spot"), (Market::OnDemand, "")] {
+        let wire = Wire::script([launched(&["i-1"])]);
+        let mut launch = launch(1);
+        launch.offering.market = market;
+        assert!(run(wire.aws().launch(&region(), &launch, &[])).is_ok());
+        assert_eq!(wire.only().text("InstanceMarketOptions.MarketType"), asked);
     }
 }
 

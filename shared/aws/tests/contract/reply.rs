@@ -20,6 +20,8 @@ pub(crate) struct Listed<'a> {
     pub(crate) zone: &'a str,
     pub(crate) instance_type: &'a str,
     pub(crate) launched_at: &'a str,
+    /// Empty: on demand, of which EC2 says nothing.
+    pub(crate) lifecycle: &'a str,
     pub(crate) tags: &'a [(&'a str, &'a str)],
 }
 
@@ -33,9 +35,12 @@ impl Listed<'_> {
             ("instanceType", self.instance_type.to_owned()),
             ("launchTime", self.launched_at.to_owned()),
             ("placement", format!("<availabilityZone>{}</availabilityZone>", self.zone)),
+            ("instanceLifecycle", self.lifecycle.to_owned()),
             ("tagSet", self.tags.iter().map(tag).collect()),
         ];
-        let kept = elements.iter().filter(|(name, _)| *name != leave_out);
+        let kept = elements
+            .iter()
+            .filter(|(name, content)| *name != leave_out && (*name != "instanceLifecycle" || !content.is_empty()));
         let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
         format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
     }

@@ -178,6 +178,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
     let input = SizeInput {
         counts: counted.census.counts,
         range: pool.capacity,
+        market: pool.launch.market,
         policies: &pool.policies,
         guards: &pool.guards,
         mode: situation.spec.mode,

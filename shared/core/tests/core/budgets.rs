@@ -85,7 +85,7 @@ fn launches_that_did_not_happen_give_their_budget_back() {
             let state = &world.inputs.state.pools[&pool("blue")];
             assert_eq!(state.launches.iter().map(|tally| tally.count).sum::<u32>(), left, "{situation}");
             assert_eq!(
-                state.launch_refused.as_ref().map(|refused| refused.until),
+                state.launching_off_until(&world.spec.pools[0].launch.market, world.now()),
                 waits.map(at),
                 "{situation}"
             );

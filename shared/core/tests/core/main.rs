@@ -14,6 +14,7 @@ mod guards;
 mod health;
 mod launches;
 mod lost_steps;
+mod market;
 mod modes;
 mod pools;
 mod properties;

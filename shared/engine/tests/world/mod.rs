@@ -264,6 +264,7 @@ impl Compute for Hand {
                         state: machine.state(now),
                         zone: machine.zone.clone(),
                         instance_type: InstanceType::new("c7a.large"),
+                        market: Market::OnDemand,
                         launched_at: machine.launched_at,
                         pool: machine.tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
                         plan: machine.tags.get(tag::PLAN).map(PlanId::new),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
@@ -49,6 +49,8 @@ pub struct Machine {
     pub zone: Zone,
     /// Which type.
     pub instance_type: InstanceType,
+    /// How it was bought.
+    pub market: Market,
     /// When it was launched.
     pub launched_at: Millis,
     /// When it runs.
@@ -156,6 +158,7 @@ impl Machine {
                 state: self.listed_state(now),
                 zone: self.zone.clone(),
                 instance_type: self.instance_type.clone(),
+                market: self.market,
                 launched_at: at(self.launched_at),
                 pool: self.tags.pool.clone(),
                 plan: self.tags.plan.clone(),
@@ -213,6 +216,7 @@ impl Ec2 {
             let machine = Machine {
                 installation: installation.clone(),
                 tags: tags.clone(),
+                market: launch.offering.market,
                 ..self.blank(launch.place.zone.clone(), instance_type.clone(), *boot, now)
             };
             instances.push(machine.id.clone());
@@ -255,6 +259,7 @@ impl Ec2 {
             by_hand: false,
             zone,
             instance_type,
+            market: Market::OnDemand,
             launched_at: now,
             running_at: now + boot.takes,
             listed_from: now + boot.list_lag,

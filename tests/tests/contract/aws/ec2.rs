@@ -38,6 +38,7 @@ struct Instance {
     region: String,
     zone: String,
     instance_type: String,
+    lifecycle: String,
     tags: Vec<(String, String)>,
     launched_at: i64,
     listed_from: i64,
@@ -204,6 +205,7 @@ impl Ec2 {
             region: sent.region.clone(),
             zone,
             instance_type: sent.text("InstanceType").to_owned(),
+            lifecycle: sent.text("InstanceMarketOptions.MarketType").to_owned(),
             tags: tags_of_instances(sent),
             launched_at: now,
             listed_from: if self.lags { now + LAG } else { now },
@@ -265,6 +267,7 @@ fn item(id: &str, instance: &Instance, now: i64) -> String {
         zone: &instance.zone,
         instance_type: &instance.instance_type,
         launched_at: &Timestamp::from_second(instance.launched_at).unwrap_or_default().to_string(),
+        lifecycle: &instance.lifecycle,
         tags: &tags,
     };
     listed.xml("")

@@ -68,7 +68,8 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
-    let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]) })) });
+    let change = json!({ "defaults": { "launch": launch }, "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
     if fitting(&change) {
         return raw(change);
@@ -180,6 +181,14 @@ impl Made {
             code: "Quota".into(),
             message: "no".into(),
         });
+        state.markets_off.extend(tape.maybe(6, |tape| {
+            let off = LaunchRefused {
+                until: about(tape, 60),
+                code: "Quota".into(),
+                message: "no".into(),
+            };
+            (any_market(tape), off)
+        }));
         state.breaker_probe = tape.maybe(8, |tape| LaunchBackoff {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(10),
@@ -208,7 +217,7 @@ impl Made {
             self.observation.series.insert(spec.id.clone(), series);
         }
         for zone in tape.some(3, |tape, _| tape.one_of(&["a", "b", "c"])) {
-            let offering = offering(zone);
+            let offering = offering(zone, any_market(tape));
             self.observation.exhausted.push(ExhaustedOffering {
                 offering,
                 until: Timestamp::MAX,
@@ -243,6 +252,7 @@ impl Made {
                 state: tape.one_of(&states),
                 zone: Zone::new(tape.one_of(&["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
                 instance_type: InstanceType::new("c7a.large"),
+                market: any_market(tape),
                 launched_at: ago(tape, 4_000),
                 pool: Some(pool.clone()),
                 step: plan.is_some().then(|| StepNumber(u16::try_from(tape.below(3)).unwrap())),
@@ -304,7 +314,7 @@ impl Made {
                     count: 1 + tape.below(4),
                     template: spec.launch.template.clone(),
                     place,
-                    offering: offering("a"),
+                    offering: offering("a", any_market(tape)),
                     token,
                     generation: Generation(6),
                 }))
@@ -324,11 +334,15 @@ impl Made {
     }
 }
 
-fn offering(zone: &str) -> Offering {
+fn any_market(tape: &mut Tape<'_>) -> Market {
+    tape.one_of(&[Market::OnDemand, Market::OnDemand, Market::Spot])
+}
+
+fn offering(zone: &str, market: Market) -> Offering {
     Offering {
         zone: Zone::new(format!("eu-west-1{zone}")),
         instance_type: Some(InstanceType::new("c7a.large")),
-        market: Market::OnDemand,
+        market,
     }
 }
 
@@ -357,6 +371,7 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
+    member.spot = tape.once_in(3);
     member
 }
 

@@ -105,6 +105,7 @@ impl Pool {
         act(&SizeInput {
             counts: self.counts,
             range: self.spec.capacity,
+            market: self.spec.launch.market,
             policies: &self.spec.policies,
             guards: &self.spec.guards,
             mode: self.mode,

@@ -116,6 +116,7 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         state,
         zone: zone(ZONES[slot % ZONES.len()]),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at: at(0) - SignedDuration::from_hours(1),
         pool: Some(pool.clone()),
         plan: by.as_ref().map(|step| step.plan.clone()),
