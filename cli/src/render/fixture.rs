@@ -86,6 +86,7 @@ fn launch(count: u32) -> Action {
             instance_type: Some(InstanceType::new("c7a.large")),
             market: Market::OnDemand,
         },
+        choice: None,
         token: ClientToken::over(&["fixture"]),
         generation: Generation(4_812),
     })

@@ -13,10 +13,10 @@ use aws_sdk_ec2::types::{
 use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Market, tag};
-use ghostnet_core::plan::{Launch, STEP_SECONDS_MAX};
+use ghostnet_core::plan::{Choice, Launch, STEP_SECONDS_MAX};
 use ghostnet_core::spec::{Template, TemplateKey};
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Compute, ListedInstance};
+use ghostnet_engine::port::{Compute, FleetAnswer, ListedInstance};
 use jiff::Timestamp;
 
 use crate::Aws;
@@ -81,21 +81,17 @@ impl Compute for Aws {
     }
 
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
-        let mut unknown = false;
-        let mut attempt = 1;
-        loop {
-            let error = match self.launch_once(region, launch, tags).await {
-                Ok(instances) => return Ok(instances),
-                Err(error) => error,
-            };
-            unknown |= error.class == ErrorClass::Transient;
-            if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
-                return Err(launch_error(error, unknown));
-            }
-            #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
-            tokio::time::sleep(launch_wait(launch, attempt)).await;
-            attempt += 1;
-        }
+        repeated(launch, || self.launch_once(region, launch, tags)).await
+    }
+
+    async fn create_fleet(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        choice: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError> {
+        repeated(launch, || self.create_fleet_once(region, launch, choice, tags)).await
     }
 
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
@@ -206,6 +202,25 @@ impl Aws {
     }
 }
 
+/// A launch, tried again with the same token while that makes sense.
+async fn repeated<T, F: Future<Output = Result<T, PortError>>>(launch: &Launch, once: impl Fn() -> F) -> Result<T, PortError> {
+    let mut unknown = false;
+    let mut attempt = 1;
+    loop {
+        let error = match once().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        unknown |= error.class == ErrorClass::Transient;
+        if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
+            return Err(launch_error(error, unknown));
+        }
+        #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
+        tokio::time::sleep(launch_wait(launch, attempt)).await;
+        attempt += 1;
+    }
+}
+
 /// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast" and "not allowed" say
 /// nothing about that attempt: EC2 refuses before it looks at the token.
 fn launch_error(error: PortError, unknown: bool) -> PortError {
@@ -280,7 +295,7 @@ fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
     }
 }
 
-fn tagged(resource: ResourceType, tags: &[(&'static str, String)]) -> TagSpecification {
+pub(crate) fn tagged(resource: ResourceType, tags: &[(&'static str, String)]) -> TagSpecification {
     let tags = tags
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(value).build())

@@ -9,6 +9,7 @@ pub mod actions;
 mod clients;
 mod clock;
 pub mod cloudwatch;
+mod create_fleet;
 pub mod dynamodb;
 pub mod ec2;
 pub mod elbv2;

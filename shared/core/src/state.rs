@@ -208,7 +208,7 @@ impl PoolState {
             (Action::Launch(launch), outcome) => {
                 self.refund_launches(open.committed_at, launch.count, 0);
                 if let StepOutcome::Refused { class, code, message } = outcome
-                    && let Some(refused) = LaunchRefused::by(*class, code, message, recorded.at)
+                    && let Some(refused) = LaunchRefused::by(*class, code, message, &open.step.id, recorded.at)
                 {
                     // a quota is one market's: the other may go on
                     if *class == crate::plan::Refusal::Quota {
@@ -275,12 +275,12 @@ pub struct LaunchRefused {
 
 impl LaunchRefused {
     /// How long to wait before the next try, by class; none where trying again soon is right.
-    fn by(class: crate::plan::Refusal, code: &str, message: &str, at: Timestamp) -> Option<Self> {
+    fn by(class: crate::plan::Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
         use crate::plan::Refusal;
         let wait = match class {
             Refusal::Quota | Refusal::Configuration => Seconds::minutes(5),
             Refusal::Subnet => Seconds::minutes(3),
-            Refusal::Throttled => Seconds(10),
+            Refusal::Throttled => Seconds(THROTTLED_WAIT_MIN.saturating_add(spread(step))),
             Refusal::NotFound | Refusal::Token => return None,
         };
         Some(Self {
@@ -289,6 +289,17 @@ impl LaunchRefused {
             message: message.to_owned(),
         })
     }
+}
+
+/// Shortest wait after EC2 would not hear a launch.
+const THROTTLED_WAIT_MIN: u32 = 10;
+/// Waits are spread over this many seconds: fleets that asked in the same second must not ask again in the same one.
+const THROTTLED_SPREAD: u32 = 40;
+
+/// A step's place in the spread: no chance, but another for every fleet.
+fn spread(step: &StepId) -> u32 {
+    let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+    step.plan.as_str().bytes().fold(0, mixed) % (THROTTLED_SPREAD + 1)
 }
 
 /// Launching waits, because what was launched never became healthy.

@@ -12,6 +12,26 @@ pub(crate) fn launched(ids: &[&str]) -> Reply {
     ))
 }
 
+/// CreateFleet: these instances, and an error with its code for these types.
+pub(crate) fn fleet_launched(ids: &[&str], errors: &[(&str, &str)]) -> Reply {
+    let items: String = ids.iter().map(|id| format!("<item>{id}</item>")).collect();
+    let instances = if ids.is_empty() {
+        String::new()
+    } else {
+        format!("<item><lifecycle>spot</lifecycle><instanceIds>{items}</instanceIds></item>")
+    };
+    let error = |(instance_type, code): &(&str, &str)| {
+        let of = format!("<overrides><instanceType>{instance_type}</instanceType></overrides>");
+        format!(
+            "<item><launchTemplateAndOverrides>{of}</launchTemplateAndOverrides><errorCode>{code}</errorCode><errorMessage>about {code}</errorMessage></item>"
+        )
+    };
+    let errors: String = errors.iter().map(error).collect();
+    Reply::xml(format!(
+        "<CreateFleetResponse><fleetId>fleet-1</fleetId><errorSet>{errors}</errorSet><fleetInstanceSet>{instances}</fleetInstanceSet></CreateFleetResponse>"
+    ))
+}
+
 /// One instance in a listing.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed<'a> {

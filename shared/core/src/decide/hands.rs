@@ -12,7 +12,7 @@ use super::{Listed, Situation, backoff, leaving, open_steps, saturate};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
-use crate::plan::{Action, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step};
+use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size;
 use crate::spec::{FleetMode, MarketMix};
@@ -135,8 +135,7 @@ impl Hands<'_, '_> {
             census,
             pool_state,
             &mut shares,
-            desired,
-            excess,
+            leaving::Fewer { desired, excess },
             findings,
         ));
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
@@ -255,6 +254,15 @@ impl Hands<'_, '_> {
             .instance_type
             .as_ref()
             .map_or("", |instance_type| instance_type.as_str());
+        let strategy = Strategy::of(self.counted.pool.launch.market.allocation);
+        let choice = strategy.filter(|_| !placement.others.is_empty()).map(|strategy| Choice {
+            strategy,
+            others: placement.others.clone(),
+        });
+        let chosen_from = choice.as_ref().map_or_else(String::new, |choice| {
+            let others: Vec<&str> = choice.others.iter().map(|other| other.as_str()).collect();
+            format!("{} {}", choice.strategy.as_str(), others.join(" "))
+        });
         let token = ClientToken::over(&[
             self.situation.installation.as_str(),
             self.situation.spec.id.as_str(),
@@ -263,6 +271,7 @@ impl Hands<'_, '_> {
             placement.place.subnet.as_str(),
             instance_type,
             placement.offering.market.as_str(),
+            &chosen_from,
             template.key.as_str(),
             &template.version,
             &placement.count.to_string(),
@@ -272,6 +281,7 @@ impl Hands<'_, '_> {
             template,
             place: placement.place.clone(),
             offering: placement.offering.clone(),
+            choice,
             token,
             generation,
         }

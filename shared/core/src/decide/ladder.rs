@@ -8,6 +8,7 @@ use super::mix::Shares;
 use super::placement::{Placement, Placer};
 use crate::id::Zone;
 use crate::observation::{ExhaustedOffering, Market, Place};
+use crate::plan::Strategy;
 use crate::reason::Finding;
 use crate::spec::LaunchSpec;
 use crate::state::PoolState;
@@ -75,7 +76,7 @@ impl Ladder<'_> {
         }
         Climbed {
             limited_by_calls: placer.limited_by_calls,
-            placements: placer.finish(),
+            placements: placer.finish(Strategy::of(mix.allocation).is_some()),
         }
     }
 }

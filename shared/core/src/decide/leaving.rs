@@ -130,6 +130,15 @@ fn may_leave(person: &Person<'_>, retiring: bool) -> bool {
             .is_some_and(|instance| !instance.protected && !instance.state.is_gone())
 }
 
+/// How far scale-in may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fewer {
+    /// So many serve on.
+    pub(super) desired: u32,
+    /// At most so many leave now.
+    pub(super) excess: u32,
+}
+
 /// Begins to drain `excess` instances at most: by the order of the spec, never a protected one, and never so many serving
 /// ones that fewer than `desired` serve. Returns how many.
 pub(super) fn drain_excess(
@@ -138,8 +147,7 @@ pub(super) fn drain_excess(
     census: &Census<'_>,
     state: &mut PoolState,
     shares: &mut Shares,
-    desired: u32,
-    excess: u32,
+    Fewer { desired, excess }: Fewer,
     findings: &mut Vec<Finding>,
 ) -> u32 {
     if excess == 0 {

@@ -12,6 +12,8 @@ pub struct Placement {
     pub place: Place,
     /// The offering.
     pub offering: Offering,
+    /// Other types that do as well, if AWS may choose.
+    pub others: Vec<InstanceType>,
     /// How many.
     pub count: u32,
 }
@@ -86,13 +88,19 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The placements: on demand before spot, in the order of the spec.
+    /// The placements: on demand before spot, in the order of the spec. If AWS may choose, each of spot has every type of its zone
+    /// that did not run out.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Placement> {
+    pub fn finish(mut self, aws_chooses: bool) -> Vec<Placement> {
+        let mut placements = std::mem::take(&mut self.placements);
+        let chosen = |placement: &&mut Placement| aws_chooses && placement.offering.market == Market::Spot;
+        for placement in placements.iter_mut().filter(chosen) {
+            let all = self.available(&placement.place.zone, Market::Spot);
+            placement.others = all.skip(1).filter_map(|offering| offering.instance_type).collect();
+        }
         let order = |placement: &Placement| self.places.iter().position(|place| *place == placement.place);
-        self.placements
-            .sort_by_key(|placement| (placement.offering.market, order(placement)));
-        self.placements
+        placements.sort_by_key(|placement| (placement.offering.market, order(placement)));
+        placements
     }
 
     fn placed(&self, place: &Place, offering: &Offering) -> u32 {
@@ -105,12 +113,23 @@ impl<'a> Placer<'a> {
         *in_zone = in_zone.saturating_add(1);
         match self.placements.iter_mut().find(|placement| placement.is_of(&place, &offering)) {
             Some(placement) => placement.count = placement.count.saturating_add(1),
-            None => self.placements.push(Placement { place, offering, count: 1 }),
+            None => self.placements.push(Placement {
+                place,
+                offering,
+                others: Vec::new(),
+                count: 1,
+            }),
         }
     }
 
     fn first_available(&self, zone: &Zone, market: Market) -> Option<Offering> {
-        let offering = |instance_type: Option<&InstanceType>| Offering {
+        self.available(zone, market).next()
+    }
+
+    /// What a zone has in a market, in the order of the spec.
+    fn available(&self, zone: &Zone, market: Market) -> impl Iterator<Item = Offering> + '_ {
+        let zone = zone.clone();
+        let offering = move |instance_type: Option<&InstanceType>| Offering {
             zone: zone.clone(),
             instance_type: instance_type.cloned(),
             market,
@@ -121,7 +140,7 @@ impl<'a> Placer<'a> {
         types
             .chain(own)
             .map(offering)
-            .find(|candidate| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate))
+            .filter(|candidate| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate))
     }
 }
 
@@ -175,7 +194,7 @@ mod tests {
                 p.count
             )
         };
-        placer.finish().iter().map(text).collect()
+        placer.finish(false).iter().map(text).collect()
     }
 
     #[test]

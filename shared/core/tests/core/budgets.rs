@@ -71,7 +71,6 @@ fn launches_that_did_not_happen_give_their_budget_back() {
         ("a quota", refused(Refusal::Quota), 0, Some(300)),
         ("a wrong template", refused(Refusal::Configuration), 0, Some(300)),
         ("a full subnet", refused(Refusal::Subnet), 0, Some(180)),
-        ("too fast", refused(Refusal::Throttled), 0, Some(10)),
     ] {
         let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 3 }, "launch": { "subnets": ["subnet-a"] } } }));
         let decision = world.die();

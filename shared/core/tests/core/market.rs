@@ -257,6 +257,30 @@ fn launches_that_are_sent_again_are_calls_too() {
     assert_eq!(guards_of(&decision), ["launch calls"]);
 }
 
+/// Three hundred fleets that asked in the same second do not ask again in the same one.
+#[test]
+fn who_asked_too_fast_waits_as_long_as_nobody_else() {
+    let mut waits = std::collections::BTreeMap::<_, u32>::new();
+    for n in 0..300 {
+        let mut world = World::new(json!({ "defaults": { "launch": { "subnets": ["subnet-a"] } } }));
+        world.decide(ghostnet_core::signal::Signal::Tick);
+        world.inputs.plan_id = ghostnet_core::id::PlanId::new(format!("2026-06-02T12:00:00.000Z-{n:012x}"));
+        let decision = world.again();
+        world.commit(&decision);
+        let refused = StepOutcome::Refused {
+            class: Refusal::Throttled,
+            code: "RequestLimitExceeded".into(),
+            message: String::new(),
+        };
+        world.tell(&decision.plan.steps[0], refused);
+        let until = world.inputs.state.pools[&pool("blue")].launch_refused.as_ref().unwrap().until;
+        *waits.entry(ghostnet_core::unit::Seconds::between(at(0), until)).or_default() += 1;
+    }
+    let bounds = (waits.keys().next().unwrap().0, waits.keys().next_back().unwrap().0);
+    assert!(bounds.0 >= 10 && bounds.1 <= 50, "{bounds:?}");
+    assert!(waits.values().all(|together| *together <= 20), "{waits:?}");
+}
+
 /// The instances that begin to leave by scale-in.
 fn leaving(world: &World) -> Vec<InstanceId> {
     let members = &world.inputs.state.pools[&pool("blue")].members;
@@ -316,6 +340,82 @@ fn the_base_is_kept_even_if_it_does_not_serve_yet() {
         let markets: Vec<Market> = leaving(&world).iter().map(|id| world.instances[id].market).collect();
         assert_eq!(markets, [expected], "base {base}");
     }
+}
+
+#[test]
+fn aws_chooses_between_the_types_of_a_zone_that_did_not_run_out() {
+    let of = |allocation: &str| {
+        let mut change = market(1, 100);
+        let types = json!(["c7a.large", "c7i.large", "m7a.large"]);
+        merge(
+            &mut change,
+            json!({ "defaults": { "capacity": { "initial": 4 }, "launch": { "instance_types": types, "market": { "allocation": allocation } } } }),
+        );
+        let mut world = World::new(change);
+        ran_out(&mut world, &["b"], Market::Spot);
+        let decision = world.look();
+        let told = decision.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Launch(launch) => {
+                let types: Vec<String> = launch
+                    .offerings()
+                    .filter_map(|offering| Some(offering.instance_type?.to_string()))
+                    .collect();
+                let strategy = launch.choice.as_ref().map_or("listed", |choice| choice.strategy.as_str());
+                Some(format!(
+                    "{} {} {strategy}: {}",
+                    launch.place.zone,
+                    launch.offering.market,
+                    types.join(" ")
+                ))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("capacity_optimized"),
+        [
+            "eu-west-1a on-demand listed: c7a.large",
+            "eu-west-1a spot capacity-optimized: c7a.large c7i.large m7a.large",
+            "eu-west-1b spot capacity-optimized: c7i.large m7a.large",
+            "eu-west-1c spot capacity-optimized: c7a.large c7i.large m7a.large",
+        ]
+    );
+    assert_eq!(
+        of("listed_order"),
+        [
+            "eu-west-1a on-demand listed: c7a.large",
+            "eu-west-1a spot listed: c7a.large",
+            "eu-west-1b spot listed: c7i.large",
+            "eu-west-1c spot listed: c7a.large",
+        ]
+    );
+}
+
+/// What may come of a launch is part of what its token stands for.
+#[test]
+fn a_launch_with_another_choice_has_another_token() {
+    let token = |allocation: &str, types: Value| {
+        let mut change = market(0, 100);
+        merge(
+            &mut change,
+            json!({ "defaults": { "capacity": { "initial": 1 }, "launch": { "instance_types": types, "market": { "allocation": allocation } } } }),
+        );
+        let decision = World::new(change).look();
+        let Some(Action::Launch(launch)) = decision.plan.steps.first().map(|step| step.action.clone()) else {
+            panic!("{:?}", steps(&decision))
+        };
+        launch.token
+    };
+    let types = || json!(["c7a.large", "c7i.large"]);
+    let tokens = [
+        token("listed_order", types()),
+        token("lowest_price", types()),
+        token("capacity_optimized", types()),
+        token("lowest_price", json!(["c7a.large", "m7a.large"])),
+    ];
+    let distinct: std::collections::BTreeSet<_> = tokens.iter().map(|token| token.as_str()).collect();
+    assert_eq!(distinct.len(), tokens.len());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 use ghostnet_core::id::*;
 use ghostnet_core::observation::*;
-use ghostnet_core::plan::Launch;
+use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
@@ -276,6 +276,20 @@ impl Compute for Hand {
             Ok(listed.collect())
         })
         .await
+    }
+
+    async fn create_fleet(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        _: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError> {
+        let instances = self.launch(region, launch, tags).await?;
+        Ok(FleetAnswer {
+            instances,
+            refused: Vec::new(),
+        })
     }
 
     async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {

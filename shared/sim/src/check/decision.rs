@@ -11,7 +11,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, evidence, same_size};
+use super::{Check, Removal, evidence, mix, same_size};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -138,6 +138,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         floor(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
+        mix::judge(world, &judged, &mut found);
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
         if removed > 0 && !inputs.retiring {
             removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{InstanceType, Zone};
 use ghostnet_core::observation::{Market, Offering};
-use ghostnet_core::plan::Launch;
 use ghostnet_engine::error::{ErrorClass, PortError};
 
 use super::refusal;
@@ -43,6 +42,8 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
     match call {
         "ec2:DescribeInstances" => Some((100, 20)),
         "ec2:RunInstances" => Some((5, 2)),
+        // that of all calls that change something
+        "ec2:CreateFleet" => Some((50, 5)),
         "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
         "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
@@ -53,8 +54,9 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "ec2:DescribeInstances",
+    "ec2:CreateFleet",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
     "cloudwatch:DescribeAlarms",
@@ -108,15 +110,15 @@ impl Capacity {
     ///
     /// # Errors
     /// Its pool is dry, its zone is down, or the quota is reached.
-    pub fn admit(&self, launch: &Launch, now: Millis) -> Result<(), PortError> {
-        let (quota_until, code) = match launch.offering.market {
+    pub fn admit(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
+        let (quota_until, code) = match offering.market {
             Market::OnDemand => (self.quota_until, "VcpuLimitExceeded"),
             Market::Spot => (self.spot_quota_until, "MaxSpotInstanceCountExceeded"),
         };
         if now < quota_until {
             return Err(refusal(CALL, ErrorClass::Quota, code));
         }
-        if self.is_dry(&launch.offering, now) {
+        if self.is_dry(offering, now) {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, Market, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
@@ -203,21 +203,18 @@ impl Ec2 {
         Some(Ok(token.instances.clone()))
     }
 
-    /// Launches instances, one per `boots`, and remembers the token.
-    pub fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], boots: &[Boot], now: Millis) -> Vec<InstanceId> {
+    /// Launches instances, one per `boots`, each of its offering, and remembers the token.
+    pub fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], boots: &[(Offering, Boot)], now: Millis) -> Vec<InstanceId> {
         let (installation, tags) = Tags::of(tags);
-        let instance_type = launch
-            .offering
-            .instance_type
-            .clone()
-            .unwrap_or_else(|| InstanceType::new("m7a.large"));
         let mut instances = Vec::new();
-        for boot in boots {
+        for (offering, boot) in boots {
+            let own = || InstanceType::new("m7a.large");
+            let instance_type = offering.instance_type.clone().unwrap_or_else(own);
             let machine = Machine {
                 installation: installation.clone(),
                 tags: tags.clone(),
-                market: launch.offering.market,
-                ..self.blank(launch.place.zone.clone(), instance_type.clone(), *boot, now)
+                market: offering.market,
+                ..self.blank(launch.place.zone.clone(), instance_type, *boot, now)
             };
             instances.push(machine.id.clone());
             self.machines.insert(machine.id.clone(), machine);

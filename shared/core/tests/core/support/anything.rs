@@ -68,7 +68,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
-    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]) })) });
+    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]), "allocation": tape.one_of(&["listed_order", "lowest_price"]) })), "instance_types": ["c7a.large", "m7a.large"] });
     let change = json!({ "defaults": { "launch": launch }, "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
     if fitting(&change) {
@@ -315,6 +315,7 @@ impl Made {
                     template: spec.launch.template.clone(),
                     place,
                     offering: offering("a", any_market(tape)),
+                    choice: None,
                     token,
                     generation: Generation(6),
                 }))

@@ -95,6 +95,7 @@ fn launch(step: Step, template: &Template) -> Launch {
             instance_type: None,
             market: Market::OnDemand,
         },
+        choice: None,
         token: ClientToken::over(&[&step.to_string()]),
         generation: Generation(1),
     }
