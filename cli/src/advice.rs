@@ -40,3 +40,24 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_that_spot_cuts_off_is_told() {
+        let told = |spot: u32, drain: &str| {
+            let launch = format!("drain: {{ timeout: {drain} }}\n    launch: {{ market: {{ spot_percent: {spot} }},");
+            let fleet = include_str!("../../infra/fleets/small.yaml").replace("launch: {", &launch);
+            let Ok(file) = crate::spec_file::read("", &fleet) else {
+                panic!("the example has no problems")
+            };
+            notes(&file.spec)
+        };
+        assert_eq!(told(0, "5m"), [""; 0]);
+        assert_eq!(told(50, "90s"), [""; 0]);
+        let [note] = &told(50, "91s")[..] else { panic!("one note") };
+        assert!(note.starts_with("pool `main` drains for up to 91s"), "{note}");
+    }
+}

@@ -114,13 +114,12 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     }
     let types: Vec<&str> = TYPES.iter().copied().take(usize::try_from(chance.count(1, 3)).ok()?).collect();
     let subnets: Vec<String> = ZONES.iter().map(|zone| subnet(zone)).collect();
-    let market = any_market(chance, types.len())?;
-    let value = json!({
+    let mut value = json!({
         "fleet": name,
         "maximum": maximum,
         "defaults": {
             "capacity": { "min": min, "max": max, "initial": min.max(chance.count(0, size)).min(max) },
-            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": types, "market": market },
+            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": types },
             "warmup": *chance.pick(&["60s", "2m", "3m", "5m"])?,
             "drain": { "timeout": *chance.pick(&["60s", "90s", "300s"])? },
             "health": { "registration_deadline": *chance.pick(&["5m", "15m"])? },
@@ -129,6 +128,12 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "policies": policies,
         "guards": any_guards(chance, max)?,
     });
+    // drawn last: seeds from before there was a choice draw the same fleets
+    if let Some(launch) = value.pointer_mut("/defaults/launch") {
+        launch
+            .as_object_mut()?
+            .insert("market".to_owned(), any_market(chance, types.len())?);
+    }
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })

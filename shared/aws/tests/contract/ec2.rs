@@ -166,6 +166,7 @@ fn a_launch_with_a_choice_says_everything_that_the_plan_says() {
     let tags = [(tag::INSTALLATION, "inst".to_owned())];
     let mut launch = launch(3);
     launch.offering.market = Market::Spot;
+    launch.choice = Some(choice());
     let answer = run(wire.aws().create_fleet(&region(), &launch, &choice(), &tags)).unwrap_or_default();
     assert_eq!(answer.instances, ids(&["i-1", "i-2"]));
     let [refused] = answer.refused.as_slice() else {
