@@ -1,6 +1,10 @@
-//! What a valid spec should still make its author think: costs and limits of metric sources.
+//! What a valid spec should still make its author think: costs and limits of metric sources, and drains that spot cuts off.
 
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource};
+use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, PoolSpec};
+use ghostnet_core::unit::Seconds;
+
+/// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
+const SPOT_DRAIN_MAX: Seconds = Seconds(90);
 
 /// Notes about a spec, each once.
 pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
@@ -26,5 +30,34 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
             notes.push(note);
         }
     }
+    let cut_off = |pool: &&PoolSpec| pool.launch.market.uses_spot() && pool.drain_timeout > SPOT_DRAIN_MAX;
+    for pool in spec.pools.iter().filter(cut_off) {
+        notes.push(format!(
+            "pool `{}` drains for up to {}, and AWS takes spot capacity two minutes after its notice: set `drain.timeout`, and the \
+             deregistration delay of its target groups, to {SPOT_DRAIN_MAX} or less",
+            pool.id, pool.drain_timeout
+        ));
+    }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_that_spot_cuts_off_is_told() {
+        let told = |spot: u32, drain: &str| {
+            let launch = format!("drain: {{ timeout: {drain} }}\n    launch: {{ market: {{ spot_percent: {spot} }},");
+            let fleet = include_str!("../../infra/fleets/small.yaml").replace("launch: {", &launch);
+            let Ok(file) = crate::spec_file::read("", &fleet) else {
+                panic!("the example has no problems")
+            };
+            notes(&file.spec)
+        };
+        assert_eq!(told(0, "5m"), [""; 0]);
+        assert_eq!(told(50, "90s"), [""; 0]);
+        let [note] = &told(50, "91s")[..] else { panic!("one note") };
+        assert!(note.starts_with("pool `main` drains for up to 91s"), "{note}");
+    }
 }

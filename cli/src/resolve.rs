@@ -119,6 +119,13 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
                 hint,
             );
         }
+        Some(facts) if facts.is_spot && pool.launch.market.uses_spot() => {
+            problem(
+                at_template,
+                "the launch template asks for spot capacity, so no instance of the pool could be on demand".to_owned(),
+                "take the market out of the template, or `market` out of the spec",
+            );
+        }
         Some(facts) if facts.instance_type.is_none() && pool.launch.instance_types.is_empty() => {
             let hint = "list `instance_types`, or set one in the template";
             problem(
@@ -210,7 +217,11 @@ mod tests {
     const FLEET: &str = include_str!("../../infra/fleets/small.yaml");
 
     fn found(change: impl FnOnce(&mut Account)) -> Found {
-        let Ok(file) = crate::spec_file::read("", FLEET) else {
+        found_for(FLEET, change)
+    }
+
+    fn found_for(fleet: &str, change: impl FnOnce(&mut Account)) -> Found {
+        let Ok(file) = crate::spec_file::read("", fleet) else {
             panic!("the example has no problems")
         };
         let Some(pool) = file.spec.pools.first() else {
@@ -284,6 +295,15 @@ mod tests {
                 "{situation}"
             );
         }
+    }
+
+    #[test]
+    fn a_share_of_spot_needs_a_template_without_a_market() {
+        let spot = FLEET.replace("launch: {", "launch: { market: { spot_percent: 50 },");
+        let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+        assert!(paths(found_for(&spot, |_| ())).is_empty());
+        let of_spot = template(|facts| facts.is_spot = true);
+        assert_eq!(paths(found_for(&spot, of_spot)), ["pools[0].launch.template"]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ scenarios![
     "lambda-killed",
     "metric-outage",
     "never-healthy-image",
+    "spot-famine",
     "spot-reclaim",
     "throttled-account",
     "zone-loss",

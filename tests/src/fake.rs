@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Offering, Target};
-use ghostnet_core::plan::Launch;
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Target};
+use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
@@ -20,8 +20,8 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
-    Clock, Commit, CommitResult, Compute, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics, PublishedValue,
-    Store,
+    Clock, Commit, CommitResult, Compute, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics,
+    PublishedValue, Store,
 };
 use jiff::Timestamp;
 
@@ -110,6 +110,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         state: InstanceState::Running,
         zone: Zone::new("eu-west-1a"),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at,
         pool: None,
         plan: None,
@@ -174,6 +175,10 @@ impl Compute for FakePorts {
 
     async fn launch(&self, _: &Region, _: &Launch, _: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
         self.answer("launch", "", Vec::new())
+    }
+
+    async fn create_fleet(&self, _: &Region, _: &Launch, _: &Choice, _: &[(&'static str, String)]) -> Result<FleetAnswer, PortError> {
+        self.answer("create_fleet", "", FleetAnswer::default())
     }
 
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

@@ -86,6 +86,7 @@ fn launch(count: u32) -> Action {
             instance_type: Some(InstanceType::new("c7a.large")),
             market: Market::OnDemand,
         },
+        choice: None,
         token: ClientToken::over(&["fixture"]),
         generation: Generation(4_812),
     })
@@ -461,6 +462,7 @@ fn instance(id: &str, launched: &str) -> Instance {
         state: InstanceState::Running,
         zone: Zone::new("eu-west-1a"),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at: at(launched),
         pool: Some(blue()),
         plan: None,

@@ -1,7 +1,8 @@
 //! Steps and what they gave, in words.
 
 use ghostnet_core::id::{InstanceId, TargetGroupArn};
-use ghostnet_core::plan::{Action, Step, StepOutcome};
+use ghostnet_core::observation::Market;
+use ghostnet_core::plan::{Action, Launch, Step, StepOutcome};
 
 /// Longest list of instances that is written out.
 const LISTED_MAX: usize = 4;
@@ -15,7 +16,13 @@ pub(crate) fn planned(step: &Step) -> String {
                 .instance_type
                 .as_ref()
                 .map_or("the template's type", |kind| kind.as_str());
-            format!("launch {} x {kind} in {}", launch.count, launch.offering.zone)
+            let others = others(launch);
+            format!(
+                "launch {} x {kind}{others} in {}{}",
+                launch.count,
+                launch.offering.zone,
+                market(launch)
+            )
         }
         Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
         Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
@@ -49,9 +56,23 @@ fn offering(step: &Step) -> String {
                 .as_ref()
                 .map(|kind| format!("{kind}, "))
                 .unwrap_or_default();
-            format!(" ({kind}{})", launch.offering.zone)
+            format!(" ({kind}{}{})", launch.offering.zone, market(launch))
         }
         _ => String::new(),
+    }
+}
+
+/// Types that AWS may choose instead.
+fn others(launch: &Launch) -> String {
+    let others = launch.choice.iter().flat_map(|choice| &choice.others);
+    others.map(|other| format!(" or {other}")).collect()
+}
+
+/// Only what is not the usual is said.
+fn market(launch: &Launch) -> &'static str {
+    match launch.offering.market {
+        Market::OnDemand => "",
+        Market::Spot => ", spot",
     }
 }
 
@@ -84,4 +105,40 @@ pub(crate) fn short(id: &InstanceId) -> String {
 pub(crate) fn group_name(group: &TargetGroupArn) -> &str {
     let dimension = ghostnet_core::spec::metric::group_dimension(group);
     dimension.split('/').nth(1).unwrap_or(dimension)
+}
+
+#[cfg(test)]
+mod tests {
+    use ghostnet_core::id::InstanceType;
+    use ghostnet_core::plan::{Choice, Strategy};
+
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn a_launch_says_its_market_and_what_else_will_do() {
+        let told = |change: fn(&mut Launch)| {
+            let mut steps = fixture::decision(fixture::growing(), fixture::growing_actions()).plan.steps;
+            for step in &mut steps {
+                if let Action::Launch(launch) = &mut step.action {
+                    change(launch);
+                    return planned(step);
+                }
+            }
+            String::new()
+        };
+        assert_eq!(told(|_| ()), "launch 1 x c7a.large in eu-west-1b");
+        assert_eq!(
+            told(|launch| launch.offering.market = Market::Spot),
+            "launch 1 x c7a.large in eu-west-1b, spot"
+        );
+        let chosen = told(|launch| {
+            launch.offering.market = Market::Spot;
+            launch.choice = Some(Choice {
+                strategy: Strategy::LowestPrice,
+                others: vec![InstanceType::new("m7a.large")],
+            });
+        });
+        assert_eq!(chosen, "launch 1 x c7a.large or m7a.large in eu-west-1b, spot");
+    }
 }

@@ -21,6 +21,8 @@ pub const PORTS: &[Call] = &[
     call("instances", &["ec2:DescribeInstances"]),
     // tags are set with the launch, which IAM checks as a second action
     call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
+    // IAM checks the launches inside as well
+    call("create_fleet", &["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]),
     call("terminate", &["ec2:TerminateInstances"]),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),

@@ -7,16 +7,16 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::config::Builder as ConfigOverride;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
-    Filter, Instance as Ec2Instance, InstanceStateName, InstanceType as Ec2Type, LaunchTemplateSpecification, LaunchTemplateVersion,
-    MarketType, ResourceType, Tag, TagSpecification,
+    Filter, Instance as Ec2Instance, InstanceLifecycleType, InstanceMarketOptionsRequest, InstanceStateName, InstanceType as Ec2Type,
+    LaunchTemplateSpecification, LaunchTemplateVersion, MarketType, ResourceType, Tag, TagSpecification,
 };
 use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, tag};
-use ghostnet_core::plan::{Launch, STEP_SECONDS_MAX};
+use ghostnet_core::observation::{Instance, InstanceState, Market, tag};
+use ghostnet_core::plan::{Choice, Launch, STEP_SECONDS_MAX};
 use ghostnet_core::spec::{Template, TemplateKey};
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Compute, ListedInstance};
+use ghostnet_engine::port::{Compute, FleetAnswer, ListedInstance};
 use jiff::Timestamp;
 
 use crate::Aws;
@@ -81,21 +81,17 @@ impl Compute for Aws {
     }
 
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
-        let mut unknown = false;
-        let mut attempt = 1;
-        loop {
-            let error = match self.launch_once(region, launch, tags).await {
-                Ok(instances) => return Ok(instances),
-                Err(error) => error,
-            };
-            unknown |= error.class == ErrorClass::Transient;
-            if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
-                return Err(launch_error(error, unknown));
-            }
-            #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
-            tokio::time::sleep(launch_wait(launch, attempt)).await;
-            attempt += 1;
-        }
+        repeated(launch, || self.launch_once(region, launch, tags)).await
+    }
+
+    async fn create_fleet(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        choice: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError> {
+        repeated(launch, || self.create_fleet_once(region, launch, choice, tags)).await
     }
 
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
@@ -206,6 +202,25 @@ impl Aws {
     }
 }
 
+/// A launch, tried again with the same token while that makes sense.
+async fn repeated<T, F: Future<Output = Result<T, PortError>>>(launch: &Launch, once: impl Fn() -> F) -> Result<T, PortError> {
+    let mut unknown = false;
+    let mut attempt = 1;
+    loop {
+        let error = match once().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        unknown |= error.class == ErrorClass::Transient;
+        if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
+            return Err(launch_error(error, unknown));
+        }
+        #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
+        tokio::time::sleep(launch_wait(launch, attempt)).await;
+        attempt += 1;
+    }
+}
+
 /// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast" and "not allowed" say
 /// nothing about that attempt: EC2 refuses before it looks at the token.
 fn launch_error(error: PortError, unknown: bool) -> PortError {
@@ -249,10 +264,20 @@ fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&
         .client_token(launch.token.as_str())
         .launch_template(template.build())
         .subnet_id(launch.place.subnet.as_str())
+        .set_instance_market_options(market_options(launch.offering.market))
         .set_instance_type(launch.offering.instance_type.as_ref().map(|name| Ec2Type::from(name.as_str())))
         // tags come with the launch: a tag set afterwards leaves a moment in which an instance belongs to nobody
         .tag_specifications(tagged(ResourceType::Instance, tags))
         .tag_specifications(tagged(ResourceType::Volume, tags))
+}
+
+/// A spot request for once, which AWS terminates when it takes the capacity back: EC2's defaults. On demand is what the
+/// template says, because a launch cannot take spot out of it.
+fn market_options(market: Market) -> Option<InstanceMarketOptionsRequest> {
+    match market {
+        Market::OnDemand => None,
+        Market::Spot => Some(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build()),
+    }
 }
 
 fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
@@ -270,7 +295,7 @@ fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
     }
 }
 
-fn tagged(resource: ResourceType, tags: &[(&'static str, String)]) -> TagSpecification {
+pub(crate) fn tagged(resource: ResourceType, tags: &[(&'static str, String)]) -> TagSpecification {
     let tags = tags
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(value).build())
@@ -303,6 +328,11 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
                 .ok_or_else(|| missing("zone"))?,
         ),
         instance_type: InstanceType::new(ec2.instance_type().ok_or_else(|| missing("type"))?.as_str()),
+        // any other lifecycle, as that of a capacity block, is not taken back
+        market: match ec2.instance_lifecycle() {
+            Some(InstanceLifecycleType::Spot) => Market::Spot,
+            _ => Market::OnDemand,
+        },
         launched_at: launched_at.ok_or_else(|| missing("launch time"))?,
         pool: tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
         plan: tags.get(tag::PLAN).map(|plan| PlanId::new(*plan)),

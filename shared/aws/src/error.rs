@@ -118,6 +118,11 @@ pub fn class_of(code: &str) -> Option<ErrorClass> {
     CODES.iter().find(|(pattern, _)| fits(pattern)).map(|(_, class)| *class)
 }
 
+/// The class of a code inside an answer that is no error as a whole: what the table does not name is the request's fault.
+pub(crate) fn class_of_answer(code: &str) -> ErrorClass {
+    class_of(code).unwrap_or(ErrorClass::Invalid)
+}
+
 /// Any SDK error, as the engine sees it.
 pub(crate) fn port_error<E>(call: &'static str, error: SdkError<E, HttpResponse>) -> PortError
 where
@@ -181,7 +186,7 @@ fn class_of_status(status: u16) -> ErrorClass {
     }
 }
 
-fn shortened(message: &str) -> String {
+pub(crate) fn shortened(message: &str) -> String {
     message.chars().take(MESSAGE_CHARS_MAX).collect()
 }
 

@@ -10,6 +10,7 @@ pub mod answer;
 mod clients;
 mod clock;
 pub mod cloudwatch;
+mod create_fleet;
 pub mod dynamodb;
 pub mod ec2;
 pub mod elbv2;

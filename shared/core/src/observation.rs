@@ -72,6 +72,9 @@ pub struct Instance {
     /// Its type.
     #[serde(rename = "type")]
     pub instance_type: InstanceType,
+    /// How it is bought.
+    #[serde(default, skip_serializing_if = "Market::is_on_demand")]
+    pub market: Market,
     /// When EC2 launched it.
     pub launched_at: Timestamp,
     /// The pool its tag names; none if the tag is missing or no id.
@@ -162,11 +165,14 @@ pub struct Offering {
 }
 
 /// Purchase option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Market {
     /// On demand, or whatever the launch template says.
+    #[default]
     OnDemand,
+    /// Spare capacity that AWS may take back two minutes after a notice.
+    Spot,
 }
 
 impl Market {
@@ -175,7 +181,38 @@ impl Market {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OnDemand => "on-demand",
+            Self::Spot => "spot",
         }
+    }
+
+    /// Whether it is the one that is meant where nothing is said.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        *self == Self::OnDemand
+    }
+
+    /// How an instance is launched in it, in words.
+    #[must_use]
+    pub fn adverb(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on demand",
+            Self::Spot => "as spot",
+        }
+    }
+
+    /// The one that stands in for it.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::OnDemand => Self::Spot,
+            Self::Spot => Self::OnDemand,
+        }
+    }
+}
+
+impl std::fmt::Display for Market {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClientToken, Generation, InstanceId, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
+use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
 use crate::observation::{Offering, Place};
-use crate::spec::Template;
+use crate::spec::{Allocation, Template};
 use crate::unit::Seconds;
 
 /// Longest a step may take, retries included; the SDK's time-outs are set under it.
@@ -25,6 +25,9 @@ pub const RESEND_AGE_MAX: Seconds = Seconds::minutes(10);
 pub const LAUNCH_GIVEN_UP_AFTER: Seconds = Seconds(30 + 20 + 300);
 /// An instance that is not listed counts until it is this old: not listed is not gone.
 pub const UNLISTED_COUNTS_FOR: Seconds = Seconds::minutes(10);
+/// Most launches in one plan, those that are sent again included: EC2's bucket for launch requests holds so many per account
+/// and region, and refills two a second.
+pub const LAUNCH_CALLS_MAX: u32 = 5;
 /// Most steps in one plan.
 pub const STEPS_MAX: usize = 64;
 /// Most instances in one step (RegisterTargets and TerminateInstances take more; a record stays readable).
@@ -60,7 +63,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// `RunInstances`, at least one, at most `count`: a partial launch is a normal answer.
+    /// `RunInstances`, or `CreateFleet` if AWS chooses the type: at least one, at most `count`. A partial launch is a normal answer.
     Launch(Launch),
     /// `RegisterTargets`. Attempted once.
     Register {
@@ -116,10 +119,65 @@ pub struct Launch {
     pub place: Place,
     /// Which type and market, in that subnet's zone.
     pub offering: Offering,
+    /// Other types that do as well, and how AWS chooses between all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
     /// Makes a repeated launch the same launch.
     pub token: ClientToken,
     /// The generation this launch was committed with, for the instance's tag.
     pub generation: Generation,
+}
+
+impl Launch {
+    /// Every offering that may come of it, the preferred one first.
+    pub fn offerings(&self) -> impl Iterator<Item = Offering> + '_ {
+        let others = self.choice.iter().flat_map(|choice| &choice.others);
+        let other = |instance_type: &InstanceType| Offering {
+            instance_type: Some(instance_type.clone()),
+            ..self.offering.clone()
+        };
+        std::iter::once(self.offering.clone()).chain(others.map(other))
+    }
+}
+
+/// Types besides a launch's own that do as well. The plan fixes the set and the strategy; which one it was is told by the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What AWS goes by.
+    pub strategy: Strategy,
+    /// The other types, in the order of the spec; never none.
+    pub others: Vec<InstanceType>,
+}
+
+/// What AWS goes by when it chooses between capacity pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The cheapest.
+    LowestPrice,
+    /// The one of which there is most.
+    CapacityOptimized,
+}
+
+impl Strategy {
+    /// The strategy of an allocation; none: the order of the list is ours to follow.
+    #[must_use]
+    pub fn of(allocation: Allocation) -> Option<Self> {
+        match allocation {
+            Allocation::ListedOrder => None,
+            Allocation::LowestPrice => Some(Self::LowestPrice),
+            Allocation::CapacityOptimized => Some(Self::CapacityOptimized),
+        }
+    }
+
+    /// The word in tokens, and in AWS's calls.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LowestPrice => "lowest-price",
+            Self::CapacityOptimized => "capacity-optimized",
+        }
+    }
 }
 
 /// A step that was committed and has no outcome yet.

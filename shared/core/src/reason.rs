@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
+use crate::observation::Market;
 use crate::operator::Refused;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
@@ -348,6 +349,11 @@ pub enum Guard {
         /// Most instances that may exist at once.
         most: u32,
     },
+    /// Launch calls in one plan: EC2 hears only so many at once.
+    LaunchCalls {
+        /// Most.
+        most: u32,
+    },
     /// Launches within the last minute.
     LaunchPerTick {
         /// Most.
@@ -417,6 +423,7 @@ impl Guard {
             Self::Cooldown { .. } => "cooldown",
             Self::PostRemoval { .. } => "post-removal simulation",
             Self::Surge { .. } => "surge",
+            Self::LaunchCalls { .. } => "launch calls",
             Self::LaunchPerTick { .. } => "launch budget per tick",
             Self::LaunchPerHour { .. } => "launch budget per hour",
             Self::RemovalPerTick { .. } => "removal budget",
@@ -456,6 +463,7 @@ impl fmt::Display for Guard {
                 write!(f, "removing would bring the metric to {predicted}, and it must stay under {limit}")
             }
             Self::Surge { most } => write!(f, "at most {most} may exist at once, leaving and sick ones included"),
+            Self::LaunchCalls { most } => write!(f, "at most {most} launch calls at once: EC2's bucket holds no more"),
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
@@ -554,6 +562,24 @@ pub enum Finding {
         /// So many.
         count: u32,
     },
+    /// A market ran out, or is off: so many are launched in the other one instead.
+    OtherMarket {
+        /// So many.
+        count: u32,
+        /// The market that they belong in.
+        wanted: Market,
+        /// The market they are launched in.
+        taken: Market,
+    },
+    /// A quota of the account is reached: nothing is launched in this market for a while.
+    MarketOff {
+        /// Which.
+        market: Market,
+        /// Until when.
+        until: Timestamp,
+        /// AWS's error code.
+        code: String,
+    },
     /// Instances of this fleet whose pool is not in the spec: nobody counts, registers or terminates them.
     NoPool {
         /// Which.
@@ -588,6 +614,7 @@ impl Finding {
         matches!(
             self,
             Self::UnknownInstances { .. }
+                | Self::MarketOff { .. }
                 | Self::NoPool { .. }
                 | Self::ZoneUnknown { .. }
                 | Self::LaunchGivenUp { .. }
@@ -625,6 +652,12 @@ impl fmt::Display for Finding {
             Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
             Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
             Self::NoOffering { count } => write!(f, "no offering has capacity for {count} more: not asked again for a while"),
+            Self::OtherMarket { count, wanted, taken } => {
+                write!(f, "no {wanted} capacity: {count} are launched {} instead", taken.adverb())
+            }
+            Self::MarketOff { market, until, code } => {
+                write!(f, "nothing is launched {} before {until}: {code}", market.adverb())
+            }
             Self::NoPool { instances } => {
                 let count = instances.len();
                 write!(

@@ -18,7 +18,8 @@ use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
 use crate::reserve;
 use crate::sample::{Sample, Series};
 use crate::spec::{
-    CapacityRange, FleetMode, Guards, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule, ThresholdChange,
+    CapacityRange, FleetMode, Guards, MarketMix, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule,
+    ThresholdChange,
 };
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
@@ -30,6 +31,8 @@ pub struct SizeInput<'a> {
     pub counts: CapacityCount,
     /// The pool's bounds.
     pub range: CapacityRange,
+    /// How its instances are bought.
+    pub market: MarketMix,
     /// The policies that vote.
     pub policies: &'a [Policy],
     /// Spare instances on top of what is asked for.
@@ -616,9 +619,9 @@ fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
     if number.value <= desired {
         return;
     }
-    let (left, guard) = match &input.state.launch_refused {
-        Some(refused) if input.now < refused.until => (0, Guard::LaunchRefused { until: refused.until }),
-        _ => budget::launches_left(input.guards, input.state, desired, input.now),
+    let (left, guard) = match input.state.launching_off_until(&input.market, input.now) {
+        Some(until) => (0, Guard::LaunchRefused { until }),
+        None => budget::launches_left(input.guards, input.state, desired, input.now),
     };
     // a draining instance that is taken back costs no launch
     let there = input.counts.capacity().saturating_add(input.counts.draining);

@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
+use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
 use crate::policy::simple::Adjustment;
 use crate::reason::Direction;
-use crate::spec::{FleetSpec, PoolSpec};
+use crate::spec::{FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
 
 /// Schema of the stored items that this build writes.
@@ -147,9 +148,12 @@ pub struct PoolState {
     /// What an operator last asked of this pool, while it holds or an older request could still arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
-    /// Launching is off until then, because a person must act first (quota, permissions, template).
+    /// Launching is off until then, because a person must act first (permissions, template), or AWS would not hear it now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_refused: Option<LaunchRefused>,
+    /// Markets in which nothing is launched for a while, because a quota of the account is reached.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub markets_off: BTreeMap<Market, LaunchRefused>,
     /// What was launched last never became healthy: launching waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_backoff: Option<LaunchBackoff>,
@@ -196,20 +200,52 @@ impl PoolState {
         pool.target_groups.iter().chain(&self.former_groups)
     }
 
+    /// Why nothing is launched in a market now, and until when.
+    #[must_use]
+    pub fn market_off(&self, market: Market, now: Timestamp) -> Option<&LaunchRefused> {
+        self.markets_off.get(&market).filter(|off| now < off.until)
+    }
+
+    /// Until when nothing is launched at all: AWS refused, or every market that the pool may use is off.
+    #[must_use]
+    pub fn launching_off_until(&self, mix: &MarketMix, now: Timestamp) -> Option<Timestamp> {
+        let refused = self
+            .launch_refused
+            .as_ref()
+            .map(|refused| refused.until)
+            .filter(|until| now < *until);
+        let off: Option<Vec<Timestamp>> = mix
+            .markets()
+            .iter()
+            .map(|market| self.market_off(*market, now).map(|off| off.until))
+            .collect();
+        refused.max(off.and_then(|off| off.into_iter().min()))
+    }
+
     fn take_outcome(&mut self, open: &OpenStep, recorded: &RecordedOutcome) {
         use crate::plan::Action;
         match (&open.step.action, &recorded.outcome) {
             (Action::Launch(launch), StepOutcome::Launched { instances }) => {
                 for id in instances {
-                    self.members.entry(id.clone()).or_insert_with(|| Member::new(recorded.at));
+                    let member = || Member {
+                        spot: launch.offering.market == Market::Spot,
+                        ..Member::new(recorded.at)
+                    };
+                    self.members.entry(id.clone()).or_insert_with(member);
                 }
                 self.refund_launches(open.committed_at, launch.count, u32::try_from(instances.len()).unwrap_or(u32::MAX));
             }
             (Action::Launch(launch), outcome) => {
                 self.refund_launches(open.committed_at, launch.count, 0);
-                if let StepOutcome::Refused { class, code, message } = outcome {
-                    let refused = LaunchRefused::by(*class, code, message, recorded.at);
-                    self.launch_refused = refused.or_else(|| self.launch_refused.take());
+                if let StepOutcome::Refused { class, code, message } = outcome
+                    && let Some(refused) = LaunchRefused::by(*class, code, message, &open.step.id, recorded.at)
+                {
+                    // a quota is one market's: the other may go on
+                    if *class == crate::plan::Refusal::Quota {
+                        self.markets_off.insert(launch.offering.market, refused);
+                    } else {
+                        self.launch_refused = Some(refused);
+                    }
                 }
             }
             (Action::Terminate { instances }, StepOutcome::Done) => self.mark_terminating(instances.iter(), recorded.at),
@@ -293,12 +329,12 @@ pub struct LaunchRefused {
 
 impl LaunchRefused {
     /// How long to wait before the next try, by class; none where trying again soon is right.
-    fn by(class: crate::plan::Refusal, code: &str, message: &str, at: Timestamp) -> Option<Self> {
+    fn by(class: crate::plan::Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
         use crate::plan::Refusal;
         let wait = match class {
             Refusal::Quota | Refusal::Configuration => Seconds::minutes(5),
             Refusal::Subnet => Seconds::minutes(3),
-            Refusal::Throttled => Seconds(10),
+            Refusal::Throttled => Seconds(THROTTLED_WAIT_MIN.saturating_add(spread(step))),
             Refusal::NotFound | Refusal::Token => return None,
         };
         Some(Self {
@@ -307,6 +343,17 @@ impl LaunchRefused {
             message: message.to_owned(),
         })
     }
+}
+
+/// Shortest wait after EC2 would not hear a launch.
+const THROTTLED_WAIT_MIN: u32 = 10;
+/// Waits are spread over this many seconds: fleets that asked in the same second must not ask again in the same one.
+const THROTTLED_SPREAD: u32 = 40;
+
+/// A step's place in the spread: no chance, but another for every fleet.
+fn spread(step: &StepId) -> u32 {
+    let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+    step.plan.as_str().bytes().fold(0, mixed) % (THROTTLED_SPREAD + 1)
 }
 
 /// Launching waits, because what was launched never became healthy.
@@ -347,6 +394,9 @@ pub struct Member {
     /// It was seen shutting down or terminated; kept until no group of ours lists it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// It was launched as spot capacity; asked only while EC2 does not list it.
+    #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
 }
 
 impl Member {
@@ -360,6 +410,7 @@ impl Member {
             drain: None,
             terminating_since: None,
             gone: false,
+            spot: false,
         }
     }
 }

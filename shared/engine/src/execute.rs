@@ -11,6 +11,7 @@ use ghostnet_core::observation::{Offering, tag};
 use ghostnet_core::plan::{Action, Launch, Plan, Refusal, Step, StepOutcome};
 use ghostnet_core::state::{CapacityState, RecordedOutcome};
 
+use crate::create_fleet;
 use crate::error::{ErrorClass, PortError};
 use crate::invocation::Invocation;
 use crate::port::Ports;
@@ -42,6 +43,7 @@ pub(crate) async fn execute<P: Ports>(
     loaded: &CapacityState,
 ) -> Executed {
     let run = |step: Step| async move {
+        let mut exhausted = BTreeSet::new();
         let result = if ports.now() >= plan.execute_until {
             Ok(Some(StepOutcome::NotSent))
         } else if is_unsafe(&step, loaded) {
@@ -51,14 +53,15 @@ pub(crate) async fn execute<P: Ports>(
                 "the executor found no recorded drain",
             )))
         } else {
-            perform(ports, invocation, fleet, &step).await
+            perform(ports, invocation, fleet, &step, &mut exhausted).await
         };
-        (step, result)
+        (step, result, exhausted)
     };
     let steps: Vec<_> = plan.steps.iter().cloned().map(run).collect();
     let mut done = futures::stream::iter(steps).buffer_unordered(STEPS_AT_ONCE);
     let mut executed = Executed::default();
-    while let Some((step, result)) = done.next().await {
+    while let Some((step, result, exhausted)) = done.next().await {
+        executed.exhausted.extend(exhausted);
         executed.take(step, result, ports.now());
     }
     executed
@@ -75,9 +78,6 @@ impl Executed {
         };
         let Some(outcome) = outcome else { return };
         match (&outcome, &step.action) {
-            (StepOutcome::NoCapacity { .. }, Action::Launch(launch)) => {
-                self.exhausted.insert(launch.offering.clone());
-            }
             (StepOutcome::Refused { code, message, .. }, action) => {
                 self.trouble
                     .push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
@@ -109,15 +109,37 @@ fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
     !instances.iter().all(drained)
 }
 
-/// One step. `Ok(None)`: done or not, nobody can know. `Err`: the same, with what the port said.
-async fn perform<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, step: &Step) -> Result<Option<StepOutcome>, PortError> {
+/// One step. `Ok(None)`: done or not, nobody can know. `Err`: the same, with what the port said. Offerings that had no capacity go
+/// into `exhausted`.
+async fn perform<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleet: &FleetId,
+    step: &Step,
+    exhausted: &mut BTreeSet<Offering>,
+) -> Result<Option<StepOutcome>, PortError> {
     let region = &invocation.region;
     match &step.action {
         Action::Launch(launch) => {
             let tags = tags(invocation, fleet, step, launch);
-            match ports.launch(region, launch, &tags).await {
-                Ok(instances) => Ok(Some(StepOutcome::Launched { instances })),
-                Err(error) => launch_failed(error),
+            let answer = match &launch.choice {
+                None => ports
+                    .launch(region, launch, &tags)
+                    .await
+                    .map(|instances| (Some(StepOutcome::Launched { instances }), BTreeSet::new())),
+                Some(choice) => ports.create_fleet(region, launch, choice, &tags).await.map(create_fleet::judge),
+            };
+            match answer {
+                Ok((outcome, empty)) => {
+                    exhausted.extend(empty);
+                    Ok(outcome)
+                }
+                Err(error) => {
+                    if error.class == ErrorClass::NoCapacity {
+                        exhausted.extend(launch.offerings());
+                    }
+                    launch_failed(error)
+                }
             }
         }
         Action::Register { group, instances } => membership(ports.register(region, group, instances).await),

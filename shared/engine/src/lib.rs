@@ -3,6 +3,7 @@
 #![warn(missing_docs, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod average;
+mod create_fleet;
 pub mod error;
 mod execute;
 pub mod invocation;

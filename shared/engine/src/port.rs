@@ -14,7 +14,7 @@ use ghostnet_core::id::{
     AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target};
-use ghostnet_core::plan::Launch;
+use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
@@ -23,7 +23,7 @@ use ghostnet_core::state::{CapacityState, RecordedOutcome, StoredSpec, TrafficSt
 use ghostnet_core::unit::Finite;
 use jiff::Timestamp;
 
-use crate::error::PortError;
+use crate::error::{ErrorClass, PortError};
 
 /// All ports of one world.
 pub trait Ports: Compute + LoadBalancer + Metrics + Store + Clock {}
@@ -45,9 +45,41 @@ pub trait Compute {
     /// the same instances. Fewer than asked is a normal answer; none is `NoCapacity`.
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError>;
 
+    /// The same for a launch of which AWS chooses the type, by `choice`, in one step that never launches later what it could not
+    /// launch now. An answer without instances is no error: it says for each offering why.
+    async fn create_fleet(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        choice: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError>;
+
     /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
     /// instance that is gone already counts as terminated.
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError>;
+}
+
+/// What a launch gave of which AWS chose the type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FleetAnswer {
+    /// Instances, possibly fewer than asked for, possibly none.
+    pub instances: Vec<InstanceId>,
+    /// Offerings that gave none, and why.
+    pub refused: Vec<RefusedOffering>,
+}
+
+/// An offering that gave no instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedOffering {
+    /// Which.
+    pub offering: Offering,
+    /// What follows from it.
+    pub class: ErrorClass,
+    /// AWS's error code.
+    pub code: String,
+    /// AWS's message, shortened.
+    pub message: String,
 }
 
 /// An instance as listed, with what is needed to sort it to its fleet.

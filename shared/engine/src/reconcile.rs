@@ -10,7 +10,7 @@ use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
 use ghostnet_core::id::FleetId;
 use ghostnet_core::observation::Observation;
-use ghostnet_core::plan::{Action, StepOutcome};
+use ghostnet_core::plan::{Action, Refusal, StepOutcome};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::SCHEMA;
@@ -175,7 +175,7 @@ enum Committed {
 
 struct Acted {
     report: Report,
-    /// A launch found no capacity: decide again at once, around it.
+    /// A launch found no capacity, or its market at the quota: decide again at once, around it.
     again: bool,
 }
 
@@ -345,10 +345,7 @@ impl<'a> Attempt<'a> {
             // the steps stay open and the next look finds out what they did
             executed.trouble.push(format!("outcomes were not recorded: {error}"));
         }
-        let again = executed
-            .outcomes
-            .values()
-            .any(|recorded| matches!(recorded.outcome, StepOutcome::NoCapacity { .. }));
+        let again = executed.outcomes.values().any(|recorded| is_gone_around(&recorded.outcome));
         Acted {
             report: self.report(decision, true, executed, conflicts),
             again,
@@ -372,6 +369,14 @@ impl<'a> Attempt<'a> {
             conflicts,
         }
     }
+}
+
+/// Whether another offering may give what this one did not.
+fn is_gone_around(outcome: &StepOutcome) -> bool {
+    matches!(
+        outcome,
+        StepOutcome::NoCapacity { .. } | StepOutcome::Refused { class: Refusal::Quota, .. }
+    )
 }
 
 /// Counts unchanged holds on their records. Looks that read no metrics evaluated nothing and are not noted.

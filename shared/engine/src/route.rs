@@ -131,6 +131,7 @@ mod tests {
                 state: InstanceState::Running,
                 zone: Zone::new("eu-west-1a"),
                 instance_type: InstanceType::new("c7a.large"),
+                market: ghostnet_core::observation::Market::OnDemand,
                 launched_at: Timestamp::UNIX_EPOCH,
                 pool: None,
                 plan: None,

@@ -20,6 +20,8 @@ pub enum Broken {
     TokensForgotten,
     /// An EC2 whose list never shows one instance.
     ListHides,
+    /// An EC2 whose list does not say what is spot.
+    SpotHidden,
     /// An EC2 whose list shows those of another installation too.
     ForeignListed,
     /// A balancer that answers registrations and does nothing.

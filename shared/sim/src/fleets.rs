@@ -121,7 +121,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     }
     let types: Vec<&str> = TYPES.iter().copied().take(usize::try_from(chance.count(1, 3)).ok()?).collect();
     let subnets: Vec<String> = ZONES.iter().map(|zone| subnet(zone)).collect();
-    let value = json!({
+    let mut value = json!({
         "fleet": name,
         "maximum": maximum,
         "defaults": {
@@ -135,7 +135,6 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "policies": policies,
         "guards": any_guards(chance, max)?,
     });
-    let mut value = value;
     let reserve = any_reserve(chance)?;
     if chance.once_in(4) {
         let objective = *chance.pick(&["min_latency", "min_loss", "min_cost"])?;
@@ -144,6 +143,12 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     value
         .as_object_mut()?
         .extend(reserve.map(|reserve| ("reserve".to_owned(), reserve)));
+    // drawn last: seeds from before there was a choice draw the same fleets
+    if let Some(launch) = value.pointer_mut("/defaults/launch") {
+        launch
+            .as_object_mut()?
+            .insert("market".to_owned(), any_market(chance, types.len())?);
+    }
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -166,6 +171,23 @@ fn by_queue(chance: &mut Chance, fleet: &str, capacity: f64) -> Option<Value> {
         fields.insert("oldest".to_owned(), json!(*chance.pick(&["5s", "1m"])?));
     }
     Some(policy)
+}
+
+/// On demand for most; or a share of spot.
+fn any_market(chance: &mut Chance, types: usize) -> Option<Value> {
+    if !chance.once_in(3) {
+        return Some(Value::Null);
+    }
+    let allocations: &[&str] = if types > 1 {
+        &["listed_order", "lowest_price", "capacity_optimized"]
+    } else {
+        &["listed_order"]
+    };
+    Some(json!({
+        "on_demand_base": chance.count(0, 3),
+        "spot_percent": *chance.pick(&[30, 50, 100])?,
+        "allocation": *chance.pick(allocations)?,
+    }))
 }
 
 fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {

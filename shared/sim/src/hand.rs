@@ -10,16 +10,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, StepId, TargetGroupArn};
-use ghostnet_core::observation::{ExhaustedOffering, Offering, Target};
-use ghostnet_core::plan::Launch;
+use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Target};
+use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::state::RecordedOutcome;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{
-    Clock, Commit, CommitResult, Compute, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics, PublishedValue,
-    Store,
+    Clock, Commit, CommitResult, Compute, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics,
+    PublishedValue, Store,
 };
 use jiff::Timestamp;
 
@@ -91,9 +91,10 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 6] = [
+const CHANGING: [&str; 7] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
+    "ec2:CreateFleet",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
     "elasticloadbalancing:RegisterTargets",
@@ -136,7 +137,11 @@ impl World {
     /// When a call lands (once, twice or never) and when it is answered (or never).
     fn timing(&mut self, call: &mut Call) -> ([Option<Millis>; 2], Option<Millis>) {
         let now = self.now;
-        let typical = if call.name == "ec2:RunInstances" { 900 } else { 25 };
+        let typical = if matches!(call.name, "ec2:RunInstances" | "ec2:CreateFleet") {
+            900
+        } else {
+            25
+        };
         let (there, back) = (now + self.chance.between(1, typical), self.chance.between(1, 15));
         match self.struck_call(call.name) {
             Some(Strike::DieBefore) => {
@@ -372,6 +377,7 @@ impl Compute for Hand {
         self.call("ec2:DescribeInstances", move |world| {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
             match world.broken {
+                Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
                 Some(Broken::ListHides) => listed.retain(|listed| !listed.instance.id.as_str().ends_with("00000000000000003")),
                 Some(Broken::ForeignListed) => listed.extend(world.cloud.ec2.list(&InstallationId::new("theirs"), world.now)),
                 _ => {}
@@ -390,6 +396,21 @@ impl Compute for Hand {
         }
         self.call("ec2:RunInstances", move |world| world.launch(&launch, &tags, &request))
             .await
+    }
+
+    async fn create_fleet(
+        &self,
+        _: &Region,
+        launch: &Launch,
+        choice: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError> {
+        self.watched(&Sent::Launch(launch));
+        let (launch, choice, tags, request) = (launch.clone(), choice.clone(), tags.to_vec(), Rc::clone(&self.request));
+        self.call("ec2:CreateFleet", move |world| {
+            world.create_fleet(&launch, &choice, &tags, &request)
+        })
+        .await
     }
 
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

@@ -90,12 +90,15 @@ pub enum What {
         /// For how long.
         minutes: u32,
     },
-    /// Nothing can be launched in these zones for so many minutes.
+    /// Nothing, or nothing as spot, can be launched in these zones for so many minutes.
     CapacityRunsOut {
         /// Which.
         zones: Vec<String>,
         /// For how long.
         minutes: u32,
+        /// Whether on demand stays.
+        #[serde(default)]
+        only_spot: bool,
     },
     /// What is launched within so many minutes never becomes healthy.
     ImageIsBroken {
@@ -366,11 +369,13 @@ impl World {
         self.log.story(now, || format!("{what:?}"));
         match what {
             What::ZoneFails { zone, minutes } => self.lose_zone(&Zone::new(zone.clone()), lasting(minutes)),
-            What::CapacityRunsOut { zones, minutes } => {
+            What::CapacityRunsOut { zones, minutes, only_spot } => {
                 for zone in ZONES.iter().filter(|zone| zones.iter().any(|named| named == *zone)) {
                     for instance_type in TYPES {
                         let pool = (Zone::new(*zone), InstanceType::new(instance_type));
-                        self.cloud.capacity.dry.insert(pool, lasting(minutes));
+                        let capacity = &mut self.cloud.capacity;
+                        let pools = if *only_spot { &mut capacity.spot_dry } else { &mut capacity.dry };
+                        pools.insert(pool, lasting(minutes));
                     }
                 }
             }

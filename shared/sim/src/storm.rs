@@ -46,10 +46,20 @@ impl World {
             && let Some(pool) = self.any_pool(Fault::DryPool)
         {
             let until = now + self.lasting(Fault::DryPool, 1, 60) * MINUTE;
-            self.cloud.capacity.dry.insert(pool, until);
+            let only_spot = self.faults.chance(Fault::DryPool).is_some_and(|chance| chance.once_in(2));
+            let capacity = &mut self.cloud.capacity;
+            let pools = if only_spot { &mut capacity.spot_dry } else { &mut capacity.dry };
+            pools.insert(pool, until);
         }
         if self.faults.strikes(Fault::Quota) {
-            self.cloud.capacity.quota_until = now + self.lasting(Fault::Quota, 1, 30) * MINUTE;
+            let until = now + self.lasting(Fault::Quota, 1, 30) * MINUTE;
+            let of_spot = self.faults.chance(Fault::Quota).is_some_and(|chance| chance.once_in(2));
+            let capacity = &mut self.cloud.capacity;
+            *(if of_spot {
+                &mut capacity.spot_quota_until
+            } else {
+                &mut capacity.quota_until
+            }) = until;
         }
         if self.faults.strikes(Fault::BadImage) {
             self.cloud.capacity.bad_image_until = now + self.lasting(Fault::BadImage, 2, 40) * MINUTE;

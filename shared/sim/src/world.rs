@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PoolId, TargetGroupArn, Zone};
-use ghostnet_core::observation::InstanceState;
-use ghostnet_core::plan::Launch;
+use ghostnet_core::observation::{InstanceState, Offering};
+use ghostnet_core::plan::{Choice, Launch, Strategy};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{FleetSpec, Rule};
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, CommitResult, MetricQuery};
+use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, MetricQuery, RefusedOffering};
 
 use crate::broken::Broken;
 use crate::chance::Chance;
 use crate::check::{self, Watch};
-use crate::clock::{MINUTE, Millis, Queue, SECOND, at};
+use crate::clock::{HOUR, MINUTE, Millis, Queue, SECOND, at};
 use crate::cloud::ec2::{Boot, Machine};
 use crate::cloud::metrics::{Alarm, Missing};
 use crate::cloud::{Cloud, refusal};
@@ -260,21 +260,97 @@ impl World {
 
     /// RunInstances.
     pub(crate) fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], request: &str) -> Result<Vec<InstanceId>, PortError> {
-        let now = self.now;
-        if self.broken != Some(Broken::TokensForgotten)
-            && let Some(again) = self.cloud.ec2.by_token(launch, now)
-        {
+        if let Some(again) = self.launched_before(launch) {
             return again;
         }
-        self.cloud.capacity.admit(launch, now)?;
-        let mut count = launch.count;
-        if count > 1 && self.faults.strikes(Fault::PartialLaunch) {
-            count = self
+        self.cloud.capacity.admit(&launch.offering, self.now)?;
+        let count = self.as_many_as_there_are(launch.count);
+        Ok(self.launch_these(launch, &[(launch.offering.clone(), count)], tags, request))
+    }
+
+    /// CreateFleet, of type instant: the pools in the order of the strategy, each for as many as it has. What gave none is told.
+    pub(crate) fn create_fleet(
+        &mut self,
+        launch: &Launch,
+        choice: &Choice,
+        tags: &[(&'static str, String)],
+        request: &str,
+    ) -> Result<FleetAnswer, PortError> {
+        if let Some(again) = self.launched_before(launch) {
+            return again.map(|instances| FleetAnswer {
+                instances,
+                refused: Vec::new(),
+            });
+        }
+        let mut offerings: Vec<Offering> = launch.offerings().collect();
+        offerings.sort_by_key(|offering| self.rank(offering, choice.strategy));
+        let (mut taken, mut refused, mut missing) = (Vec::new(), Vec::new(), launch.count);
+        for offering in offerings {
+            if missing == 0 {
+                break;
+            }
+            match self.cloud.capacity.admit(&offering, self.now) {
+                Ok(()) => {
+                    let count = self.as_many_as_there_are(missing);
+                    missing -= count;
+                    taken.push((offering, count));
+                }
+                Err(PortError { class, code, message, .. }) => refused.push(RefusedOffering {
+                    offering,
+                    class,
+                    code,
+                    message,
+                }),
+            }
+        }
+        let instances = if taken.is_empty() {
+            Vec::new()
+        } else {
+            self.launch_these(launch, &taken, tags, request)
+        };
+        Ok(FleetAnswer { instances, refused })
+    }
+
+    /// Prices and spare capacity differ by type and hour; here by arithmetic that nobody can foresee and everybody can repeat.
+    fn rank(&self, offering: &Offering, strategy: Strategy) -> u64 {
+        let name = offering.instance_type.as_ref().map_or("", |name| name.as_str());
+        let hour = u64::try_from(self.now / HOUR).unwrap_or(0);
+        let strategy = strategy.as_str().len() as u64;
+        name.bytes().fold(hour.wrapping_add(strategy), |rank, byte| {
+            rank.wrapping_mul(31).wrapping_add(u64::from(byte))
+        }) % 1_009
+    }
+
+    fn launched_before(&self, launch: &Launch) -> Option<Result<Vec<InstanceId>, PortError>> {
+        if self.broken == Some(Broken::TokensForgotten) {
+            return None;
+        }
+        self.cloud.ec2.by_token(launch, self.now)
+    }
+
+    /// At least one.
+    fn as_many_as_there_are(&mut self, asked: u32) -> u32 {
+        if asked > 1 && self.faults.strikes(Fault::PartialLaunch) {
+            return self
                 .faults
                 .chance(Fault::PartialLaunch)
-                .map_or(1, |chance| chance.count(1, count - 1));
+                .map_or(1, |chance| chance.count(1, asked - 1));
         }
-        let boots: Vec<Boot> = (0..count).map(|_| self.boot()).collect();
+        asked
+    }
+
+    fn launch_these(
+        &mut self,
+        launch: &Launch,
+        these: &[(Offering, u32)],
+        tags: &[(&'static str, String)],
+        request: &str,
+    ) -> Vec<InstanceId> {
+        let now = self.now;
+        let mut boots = Vec::new();
+        for (offering, count) in these {
+            boots.extend((0..*count).map(|_| (offering.clone(), self.boot())));
+        }
         let instances = self.cloud.ec2.launch(launch, tags, &boots, now);
         self.counters.launched += instances.len() as u64;
         self.log.line(now, || {
@@ -286,7 +362,7 @@ impl World {
             )
         });
         check::on_launched(self, launch, &instances, request);
-        Ok(instances)
+        instances
     }
 
     fn boot(&mut self) -> Boot {

@@ -75,6 +75,7 @@ fn cases() -> Vec<Case> {
             Check::NothingForeign,
             &[],
         ),
+        case(Broken::SpotHidden, NONE, Check::Mix, &[]),
         case(
             Broken::ClockStands,
             &[(Fault::SlowCall, 250), (Fault::LoadSpike, 8)],

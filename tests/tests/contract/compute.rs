@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, InstanceType, PlanId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, Offering, Place, tag};
+use ghostnet_core::observation::{InstanceState, Market, Offering, Place, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{Compute, ListedInstance};
 
-use crate::sample::{fleet, launch, minute, plan_id, pool, region};
+use crate::sample::{choice, fleet, launch, minute, plan_id, pool, region};
 use crate::{Mishap, Played, Situation, Stage, by_class, expect, expect_that};
 
 /// What may be so of EC2.
@@ -28,6 +28,8 @@ pub(crate) enum Given {
     Unterminable(&'static str),
     /// This zone has no capacity.
     Dry(Zone),
+    /// No zone has capacity of this type.
+    DryOf(&'static str),
     /// The next launch gives fewer than asked for.
     FewerThanAsked,
     /// A launch is refused with this code.
@@ -39,6 +41,7 @@ pub(crate) enum Given {
 }
 
 const RUN: &str = "ec2:RunInstances";
+const CREATE: &str = "ec2:CreateFleet";
 const DESCRIBE: &str = "ec2:DescribeInstances";
 const TERMINATE: &str = "ec2:TerminateInstances";
 
@@ -60,6 +63,19 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         ("the quota is reached", |stage| {
             refused(stage, "VcpuLimitExceeded", ErrorClass::Quota)
         }),
+        ("a launch with a choice", a_launch_with_a_choice),
+        ("the same token twice, with a choice", the_same_token_twice_with_a_choice),
+        ("a choice of which one type has capacity", a_choice_of_which_one_type_has_capacity),
+        ("a choice of which no type has capacity", a_choice_of_which_no_type_has_capacity),
+        ("a choice at the quota", a_choice_at_the_quota),
+        ("a choice whose answer is lost", a_choice_whose_answer_is_lost),
+        ("a choice asked too fast", |stage| {
+            stage.mishap(Mishap::TooFast(CREATE))?;
+            expect("the launch", choose(stage, 2), Err(ErrorClass::Throttled))?;
+            all_that_exists(stage, &BTreeSet::new())
+        }),
+        ("a spot launch", a_spot_launch),
+        ("the quota of spot is reached", the_quota_of_spot_is_reached),
         ("a subnet without a free address", |stage| {
             refused(stage, "InsufficientFreeAddressesInSubnet", ErrorClass::Subnet)
         }),
@@ -193,6 +209,105 @@ fn fewer_than_asked_and_again<S: Stage>(stage: &S) -> Played {
     let first = run_instances(stage, &launch(4))?;
     expect("the second answer", run_instances(stage, &launch(4))?, first.clone())?;
     all_that_exists(stage, &first)
+}
+
+/// A spot launch of either of two types: instances, and types that gave none with their class.
+type Chosen = Result<(BTreeSet<InstanceId>, BTreeSet<(String, ErrorClass)>), ErrorClass>;
+
+fn choose<S: Stage>(stage: &S, count: u32) -> Chosen {
+    let choice = choice();
+    let launch = Launch {
+        choice: Some(choice.clone()),
+        ..as_spot(launch(count))
+    };
+    let answer = by_class(stage.run(stage.ports().create_fleet(&region(), &launch, &choice, &tags())))?;
+    let refused = answer.refused.into_iter().map(|refused| {
+        let instance_type = refused.offering.instance_type.map(|name| name.to_string());
+        (instance_type.unwrap_or_default(), refused.class)
+    });
+    Ok((answer.instances.into_iter().collect(), refused.collect()))
+}
+
+/// A choice that must give instances.
+fn chosen<S: Stage>(stage: &S, count: u32) -> Result<BTreeSet<InstanceId>, crate::Short> {
+    let answer = choose(stage, count);
+    expect_that("the launch succeeds", answer.is_ok(), &answer)?;
+    Ok(answer.unwrap_or_default().0)
+}
+
+fn a_launch_with_a_choice<S: Stage>(stage: &S) -> Played {
+    let launched = chosen(stage, 3)?;
+    expect("instances", launched.len(), 3)?;
+    all_that_exists(stage, &launched)?;
+    let listed = list(stage).unwrap_or_default();
+    let known = |one: &ListedInstance| one.instance.market == Market::Spot && one.instance.step == Some(StepNumber(2));
+    expect_that("spot, with the tags of the step", listed.iter().all(known), &listed)
+}
+
+fn the_same_token_twice_with_a_choice<S: Stage>(stage: &S) -> Played {
+    let first = chosen(stage, 2)?;
+    expect("the second answer", chosen(stage, 2)?, first.clone())?;
+    all_that_exists(stage, &first)
+}
+
+fn a_choice_of_which_one_type_has_capacity<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::DryOf("c7a.large"))?;
+    let launched = chosen(stage, 2)?;
+    expect("instances", launched.len(), 2)?;
+    all_that_exists(stage, &launched)?;
+    let types: BTreeSet<_> = list(stage)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|one| one.instance.instance_type.to_string())
+        .collect();
+    expect("their types", types, BTreeSet::from(["m7a.large".to_owned()]))
+}
+
+fn a_choice_of_which_no_type_has_capacity<S: Stage>(stage: &S) -> Played {
+    for instance_type in ["c7a.large", "m7a.large"] {
+        stage.compute(Given::DryOf(instance_type))?;
+    }
+    let refused = ["c7a.large", "m7a.large"].map(|name| (name.to_owned(), ErrorClass::NoCapacity));
+    expect("the answer", choose(stage, 2), Ok((BTreeSet::new(), refused.into())))?;
+    all_that_exists(stage, &BTreeSet::new())
+}
+
+fn a_choice_at_the_quota<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Refused("MaxSpotInstanceCountExceeded"))?;
+    let (launched, refused) = choose(stage, 2).unwrap_or_default();
+    let quota = refused.iter().all(|(_, class)| *class == ErrorClass::Quota);
+    expect_that(
+        "the quota, and nothing else",
+        launched.is_empty() && !refused.is_empty() && quota,
+        &refused,
+    )?;
+    all_that_exists(stage, &BTreeSet::new())
+}
+
+fn a_choice_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
+    stage.mishap(Mishap::AnswerLost)?;
+    expect("the launch", choose(stage, 2), Err(ErrorClass::Transient))?;
+    let launched = chosen(stage, 2)?;
+    expect("the same token", launched.len(), 2)?;
+    all_that_exists(stage, &launched)
+}
+
+fn a_spot_launch<S: Stage>(stage: &S) -> Played {
+    let spot = run_instances(stage, &as_spot(launch(1)))?;
+    let mut all = run_instances(stage, &with_token("other", launch(1)))?;
+    stage.pass(SETTLED);
+    let listed = list(stage).unwrap_or_default();
+    let is_spot = |one: &&ListedInstance| one.instance.market == Market::Spot;
+    let of_spot: BTreeSet<_> = listed.iter().filter(is_spot).map(|one| one.instance.id.clone()).collect();
+    expect("what is listed as spot", &of_spot, &spot)?;
+    all.extend(spot);
+    all_that_exists(stage, &all)
+}
+
+fn the_quota_of_spot_is_reached<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Refused("MaxSpotInstanceCountExceeded"))?;
+    expect("the launch", try_launch(stage, &as_spot(launch(1))), Err(ErrorClass::Quota))?;
+    all_that_exists(stage, &BTreeSet::new())
 }
 
 fn refused<S: Stage>(stage: &S, code: &'static str, class: ErrorClass) -> Played {
@@ -413,6 +528,14 @@ fn with_token(token: &str, launch: Launch) -> Launch {
 fn of_type(name: &str, launch: Launch) -> Launch {
     let offering = Offering {
         instance_type: Some(InstanceType::new(name)),
+        ..launch.offering
+    };
+    Launch { offering, ..launch }
+}
+
+fn as_spot(launch: Launch) -> Launch {
+    let offering = Offering {
+        market: Market::Spot,
         ..launch.offering
     };
     Launch { offering, ..launch }

@@ -147,6 +147,17 @@ impl Stage for Sim {
                 self.instance(id, InstanceState::Running);
                 self.change(id, |machine, _| machine.installation = Some(InstallationId::new("theirs")));
             }
+            Given::DryOf(instance_type) => {
+                let until = self.now() + HOUR;
+                let capacity = &mut self.world.borrow_mut().cloud.capacity;
+                for zone in ghostnet_sim::fleets::ZONES {
+                    let pool = (
+                        ghostnet_core::id::Zone::new(zone),
+                        ghostnet_core::id::InstanceType::new(instance_type),
+                    );
+                    capacity.dry.insert(pool, until);
+                }
+            }
             Given::Dry(zone) => {
                 let until = self.now() + HOUR;
                 self.world.borrow_mut().cloud.capacity.zones_down.insert(zone, until);
@@ -154,6 +165,10 @@ impl Stage for Sim {
             Given::Refused("VcpuLimitExceeded") => {
                 let until = self.now() + HOUR;
                 self.world.borrow_mut().cloud.capacity.quota_until = until;
+            }
+            Given::Refused("MaxSpotInstanceCountExceeded") => {
+                let until = self.now() + HOUR;
+                self.world.borrow_mut().cloud.capacity.spot_quota_until = until;
             }
             Given::FewerThanAsked => self.strike(&[(Fault::PartialLaunch, ALWAYS)]),
             Given::ListsLag => self.strike(&[(Fault::ListLag, ALWAYS)]),
@@ -295,7 +310,7 @@ impl Sim {
             ..launch(1)
         };
         let tags: Vec<_> = compute::tags().into_iter().filter(|(key, _)| *key != tag::STEP).collect();
-        for made in ec2.launch(&one, &tags, &[boot], began) {
+        for made in ec2.launch(&one, &tags, &[(one.offering.clone(), boot)], began) {
             if let Some(machine) = ec2.machines.remove(&made) {
                 ec2.machines.insert(id.clone(), Machine { id: id.clone(), ..machine });
             }

@@ -12,9 +12,10 @@ use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, health, launched, page, terminated};
+use crate::reply::{done as elb_done, fleet_launched, health, launched, page, terminated};
 use crate::sample::{
-    capacity_item, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step, traffic,
+    capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
+    traffic,
 };
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -23,6 +24,7 @@ fn answer(sent: &Sent, number: usize) -> Reply {
     match sent.operation.as_str() {
         "ec2:DescribeInstances" => page("", None),
         "ec2:RunInstances" => launched(&["i-1"]),
+        "ec2:CreateFleet" => fleet_launched(&["i-1"], &[]),
         "ec2:TerminateInstances" => terminated(),
         "elasticloadbalancing:DescribeTargetHealth" => health(&[]),
         "dynamodb:BatchGetItem" => Reply::json(&json!({ "Responses": { "table": [spec_item("web", 3)] } })),
@@ -57,6 +59,9 @@ fn checked(sent: &Sent) -> Vec<String> {
         "ec2:RunInstances" if sent.body.get("TagSpecification.1.ResourceType").is_some() => {
             vec!["ec2:CreateTags".to_owned(), sent.operation.clone()]
         }
+        "ec2:CreateFleet" => ["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]
+            .map(str::to_owned)
+            .to_vec(),
         // a transaction is allowed by the actions of its parts
         "dynamodb:TransactWriteItems" => {
             let items = sent.body["TransactItems"].as_array().cloned().unwrap_or_default();
@@ -103,6 +108,10 @@ fn every_port_needs_what_the_table_says() {
             actions(async |aws| aws.instances(&region(), &InstallationId::new("inst")).await),
         ),
         ("launch", actions(async |aws| aws.launch(&region(), &launch(1), &tags).await)),
+        (
+            "create_fleet",
+            actions(async |aws| aws.create_fleet(&region(), &launch(1), &choice(), &tags).await),
+        ),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (

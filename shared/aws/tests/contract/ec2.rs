@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, tag};
+use ghostnet_core::observation::{InstanceState, Market, tag};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
-use crate::reply::{Listed, launched, page, terminated};
-use crate::sample::{launch, region};
+use crate::reply::{Listed, fleet_launched, launched, page, terminated};
+use crate::sample::{choice, launch, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
 /// One instance in a listing; `leave_out` names an element to be missing.
@@ -19,6 +19,7 @@ fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> Stri
         zone: "eu-west-1a",
         instance_type: "c7a.large",
         launched_at: "2026-11-20T13:00:00.000Z",
+        lifecycle: "",
         tags,
     };
     instance.xml(leave_out)
@@ -62,6 +63,29 @@ fn a_listing_is_read_to_its_last_page() {
     for request in &sent {
         assert_eq!(request.text("Filter.1.Name"), "tag:ghostnet:installation");
         assert_eq!((request.text("Filter.1.Value.1"), request.text("MaxResults")), ("inst", "1000"));
+    }
+}
+
+#[test]
+fn a_listing_says_how_an_instance_was_bought() {
+    for (lifecycle, market) in [
+        ("", Market::OnDemand),
+        ("spot", Market::Spot),
+        ("scheduled", Market::OnDemand),
+        ("capacity-block", Market::OnDemand),
+    ] {
+        let instance = Listed {
+            id: "i-1",
+            state: "running",
+            zone: "eu-west-1a",
+            instance_type: "c7a.large",
+            launched_at: "2026-11-20T13:00:00.000Z",
+            lifecycle,
+            tags: &[],
+        };
+        let wire = Wire::script([page(&instance.xml(""), None)]);
+        let found = run(wire.aws().instances(&region(), &InstallationId::new("inst"))).unwrap_or_default();
+        assert_eq!(found.first().map(|listed| listed.instance.market), Some(market), "{lifecycle:?}");
     }
 }
 
@@ -123,6 +147,94 @@ fn a_launch_says_everything_that_the_plan_says() {
     ] {
         assert_eq!(sent.text(name), value, "{name}");
     }
+}
+
+#[test]
+fn a_spot_launch_asks_for_spot_and_another_does_not() {
+    for (market, asked) in [(Market::Spot, "spot"), (Market::OnDemand, "")] {
+        let wire = Wire::script([launched(&["i-1"])]);
+        let mut launch = launch(1);
+        launch.offering.market = market;
+        assert!(run(wire.aws().launch(&region(), &launch, &[])).is_ok());
+        assert_eq!(wire.only().text("InstanceMarketOptions.MarketType"), asked);
+    }
+}
+
+#[test]
+fn a_launch_with_a_choice_says_everything_that_the_plan_says() {
+    let wire = Wire::script([fleet_launched(&["i-1", "i-2"], &[("c7a.large", "InsufficientInstanceCapacity")])]);
+    let tags = [(tag::INSTALLATION, "inst".to_owned())];
+    let mut launch = launch(3);
+    launch.offering.market = Market::Spot;
+    launch.choice = Some(choice());
+    let answer = run(wire.aws().create_fleet(&region(), &launch, &choice(), &tags)).unwrap_or_default();
+    assert_eq!(answer.instances, ids(&["i-1", "i-2"]));
+    let [refused] = answer.refused.as_slice() else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((&refused.offering, refused.class), (&launch.offering, ErrorClass::NoCapacity));
+    assert_eq!(refused.message, "about InsufficientInstanceCapacity");
+    let sent = wire.only();
+    for (name, value) in [
+        ("Type", "instant"),
+        ("ClientToken", ClientToken::over(&["web"]).as_str()),
+        ("LaunchTemplateConfigs.1.LaunchTemplateSpecification.LaunchTemplateName", "web"),
+        ("LaunchTemplateConfigs.1.LaunchTemplateSpecification.Version", "3"),
+        ("LaunchTemplateConfigs.1.Overrides.1.InstanceType", "c7a.large"),
+        ("LaunchTemplateConfigs.1.Overrides.1.SubnetId", "subnet-a"),
+        ("LaunchTemplateConfigs.1.Overrides.2.InstanceType", "m7a.large"),
+        ("LaunchTemplateConfigs.1.Overrides.2.SubnetId", "subnet-a"),
+        ("LaunchTemplateConfigs.1.Overrides.3.InstanceType", ""),
+        ("LaunchTemplateConfigs.2.Overrides.1.InstanceType", ""),
+        ("TargetCapacitySpecification.TotalTargetCapacity", "3"),
+        ("TargetCapacitySpecification.DefaultTargetCapacityType", "spot"),
+        ("SpotOptions.AllocationStrategy", "capacity-optimized"),
+        ("TagSpecification.1.ResourceType", "instance"),
+        ("TagSpecification.1.Tag.1.Key", "ghostnet:installation"),
+        ("TagSpecification.2.ResourceType", "volume"),
+        ("TagSpecification.3.ResourceType", "fleet"),
+        ("TagSpecification.3.Tag.1.Value", "inst"),
+    ] {
+        assert_eq!(sent.text(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_launch_with_a_choice_that_gave_nothing_says_why() {
+    for (situation, errors, classes) in [
+        (
+            "each type is empty",
+            vec![
+                ("c7a.large", "UnfulfillableCapacity"),
+                ("m7a.large", "InsufficientInstanceCapacity"),
+            ],
+            vec![("c7a.large", ErrorClass::NoCapacity), ("m7a.large", ErrorClass::NoCapacity)],
+        ),
+        (
+            "a quota",
+            vec![("m7a.large", "MaxSpotInstanceCountExceeded")],
+            vec![("m7a.large", ErrorClass::Quota)],
+        ),
+        (
+            "a code of next year",
+            vec![("m7a.large", "ACodeOfNextYear")],
+            vec![("m7a.large", ErrorClass::Invalid)],
+        ),
+    ] {
+        let wire = Wire::script([fleet_launched(&[], &errors)]);
+        let answer = run(wire.aws().create_fleet(&region(), &launch(1), &choice(), &[])).unwrap_or_default();
+        let told: Vec<_> = answer
+            .refused
+            .iter()
+            .filter_map(|refused| Some((refused.offering.instance_type.as_ref()?.as_str(), refused.class)))
+            .collect();
+        assert_eq!((answer.instances, told), (Vec::new(), classes), "{situation}");
+    }
+    let wire = Wire::script([fleet_launched(&[], &[]), fleet_launched(&[], &[]), fleet_launched(&[], &[])]);
+    let class = run(wire.aws().create_fleet(&region(), &launch(1), &choice(), &[]))
+        .err()
+        .map(|error| error.class);
+    assert_eq!(class, Some(ErrorClass::Transient), "nothing is said, so nothing is known");
 }
 
 #[test]

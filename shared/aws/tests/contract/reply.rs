@@ -12,6 +12,26 @@ pub(crate) fn launched(ids: &[&str]) -> Reply {
     ))
 }
 
+/// CreateFleet: these instances, and an error with its code for these types.
+pub(crate) fn fleet_launched(ids: &[&str], errors: &[(&str, &str)]) -> Reply {
+    let items: String = ids.iter().map(|id| format!("<item>{id}</item>")).collect();
+    let instances = if ids.is_empty() {
+        String::new()
+    } else {
+        format!("<item><lifecycle>spot</lifecycle><instanceIds>{items}</instanceIds></item>")
+    };
+    let error = |(instance_type, code): &(&str, &str)| {
+        let of = format!("<overrides><instanceType>{instance_type}</instanceType></overrides>");
+        format!(
+            "<item><launchTemplateAndOverrides>{of}</launchTemplateAndOverrides><errorCode>{code}</errorCode><errorMessage>about {code}</errorMessage></item>"
+        )
+    };
+    let errors: String = errors.iter().map(error).collect();
+    Reply::xml(format!(
+        "<CreateFleetResponse><fleetId>fleet-1</fleetId><errorSet>{errors}</errorSet><fleetInstanceSet>{instances}</fleetInstanceSet></CreateFleetResponse>"
+    ))
+}
+
 /// One instance in a listing.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed<'a> {
@@ -20,6 +40,8 @@ pub(crate) struct Listed<'a> {
     pub(crate) zone: &'a str,
     pub(crate) instance_type: &'a str,
     pub(crate) launched_at: &'a str,
+    /// Empty: on demand, of which EC2 says nothing.
+    pub(crate) lifecycle: &'a str,
     pub(crate) tags: &'a [(&'a str, &'a str)],
 }
 
@@ -33,9 +55,12 @@ impl Listed<'_> {
             ("instanceType", self.instance_type.to_owned()),
             ("launchTime", self.launched_at.to_owned()),
             ("placement", format!("<availabilityZone>{}</availabilityZone>", self.zone)),
+            ("instanceLifecycle", self.lifecycle.to_owned()),
             ("tagSet", self.tags.iter().map(tag).collect()),
         ];
-        let kept = elements.iter().filter(|(name, _)| *name != leave_out);
+        let kept = elements
+            .iter()
+            .filter(|(name, content)| *name != leave_out && (*name != "instanceLifecycle" || !content.is_empty()));
         let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
         format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
     }

@@ -7,7 +7,7 @@ use ghostnet_core::id::{
     StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
 };
 use ghostnet_core::observation::{Market, Observation, Offering, Place};
-use ghostnet_core::plan::{Launch, Plan, StepOutcome};
+use ghostnet_core::plan::{Choice, Launch, Plan, StepOutcome, Strategy};
 use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
@@ -59,8 +59,17 @@ pub(crate) fn launch(count: u32) -> Launch {
             instance_type: Some(InstanceType::new("c7a.large")),
             ..offering()
         },
+        choice: None,
         token: ClientToken::over(&["web"]),
         generation: Generation(7),
+    }
+}
+
+/// The other type that does as well.
+pub(crate) fn choice() -> Choice {
+    Choice {
+        strategy: Strategy::CapacityOptimized,
+        others: vec![InstanceType::new("m7a.large")],
     }
 }
 

@@ -4,6 +4,7 @@
 //! repeats no policy and trusts none: the checks are made from the situation, the plan and the next state alone. A
 //! violation means that nothing is done, loudly.
 
+mod market;
 mod pool;
 mod size;
 
@@ -22,7 +23,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I18` of the architecture document.
+    /// The invariant, `I1` to `I19` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,
@@ -38,6 +39,7 @@ pub fn audit(situation: &Situation<'_>, decision: &Decision) -> Vec<Violation> {
     judge_tokens(decision, &mut found);
     judge_order(situation, decision, &mut found);
     judge_fleet(situation, decision, &mut found);
+    market::judge_calls(decision, &mut found);
     for pool in &situation.spec.pools {
         match pool::Judge::of(situation, decision, pool) {
             Some(judge) => judge.all(&mut found),

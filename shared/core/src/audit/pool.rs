@@ -51,13 +51,14 @@ impl<'a> Judge<'a> {
         self.launches_per_hour(found);
         self.ownership(found);
         self.operator(found);
+        self.market_mix(found);
     }
 
-    fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.decision.plan.steps.iter().filter(|step| step.pool == self.pool.id)
     }
 
-    fn is_new(&self, step: &Step) -> bool {
+    pub(super) fn is_new(&self, step: &Step) -> bool {
         step.id.plan == self.decision.plan.id
     }
 

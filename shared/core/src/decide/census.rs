@@ -129,7 +129,15 @@ pub(super) fn take<'a>(
 /// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.
 fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> u32 {
     let instances = situation.observation.instances.as_deref().unwrap_or_default();
-    let missing = |open: &crate::plan::OpenStep| match &open.step.action {
+    state
+        .open_of(&pool.id)
+        .map(|open| missing(open, instances))
+        .fold(0, u32::saturating_add)
+}
+
+/// Instances that an open launch asked for and that are not listed.
+pub(super) fn missing(open: &crate::plan::OpenStep, instances: &[Instance]) -> u32 {
+    match &open.step.action {
         Action::Launch(launch) => {
             let found = instances
                 .iter()
@@ -138,8 +146,7 @@ fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) 
             launch.count.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX))
         }
         _ => 0,
-    };
-    state.open_of(&pool.id).map(missing).fold(0, u32::saturating_add)
+    }
 }
 
 /// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.

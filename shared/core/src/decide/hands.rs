@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 
 use super::fleet::{Counted, surge};
+use super::ladder::{Climbed, Ladder};
 use super::membership::{self, Busy};
-use super::placement::{Placement, place};
+use super::mix::Shares;
+use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, leaving, open_steps};
+use super::{Listed, Situation, backoff, leaving, open_steps, saturate};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
-use crate::plan::{Action, Launch, PlanBuilder, Step};
+use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size;
-use crate::spec::FleetMode;
+use crate::spec::{FleetMode, MarketMix};
 use crate::state::{CapacityState, PoolState};
 
 /// The plan as it grows, pool by pool.
@@ -31,6 +33,13 @@ impl Draft {
             taken_over: Vec::new(),
             capacity,
         }
+    }
+
+    /// Launches that still fit into EC2's bucket.
+    fn launch_calls_left(&self) -> u32 {
+        let steps = self.taken_over.iter().chain(self.plan.steps());
+        let calls = steps.filter(|step| matches!(step.action, Action::Launch(_))).count();
+        LAUNCH_CALLS_MAX.saturating_sub(saturate(calls))
     }
 
     /// A full plan is not an error: what does not fit is decided again by the next look.
@@ -89,6 +98,7 @@ impl Hands<'_, '_> {
     fn change_capacity(&mut self, desired: u32, busy: &Busy, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool, now) = (self.situation, self.counted.pool, self.situation.now);
         let generation = state.generation.next();
+        let mut shares = Shares::of(situation, pool, &self.counted.census, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
         if situation.retiring {
@@ -98,7 +108,7 @@ impl Hands<'_, '_> {
         let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         if needed > 0 {
-            let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), needed, findings);
+            let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
         }
@@ -121,11 +131,12 @@ impl Hands<'_, '_> {
             // the sick count as capacity while the breaker is open: nobody is too many on their account, least of all a probe
             excess = 0;
         }
-        let left = leaving::drain_excess(situation, pool, census, pool_state, desired, excess, findings);
+        let fewer = leaving::Fewer { desired, excess };
+        let left = leaving::drain_excess(situation, pool, census, pool_state, &mut shares, fewer, findings);
         budget::note_window_removals(&self.counted.removal_windows, pool_state, left);
         drained = drained.saturating_add(left);
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
-        let launched = self.launch(needed, generation, pool_state, draft);
+        let launched = self.launch(needed, generation, shares, pool_state, draft);
         if self.counted.breaker.is_some_and(|breaker| breaker.may_probe) && launched > 0 {
             backoff::lengthen(&mut pool_state.breaker_probe, now);
         }
@@ -133,26 +144,36 @@ impl Hands<'_, '_> {
     }
 
     /// Launch steps for at most `needed` instances. Returns how many were asked for.
-    fn launch(&mut self, needed: u32, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
+    fn launch(&mut self, needed: u32, generation: Generation, shares: Shares, state: &PoolState, draft: &mut Draft) -> u32 {
         let count = self.limit_launches(needed, state);
         if count == 0 {
             return 0;
         }
-        let zones = leaving::zones(&self.counted.census);
-        let types = &self.counted.pool.launch.instance_types;
-        let placements = place(count, &self.places(), types, &zones, &self.situation.observation.exhausted);
-        let placed = placements.iter().map(|placement| placement.count).fold(0, u32::saturating_add);
-        if placed < count {
-            self.counted.findings.push(Finding::NoOffering {
-                count: count.saturating_sub(placed),
-            });
-        }
+        let ladder = Ladder {
+            launch: &self.counted.pool.launch,
+            places: self.places(),
+            by_zone: leaving::zones(&self.counted.census),
+            shares,
+            exhausted: &self.situation.observation.exhausted,
+            calls_left: draft.launch_calls_left(),
+        };
+        let Climbed {
+            placements,
+            limited_by_calls,
+        } = ladder.climb(count, state, self.situation.now, &mut self.counted.findings);
         let mut launched: u32 = 0;
         for placement in placements {
             let action = Action::Launch(self.launch_of(&placement, generation, draft));
             if draft.add(self, action) {
                 launched = launched.saturating_add(placement.count);
             }
+        }
+        if limited_by_calls {
+            self.guards.push(GuardOutcome {
+                guard: Guard::LaunchCalls { most: LAUNCH_CALLS_MAX },
+                before: count,
+                after: launched,
+            });
         }
         draft.capacity = draft.capacity.saturating_add(launched);
         launched
@@ -184,7 +205,7 @@ impl Hands<'_, '_> {
         self.limit(
             needed,
             [
-                refusal(state, now),
+                refusal(state, &self.counted.pool.launch.market, now),
                 waiting(state, now),
                 Some((surge_left, Guard::Surge { most })),
                 Some(budget),
@@ -230,6 +251,15 @@ impl Hands<'_, '_> {
             .instance_type
             .as_ref()
             .map_or("", |instance_type| instance_type.as_str());
+        let strategy = Strategy::of(self.counted.pool.launch.market.allocation);
+        let choice = strategy.filter(|_| !placement.others.is_empty()).map(|strategy| Choice {
+            strategy,
+            others: placement.others.clone(),
+        });
+        let chosen_from = choice.as_ref().map_or_else(String::new, |choice| {
+            let others: Vec<&str> = choice.others.iter().map(|other| other.as_str()).collect();
+            format!("{} {}", choice.strategy.as_str(), others.join(" "))
+        });
         let token = ClientToken::over(&[
             self.situation.installation.as_str(),
             self.situation.spec.id.as_str(),
@@ -238,6 +268,7 @@ impl Hands<'_, '_> {
             placement.place.subnet.as_str(),
             instance_type,
             placement.offering.market.as_str(),
+            &chosen_from,
             template.key.as_str(),
             &template.version,
             &placement.count.to_string(),
@@ -247,16 +278,17 @@ impl Hands<'_, '_> {
             template,
             place: placement.place.clone(),
             offering: placement.offering.clone(),
+            choice,
             token,
             generation,
         }
     }
 }
 
-/// AWS refused the last launch, and it is too soon for another.
-fn refusal(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
-    let refused = state.launch_refused.as_ref().filter(|refused| now < refused.until)?;
-    Some((0, Guard::LaunchRefused { until: refused.until }))
+/// AWS refused the last launch, or every market is off, and it is too soon for another.
+fn refusal(state: &PoolState, mix: &MarketMix, now: Timestamp) -> Option<(u32, Guard)> {
+    let until = state.launching_off_until(mix, now)?;
+    Some((0, Guard::LaunchRefused { until }))
 }
 
 /// What was launched last never became healthy, and it is too soon for another try.

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Person, Standing};
+use super::mix::{self, Shares};
 use super::{Situation, backoff};
 use crate::id::{InstanceId, Zone};
-use crate::observation::{InstanceState, TargetHealth};
+use crate::observation::{InstanceState, Market, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
@@ -57,10 +58,11 @@ pub(super) fn take_back(
     census: &Census<'_>,
     state: &mut PoolState,
     busy: &BTreeSet<InstanceId>,
+    shares: &mut Shares,
     needed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
-    let mut candidates: Vec<(Moment, InstanceId)> = Vec::new();
+    let mut candidates: Vec<(Moment, InstanceId, Market)> = Vec::new();
     for person in census
         .people
         .iter()
@@ -72,14 +74,15 @@ pub(super) fn take_back(
             .filter(|member| member.terminating_since.is_none())
             .and_then(|member| member.drain);
         if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
-            candidates.push((drain.since, person.id.clone()));
+            candidates.push((drain.since, person.id.clone(), mix::market(person, state)));
         }
     }
     candidates.sort();
     let mut taken = 0;
-    for (_, id) in candidates.into_iter().rev().take(usize::try_from(needed).unwrap_or(usize::MAX)) {
+    for (_, id, market) in candidates.into_iter().rev().take(usize::try_from(needed).unwrap_or(usize::MAX)) {
         if let Some(member) = state.members.get_mut(&id) {
             member.drain = None;
+            shares.add(market, 1);
             findings.push(Finding::TakenBack { instance: id });
             taken += 1;
         }
@@ -127,6 +130,15 @@ fn may_leave(person: &Person<'_>, retiring: bool) -> bool {
             .is_some_and(|instance| !instance.protected && !instance.state.is_gone())
 }
 
+/// How far scale-in may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fewer {
+    /// So many serve on.
+    pub(super) desired: u32,
+    /// At most so many leave now.
+    pub(super) excess: u32,
+}
+
 /// Begins to drain `excess` instances at most: by the order of the spec, never a protected one, and never so many serving
 /// ones that fewer than `desired` serve. Returns how many.
 pub(super) fn drain_excess(
@@ -134,8 +146,8 @@ pub(super) fn drain_excess(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
-    desired: u32,
-    excess: u32,
+    shares: &mut Shares,
+    Fewer { desired, excess }: Fewer,
     findings: &mut Vec<Finding>,
 ) -> u32 {
     if excess == 0 {
@@ -151,12 +163,18 @@ pub(super) fn drain_excess(
     let mut drained = 0;
     while drained < excess {
         let spare = |person: &&&Person<'_>| serving_left > 0 || !person.standing.serves();
+        let order = Order {
+            pool,
+            state,
+            by_zone: &by_zone,
+            shares: *shares,
+        };
         let next = candidates
             .iter()
             .filter(spare)
-            .min_by(|a, b| compare(pool, &by_zone, a, b))
-            .map(|person| (person.id.clone(), person.standing, zone(person)));
-        let Some((id, standing, zone)) = next else { break };
+            .min_by(|a, b| order.compare(a, b))
+            .map(|person| (person.id.clone(), person.standing, zone(person), mix::market(person, state)));
+        let Some((id, standing, zone, market)) = next else { break };
         candidates.retain(|person| person.id != id);
         if standing.serves() {
             serving_left = serving_left.saturating_sub(1);
@@ -164,6 +182,7 @@ pub(super) fn drain_excess(
         if let Some(count) = zone.and_then(|zone| by_zone.get_mut(&zone)) {
             *count = count.saturating_sub(1);
         }
+        shares.remove(market);
         begin(situation, pool, state, &id, DrainReason::ScaleIn, findings);
         drained += 1;
     }
@@ -267,18 +286,37 @@ fn zone(person: &Person<'_>) -> Option<Zone> {
     person.listed.map(|instance| instance.zone.clone())
 }
 
-fn compare(pool: &PoolSpec, by_zone: &BTreeMap<Zone, u32>, a: &Person<'_>, b: &Person<'_>) -> std::cmp::Ordering {
-    let in_zone = |person: &Person<'_>| person.listed.and_then(|instance| by_zone.get(&instance.zone)).copied().unwrap_or(0);
-    let launched = |person: &Person<'_>| person.listed.map(|instance| instance.launched_at);
-    let by_order = pool.scale_in_order.iter().map(|order| match order {
-        ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
-        ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
-        ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
-    });
-    // one that does not serve yet is the cheapest to lose; the id breaks ties
-    let ready = |person: &Person<'_>| person.standing.serves();
-    ready(a)
-        .cmp(&ready(b))
-        .then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))
-        .then_with(|| a.id.cmp(&b.id))
+/// Who leaves before whom.
+struct Order<'a> {
+    pool: &'a PoolSpec,
+    state: &'a PoolState,
+    by_zone: &'a BTreeMap<Zone, u32>,
+    shares: Shares,
+}
+
+impl Order<'_> {
+    fn compare(&self, a: &Person<'_>, b: &Person<'_>) -> std::cmp::Ordering {
+        let in_zone = |person: &Person<'_>| {
+            let count = person.listed.and_then(|instance| self.by_zone.get(&instance.zone));
+            count.copied().unwrap_or(0)
+        };
+        let launched = |person: &Person<'_>| person.listed.map(|instance| instance.launched_at);
+        let by_order = self.pool.scale_in_order.iter().map(|order| match order {
+            ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
+            ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
+            ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
+        });
+        let mix = &self.pool.launch.market;
+        let market = |person: &Person<'_>| mix::market(person, self.state);
+        let is_base = |person: &Person<'_>| self.shares.is_base(market(person), mix);
+        let is_kept = |person: &Person<'_>| market(person) != self.shares.in_excess(mix);
+        // one that does not serve yet is the cheapest to lose, unless the base is counted on it; the id breaks ties
+        let ready = |person: &Person<'_>| person.standing.serves();
+        is_base(a)
+            .cmp(&is_base(b))
+            .then(ready(a).cmp(&ready(b)))
+            .then(is_kept(a).cmp(&is_kept(b)))
+            .then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))
+            .then_with(|| a.id.cmp(&b.id))
+    }
 }

@@ -12,73 +12,142 @@ pub struct Placement {
     pub place: Place,
     /// The offering.
     pub offering: Offering,
+    /// Other types that do as well, if AWS may choose.
+    pub others: Vec<InstanceType>,
     /// How many.
     pub count: u32,
 }
 
-/// Places `count` instances one by one, each into the zone that then has fewest, ties in the order of the spec. In a
-/// zone whose preferred type ran out the next type is taken; a zone that ran out of all types gets none. Fewer than
-/// `count` come back if every zone ran out.
-#[must_use]
-pub fn place(
-    count: u32,
-    places: &[Place],
-    types: &[InstanceType],
-    by_zone: &BTreeMap<Zone, u32>,
-    exhausted: &[ExhaustedOffering],
-) -> Vec<Placement> {
-    let mut open: Vec<(Placement, u32)> = places
-        .iter()
-        .filter_map(|place| {
-            let offering = first_available(&place.zone, types, exhausted)?;
-            let present = by_zone.get(&place.zone).copied().unwrap_or(0);
-            Some((
-                Placement {
-                    place: place.clone(),
-                    offering,
-                    count: 0,
-                },
-                present,
-            ))
-        })
-        .collect();
-    for _ in 0..count {
-        // instances of one zone may be spread over several subnets: the zone decides first, then the subnet's own count
-        let fewest = open
-            .iter()
-            .enumerate()
-            .min_by_key(|(order, (placement, present))| (zone_total(&open, &placement.place.zone, *present), placement.count, *order));
-        let Some((chosen, _)) = fewest else { break };
-        if let Some((placement, _)) = open.get_mut(chosen) {
-            placement.count = placement.count.saturating_add(1);
+/// Places instances one by one, each into the zone that then has fewest, ties in the order of the spec. In a zone whose
+/// preferred type ran out the next type is taken; a zone that ran out of all types gets none. What is asked of one subnet,
+/// type and market is one placement: one call.
+#[derive(Debug)]
+pub struct Placer<'a> {
+    places: Vec<Place>,
+    types: &'a [InstanceType],
+    by_zone: BTreeMap<Zone, u32>,
+    exhausted: &'a [ExhaustedOffering],
+    calls_left: u32,
+    placements: Vec<Placement>,
+    /// Whether an instance would have gone elsewhere, or somewhere at all, if another call were left.
+    pub limited_by_calls: bool,
+}
+
+impl<'a> Placer<'a> {
+    /// Nothing placed yet; `by_zone` is what there is, `calls_left` the most placements there may be.
+    #[must_use]
+    pub fn new(
+        places: Vec<Place>,
+        types: &'a [InstanceType],
+        by_zone: BTreeMap<Zone, u32>,
+        exhausted: &'a [ExhaustedOffering],
+        calls_left: u32,
+    ) -> Self {
+        Self {
+            places,
+            types,
+            by_zone,
+            exhausted,
+            calls_left,
+            placements: Vec::new(),
+            limited_by_calls: false,
         }
     }
-    open.into_iter()
-        .map(|(placement, _)| placement)
-        .filter(|placement| placement.count > 0)
-        .collect()
-}
 
-fn zone_total(open: &[(Placement, u32)], zone: &Zone, present: u32) -> u32 {
-    open.iter()
-        .filter(|(placement, _)| placement.place.zone == *zone)
-        .map(|(placement, _)| placement.count)
-        .fold(present, u32::saturating_add)
-}
-
-fn first_available(zone: &Zone, types: &[InstanceType], exhausted: &[ExhaustedOffering]) -> Option<Offering> {
-    let offering = |instance_type: Option<InstanceType>| Offering {
-        zone: zone.clone(),
-        instance_type,
-        market: Market::OnDemand,
-    };
-    let mut candidates: Vec<Offering> = types.iter().map(|instance_type| offering(Some(instance_type.clone()))).collect();
-    if candidates.is_empty() {
-        candidates.push(offering(None));
+    /// Whether any zone has an offering in this market.
+    #[must_use]
+    pub fn has(&self, market: Market) -> bool {
+        self.places.iter().any(|place| self.first_available(&place.zone, market).is_some())
     }
-    candidates
-        .into_iter()
-        .find(|candidate| !exhausted.iter().any(|exhausted| exhausted.offering == *candidate))
+
+    /// Places `count` instances in a market, as far as offerings and calls last.
+    pub fn place(&mut self, count: u32, market: Market) {
+        let candidates: Vec<(Place, Offering)> = self
+            .places
+            .iter()
+            .filter_map(|place| Some((place.clone(), self.first_available(&place.zone, market)?)))
+            .collect();
+        for _ in 0..count {
+            // instances of one zone may be spread over several subnets: the zone decides first, then the subnet's own count
+            let rank = |(order, (place, offering)): &(usize, &(Place, Offering))| {
+                (
+                    self.by_zone.get(&place.zone).copied().unwrap_or(0),
+                    self.placed(place, offering),
+                    *order,
+                )
+            };
+            let new_calls = usize::try_from(self.calls_left).is_ok_and(|most| self.placements.len() < most);
+            let fits = |(_, (place, offering)): &(usize, &(Place, Offering))| new_calls || self.placed(place, offering) > 0;
+            let best = candidates.iter().enumerate().min_by_key(rank);
+            let chosen = candidates.iter().enumerate().filter(fits).min_by_key(rank);
+            let limited = best.map(|(order, _)| order) != chosen.map(|(order, _)| order);
+            let chosen = chosen.map(|(_, chosen)| chosen.clone());
+            self.limited_by_calls |= limited;
+            let Some((place, offering)) = chosen else { break };
+            self.add(place, offering);
+        }
+    }
+
+    /// The placements: on demand before spot, in the order of the spec. If AWS may choose, each of spot has every type of its zone
+    /// that did not run out.
+    #[must_use]
+    pub fn finish(mut self, aws_chooses: bool) -> Vec<Placement> {
+        let mut placements = std::mem::take(&mut self.placements);
+        let chosen = |placement: &&mut Placement| aws_chooses && placement.offering.market == Market::Spot;
+        for placement in placements.iter_mut().filter(chosen) {
+            let all = self.available(&placement.place.zone, Market::Spot);
+            placement.others = all.skip(1).filter_map(|offering| offering.instance_type).collect();
+        }
+        let order = |placement: &Placement| self.places.iter().position(|place| *place == placement.place);
+        placements.sort_by_key(|placement| (placement.offering.market, order(placement)));
+        placements
+    }
+
+    fn placed(&self, place: &Place, offering: &Offering) -> u32 {
+        let there = self.placements.iter().find(|placement| placement.is_of(place, offering));
+        there.map_or(0, |placement| placement.count)
+    }
+
+    fn add(&mut self, place: Place, offering: Offering) {
+        let in_zone = self.by_zone.entry(place.zone.clone()).or_default();
+        *in_zone = in_zone.saturating_add(1);
+        match self.placements.iter_mut().find(|placement| placement.is_of(&place, &offering)) {
+            Some(placement) => placement.count = placement.count.saturating_add(1),
+            None => self.placements.push(Placement {
+                place,
+                offering,
+                others: Vec::new(),
+                count: 1,
+            }),
+        }
+    }
+
+    fn first_available(&self, zone: &Zone, market: Market) -> Option<Offering> {
+        self.available(zone, market).next()
+    }
+
+    /// What a zone has in a market, in the order of the spec.
+    fn available(&self, zone: &Zone, market: Market) -> impl Iterator<Item = Offering> + '_ {
+        let zone = zone.clone();
+        let offering = move |instance_type: Option<&InstanceType>| Offering {
+            zone: zone.clone(),
+            instance_type: instance_type.cloned(),
+            market,
+        };
+        let types = self.types.iter().map(Some);
+        // without a list it is the template's own type
+        let own = self.types.is_empty().then_some(None);
+        types
+            .chain(own)
+            .map(offering)
+            .filter(|candidate| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate))
+    }
+}
+
+impl Placement {
+    fn is_of(&self, place: &Place, offering: &Offering) -> bool {
+        self.place == *place && self.offering == *offering
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +183,9 @@ mod tests {
 
     fn placed(count: u32, present: &[(&str, u32)], exhausted: &[ExhaustedOffering]) -> Vec<String> {
         let by_zone = present.iter().map(|(zone, count)| (Zone::new(*zone), *count)).collect();
-        let placements = place(count, &places(), &types(), &by_zone, exhausted);
+        let types = types();
+        let mut placer = Placer::new(places(), &types, by_zone, exhausted, 5);
+        placer.place(count, Market::OnDemand);
         let text = |p: &Placement| {
             format!(
                 "{} {} {}",
@@ -123,7 +194,7 @@ mod tests {
                 p.count
             )
         };
-        placements.iter().map(text).collect()
+        placer.finish(false).iter().map(text).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::problem::Problems;
 use super::raw::{
     RawCapacity, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
 };
-use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, check_reserve, defaults};
+use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, check_market, check_reserve, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
@@ -250,6 +250,7 @@ fn read_launch(own: Option<&RawLaunch>, default: Option<&RawLaunch>, at: &str, p
             version: String::new(),
         }),
         subnets,
+        market: check_market::read(own, default, types.len(), at, problems),
         instance_types: types,
     }
 }

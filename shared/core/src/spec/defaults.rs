@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder};
+use super::{Allocation, Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const OBJECTIVE: Objective = Objective::Balanced;
@@ -10,6 +10,9 @@ pub(super) const MODE: FleetMode = FleetMode::On;
 pub(super) const QUIET_POLL: Seconds = Seconds::minutes(5);
 pub(super) const MIN: u32 = 0;
 pub(super) const TEMPLATE_VERSION: &str = "$Default";
+pub(super) const ON_DEMAND_BASE: u32 = 0;
+pub(super) const SPOT: Percent = Percent(0);
+pub(super) const ALLOCATION: Allocation = Allocation::ListedOrder;
 pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
@@ -145,6 +148,13 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         row("capacity.initial", &"`min`", "the policies decide the rest"),
         row("launch.template.version", &TEMPLATE_VERSION, "what the account calls the default"),
         row("launch.instance_types", &"[]", "the template's own type"),
+        row("launch.market.on_demand_base", &ON_DEMAND_BASE, "every instance shares alike"),
+        row("launch.market.spot_percent", &SPOT.0, "what AWS may take back is asked for by name"),
+        row(
+            "launch.market.allocation",
+            &ALLOCATION,
+            "the order of the list is the owner's preference",
+        ),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
         row(

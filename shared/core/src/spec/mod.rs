@@ -7,6 +7,7 @@ pub mod check;
 mod check_capacity;
 mod check_demand;
 mod check_guards;
+mod check_market;
 mod check_metric;
 mod check_policy;
 mod check_pool;
@@ -14,6 +15,7 @@ mod check_reserve;
 mod check_step;
 pub mod defaults;
 pub mod formula;
+pub mod market;
 pub mod metric;
 pub mod problem;
 pub mod raw;
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{FleetId, InstanceType, PolicyId, PoolId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::{Finite, Millis, Percent, Seconds};
 pub use formula::Formula;
+pub use market::{Allocation, MarketMix};
 pub use metric::{Metric, MetricSource, NamedMetric, Stat};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
@@ -230,6 +233,8 @@ pub struct LaunchSpec {
     pub subnets: Vec<SubnetId>,
     /// Types in order of preference; empty: the template's own.
     pub instance_types: Vec<InstanceType>,
+    /// How they are bought.
+    pub market: MarketMix,
 }
 
 /// A launch template and its version.

@@ -3,7 +3,7 @@
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, decide};
 use ghostnet_core::id::{ClientToken, Generation, InstanceId, StepId};
-use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::observation::{InstanceState, Market, TargetHealth};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::signal::Signal;
@@ -527,4 +527,67 @@ fn i18_one_step_per_resource() {
         decision.state.open.push(open);
     });
     assert_eq!(earlier, ["I18"], "an earlier plan's open step holds it");
+}
+
+#[test]
+fn i19_spot_within_its_share() {
+    let as_spot = |decision: &mut Decision| {
+        for step in &mut decision.plan.steps {
+            if let Action::Launch(launch) = &mut step.action {
+                launch.offering.market = Market::Spot;
+            }
+        }
+        let plan = decision.plan.steps.clone();
+        for open in &mut decision.state.open {
+            open.step = plan.iter().find(|step| step.id == open.step.id).unwrap().clone();
+        }
+    };
+    let market = |base: u32, spot: u32| json!({ "defaults": { "launch": { "market": { "on_demand_base": base, "spot_percent": spot } } } });
+    for (situation, market, broken) in [
+        ("no spot at all", json!({}), true),
+        ("two of six, and half may be", market(0, 50), false),
+        ("two of six, and one may be", market(4, 50), true),
+    ] {
+        let mut world = World::serving(4, market);
+        world.read("requests", 145.0);
+        let found = Case::of(world).after(|_, decision| as_spot(decision));
+        assert_eq!(found, if broken { vec!["I19"] } else { vec![] }, "{situation}");
+    }
+    let mut world = World::serving(4, market(4, 50));
+    world.read("requests", 145.0);
+    let off = |world: &mut World, decision: &mut Decision| {
+        as_spot(decision);
+        let quota = ghostnet_core::state::LaunchRefused {
+            until: at(60),
+            code: "VcpuLimitExceeded".into(),
+            message: String::new(),
+        };
+        let pool = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+        pool.markets_off.insert(Market::OnDemand, quota);
+    };
+    assert_eq!(Case::of(world).after(off), [""; 0], "nothing can be had on demand");
+}
+
+#[test]
+fn i19_no_more_launches_than_the_bucket_holds() {
+    let split = |launches: u32| {
+        let change = json!({ "defaults": { "capacity": { "initial": launches }, "launch": { "subnets": ["subnet-a"] } } });
+        Case::of(World::new(change)).after(|_, decision| {
+            let step = decision.plan.steps.remove(0);
+            decision.state.open.clear();
+            let Action::Launch(launch) = step.action else {
+                panic!("not a launch")
+            };
+            for n in 0..launches {
+                let one = ghostnet_core::plan::Launch {
+                    count: 1,
+                    token: ClientToken::over(&[&n.to_string()]),
+                    ..launch.clone()
+                };
+                add(decision, Action::Launch(one));
+            }
+        })
+    };
+    assert_eq!(split(5), [""; 0]);
+    assert_eq!(split(6), ["I19"]);
 }

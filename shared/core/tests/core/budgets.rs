@@ -71,7 +71,6 @@ fn launches_that_did_not_happen_give_their_budget_back() {
         ("a quota", refused(Refusal::Quota), 0, Some(300)),
         ("a wrong template", refused(Refusal::Configuration), 0, Some(300)),
         ("a full subnet", refused(Refusal::Subnet), 0, Some(180)),
-        ("too fast", refused(Refusal::Throttled), 0, Some(10)),
     ] {
         let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 3 }, "launch": { "subnets": ["subnet-a"] } } }));
         let decision = world.die();
@@ -85,7 +84,7 @@ fn launches_that_did_not_happen_give_their_budget_back() {
             let state = &world.inputs.state.pools[&pool("blue")];
             assert_eq!(state.launches.iter().map(|tally| tally.count).sum::<u32>(), left, "{situation}");
             assert_eq!(
-                state.launch_refused.as_ref().map(|refused| refused.until),
+                state.launching_off_until(&world.spec.pools[0].launch.market, world.now()),
                 waits.map(at),
                 "{situation}"
             );

@@ -15,6 +15,7 @@ mod guards;
 mod health;
 mod launches;
 mod lost_steps;
+mod market;
 mod modes;
 mod operator;
 mod pools;

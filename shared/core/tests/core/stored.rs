@@ -267,3 +267,32 @@ fn the_largest_state_fits_its_item() {
     let bytes = serde_json::to_string(&leaving).unwrap().len();
     assert!(bytes <= ghostnet_core::state::STATE_BYTES_MAX, "{bytes}");
 }
+
+/// What is on demand is stored as it was before there was anything else, so that an older build reads it.
+#[test]
+fn markets_come_back_and_nothing_is_said_where_all_is_on_demand() {
+    let written = |world: &World| {
+        let (state, observation) = (&world.inputs.state, &world.inputs.observation);
+        comes_back(state);
+        comes_back(observation);
+        serde_json::to_string(state).unwrap() + &serde_json::to_string(observation).unwrap()
+    };
+    let words = ["markets_off", "\"choice\"", "\"m\":true", "\"market\":\"spot\""];
+    let said = |text: &str| words.map(|word| text.contains(word));
+    assert_eq!(said(&written(&busy_world())), [false; 4]);
+
+    let market = json!({ "spot_percent": 100, "allocation": "lowest_price" });
+    let launch = json!({ "instance_types": ["c7a.large", "m7a.large"], "market": market });
+    let mut world = World::new(json!({ "defaults": { "launch": launch, "capacity": { "initial": 3 } } }));
+    world.look();
+    let refused = ghostnet_core::plan::StepOutcome::Refused {
+        class: ghostnet_core::plan::Refusal::Quota,
+        code: "MaxSpotInstanceCountExceeded".into(),
+        message: "no".into(),
+    };
+    world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 9;
+    let decision = world.die();
+    world.tell(&decision.plan.steps[0], refused);
+    world.decide(Signal::Tick);
+    assert_eq!(said(&written(&world)), [true; 4]);
+}

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 use ghostnet_core::id::*;
 use ghostnet_core::observation::*;
-use ghostnet_core::plan::Launch;
+use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
@@ -264,6 +264,7 @@ impl Compute for Hand {
                         state: machine.state(now),
                         zone: machine.zone.clone(),
                         instance_type: InstanceType::new("c7a.large"),
+                        market: Market::OnDemand,
                         launched_at: machine.launched_at,
                         pool: machine.tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
                         plan: machine.tags.get(tag::PLAN).map(PlanId::new),
@@ -275,6 +276,20 @@ impl Compute for Hand {
             Ok(listed.collect())
         })
         .await
+    }
+
+    async fn create_fleet(
+        &self,
+        region: &Region,
+        launch: &Launch,
+        _: &Choice,
+        tags: &[(&'static str, String)],
+    ) -> Result<FleetAnswer, PortError> {
+        let instances = self.launch(region, launch, tags).await?;
+        Ok(FleetAnswer {
+            instances,
+            refused: Vec::new(),
+        })
     }
 
     async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {

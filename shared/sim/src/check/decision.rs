@@ -13,7 +13,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, same_size};
+use super::{Check, Removal, Watch, evidence, mix, same_size};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -141,6 +141,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         floor(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
+        mix::judge(world, &judged, &mut found);
         if !inputs.retiring {
             window_removals(&judged, &mut world.watch, &mut found);
         }

@@ -8,6 +8,7 @@ mod calm;
 mod decision;
 mod effect;
 mod evidence;
+mod mix;
 mod same_size;
 
 pub use calm::is_right;
@@ -93,6 +94,8 @@ checks! {
     NothingForeign "I17" "nothing-foreign";
     /// Steps start inside their window, and only by its owner.
     Window "I18" "window";
+    /// What is launched as spot keeps spot within its share, unless nothing can be had on demand.
+    Mix "I19" "market-mix";
     /// A step never launches more than it asked for.
     NoDoubleLaunch "I8" "no-double-launch";
     /// Generations and epochs only grow.

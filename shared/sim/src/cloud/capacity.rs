@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{InstanceType, Zone};
-use ghostnet_core::plan::Launch;
+use ghostnet_core::observation::{Market, Offering};
 use ghostnet_engine::error::{ErrorClass, PortError};
 
 use super::refusal;
@@ -16,10 +16,14 @@ const CALL: &str = "ec2:RunInstances";
 pub struct Capacity {
     /// Capacity pools that ran dry, until when.
     pub dry: BTreeMap<(Zone, InstanceType), Millis>,
+    /// Capacity pools that have none to spare, until when: spot is dry there, and on demand is not.
+    pub spot_dry: BTreeMap<(Zone, InstanceType), Millis>,
     /// Zones that fail, until when.
     pub zones_down: BTreeMap<Zone, Millis>,
     /// The quota is reached until then.
     pub quota_until: Millis,
+    /// The quota of spot is reached until then.
+    pub spot_quota_until: Millis,
     /// Images are broken until then.
     pub bad_image_until: Millis,
     buckets: BTreeMap<&'static str, Bucket>,
@@ -38,6 +42,8 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
     match call {
         "ec2:DescribeInstances" => Some((100, 20)),
         "ec2:RunInstances" => Some((5, 2)),
+        // that of all calls that change something
+        "ec2:CreateFleet" => Some((50, 5)),
         "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
         "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
@@ -48,8 +54,9 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "ec2:DescribeInstances",
+    "ec2:CreateFleet",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
     "cloudwatch:DescribeAlarms",
@@ -103,25 +110,36 @@ impl Capacity {
     ///
     /// # Errors
     /// Its pool is dry, its zone is down, or the quota is reached.
-    pub fn admit(&self, launch: &Launch, now: Millis) -> Result<(), PortError> {
-        if now < self.quota_until {
-            return Err(refusal(CALL, ErrorClass::Quota, "VcpuLimitExceeded"));
+    pub fn admit(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
+        let (quota_until, code) = match offering.market {
+            Market::OnDemand => (self.quota_until, "VcpuLimitExceeded"),
+            Market::Spot => (self.spot_quota_until, "MaxSpotInstanceCountExceeded"),
+        };
+        if now < quota_until {
+            return Err(refusal(CALL, ErrorClass::Quota, code));
         }
-        let (zone, instance_type) = (&launch.offering.zone, &launch.offering.instance_type);
-        let down = self.zones_down.get(zone).is_some_and(|until| now < *until);
-        let dry = instance_type
-            .as_ref()
-            .and_then(|instance_type| self.dry.get(&(zone.clone(), instance_type.clone())))
-            .is_some_and(|until| now < *until);
-        if down || dry {
+        if self.is_dry(offering, now) {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
         }
         Ok(())
     }
 
+    fn is_dry(&self, offering: &Offering, now: Millis) -> bool {
+        let pool = |instance_type: &InstanceType| (offering.zone.clone(), instance_type.clone());
+        let lasts = |until: Option<&Millis>| until.is_some_and(|until| now < *until);
+        let of_pool = |pools: &BTreeMap<(Zone, InstanceType), Millis>| {
+            let instance_type = offering.instance_type.as_ref();
+            lasts(instance_type.and_then(|instance_type| pools.get(&pool(instance_type))))
+        };
+        let spot = offering.market == Market::Spot && of_pool(&self.spot_dry);
+        lasts(self.zones_down.get(&offering.zone)) || of_pool(&self.dry) || spot
+    }
+
     /// Everything is there again.
     pub fn refill(&mut self) {
         self.dry.clear();
+        self.spot_dry.clear();
+        self.spot_quota_until = 0;
         self.zones_down.clear();
         self.buckets.clear();
         self.quota_until = 0;

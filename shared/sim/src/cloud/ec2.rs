@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
@@ -49,6 +49,8 @@ pub struct Machine {
     pub zone: Zone,
     /// Which type.
     pub instance_type: InstanceType,
+    /// How it was bought.
+    pub market: Market,
     /// When it was launched.
     pub launched_at: Millis,
     /// When it runs.
@@ -156,6 +158,7 @@ impl Machine {
                 state: self.listed_state(now),
                 zone: self.zone.clone(),
                 instance_type: self.instance_type.clone(),
+                market: self.market,
                 launched_at: at(self.launched_at),
                 pool: self.tags.pool.clone(),
                 plan: self.tags.plan.clone(),
@@ -200,20 +203,18 @@ impl Ec2 {
         Some(Ok(token.instances.clone()))
     }
 
-    /// Launches instances, one per `boots`, and remembers the token.
-    pub fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], boots: &[Boot], now: Millis) -> Vec<InstanceId> {
+    /// Launches instances, one per `boots`, each of its offering, and remembers the token.
+    pub fn launch(&mut self, launch: &Launch, tags: &[(&'static str, String)], boots: &[(Offering, Boot)], now: Millis) -> Vec<InstanceId> {
         let (installation, tags) = Tags::of(tags);
-        let instance_type = launch
-            .offering
-            .instance_type
-            .clone()
-            .unwrap_or_else(|| InstanceType::new("m7a.large"));
         let mut instances = Vec::new();
-        for boot in boots {
+        for (offering, boot) in boots {
+            let own = || InstanceType::new("m7a.large");
+            let instance_type = offering.instance_type.clone().unwrap_or_else(own);
             let machine = Machine {
                 installation: installation.clone(),
                 tags: tags.clone(),
-                ..self.blank(launch.place.zone.clone(), instance_type.clone(), *boot, now)
+                market: offering.market,
+                ..self.blank(launch.place.zone.clone(), instance_type, *boot, now)
             };
             instances.push(machine.id.clone());
             self.machines.insert(machine.id.clone(), machine);
@@ -255,6 +256,7 @@ impl Ec2 {
             by_hand: false,
             zone,
             instance_type,
+            market: Market::OnDemand,
             launched_at: now,
             running_at: now + boot.takes,
             listed_from: now + boot.list_lag,

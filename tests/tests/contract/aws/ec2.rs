@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{error, numbered};
 use crate::compute::{Given, installation};
-use crate::reply::{Listed, launched, page, terminated};
+use crate::reply::{Listed, fleet_launched, launched, page, terminated};
 use crate::sample::region;
 use crate::wire::{Reply, Sent};
 
@@ -25,6 +25,7 @@ pub(super) struct Ec2 {
     /// By token and subnet: the request, and what it launched.
     tokens: BTreeMap<(String, String), (Value, Vec<String>)>,
     dry: Vec<String>,
+    dry_types: Vec<String>,
     refusal: Option<&'static str>,
     no_last_page: bool,
     /// The next launch gives one less than asked.
@@ -38,6 +39,7 @@ struct Instance {
     region: String,
     zone: String,
     instance_type: String,
+    lifecycle: String,
     tags: Vec<(String, String)>,
     launched_at: i64,
     listed_from: i64,
@@ -88,6 +90,7 @@ impl Ec2 {
                 self.change(id, |instance| instance.unterminable = true);
             }
             Given::Dry(zone) => self.dry.push(zone.to_string()),
+            Given::DryOf(instance_type) => self.dry_types.push(instance_type.to_owned()),
             Given::FewerThanAsked => self.fewer = true,
             Given::Refused(code) => self.refusal = Some(code),
             Given::ListsLag => self.lags = true,
@@ -148,6 +151,7 @@ impl Ec2 {
         match sent.operation.as_str() {
             "ec2:DescribeInstances" => self.describe(sent, now),
             "ec2:RunInstances" => self.run(sent, now),
+            "ec2:CreateFleet" => self.create_fleet(sent, now),
             "ec2:TerminateInstances" => self.terminate(sent, now),
             other => panic!("no port sends {other}"),
         }
@@ -204,6 +208,7 @@ impl Ec2 {
             region: sent.region.clone(),
             zone,
             instance_type: sent.text("InstanceType").to_owned(),
+            lifecycle: sent.text("InstanceMarketOptions.MarketType").to_owned(),
             tags: tags_of_instances(sent),
             launched_at: now,
             listed_from: if self.lags { now + LAG } else { now },
@@ -213,6 +218,53 @@ impl Ec2 {
         let ids: Vec<_> = (first..first + count).map(|n| format!("i-launched-{n}")).collect();
         self.instances.extend(ids.iter().map(|id| (id.clone(), instance.clone())));
         let reply = launched(&borrowed(&ids));
+        self.tokens.insert(key, (sent.body.clone(), ids));
+        reply
+    }
+
+    /// Of type instant: the first types that have some, and an error for each that has none.
+    fn create_fleet(&mut self, sent: &Sent, now: i64) -> Reply {
+        assert_eq!(sent.text("Type"), "instant", "any other type launches later");
+        let key = (sent.text("ClientToken").to_owned(), String::new());
+        if let Some((request, ids)) = self.tokens.get(&key) {
+            if *request != sent.body {
+                return error(sent, 400, "IdempotentParameterMismatch");
+            }
+            return fleet_launched(&borrowed(ids), &[]);
+        }
+        let at = "LaunchTemplateConfigs.1.Overrides";
+        let types = numbered(sent, |n| format!("{at}.{n}.InstanceType"));
+        let zone = sent.text(&format!("{at}.1.SubnetId")).replace("subnet-", "eu-west-1");
+        let asked: usize = sent.text("TargetCapacitySpecification.TotalTargetCapacity").parse().unwrap_or(0);
+        let code = |instance_type: &String| match self.refusal {
+            Some(code) => Some(code),
+            None if self.dry.contains(&zone) || self.dry_types.contains(instance_type) => Some("InsufficientInstanceCapacity"),
+            None => None,
+        };
+        let has = types.iter().position(|instance_type| code(instance_type).is_none());
+        let refused: Vec<_> = types
+            .iter()
+            .take(has.unwrap_or(types.len()))
+            .filter_map(|instance_type| Some((instance_type.as_str(), code(instance_type)?)))
+            .collect();
+        let Some(instance_type) = has.and_then(|place| types.get(place)) else {
+            return fleet_launched(&[], &refused);
+        };
+        let instance = Instance {
+            region: sent.region.clone(),
+            zone,
+            instance_type: instance_type.clone(),
+            lifecycle: sent.text("TargetCapacitySpecification.DefaultTargetCapacityType").to_owned(),
+            tags: tags_of_instances(sent),
+            launched_at: now,
+            listed_from: if self.lags { now + LAG } else { now },
+            ..Instance::default()
+        };
+        let count = if self.fewer { asked - 1 } else { asked };
+        let first = self.instances.len();
+        let ids: Vec<_> = (first..first + count).map(|n| format!("i-launched-{n}")).collect();
+        self.instances.extend(ids.iter().map(|id| (id.clone(), instance.clone())));
+        let reply = fleet_launched(&borrowed(&ids), &refused);
         self.tokens.insert(key, (sent.body.clone(), ids));
         reply
     }
@@ -265,6 +317,7 @@ fn item(id: &str, instance: &Instance, now: i64) -> String {
         zone: &instance.zone,
         instance_type: &instance.instance_type,
         launched_at: &Timestamp::from_second(instance.launched_at).unwrap_or_default().to_string(),
+        lifecycle: &instance.lifecycle,
         tags: &tags,
     };
     listed.xml("")

@@ -5,10 +5,12 @@
 //! through the JSON Schema.
 
 mod demand;
+mod market;
 mod metric;
 mod policy;
 
 pub use demand::*;
+pub use market::*;
 pub use metric::*;
 pub use policy::*;
 
@@ -187,6 +189,9 @@ pub struct RawLaunch {
     /// Instance types in order of preference; the template's own type if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_types: Option<Vec<String>>,
+    /// How instances are shared between on demand and spot; all on demand if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub market: Option<RawMarket>,
 }
 
 /// A launch template by name or by id, and its version.

@@ -74,6 +74,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]), "windows": windows } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
+    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]), "allocation": tape.one_of(&["listed_order", "lowest_price"]) })), "instance_types": ["c7a.large", "m7a.large"] });
     let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
     let reserve = tape.maybe(3, |tape| {
         tape.one_of(&[
@@ -82,8 +83,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
         ])
     });
-    let mut change =
-        json!({ "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let mut change = json!({ "defaults": { "launch": launch }, "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     change
         .as_object_mut()
         .unwrap()
@@ -244,6 +244,14 @@ impl Made {
             code: "Quota".into(),
             message: "no".into(),
         });
+        state.markets_off.extend(tape.maybe(6, |tape| {
+            let off = LaunchRefused {
+                until: about(tape, 60),
+                code: "Quota".into(),
+                message: "no".into(),
+            };
+            (any_market(tape), off)
+        }));
         state.breaker_probe = tape.maybe(8, |tape| LaunchBackoff {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(10),
@@ -271,7 +279,7 @@ impl Made {
             self.observation.series.insert(spec.id.clone(), series);
         }
         for zone in tape.some(3, |tape, _| tape.one_of(&["a", "b", "c"])) {
-            let offering = offering(zone);
+            let offering = offering(zone, any_market(tape));
             self.observation.exhausted.push(ExhaustedOffering {
                 offering,
                 until: Timestamp::MAX,
@@ -306,6 +314,7 @@ impl Made {
                 state: tape.one_of(&states),
                 zone: Zone::new(tape.one_of(&["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
                 instance_type: InstanceType::new("c7a.large"),
+                market: any_market(tape),
                 launched_at: ago(tape, 4_000),
                 pool: Some(pool.clone()),
                 step: plan.is_some().then(|| StepNumber(u16::try_from(tape.below(3)).unwrap())),
@@ -367,7 +376,8 @@ impl Made {
                     count: 1 + tape.below(4),
                     template: spec.launch.template.clone(),
                     place,
-                    offering: offering("a"),
+                    offering: offering("a", any_market(tape)),
+                    choice: None,
                     token,
                     generation: Generation(6),
                 }))
@@ -387,11 +397,15 @@ impl Made {
     }
 }
 
-fn offering(zone: &str) -> Offering {
+fn any_market(tape: &mut Tape<'_>) -> Market {
+    tape.one_of(&[Market::OnDemand, Market::OnDemand, Market::Spot])
+}
+
+fn offering(zone: &str, market: Market) -> Offering {
     Offering {
         zone: Zone::new(format!("eu-west-1{zone}")),
         instance_type: Some(InstanceType::new("c7a.large")),
-        market: Market::OnDemand,
+        market,
     }
 }
 
@@ -420,6 +434,7 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
+    member.spot = tape.once_in(3);
     member
 }
 

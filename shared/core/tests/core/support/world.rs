@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, Zone};
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Observation, Target, TargetHealth};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Target, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
@@ -110,6 +110,7 @@ impl World {
             state,
             zone: Zone::new(format!("eu-west-1{zone}")),
             instance_type: InstanceType::new("c7a.large"),
+            market: Market::OnDemand,
             launched_at: Seconds::minutes(60 + n).before(self.now()),
             pool: Some(super::pool(pool)),
             plan: None,
@@ -234,6 +235,7 @@ impl World {
             state: InstanceState::Pending,
             zone: launch.offering.zone.clone(),
             instance_type: launch.offering.instance_type.clone().unwrap(),
+            market: launch.offering.market,
             launched_at: self.now(),
             pool: Some(step.pool.clone()),
             plan: Some(step.id.plan.clone()),

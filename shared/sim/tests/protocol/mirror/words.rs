@@ -95,6 +95,7 @@ fn launch(step: Step, template: &Template) -> Launch {
             instance_type: None,
             market: Market::OnDemand,
         },
+        choice: None,
         token: ClientToken::over(&[&step.to_string()]),
         generation: Generation(1),
     }
@@ -116,6 +117,7 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         state,
         zone: zone(ZONES[slot % ZONES.len()]),
         instance_type: InstanceType::new("c7a.large"),
+        market: Market::OnDemand,
         launched_at: at(0) - SignedDuration::from_hours(1),
         pool: Some(pool.clone()),
         plan: by.as_ref().map(|step| step.plan.clone()),
