@@ -88,6 +88,7 @@ fn launch(count: u32) -> Action {
         },
         token: ClientToken::over(&["fixture"]),
         generation: Generation(4_812),
+        warm: false,
     })
 }
 

@@ -21,6 +21,8 @@ pub const PORTS: &[Call] = &[
     call("instances", &["ec2:DescribeInstances"]),
     // tags are set with the launch, which IAM checks as a second action
     call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
+    call("start", &["ec2:StartInstances"]),
+    call("stop", &["ec2:StopInstances"]),
     call("terminate", &["ec2:TerminateInstances"]),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),

@@ -424,6 +424,11 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance that was to be kept warm is needed before it was stopped.
+    TakenIn {
+        /// Which.
+        instance: InstanceId,
+    },
     /// An instance that carries our tags and was in no state is counted from now on.
     Adopted {
         /// Which.
@@ -510,8 +515,10 @@ impl fmt::Display for Finding {
         match self {
             Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Drains { instance, why } if why.is_of_warm() => write!(f, "removing {instance}: {why}"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
                 write!(

@@ -61,6 +61,7 @@ pub(crate) fn launch(count: u32) -> Launch {
         },
         token: ClientToken::over(&["web"]),
         generation: Generation(7),
+        warm: false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, PolicyMode, ScaleInOrder};
+use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, PolicyMode, ScaleInOrder, WarmState};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const MODE: FleetMode = FleetMode::On;
@@ -14,6 +14,9 @@ pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
+pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
+pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const TOLERANCE: Percent = Percent(10);
 pub(super) const COOLDOWN_OUT: Seconds = Seconds(60);
@@ -70,6 +73,18 @@ pub fn defaults() -> Vec<Default> {
         row("capacity.initial", &"`min`", "the policies decide the rest"),
         row("launch.template.version", &TEMPLATE_VERSION, "what the account calls the default"),
         row("launch.instance_types", &"[]", "the template's own type"),
+        row("warm", &"none", "stopped instances cost their volumes"),
+        row(
+            "warm.state",
+            &WARM_STATE,
+            "EC2 Auto Scaling; hibernation needs a template that allows it",
+        ),
+        row(
+            "warm.max_age",
+            &WARM_MAX_AGE,
+            "an old image, old secrets and caches wait no longer than a week",
+        ),
+        row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
         row(

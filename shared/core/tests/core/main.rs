@@ -25,3 +25,4 @@ mod stored;
 mod strangers;
 mod target_tracking;
 mod threshold;
+mod warm;

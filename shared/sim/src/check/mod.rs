@@ -11,7 +11,7 @@ mod evidence;
 mod same_size;
 
 pub use calm::is_right;
-pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_terminated};
+pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,8 +63,10 @@ checks! {
     Floor "I3" "floor";
     /// Removals stay within their budget.
     RemovalBudget "I3" "removal-budget";
-    /// Terminated is only who was drained in an earlier commit, and is out of every group.
+    /// Terminated or stopped is only who was taken out of service in an earlier commit, and is out of every group.
     TwoPhases "I4" "two-phases";
+    /// Who is kept warm is in no group.
+    WarmRests "I19" "warm-rests";
     /// Fewer only on a fresh value that was really measured.
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.

@@ -38,7 +38,8 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
     match call {
         "ec2:DescribeInstances" => Some((100, 20)),
         "ec2:RunInstances" => Some((5, 2)),
-        "ec2:TerminateInstances" => Some((100, 5)),
+        "ec2:StartInstances" => Some((5, 2)),
+        "ec2:StopInstances" | "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
         "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
         "dynamodb:TransactWriteItems" | "dynamodb:BatchGetItem" => Some((3_000, 1_000)),
@@ -48,9 +49,11 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 11] = [
     "ec2:DescribeInstances",
     "ec2:RunInstances",
+    "ec2:StartInstances",
+    "ec2:StopInstances",
     "ec2:TerminateInstances",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
@@ -112,6 +115,26 @@ impl Capacity {
         let dry = instance_type
             .as_ref()
             .and_then(|instance_type| self.dry.get(&(zone.clone(), instance_type.clone())))
+            .is_some_and(|until| now < *until);
+        if down || dry {
+            return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+        }
+        Ok(())
+    }
+
+    /// Whether an instance of this type can be started in this zone.
+    ///
+    /// # Errors
+    /// As for a launch.
+    pub fn admit_start(&self, zone: &Zone, instance_type: &InstanceType, now: Millis) -> Result<(), PortError> {
+        const CALL: &str = "ec2:StartInstances";
+        if now < self.quota_until {
+            return Err(refusal(CALL, ErrorClass::Quota, "VcpuLimitExceeded"));
+        }
+        let down = self.zones_down.get(zone).is_some_and(|until| now < *until);
+        let dry = self
+            .dry
+            .get(&(zone.clone(), instance_type.clone()))
             .is_some_and(|until| now < *until);
         if down || dry {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));

@@ -307,6 +307,7 @@ impl Made {
                     offering: offering("a"),
                     token,
                     generation: Generation(6),
+                    warm: tape.once_in(4),
                 }))
             }
             1 => Some(Action::Register {
