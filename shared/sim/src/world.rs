@@ -328,7 +328,7 @@ impl World {
         let mut failed = BTreeMap::new();
         let mut refused = None;
         for id in ids {
-            let place = self.cloud.ec2.machines.get(id).filter(|machine| machine.exists(now));
+            let place = self.cloud.ec2.machines.get(id);
             let Some((zone, instance_type)) = place.map(|machine| (machine.zone.clone(), machine.instance_type.clone())) else {
                 failed.insert(id.clone(), "InvalidInstanceID.NotFound".to_owned());
                 continue;
@@ -367,13 +367,22 @@ impl World {
     pub(crate) fn stop(&mut self, ids: &[InstanceId], request: &str) -> BTreeMap<InstanceId, String> {
         let now = self.now;
         check::on_stopped(self, ids, request);
+        let mut failed = BTreeMap::new();
         for id in ids {
             let lag = self.list_lag();
-            self.cloud.ec2.stop(id, lag, now);
+            let code = match self.cloud.ec2.machines.get(id).map(|machine| machine.exists(now)) {
+                None => "InvalidInstanceID.NotFound",
+                Some(false) => "IncorrectInstanceState",
+                Some(true) => {
+                    self.cloud.ec2.stop(id, lag, now);
+                    self.counters.stopped += 1;
+                    continue;
+                }
+            };
+            failed.insert(id.clone(), code.to_owned());
         }
-        self.counters.stopped += ids.len() as u64;
         self.log.line(now, || format!("  stopped {ids:?}"));
-        BTreeMap::new()
+        failed
     }
 
     /// TerminateInstances.

@@ -12,7 +12,7 @@ use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, health, launched, page, terminated};
+use crate::reply::{done as elb_done, health, launched, page, started, stopped, terminated};
 use crate::sample::{
     capacity_item, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step, traffic,
 };
@@ -24,6 +24,8 @@ fn answer(sent: &Sent, number: usize) -> Reply {
         "ec2:DescribeInstances" => page("", None),
         "ec2:RunInstances" => launched(&["i-1"]),
         "ec2:TerminateInstances" => terminated(),
+        "ec2:StartInstances" => started(),
+        "ec2:StopInstances" => stopped(),
         "elasticloadbalancing:DescribeTargetHealth" => health(&[]),
         "dynamodb:BatchGetItem" => Reply::json(&json!({ "Responses": { "table": [spec_item("web", 3)] } })),
         // a state exists at the second look
@@ -103,6 +105,8 @@ fn every_port_needs_what_the_table_says() {
             actions(async |aws| aws.instances(&region(), &InstallationId::new("inst")).await),
         ),
         ("launch", actions(async |aws| aws.launch(&region(), &launch(1), &tags).await)),
+        ("start", actions(async |aws| aws.start(&region(), &instances()).await)),
+        ("stop", actions(async |aws| aws.stop(&region(), &instances(), true).await)),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (
