@@ -131,7 +131,7 @@ pub(super) fn take<'a>(
             counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
         // a warm one that is removed runs no more than before
-        if !(rests && member.warm.is_some() && standing == Standing::Draining) {
+        if !(rests && member.is_warm() && standing == Standing::Draining) {
             standing.count_in(&mut counts);
         }
         people.push(Person {
