@@ -73,6 +73,10 @@ pub(crate) struct PoolStatus {
     pub(crate) draining: u32,
     /// Sick.
     pub(crate) unhealthy: u32,
+    /// Kept stopped, ready to be started.
+    pub(crate) warm: u32,
+    /// Running or coming only to be kept so.
+    pub(crate) preparing: u32,
     /// Each instance.
     pub(crate) instances: Vec<InstanceStatus>,
 }
@@ -105,6 +109,10 @@ pub(crate) enum Phase {
     Unhealthy,
     /// Leaving.
     Draining,
+    /// Kept stopped, ready to be started.
+    Warm,
+    /// Running only to be kept so.
+    Preparing,
     /// Stopped by somebody.
     Stopped,
 }
@@ -116,7 +124,7 @@ pub(crate) struct OpenStepStatus {
     pub(crate) id: StepId,
     /// Its pool.
     pub(crate) pool: PoolId,
-    /// `launch`, `register`, `deregister` or `terminate`.
+    /// `launch`, `start`, `stop`, `register`, `deregister` or `terminate`.
     pub(crate) action: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -189,6 +197,8 @@ fn pool_status(pool: &PoolSpec, decided: &PoolDecision, preview: &Preview) -> Po
         in_flight: counts.in_flight,
         draining: counts.draining,
         unhealthy: counts.unhealthy,
+        warm: counts.warm,
+        preparing: counts.preparing,
         instances: instances(pool, preview),
     }
 }
@@ -239,7 +249,11 @@ fn phase(id: &InstanceId, member: &Member, instance: Option<&Instance>, pool: &P
         return None;
     }
     let Some(instance) = instance else { return Some(Phase::Pending) };
+    let rests = matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
     match instance.state {
+        _ if member.is_starting() && rests => Some(Phase::Pending),
+        InstanceState::Stopping | InstanceState::Stopped if member.is_warm() => Some(Phase::Warm),
+        InstanceState::Pending | InstanceState::Running if member.is_warm() => Some(Phase::Preparing),
         InstanceState::Pending => Some(Phase::Pending),
         InstanceState::Stopping | InstanceState::Stopped => Some(Phase::Stopped),
         InstanceState::ShuttingDown | InstanceState::Terminated => None,

@@ -83,14 +83,15 @@ pub(crate) fn reason(record: &DecisionRecord) -> String {
     if pool.before != pool.after || !is_act(record) {
         return reason::summary(pool);
     }
-    let launches = record
-        .plan
-        .steps
-        .iter()
-        .any(|step| step.pool == *id && matches!(step.action, Action::Launch(_)));
-    // nobody asked for a change: what is wanted was not there
-    let missing = || format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
-    if launches { missing() } else { String::new() }
+    let actions = || record.plan.steps.iter().filter(|step| step.pool == *id).map(|step| &step.action);
+    if actions().any(|action| action.brings() > 0) {
+        // nobody asked for a change: what is wanted was not there
+        return format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
+    }
+    if actions().any(|action| matches!(action, Action::Launch(_))) {
+        return format!("{} kept warm or on the way there: more are wanted", pool.counts.stock());
+    }
+    String::new()
 }
 
 /// What was done and why, in one line.

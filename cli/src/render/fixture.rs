@@ -89,6 +89,7 @@ fn launch(count: u32) -> Action {
         choice: None,
         token: ClientToken::over(&["fixture"]),
         generation: Generation(4_812),
+        warm: false,
     })
 }
 

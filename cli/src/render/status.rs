@@ -32,6 +32,7 @@ pub(crate) fn fleets(all: &[FleetStatus]) -> String {
         ("pending", Side::Right),
         ("draining", Side::Right),
         ("unhealthy", Side::Right),
+        ("warm", Side::Right),
         ("last reason", Side::Left),
     ];
     let rows = all.iter().flat_map(|status| {
@@ -76,6 +77,7 @@ fn pools(pools: &[PoolStatus]) -> String {
         ("pending", Side::Right),
         ("draining", Side::Right),
         ("unhealthy", Side::Right),
+        ("warm", Side::Right),
     ];
     let rows = pools.iter().map(|pool| {
         let mut row = vec![pool.id.to_string(), pool.role.to_string()];
@@ -85,9 +87,18 @@ fn pools(pools: &[PoolStatus]) -> String {
     table::plain(&columns, rows)
 }
 
-fn counts(pool: &PoolStatus) -> [String; 6] {
+fn counts(pool: &PoolStatus) -> [String; 7] {
     let pending = pool.pending.saturating_add(pool.in_flight);
-    [pool.desired, pool.in_service, pool.warming, pending, pool.draining, pool.unhealthy].map(|count| count.to_string())
+    [
+        pool.desired,
+        pool.in_service,
+        pool.warming,
+        pending,
+        pool.draining,
+        pool.unhealthy,
+        pool.warm,
+    ]
+    .map(|count| count.to_string())
 }
 
 fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
@@ -178,6 +189,8 @@ fn phase(phase: Phase) -> &'static str {
         Phase::InService => "in service",
         Phase::Unhealthy => "unhealthy",
         Phase::Draining => "draining",
+        Phase::Warm => "warm",
+        Phase::Preparing => "preparing",
         Phase::Stopped => "stopped",
     }
 }

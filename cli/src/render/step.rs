@@ -17,8 +17,9 @@ pub(crate) fn planned(step: &Step) -> String {
                 .as_ref()
                 .map_or("the template's type", |kind| kind.as_str());
             let others = others(launch);
+            let purpose = if launch.warm { ", to be kept warm" } else { "" };
             format!(
-                "launch {} x {kind}{others} in {}{}",
+                "launch {} x {kind}{others} in {}{}{purpose}",
                 launch.count,
                 launch.offering.zone,
                 market(launch)
@@ -26,6 +27,11 @@ pub(crate) fn planned(step: &Step) -> String {
         }
         Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
         Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
+        Action::Start { instances, offering } => format!("start {} in {}", ids(instances), offering.zone),
+        Action::Stop { instances, hibernate } => {
+            let how = if *hibernate { "hibernate" } else { "stop" };
+            format!("{how} {}, to be kept warm", ids(instances))
+        }
         Action::Terminate { instances } => format!("terminate {}", ids(instances)),
     }
 }
@@ -56,7 +62,8 @@ fn offering(step: &Step) -> String {
                 .as_ref()
                 .map(|kind| format!("{kind}, "))
                 .unwrap_or_default();
-            format!(" ({kind}{}{})", launch.offering.zone, market(launch))
+            let purpose = if launch.warm { ", to be kept warm" } else { "" };
+            format!(" ({kind}{}{}{purpose})", launch.offering.zone, market(launch))
         }
         _ => String::new(),
     }
@@ -79,7 +86,11 @@ fn market(launch: &Launch) -> &'static str {
 /// `register x` as `registered x`.
 fn past(planned: &str) -> String {
     let (verb, rest) = planned.split_once(' ').unwrap_or((planned, ""));
-    let ending = if verb.ends_with('e') { "d" } else { "ed" };
+    let ending = match verb {
+        "stop" => "ped",
+        _ if verb.ends_with('e') => "d",
+        _ => "ed",
+    };
     format!("{verb}{ending} {rest}")
 }
 

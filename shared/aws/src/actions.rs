@@ -23,6 +23,8 @@ pub const PORTS: &[Call] = &[
     call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
     // IAM checks the launches inside as well
     call("create_fleet", &["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]),
+    call("start", &["ec2:StartInstances"]),
+    call("stop", &["ec2:StopInstances"]),
     call("terminate", &["ec2:TerminateInstances"]),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),

@@ -1,4 +1,4 @@
-//! EC2: lists our instances, launches and terminates them.
+//! EC2: lists our instances, launches, starts, stops and terminates them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use jiff::Timestamp;
 
 use crate::Aws;
 use crate::clients::ATTEMPT_SECONDS_MAX;
-use crate::error::{code, incomplete, own, port_error, too_many_pages};
+use crate::error::{class_of, code, incomplete, own, port_error, too_many_pages};
 
 /// Instances per page, the most that EC2 gives.
 const PAGE_SIZE: i32 = 1_000;
 /// Pages of one listing: with fewer instances on a page than asked for, still more than a thousand full fleets of ten.
 const PAGES_MAX: usize = 100;
-/// Terminations that run at once when a batch has to be taken apart.
+/// Calls that run at once when a batch has to be taken apart.
 const ISOLATED_AT_ONCE: usize = 8;
 
 /// Attempts of a launch, the first included; all with the same token.
@@ -40,6 +40,8 @@ const _: () = assert!(ATTEMPT_SECONDS_MAX * LAUNCH_ATTEMPTS_MAX as u64 + 2 <= ST
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 const RUN: &str = "ec2:RunInstances";
+const START: &str = "ec2:StartInstances";
+const STOP: &str = "ec2:StopInstances";
 const TERMINATE: &str = "ec2:TerminateInstances";
 const SUBNETS: &str = "ec2:DescribeSubnets";
 const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
@@ -94,14 +96,32 @@ impl Compute for Aws {
         repeated(launch, || self.create_fleet_once(region, launch, choice, tags)).await
     }
 
-    async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        // the batch and what follows it are one step
-        let limit = Duration::from_secs(u64::from(STEP_SECONDS_MAX.0)).saturating_sub(Duration::from_secs(1));
-        let whole = tokio::time::timeout(limit, self.terminate_or_isolate(region, instances));
-        whole
-            .await
-            .unwrap_or_else(|_| Err(own(TERMINATE, ErrorClass::Transient, code::TIMEOUT, "the step ran out of time")))
+    async fn start(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        within_a_step(START, self.all_or_each(region, Batch::Start, instances)).await
     }
+
+    async fn stop(&self, region: &Region, instances: &[InstanceId], hibernate: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        within_a_step(STOP, self.all_or_each(region, Batch::Stop { hibernate }, instances)).await
+    }
+
+    async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        within_a_step(TERMINATE, self.all_or_each(region, Batch::Terminate, instances)).await
+    }
+}
+
+/// A call about many instances, which one bad id fails for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    Start,
+    Stop { hibernate: bool },
+    Terminate,
+}
+
+/// The batch and what follows it are one step.
+async fn within_a_step<T>(call: &'static str, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    let limit = Duration::from_secs(u64::from(STEP_SECONDS_MAX.0)).saturating_sub(Duration::from_secs(1));
+    let timed_out = || own(call, ErrorClass::Transient, code::TIMEOUT, "the step ran out of time");
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out()))
 }
 
 impl Aws {
@@ -167,38 +187,64 @@ impl Aws {
             .ok_or_else(|| incomplete(RUN, "success, but no instance id"))
     }
 
-    async fn terminate_or_isolate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        match (self.terminate_batch(region, instances).await, instances) {
+    async fn all_or_each(
+        &self,
+        region: &Region,
+        batch: Batch,
+        instances: &[InstanceId],
+    ) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        match (self.send_batch(region, batch, instances).await, instances) {
             (Ok(()), _) => Ok(BTreeMap::new()),
-            (Err(error), [_] | []) if is_about_an_instance(error.class) => {
-                Ok(instances.iter().filter_map(|id| failed(id, Err(error.clone()))).collect())
+            (Err(error), [_] | []) if batch.is_about_an_instance(error.class) && error.class != ErrorClass::NoCapacity => {
+                let failed = instances.iter().filter_map(|id| batch.failed(id, Err(error.clone())));
+                Ok(failed.collect())
             }
-            (Err(error), _) if is_about_an_instance(error.class) => Ok(self.terminate_one_by_one(region, instances).await),
+            (Err(error), [_, _, ..]) if batch.is_about_an_instance(error.class) => self.one_by_one(region, batch, instances, error).await,
             (Err(error), _) => Err(error),
         }
     }
 
-    async fn terminate_one_by_one(&self, region: &Region, instances: &[InstanceId]) -> BTreeMap<InstanceId, String> {
+    /// Each alone: the failed ones with their codes, or `all`, the error of the batch, if none had a chance for want of capacity.
+    async fn one_by_one(
+        &self,
+        region: &Region,
+        batch: Batch,
+        instances: &[InstanceId],
+        all: PortError,
+    ) -> Result<BTreeMap<InstanceId, String>, PortError> {
         let each = instances
             .iter()
-            .map(|id| async move { failed(id, self.terminate_batch(region, std::slice::from_ref(id)).await) });
-        futures::stream::iter(each)
+            .map(|id| async move { batch.failed(id, self.send_batch(region, batch, std::slice::from_ref(id)).await) });
+        let failed: BTreeMap<InstanceId, String> = futures::stream::iter(each)
             .buffer_unordered(ISOLATED_AT_ONCE)
             .filter_map(std::future::ready)
             .collect()
-            .await
+            .await;
+        let lacked = failed.len() == instances.len() && failed.values().all(|code| class_of(code) == Some(ErrorClass::NoCapacity));
+        if lacked { Err(all) } else { Ok(failed) }
     }
 
-    async fn terminate_batch(&self, region: &Region, instances: &[InstanceId]) -> Result<(), PortError> {
-        let ids = instances.iter().map(ToString::to_string).collect();
-        let answer = self
-            .clients(region)
-            .ec2
-            .terminate_instances()
-            .set_instance_ids(Some(ids))
-            .send()
-            .await;
-        answer.map(|_| ()).map_err(|error| port_error(TERMINATE, error))
+    async fn send_batch(&self, region: &Region, batch: Batch, instances: &[InstanceId]) -> Result<(), PortError> {
+        let ids = Some(instances.iter().map(ToString::to_string).collect());
+        let ec2 = &self.clients(region).ec2;
+        // one attempt, no second: a late stop could undo a start that somebody decided in the meantime, and of several attempts
+        // only the last one's error would be told
+        let once = || ConfigOverride::new().retry_config(RetryConfig::disabled());
+        match batch {
+            Batch::Start => {
+                let request = ec2.start_instances().set_instance_ids(ids).customize().config_override(once());
+                request.send().await.map(|_| ()).map_err(|error| port_error(START, error))
+            }
+            Batch::Stop { hibernate } => {
+                let request = ec2.stop_instances().set_instance_ids(ids).set_hibernate(hibernate.then_some(true));
+                let answer = request.customize().config_override(once()).send().await;
+                answer.map(|_| ()).map_err(|error| port_error(STOP, error))
+            }
+            Batch::Terminate => {
+                let answer = ec2.terminate_instances().set_instance_ids(ids).send().await;
+                answer.map(|_| ()).map_err(|error| port_error(TERMINATE, error))
+            }
+        }
     }
 }
 
@@ -240,15 +286,23 @@ fn launch_wait(launch: &Launch, attempt: u32) -> Duration {
     doubled.saturating_add(Duration::from_millis(u64::from(spread)))
 }
 
-/// Whether one instance of a batch can be the cause: an unknown or protected one, or one whose tags forbid it, fails all.
-fn is_about_an_instance(class: ErrorClass) -> bool {
-    matches!(class, ErrorClass::NotFound | ErrorClass::Denied | ErrorClass::Invalid)
-}
+impl Batch {
+    /// Whether one instance of a batch can be the cause: an unknown or protected one, one whose tags or state forbid it, or, of those
+    /// to be started, the one for which there is no room any more, fails all.
+    fn is_about_an_instance(self, class: ErrorClass) -> bool {
+        match class {
+            ErrorClass::NotFound | ErrorClass::Denied | ErrorClass::Invalid => true,
+            ErrorClass::NoCapacity => self == Self::Start,
+            _ => false,
+        }
+    }
 
-/// The instance and its code, if it was not terminated. One that is gone already is terminated.
-fn failed(id: &InstanceId, result: Result<(), PortError>) -> Option<(InstanceId, String)> {
-    let error = result.err().filter(|error| error.class != ErrorClass::NotFound)?;
-    Some((id.clone(), error.code))
+    /// The instance and its code, if it failed. One that is gone already is terminated.
+    fn failed(self, id: &InstanceId, result: Result<(), PortError>) -> Option<(InstanceId, String)> {
+        let error = result.err()?;
+        let done = error.class == ErrorClass::NotFound && self == Self::Terminate;
+        (!done).then(|| (id.clone(), error.code))
+    }
 }
 
 fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&'static str, String)]) -> RunInstancesFluentBuilder {

@@ -79,6 +79,21 @@ pub enum Action {
         /// The instances.
         instances: Vec<InstanceId>,
     },
+    /// `StartInstances`: takes no token, and is idempotent by design.
+    Start {
+        /// The instances, all of one type in one zone.
+        instances: Vec<InstanceId>,
+        /// What they need capacity of.
+        offering: Offering,
+    },
+    /// `StopInstances`. Attempted once.
+    Stop {
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// Whether their memory is kept.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        hibernate: bool,
+    },
     /// `TerminateInstances`, irrevocable once committed.
     Terminate {
         /// The instances.
@@ -94,7 +109,19 @@ impl Action {
             Self::Launch(_) => "launch",
             Self::Register { .. } => "register",
             Self::Deregister { .. } => "deregister",
+            Self::Start { .. } => "start",
+            Self::Stop { .. } => "stop",
             Self::Terminate { .. } => "terminate",
+        }
+    }
+
+    /// How many instances a launch or a start brings into service; those of a warm launch are not meant to serve.
+    #[must_use]
+    pub fn brings(&self) -> u32 {
+        match self {
+            Self::Launch(launch) if !launch.warm => launch.count,
+            Self::Start { instances, .. } => u32::try_from(instances.len()).unwrap_or(u32::MAX),
+            _ => 0,
         }
     }
 
@@ -103,7 +130,11 @@ impl Action {
     pub fn instances(&self) -> &[InstanceId] {
         match self {
             Self::Launch(_) => &[],
-            Self::Register { instances, .. } | Self::Deregister { instances, .. } | Self::Terminate { instances } => instances,
+            Self::Register { instances, .. }
+            | Self::Deregister { instances, .. }
+            | Self::Start { instances, .. }
+            | Self::Stop { instances, .. }
+            | Self::Terminate { instances } => instances,
         }
     }
 }
@@ -126,6 +157,9 @@ pub struct Launch {
     pub token: ClientToken,
     /// The generation this launch was committed with, for the instance's tag.
     pub generation: Generation,
+    /// Whether its instances are to be stopped once they are ready, and kept warm.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warm: bool,
 }
 
 impl Launch {

@@ -518,6 +518,11 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance that was to be kept warm is needed before it was stopped.
+    TakenIn {
+        /// Which.
+        instance: InstanceId,
+    },
     /// An instance that carries our tags and was in no state is counted from now on.
     Adopted {
         /// Which.
@@ -636,8 +641,10 @@ impl fmt::Display for Finding {
             } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
             Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Drains { instance, why } if why.is_of_warm() => write!(f, "removing {instance}: {why}"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
                 write!(

@@ -344,7 +344,9 @@ fn limit_out(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number:
 }
 
 fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: &mut Number) {
-    let warming = input.counts.coming().saturating_add(input.counts.warming_serving);
+    // those that boot only to be kept warm are part of averages over all that run
+    let coming = input.counts.coming().saturating_add(input.counts.preparing);
+    let warming = coming.saturating_add(input.counts.warming_serving);
     if warming > 0 {
         // their effect is not in the metric yet: what looks like too much may be just enough
         number.set(base, Guard::Warmup { warming });
@@ -620,10 +622,12 @@ fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
         return;
     }
     let (left, guard) = match input.state.launching_off_until(&input.market, input.now) {
-        Some(until) => (0, Guard::LaunchRefused { until }),
+        // what is kept warm can still be started
+        Some(until) => (input.counts.warm, Guard::LaunchRefused { until }),
         None => budget::launches_left(input.guards, input.state, desired, input.now),
     };
-    // a draining instance that is taken back costs no launch
-    let there = input.counts.capacity().saturating_add(input.counts.draining);
+    // a draining instance that is taken back costs no launch, nor does one that is taken in before it was stopped
+    let costless = input.counts.draining.saturating_add(input.counts.preparing);
+    let there = input.counts.capacity().saturating_add(costless);
     number.set(number.value.min(there.saturating_add(left).max(desired)), guard);
 }

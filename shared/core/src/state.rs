@@ -157,6 +157,9 @@ pub struct PoolState {
     /// What was launched last never became healthy: launching waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_backoff: Option<LaunchBackoff>,
+    /// What was last launched to be kept warm could not be stopped: the stock is not filled before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_backoff: Option<LaunchBackoff>,
     /// With the breaker open: the last replacement that was tried. Growing does not wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker_probe: Option<LaunchBackoff>,
@@ -227,11 +230,11 @@ impl PoolState {
         match (&open.step.action, &recorded.outcome) {
             (Action::Launch(launch), StepOutcome::Launched { instances }) => {
                 for id in instances {
-                    let member = || Member {
+                    let new = || Member {
                         spot: launch.offering.market == Market::Spot,
-                        ..Member::new(recorded.at)
+                        ..Member::launched(launch.warm, recorded.at)
                     };
-                    self.members.entry(id.clone()).or_insert_with(member);
+                    self.members.entry(id.clone()).or_insert_with(new);
                 }
                 self.refund_launches(open.committed_at, launch.count, u32::try_from(instances.len()).unwrap_or(u32::MAX));
             }
@@ -248,12 +251,35 @@ impl PoolState {
                     }
                 }
             }
+            (Action::Start { instances, .. }, outcome) => self.take_start(open.committed_at, instances, outcome, recorded.at),
             (Action::Terminate { instances }, StepOutcome::Done) => self.mark_terminating(instances.iter(), recorded.at),
             (Action::Terminate { instances }, StepOutcome::DoneExcept { failed }) => {
                 self.mark_terminating(instances.iter().filter(|id| !failed.contains_key(*id)), recorded.at);
             }
             _ => {}
         }
+    }
+
+    /// Who did not start is kept warm as before, and tried again only after a while; one whose turn did not come, at once.
+    fn take_start(&mut self, committed_at: Timestamp, instances: &[InstanceId], outcome: &StepOutcome, at: Timestamp) {
+        use crate::plan::Refusal;
+        let soon = matches!(outcome, StepOutcome::NotSent)
+            || matches!(outcome, StepOutcome::Refused { class, .. } if *class == Refusal::Throttled);
+        let failed = |id: &InstanceId| match outcome {
+            StepOutcome::Done | StepOutcome::Launched { .. } => false,
+            StepOutcome::DoneExcept { failed } => failed.contains_key(id),
+            StepOutcome::NoCapacity { .. } | StepOutcome::Refused { .. } | StepOutcome::NotSent => true,
+        };
+        let mut started: u32 = 0;
+        for id in instances {
+            if !failed(id) {
+                started = started.saturating_add(1);
+            } else if let Some(member) = self.members.get_mut(id) {
+                member.not_started(at);
+                member.started_at = member.started_at.filter(|_| !soon);
+            }
+        }
+        self.refund_launches(committed_at, u32::try_from(instances.len()).unwrap_or(u32::MAX), started);
     }
 
     fn mark_terminating<'a>(&mut self, instances: impl Iterator<Item = &'a InstanceId>, at: Timestamp) {
@@ -391,6 +417,12 @@ pub struct Member {
     /// A terminate call for it succeeded.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub terminating_since: Option<Moment>,
+    /// It is kept out of service, or was started and not seen to run yet.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<Warm>,
+    /// When its last start was committed.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Moment>,
     /// It was seen shutting down or terminated; kept until no group of ours lists it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
@@ -409,10 +441,75 @@ impl Member {
             unready: None,
             drain: None,
             terminating_since: None,
+            warm: None,
+            started_at: None,
             gone: false,
             spot: false,
         }
     }
+
+    /// An instance that a launch brought, to serve or to be kept warm.
+    #[must_use]
+    pub fn launched(warm: bool, known_since: impl Into<Moment>) -> Self {
+        let mut member = Self::new(known_since);
+        let since = member.known_since;
+        member.warm = warm.then_some(Warm {
+            phase: WarmPhase::Preparing,
+            since,
+        });
+        member
+    }
+
+    /// When it last came: launched, or started.
+    #[must_use]
+    pub fn came_at(&self) -> Moment {
+        self.started_at.map_or(self.known_since, |started| started.max(self.known_since))
+    }
+
+    /// Whether it is kept out of service.
+    #[must_use]
+    pub fn is_warm(&self) -> bool {
+        self.warm.is_some_and(|warm| warm.phase != WarmPhase::Starting)
+    }
+
+    /// Whether its start was committed and it was not seen to run yet.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.warm.is_some_and(|warm| warm.phase == WarmPhase::Starting)
+    }
+
+    /// Its start did not happen: it is kept as before.
+    pub(crate) fn not_started(&mut self, at: impl Into<Moment>) {
+        if let Some(warm) = self.warm.as_mut().filter(|warm| warm.phase == WarmPhase::Starting) {
+            *warm = Warm {
+                phase: WarmPhase::Kept,
+                since: at.into(),
+            };
+        }
+    }
+}
+
+/// An instance that is kept ready out of service, on its way there, or on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// Which of these.
+    #[serde(rename = "p")]
+    pub phase: WarmPhase,
+    /// Since when.
+    #[serde(rename = "s")]
+    pub since: Moment,
+}
+
+/// Where a warm instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmPhase {
+    /// Launched to be kept; nobody has asked EC2 to stop it.
+    Preparing,
+    /// A stop of it was committed: it rests, or will.
+    Kept,
+    /// A start of it was committed: it counts as coming until it is seen to run.
+    Starting,
 }
 
 /// Time that complete observations have shown an instance not healthy; unknown stops this clock.
@@ -452,6 +549,20 @@ pub enum DrainReason {
     NeverHealthy,
     /// AWS takes it.
     Interrupted,
+    /// Kept warm, and more are kept than wanted.
+    WarmSurplus,
+    /// Kept warm for too long, or of a type that the pool no longer names.
+    WarmOutdated,
+    /// To be kept warm, and could not be stopped.
+    WarmRestless,
+}
+
+impl DrainReason {
+    /// Whether it is about an instance that was out of service anyway.
+    #[must_use]
+    pub fn is_of_warm(self) -> bool {
+        matches!(self, Self::WarmSurplus | Self::WarmOutdated | Self::WarmRestless)
+    }
 }
 
 impl std::fmt::Display for DrainReason {
@@ -461,6 +572,9 @@ impl std::fmt::Display for DrainReason {
             Self::Unhealthy => "unhealthy",
             Self::NeverHealthy => "never became healthy",
             Self::Interrupted => "interrupted by AWS",
+            Self::WarmSurplus => "kept warm, and no longer needed",
+            Self::WarmOutdated => "kept warm, and outdated",
+            Self::WarmRestless => "to be kept warm, but could not be stopped",
         })
     }
 }

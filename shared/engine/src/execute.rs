@@ -50,7 +50,7 @@ pub(crate) async fn execute<P: Ports>(
             Ok(Some(refused(
                 Refusal::Configuration,
                 "GhostNetRefused",
-                "the executor found no recorded drain",
+                "the executor found that nobody took it out of service before",
             )))
         } else {
             perform(ports, invocation, fleet, &step, &mut exhausted).await
@@ -78,6 +78,9 @@ impl Executed {
         };
         let Some(outcome) = outcome else { return };
         match (&outcome, &step.action) {
+            (StepOutcome::NoCapacity { .. }, Action::Start { offering, .. }) => {
+                self.exhausted.insert(offering.clone());
+            }
             (StepOutcome::Refused { code, message, .. }, action) => {
                 self.trouble
                     .push(format!("{} {} was refused: {code}: {message}", action.kind(), step.id));
@@ -96,17 +99,15 @@ impl Executed {
 
 /// The second half of a pair of assertions; audit is the first.
 fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
-    let Action::Terminate { instances } = &step.action else {
-        return false;
-    };
-    let drained = |id: &InstanceId| {
-        loaded
-            .pools
-            .get(&step.pool)
-            .and_then(|pool| pool.members.get(id))
-            .is_some_and(|member| member.drain.is_some())
-    };
-    !instances.iter().all(drained)
+    let members = loaded.pools.get(&step.pool).map(|pool| &pool.members);
+    let member = |id: &InstanceId| members.and_then(|members| members.get(id));
+    let drained = |id: &InstanceId| member(id).is_some_and(|member| member.drain.is_some());
+    let warm = |id: &InstanceId| member(id).is_some_and(ghostnet_core::state::Member::is_warm);
+    match &step.action {
+        Action::Terminate { instances } => !instances.iter().all(drained),
+        Action::Stop { instances, .. } => !instances.iter().all(|id| drained(id) || warm(id)),
+        Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } => false,
+    }
 }
 
 /// One step. `Ok(None)`: done or not, nobody can know. `Err`: the same, with what the port said. Offerings that had no capacity go
@@ -144,12 +145,23 @@ async fn perform<P: Ports>(
         }
         Action::Register { group, instances } => membership(ports.register(region, group, instances).await),
         Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
+        Action::Start { instances, .. } => started_or_stopped(ports.start(region, instances).await),
+        Action::Stop { instances, hibernate } => started_or_stopped(ports.stop(region, instances, *hibernate).await),
         Action::Terminate { instances } => match ports.terminate(region, instances).await {
             Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
             Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),
             // a committed terminate is never dropped, whatever AWS says: it stays open and is sent again
             Err(error) => Err(error),
         },
+    }
+}
+
+/// Each is attempted once, so what AWS refuses was not done.
+fn started_or_stopped(result: Result<BTreeMap<InstanceId, String>, PortError>) -> Result<Option<StepOutcome>, PortError> {
+    match result {
+        Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
+        Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),
+        Err(error) => launch_failed(error),
     }
 }
 

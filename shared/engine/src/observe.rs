@@ -277,13 +277,13 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
     }
 }
 
-/// Instances whose own series count: running members that neither leave nor warm up.
+/// Instances whose own series count: running members that neither leave nor warm up nor are kept warm.
 fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &ghostnet_core::spec::PoolSpec) -> Vec<InstanceId> {
     let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
     let counts = |instance: &&Instance| {
         let settled = members
             .and_then(|members| members.get(&instance.id))
-            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none());
+            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none());
         instance.state == InstanceState::Running && settled && observation.observed_at >= pool.warmup.after(instance.launched_at)
     };
     observation

@@ -54,6 +54,13 @@ pub trait Compute {
         choice: &Choice,
         tags: &[(&'static str, String)],
     ) -> Result<FleetAnswer, PortError>;
+    /// Starts these stopped instances, all of one offering; one that runs already is started. One bad id does not stop the others:
+    /// the failed ones come back with their code. `NoCapacity` if none of them started for want of it. Attempted once.
+    async fn start(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError>;
+
+    /// Stops these instances, with their memory on disk if asked for; one that is stopped already is stopped. One bad id does not
+    /// stop the others: the failed ones come back with their code. Attempted once: a late second stop could undo a later start.
+    async fn stop(&self, region: &Region, instances: &[InstanceId], hibernate: bool) -> Result<BTreeMap<InstanceId, String>, PortError>;
 
     /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
     /// instance that is gone already counts as terminated.

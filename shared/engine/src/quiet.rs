@@ -8,7 +8,7 @@
 use ghostnet_core::id::{AlarmName, FleetId, digest};
 use ghostnet_core::observation::Observation;
 use ghostnet_core::signal::{AlarmState, Signal};
-use ghostnet_core::state::Member;
+use ghostnet_core::state::{Member, WarmPhase};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
@@ -103,12 +103,15 @@ fn read_every_minutes(fleet: &Fleet) -> i64 {
 }
 
 fn is_settled(fleet: &Fleet) -> bool {
-    let moving = |member: &Member| member.drain.is_some() || member.unready.is_some() || member.served_since.is_none() || member.gone;
+    let coming = |member: &Member| member.unready.is_some() || member.served_since.is_none();
+    let kept = |member: &Member| member.warm.is_some_and(|warm| warm.phase == WarmPhase::Kept);
+    let moving = |member: &Member| member.drain.is_some() || member.gone || !kept(member) && coming(member);
     fleet.existed
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {
             let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.without_reserve());
-            let complete = u32::try_from(pool.members.len()) == Ok(pool.desired);
+            let serving = pool.members.values().filter(|member| !kept(member)).count();
+            let complete = u32::try_from(serving) == Ok(pool.desired);
             wanted && complete && pool.adjusted.is_empty() && !pool.members.values().any(moving)
         })
 }

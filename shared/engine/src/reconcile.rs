@@ -211,10 +211,10 @@ impl<'a> Attempt<'a> {
         (attempt, decision)
     }
 
-    /// Offerings without capacity matter only when something is launched, so they are read only then. Whether there are some.
+    /// Offerings without capacity matter only when something is launched or started, so they are read only then. Whether there are some.
     async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P, decision: &Decision) -> bool {
-        let launches = decision.plan.steps.iter().any(|step| matches!(step.action, Action::Launch(_)));
-        if !launches {
+        let grows = |action: &Action| matches!(action, Action::Launch(_) | Action::Start { .. });
+        if !decision.plan.steps.iter().any(|step| grows(&step.action)) {
             return false;
         }
         match ports.exhausted(&self.invocation.region, self.now).await {

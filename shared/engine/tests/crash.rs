@@ -30,6 +30,8 @@ struct Situation {
     expected: usize,
     /// Most instances that may ever be pending or running at once.
     peak: usize,
+    /// Instances that are kept stopped.
+    kept: usize,
 }
 
 fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
@@ -39,13 +41,103 @@ fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
     world
 }
 
+/// A fleet that serves, and keeps two more.
+fn keeping(instances: u32, load: f64) -> Rc<RefCell<World>> {
+    let world = World::new(warm_spec(instances), load);
+    ticks(&world, "warm", 12);
+    assert_eq!(
+        (world.borrow().alive().len(), world.borrow().stopped().len()),
+        (usize::try_from(instances).unwrap(), 2)
+    );
+    world
+}
+
 fn situations() -> Vec<Situation> {
+    let mut situations = without_warm_ones();
+    situations.extend(with_warm_ones());
+    situations
+}
+
+fn with_warm_ones() -> Vec<Situation> {
+    vec![
+        Situation {
+            name: "a stock is to be filled",
+            before: || {
+                let world = World::new(warm_spec(3), 3_000.0);
+                ticks(&world, "boot", 2);
+                assert_eq!((world.borrow().alive().len(), world.borrow().stopped().len()), (3, 0));
+                wait(&world, 60);
+                world
+            },
+            expected: 3,
+            peak: 5,
+            kept: 2,
+        },
+        Situation {
+            name: "a stock is to be stopped",
+            before: || {
+                let world = World::new(warm_spec(3), 3_000.0);
+                ticks(&world, "boot", 3);
+                assert_eq!((world.borrow().alive().len(), world.borrow().stopped().len()), (5, 0));
+                wait(&world, 60);
+                world
+            },
+            expected: 3,
+            peak: 5,
+            kept: 2,
+        },
+        Situation {
+            name: "load rises: two are started",
+            before: || {
+                let world = keeping(3, 3_000.0);
+                world.borrow_mut().load = 5_000.0;
+                wait(&world, 60);
+                world
+            },
+            expected: 5,
+            peak: 7,
+            kept: 2,
+        },
+        Situation {
+            name: "two were started",
+            before: || {
+                let world = keeping(3, 3_000.0);
+                world.borrow_mut().load = 5_000.0;
+                ticks(&world, "start", 1);
+                assert_eq!(world.borrow().alive().len(), 5);
+                wait(&world, 60);
+                world
+            },
+            expected: 5,
+            peak: 7,
+            kept: 2,
+        },
+        Situation {
+            name: "load falls: who leaves is kept",
+            before: || {
+                let world = keeping(4, 4_000.0);
+                let first = world.borrow().stopped()[0].id.clone();
+                world.borrow_mut().end(&first);
+                world.borrow_mut().load = 2_500.0;
+                ticks(&world, "drain", 1);
+                wait(&world, 61);
+                world
+            },
+            expected: 3,
+            peak: 6,
+            kept: 2,
+        },
+    ]
+}
+
+fn without_warm_ones() -> Vec<Situation> {
     vec![
         Situation {
             name: "a new fleet",
             before: || World::new(spec(3), 3_000.0),
             expected: 3,
             peak: 3,
+            kept: 0,
         },
         Situation {
             name: "load doubles",
@@ -57,6 +149,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 6,
             peak: 6,
+            kept: 0,
         },
         Situation {
             name: "load halves: the drain",
@@ -68,6 +161,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 4,
             peak: 6,
+            kept: 0,
         },
         Situation {
             name: "load halved: the termination",
@@ -80,6 +174,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 4,
             peak: 6,
+            kept: 0,
         },
         Situation {
             name: "launched, not registered yet",
@@ -91,6 +186,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 3,
             peak: 3,
+            kept: 0,
         },
         Situation {
             name: "one sick",
@@ -104,6 +200,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 4,
             peak: 5,
+            kept: 0,
         },
         Situation {
             name: "a zone without capacity",
@@ -114,6 +211,7 @@ fn situations() -> Vec<Situation> {
             },
             expected: 3,
             peak: 3,
+            kept: 0,
         },
     ]
 }
@@ -128,7 +226,9 @@ fn assert_right(world: &Rc<RefCell<World>>, situation: &Situation, context: &str
     assert_eq!(world.members(), alive, "{context}: targets match instances");
     assert!(state.open.is_empty(), "{context}: open steps {:?}", state.open);
     let known: BTreeSet<_> = state.pools.values().flat_map(|pool| pool.members.keys().cloned()).collect();
-    assert_eq!(known, alive, "{context}: members match instances");
+    let kept: BTreeSet<_> = world.stopped().iter().map(|machine| machine.id.clone()).collect();
+    assert_eq!(kept.len(), situation.kept, "{context}: kept");
+    assert_eq!(known, &alive | &kept, "{context}: members match instances");
     assert!(world.peak <= situation.peak, "{context}: {} instances at once", world.peak);
     for record in world.table.records.values() {
         assert!(record.violations.is_empty(), "{context}: {:?}", record.violations);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ghostnet_core::id::PlanId;
 use ghostnet_core::plan::Action;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::state::{Drain, DrainReason, PoolState};
+use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Commit;
 
@@ -48,6 +48,10 @@ pub enum Broken {
     DrainsAllAtOnce,
     /// A decision that terminates whom nobody drained.
     TerminatesUndrained,
+    /// A decision that stops whom nobody took out of service.
+    StopsServing,
+    /// A decision that registers whom it keeps warm.
+    RegistersKept,
     /// A decision that shrinks against the votes.
     ShrinksAgainstVotes,
     /// A decision that shrinks far below the load.
@@ -85,6 +89,12 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::TerminatesUndrained => forget_drains(&mut changed),
+        Broken::StopsServing => change_members(&mut changed, "stop", |member| (member.warm, member.drain) = (None, None)),
+        Broken::RegistersKept => {
+            let since = Moment::from(changed.record.at);
+            let phase = WarmPhase::Kept;
+            change_members(&mut changed, "register", |member| member.warm = Some(Warm { phase, since }));
+        }
         Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
         _ => return Rc::clone(commit),
@@ -142,6 +152,17 @@ fn forget_drains(commit: &mut Commit) {
             .flat_map(|pool| pool.members.iter_mut());
         for (_, member) in members.filter(|(id, _)| instances.contains(id)) {
             member.drain = None;
+        }
+    }
+}
+
+/// Changes the members that steps of this kind are about.
+fn change_members(commit: &mut Commit, kind: &str, change: impl Fn(&mut Member)) {
+    for step in commit.record.plan.steps.iter().filter(|step| step.action.kind() == kind) {
+        let pool = commit.state.pools.get_mut(&step.pool);
+        let members = pool.into_iter().flat_map(|pool| pool.members.iter_mut());
+        for (_, member) in members.filter(|(id, _)| step.action.instances().contains(id)) {
+            change(member);
         }
     }
 }

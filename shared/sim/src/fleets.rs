@@ -149,9 +149,22 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
             .as_object_mut()?
             .insert("market".to_owned(), any_market(chance, types.len())?);
     }
+    if chance.once_in(3) {
+        let defaults = value.get_mut("defaults").and_then(Value::as_object_mut)?;
+        defaults.insert("warm".to_owned(), any_warm(chance)?);
+    }
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
+}
+
+fn any_warm(chance: &mut Chance) -> Option<Value> {
+    let size = [json!("20%"), json!("50%"), json!(1), json!(2)];
+    Some(json!({
+        "size": chance.pick(&size)?.clone(),
+        "max_age": *chance.pick(&["1h", "3h", "7d"])?,
+        "return": chance.once_in(2),
+    }))
 }
 
 /// The number of messages that wait in the fleet's queue.

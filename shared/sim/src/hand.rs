@@ -91,11 +91,13 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 7] = [
+const CHANGING: [&str; 9] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
     "ec2:RunInstances",
+    "ec2:StartInstances",
+    "ec2:StopInstances",
     "ec2:TerminateInstances",
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
@@ -238,11 +240,11 @@ impl World {
     }
 }
 
-/// A second register could land after a later deregister, so the adapters turn the SDK's retries off for these.
+/// A second register could land after a later deregister, and a second stop after a later start, so the adapters turn the SDK's retries off for these.
 fn is_attempted_once(call: &str) -> bool {
     matches!(
         call,
-        "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets"
+        "ec2:StartInstances" | "ec2:StopInstances" | "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets"
     )
 }
 
@@ -411,6 +413,18 @@ impl Compute for Hand {
             world.create_fleet(&launch, &choice, &tags, &request)
         })
         .await
+    }
+
+    async fn start(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched(&Sent::Start(instances));
+        let ids = instances.to_vec();
+        self.call("ec2:StartInstances", move |world| world.start(&ids)).await
+    }
+
+    async fn stop(&self, _: &Region, instances: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched(&Sent::Stop(instances));
+        let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
+        self.call("ec2:StopInstances", move |world| Ok(world.stop(&ids, &request))).await
     }
 
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

@@ -108,6 +108,7 @@ impl World {
             && let Some(machine) = self.cloud.ec2.machines.get_mut(&id)
         {
             machine.stopped_at.get_or_insert(now);
+            machine.stopped_by_hand = true;
             self.log.line(now, || format!("somebody stops {id}"));
             self.tell_instance_changed(&id);
         }
@@ -328,7 +329,7 @@ impl World {
         let ours = self.installation.clone();
         for machine in self.cloud.ec2.machines.values_mut() {
             let stray = machine.by_hand && machine.installation.as_ref() == Some(&ours);
-            if stray || machine.stopped_at.is_some() {
+            if stray || machine.stopped_by_hand {
                 machine.ends.get_or_insert(crate::cloud::ec2::End {
                     at: now,
                     over_at: now + 40 * SECOND,

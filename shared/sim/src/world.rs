@@ -73,6 +73,10 @@ pub struct Counters {
     pub decisions: u64,
     /// Instances that were launched.
     pub launched: u64,
+    /// Warm instances that were started.
+    pub started: u64,
+    /// Instances that were stopped to be kept warm.
+    pub stopped: u64,
     /// Instances that were terminated.
     pub terminated: u64,
 }
@@ -86,6 +90,8 @@ impl Counters {
         self.reconciles += other.reconciles;
         self.decisions += other.decisions;
         self.launched += other.launched;
+        self.started += other.started;
+        self.stopped += other.stopped;
         self.terminated += other.terminated;
     }
 }
@@ -390,6 +396,68 @@ impl World {
                 .map_or(lag, |chance| chance.between(10, 240) * SECOND);
         }
         lag
+    }
+
+    /// StartInstances: the ones that could not be started, with their codes.
+    pub(crate) fn start(&mut self, ids: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        let now = self.now;
+        let mut failed = BTreeMap::new();
+        let mut refused = None;
+        for id in ids {
+            let Some(offering) = self.cloud.ec2.machines.get(id).map(Machine::offering) else {
+                failed.insert(id.clone(), "InvalidInstanceID.NotFound".to_owned());
+                continue;
+            };
+            let rests = self
+                .cloud
+                .ec2
+                .machines
+                .get(id)
+                .is_some_and(|machine| machine.state(now) == InstanceState::Stopped);
+            if rests && let Err(error) = self.cloud.capacity.admit_start(&offering, now) {
+                failed.insert(id.clone(), error.code.clone());
+                refused = Some(error);
+                continue;
+            }
+            let boot = Boot {
+                takes: self.chance.skewed(15 * SECOND),
+                list_lag: self.list_lag(),
+                bad_image: false,
+            };
+            if self.cloud.ec2.start(id, boot, now) {
+                self.counters.started += 1;
+            } else {
+                failed.insert(id.clone(), "IncorrectInstanceState".to_owned());
+            }
+        }
+        self.log.line(now, || format!("  started {ids:?}, except {failed:?}"));
+        check::on_started(self, ids);
+        match refused {
+            Some(error) if failed.len() == ids.len() => Err(error),
+            _ => Ok(failed),
+        }
+    }
+
+    /// StopInstances.
+    pub(crate) fn stop(&mut self, ids: &[InstanceId], request: &str) -> BTreeMap<InstanceId, String> {
+        let now = self.now;
+        check::on_stopped(self, ids, request);
+        let mut failed = BTreeMap::new();
+        for id in ids {
+            let lag = self.list_lag();
+            let code = match self.cloud.ec2.machines.get(id).map(|machine| machine.exists(now)) {
+                None => "InvalidInstanceID.NotFound",
+                Some(false) => "IncorrectInstanceState",
+                Some(true) => {
+                    self.cloud.ec2.stop(id, lag, now);
+                    self.counters.stopped += 1;
+                    continue;
+                }
+            };
+            failed.insert(id.clone(), code.to_owned());
+        }
+        self.log.line(now, || format!("  stopped {ids:?}"));
+        failed
     }
 
     /// TerminateInstances.

@@ -44,6 +44,8 @@ fn cases() -> Vec<Case> {
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),
+        case(Broken::StopsServing, NONE, Check::TwoPhases, &[]),
+        case(Broken::RegistersKept, NONE, Check::WarmRests, &[]),
         case(
             Broken::MissingIsZero,
             &[(Fault::MetricMissing, 15), (Fault::MetricLate, 8)],

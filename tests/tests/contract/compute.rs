@@ -1,5 +1,5 @@
-//! The contract of EC2: tokens, what is launched of what was asked for, lists that are whole and late, terminations that one
-//! bad id does not stop.
+//! The contract of EC2: tokens, what is launched of what was asked for, lists that are whole and late, starts, stops and
+//! terminations that one bad id does not stop.
 
 use std::collections::BTreeSet;
 
@@ -122,6 +122,17 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         ("a list whose answer is lost", |stage| {
             list_meets(stage, Mishap::AnswerLost, ErrorClass::Transient)
         }),
+        ("a start", a_start),
+        ("a start of one that runs", a_start_of_one_that_runs),
+        ("a start with instances that cannot be started", a_start_that_fails_in_part),
+        ("a start without capacity in the zone", a_start_without_capacity),
+        ("a start whose answer is lost", a_start_whose_answer_is_lost),
+        ("a start while EC2 is unwell", a_start_while_ec2_is_unwell),
+        ("a stop", a_stop),
+        ("a stop of one that is stopped", a_stop_of_one_that_is_stopped),
+        ("a stop with an id that does not exist", a_stop_with_an_unknown_id),
+        ("a stop whose answer is lost", a_stop_whose_answer_is_lost),
+        ("a stop, and then a start", a_stop_and_then_a_start),
         ("a terminate", a_terminate),
         ("a terminate that is not listed yet", a_terminate_that_is_not_listed_yet),
         ("a terminate with an id that does not exist", a_terminate_with_an_unknown_id),
@@ -448,6 +459,101 @@ fn a_terminate_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
     expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Running)])
 }
 
+fn a_start<S: Stage>(stage: &S) -> Played {
+    two(stage, InstanceState::Stopped)?;
+    expect("the answer", start(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])
+}
+
+fn a_start_of_one_that_runs<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Running))?;
+    expect("the answer", start(stage, &["i-1"]), Ok(Vec::new()))?;
+    expect_states(stage, &[("i-1", InstanceState::Running)])
+}
+
+/// One bad id does not stop the others.
+fn a_start_that_fails_in_part<S: Stage>(stage: &S) -> Played {
+    two(stage, InstanceState::Stopped)?;
+    stage.compute(Given::Instance("i-3", InstanceState::Stopping))?;
+    let failed = [("i-3", "IncorrectInstanceState"), ("i-unknown", "InvalidInstanceID.NotFound")];
+    let failed = failed.map(|(id, code)| (id.to_owned(), code.to_owned())).to_vec();
+    expect("the answer", start(stage, &["i-1", "i-unknown", "i-3", "i-2"]), Ok(failed))?;
+    stage.pass(Seconds::minutes(5));
+    let listed = list(stage).map(|listed| states_of(&listed)).unwrap_or_default();
+    let runs = |id: &str| listed.contains(&(InstanceId::new(id), InstanceState::Running));
+    expect("who runs", (runs("i-1"), runs("i-2"), runs("i-3")), (true, true, false))
+}
+
+fn a_start_without_capacity<S: Stage>(stage: &S) -> Played {
+    two(stage, InstanceState::Stopped)?;
+    stage.compute(Given::Dry(Zone::new("eu-west-1a")))?;
+    expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::NoCapacity))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
+}
+
+fn a_start_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
+    two(stage, InstanceState::Stopped)?;
+    stage.mishap(Mishap::AnswerLost)?;
+    expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::Transient))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])
+}
+
+fn a_start_while_ec2_is_unwell<S: Stage>(stage: &S) -> Played {
+    two(stage, InstanceState::Stopped)?;
+    stage.mishap(Mishap::Unwell)?;
+    expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::Transient))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
+}
+
+fn a_stop<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(SETTLED);
+    expect_states(stage, &[("i-1", InstanceState::Stopping), ("i-2", InstanceState::Running)])?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Running)])
+}
+
+fn a_stop_of_one_that_is_stopped<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Stopped))?;
+    expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(SETTLED);
+    expect_states(stage, &[("i-1", InstanceState::Stopped)])
+}
+
+fn a_stop_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    let failed = vec![("i-unknown".to_owned(), "InvalidInstanceID.NotFound".to_owned())];
+    expect("the answer", stop(stage, &["i-1", "i-unknown", "i-2"]), Ok(failed))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
+}
+
+fn a_stop_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    stage.mishap(Mishap::AnswerLost)?;
+    expect("the answer", stop(stage, &["i-1"]), Err(ErrorClass::Transient))?;
+    stage.pass(Seconds::minutes(5));
+    expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Running)])
+}
+
+/// The launch time is that of the last start: warm-up and grace count from there.
+fn a_stop_and_then_a_start<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Running))?;
+    let launched = |stage: &S| list(stage).map(|listed| listed.first().map(|one| one.instance.launched_at));
+    let first = launched(stage);
+    expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(Seconds::minutes(5));
+    expect("the launch time", launched(stage), first.clone())?;
+    expect("the answer", start(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(Seconds::minutes(5));
+    expect_that("it was launched later", launched(stage) > first, launched(stage))
+}
+
 /// What does not exist counts as terminated, and the others are.
 fn a_terminate_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
@@ -493,8 +599,12 @@ fn terminate_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass, then:
 }
 
 fn two_running<S: Stage>(stage: &S) -> Played {
-    stage.compute(Given::Instance("i-1", InstanceState::Running))?;
-    stage.compute(Given::Instance("i-2", InstanceState::Running))
+    two(stage, InstanceState::Running)
+}
+
+fn two<S: Stage>(stage: &S, state: InstanceState) -> Played {
+    stage.compute(Given::Instance("i-1", state))?;
+    stage.compute(Given::Instance("i-2", state))
 }
 
 /// The tags that the engine gives at launch.
@@ -592,5 +702,17 @@ fn ids(names: &[&str]) -> BTreeSet<InstanceId> {
 fn terminate<S: Stage>(stage: &S, names: &[&str]) -> Result<Vec<(String, String)>, ErrorClass> {
     let ids: Vec<_> = names.iter().map(|name| InstanceId::new(*name)).collect();
     let failed = by_class(stage.run(stage.ports().terminate(&region(), &ids)));
+    failed.map(|failed| failed.into_iter().map(|(id, code)| (id.to_string(), code)).collect())
+}
+
+fn start<S: Stage>(stage: &S, names: &[&str]) -> Result<Vec<(String, String)>, ErrorClass> {
+    let ids: Vec<_> = names.iter().map(|name| InstanceId::new(*name)).collect();
+    let failed = by_class(stage.run(stage.ports().start(&region(), &ids)));
+    failed.map(|failed| failed.into_iter().map(|(id, code)| (id.to_string(), code)).collect())
+}
+
+fn stop<S: Stage>(stage: &S, names: &[&str]) -> Result<Vec<(String, String)>, ErrorClass> {
+    let ids: Vec<_> = names.iter().map(|name| InstanceId::new(*name)).collect();
+    let failed = by_class(stage.run(stage.ports().stop(&region(), &ids, false)));
     failed.map(|failed| failed.into_iter().map(|(id, code)| (id.to_string(), code)).collect())
 }

@@ -12,7 +12,7 @@ use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, fleet_launched, health, launched, page, terminated};
+use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, stopped, terminated};
 use crate::sample::{
     capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
     traffic,
@@ -26,6 +26,8 @@ fn answer(sent: &Sent, number: usize) -> Reply {
         "ec2:RunInstances" => launched(&["i-1"]),
         "ec2:CreateFleet" => fleet_launched(&["i-1"], &[]),
         "ec2:TerminateInstances" => terminated(),
+        "ec2:StartInstances" => started(),
+        "ec2:StopInstances" => stopped(),
         "elasticloadbalancing:DescribeTargetHealth" => health(&[]),
         "dynamodb:BatchGetItem" => Reply::json(&json!({ "Responses": { "table": [spec_item("web", 3)] } })),
         // a state exists at the second look
@@ -112,6 +114,8 @@ fn every_port_needs_what_the_table_says() {
             "create_fleet",
             actions(async |aws| aws.create_fleet(&region(), &launch(1), &choice(), &tags).await),
         ),
+        ("start", actions(async |aws| aws.start(&region(), &instances()).await)),
+        ("stop", actions(async |aws| aws.stop(&region(), &instances(), true).await)),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (

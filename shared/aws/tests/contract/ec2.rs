@@ -7,7 +7,7 @@ use ghostnet_core::observation::{InstanceState, Market, tag};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
-use crate::reply::{Listed, fleet_launched, launched, page, terminated};
+use crate::reply::{Listed, fleet_launched, launched, page, started, stopped, terminated};
 use crate::sample::{choice, launch, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -317,9 +317,87 @@ fn a_launch_is_repeated_with_its_token_and_keeps_what_is_unknown() {
 
 /// EC2 fails the whole batch for one bad id.
 fn terminate(sent: &Sent, bad: &[(&str, u16, &str)]) -> Reply {
+    unless(sent, bad, terminated)
+}
+
+fn unless(sent: &Sent, bad: &[(&str, u16, &str)], well: fn() -> Reply) -> Reply {
     let named = |id: &str| (1..=10).any(|n| sent.text(&format!("InstanceId.{n}")) == id);
     let error = bad.iter().find(|(id, _, _)| named(id));
-    error.map_or_else(terminated, |(_, status, code)| Reply::xml_error(*status, code))
+    error.map_or_else(well, |(_, status, code)| Reply::xml_error(*status, code))
+}
+
+const LACKS: &str = "InsufficientInstanceCapacity";
+
+#[test]
+fn what_keeps_one_from_starting_keeps_no_other() {
+    let bad = [
+        ("i-full", 500, LACKS),
+        ("i-stopping", 400, "IncorrectInstanceState"),
+        ("i-gone", 400, "InvalidInstanceID.NotFound"),
+    ];
+    let wire = Wire::new(move |sent, _| unless(sent, &bad, started));
+    let result = run(wire.aws().start(&region(), &ids(&["i-1", "i-full", "i-stopping", "i-gone", "i-2"])));
+    let failed = bad.map(|(id, _, code)| (InstanceId::new(id), code.to_owned()));
+    assert_eq!(result, Ok(failed.into()));
+    assert_eq!(wire.sent().len(), 6, "the batch, and then each alone");
+    let wire = Wire::script([started()]);
+    assert_eq!(run(wire.aws().start(&region(), &ids(&["i-1", "i-2"]))), Ok(BTreeMap::new()));
+    assert_eq!(
+        (wire.only().operation.as_str(), wire.only().text("InstanceId.2")),
+        ("ec2:StartInstances", "i-2")
+    );
+}
+
+#[test]
+fn no_capacity_for_any_is_no_capacity() {
+    for instances in [&["i-1"][..], &["i-1", "i-2"]] {
+        let wire = Wire::new(|_, _| Reply::xml_error(500, LACKS));
+        let error = run(wire.aws().start(&region(), &ids(instances))).err();
+        let told = error.map(|error| (error.call, error.class, error.code));
+        assert_eq!(
+            told,
+            Some(("ec2:StartInstances", ErrorClass::NoCapacity, LACKS.to_owned())),
+            "{instances:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stop_is_sent_once_and_hibernates_if_asked_to() {
+    for (hibernate, said) in [(true, "true"), (false, "")] {
+        let wire = Wire::script([stopped()]);
+        assert_eq!(run(wire.aws().stop(&region(), &ids(&["i-1"]), hibernate)), Ok(BTreeMap::new()));
+        let sent = wire.only();
+        assert_eq!(
+            (sent.operation.as_str(), sent.text("InstanceId.1"), sent.text("Hibernate")),
+            ("ec2:StopInstances", "i-1", said)
+        );
+    }
+    let bad = [
+        ("i-spot", 400, "UnsupportedOperation"),
+        ("i-gone", 400, "InvalidInstanceID.NotFound"),
+    ];
+    let wire = Wire::new(move |sent, _| unless(sent, &bad, stopped));
+    let failed = bad.map(|(id, _, code)| (InstanceId::new(id), code.to_owned()));
+    assert_eq!(
+        run(wire.aws().stop(&region(), &ids(&["i-1", "i-spot", "i-gone"]), false)),
+        Ok(failed.into())
+    );
+}
+
+#[test]
+fn a_start_or_a_stop_whose_answer_is_lost_is_not_repeated() {
+    let stop = async |aws: &ghostnet_aws::Aws| aws.stop(&region(), &ids(&["i-1"]), false).await;
+    let start = async |aws: &ghostnet_aws::Aws| aws.start(&region(), &ids(&["i-1"])).await;
+    for starts in [true, false] {
+        let wire = Wire::script([Reply::Lost, started()]);
+        let aws = wire.aws();
+        let result = if starts { run(start(&aws)) } else { run(stop(&aws)) };
+        assert_eq!(
+            (result.err().map(|error| error.class), wire.sent().len()),
+            (Some(ErrorClass::Transient), 1)
+        );
+    }
 }
 
 #[test]

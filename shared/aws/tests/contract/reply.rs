@@ -79,6 +79,14 @@ pub(crate) fn terminated() -> Reply {
     Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")
 }
 
+pub(crate) fn started() -> Reply {
+    Reply::xml("<StartInstancesResponse><instancesSet/></StartInstancesResponse>")
+}
+
+pub(crate) fn stopped() -> Reply {
+    Reply::xml("<StopInstancesResponse><instancesSet/></StopInstancesResponse>")
+}
+
 /// DescribeTargetHealth: targets with state and reason.
 pub(crate) fn health(targets: &[(&str, &str, &str)]) -> Reply {
     let member = |(id, state, reason): &(&str, &str, &str)| {

@@ -62,6 +62,7 @@ pub(crate) fn launch(count: u32) -> Launch {
         choice: None,
         token: ClientToken::over(&["web"]),
         generation: Generation(7),
+        warm: false,
     }
 }
 

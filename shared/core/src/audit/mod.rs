@@ -7,6 +7,7 @@
 mod market;
 mod pool;
 mod size;
+mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I19` of the architecture document.
+    /// The invariant, `I1` to `I20` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,
@@ -138,7 +139,8 @@ fn judge_order(situation: &Situation<'_>, decision: &Decision, found: &mut Found
 /// What open steps hold.
 #[derive(Default)]
 struct Held<'a> {
-    terminated: BTreeSet<&'a InstanceId>,
+    /// Whole instances: started, stopped or terminated.
+    instances: BTreeSet<&'a InstanceId>,
     /// With the group, for (de)registrations: groups do not hold each other's targets.
     targets: BTreeSet<(&'a InstanceId, &'a TargetGroupArn)>,
     any: BTreeSet<&'a InstanceId>,
@@ -149,7 +151,9 @@ impl<'a> Held<'a> {
         self.any.extend(action.instances());
         match action {
             Action::Launch(_) => {}
-            Action::Terminate { instances } => self.terminated.extend(instances),
+            Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
+                self.instances.extend(instances);
+            }
             Action::Register { group, instances } | Action::Deregister { group, instances } => {
                 self.targets.extend(instances.iter().map(|id| (id, group)));
             }
@@ -159,9 +163,9 @@ impl<'a> Held<'a> {
     fn conflict(&self, action: &'a Action) -> Option<&'a InstanceId> {
         let holds = |id: &&InstanceId| match action {
             Action::Launch(_) => false,
-            Action::Terminate { .. } => self.any.contains(*id),
+            Action::Start { .. } | Action::Stop { .. } | Action::Terminate { .. } => self.any.contains(*id),
             Action::Register { group, .. } | Action::Deregister { group, .. } => {
-                self.terminated.contains(*id) || self.targets.contains(&(*id, group))
+                self.instances.contains(*id) || self.targets.contains(&(*id, group))
             }
         };
         action.instances().iter().find(holds)
@@ -179,18 +183,25 @@ fn judge_fleet(situation: &Situation<'_>, decision: &Decision, found: &mut Found
             }
         })
     };
-    let new = launches()
-        .filter(|(step, _)| step.id.plan == decision.plan.id)
-        .map(|(_, launch)| launch.count)
-        .fold(0, u32::saturating_add);
-    let there = decision
-        .pools
-        .values()
-        .map(|pool| pool.counts.capacity())
-        .fold(0, u32::saturating_add);
-    let fleet = there.saturating_add(new);
-    if launches().next().is_some() && fleet > situation.spec.maximum {
-        let maximum = situation.spec.maximum;
+    let new = |warm: bool| {
+        let new = launches().filter(|(step, launch)| step.id.plan == decision.plan.id && launch.warm == warm);
+        new.map(|(_, launch)| launch.count).fold(0, u32::saturating_add)
+    };
+    let starts = decision.plan.steps.iter().filter(|step| step.id.plan == decision.plan.id);
+    let starts = starts.filter(|step| matches!(step.action, Action::Start { .. }));
+    let started = starts.map(|step| step.action.brings()).fold(0, u32::saturating_add);
+    let sum =
+        |of: fn(&crate::decide::CapacityCount) -> u32| decision.pools.values().map(|pool| of(&pool.counts)).fold(0, u32::saturating_add);
+    let there = sum(crate::decide::CapacityCount::capacity);
+    let maximum = situation.spec.maximum;
+    let running = there.saturating_add(sum(|counts| counts.preparing)).saturating_add(new(true));
+    if new(true) > 0 && running > maximum {
+        let detail = format!("launches for the warm stock would make {running} instances in the fleet, above its maximum {maximum}");
+        found.add("I2", None, detail);
+    }
+    let fleet = there.saturating_add(new(false)).saturating_add(started);
+    let grows = launches().any(|(_, launch)| !launch.warm) || started > 0;
+    if grows && fleet > maximum {
         found.add(
             "I2",
             None,

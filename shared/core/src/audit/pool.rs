@@ -10,7 +10,7 @@ use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
-use crate::state::{DrainReason, Member, PoolState};
+use crate::state::{DrainReason, Member, PoolState, WarmPhase};
 use crate::unit::Seconds;
 
 pub(super) struct Judge<'a> {
@@ -52,6 +52,7 @@ impl<'a> Judge<'a> {
         self.ownership(found);
         self.operator(found);
         self.market_mix(found);
+        self.warm(found);
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -62,19 +63,23 @@ impl<'a> Judge<'a> {
         step.id.plan == self.decision.plan.id
     }
 
-    /// Instances that new launches ask for; a launch that is sent again is counted in flight already.
-    fn launching(&self) -> u32 {
-        let count = |step: &Step| {
-            if let Action::Launch(launch) = &step.action {
-                launch.count
-            } else {
-                0
-            }
+    /// Instances that new launches ask for, to serve or to be kept warm; a launch that is sent again is counted in flight already.
+    pub(super) fn launching(&self, warm: bool) -> u32 {
+        let count = |step: &Step| match &step.action {
+            Action::Launch(launch) if launch.warm == warm => launch.count,
+            _ => 0,
         };
-        self.steps()
-            .filter(|step| self.is_new(step))
-            .map(count)
-            .fold(0, u32::saturating_add)
+        self.new_steps().map(count).fold(0, u32::saturating_add)
+    }
+
+    /// Instances that new starts bring.
+    pub(super) fn starting(&self) -> u32 {
+        let starts = self.new_steps().filter(|step| matches!(step.action, Action::Start { .. }));
+        starts.map(|step| step.action.brings()).fold(0, u32::saturating_add)
+    }
+
+    fn new_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps().filter(|step| self.is_new(step))
     }
 
     /// The pool's bounds, as open windows move them.
@@ -96,37 +101,45 @@ impl<'a> Judge<'a> {
         self.situation.spec.maximum.saturating_sub(wanted)
     }
 
-    fn member(of: Option<&'a PoolState>, id: &InstanceId) -> Option<&'a Member> {
+    pub(super) fn member(of: Option<&'a PoolState>, id: &InstanceId) -> Option<&'a Member> {
         of.and_then(|pool| pool.members.get(id))
     }
 
     /// I2: in service, pending and in flight stay within the maximum; with draining ones and replacements, within the surge.
     fn ceiling(&self, found: &mut Found) {
-        let (counts, new) = (&self.decided.counts, self.launching());
+        let (counts, new, kept) = (
+            &self.decided.counts,
+            self.launching(false).saturating_add(self.starting()),
+            self.launching(true),
+        );
         let (_, max) = self.bounds();
-        let again = self
-            .steps()
-            .any(|step| matches!(step.action, Action::Launch(_)) && !self.is_new(step));
+        let again = self.steps().any(|step| step.action.brings() > 0 && !self.is_new(step));
         let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
         let capacity = counts.capacity().saturating_add(new).saturating_add(returned);
         if (new > 0 || returned > 0 || again) && capacity > max {
             let detail = format!("{new} launches and {returned} returns would make {capacity} instances, above the maximum {max}");
             found.add("I2", Some(self.pool), detail);
         }
-        let all = counts.all().saturating_add(new);
-        if new > 0 && all > max.saturating_add(surge(max)) {
+        let all = counts.all().saturating_add(new).saturating_add(kept);
+        if new.saturating_add(kept) > 0 && all > max.saturating_add(surge(max)) {
             let detail = format!("{new} launches would make {all} instances in all, above maximum and surge");
+            found.add("I2", Some(self.pool), detail);
+        }
+        let with_stock = counts.capacity().saturating_add(counts.stock()).saturating_add(kept);
+        if kept > 0 && with_stock > max {
+            let detail = format!("{kept} launches would make {with_stock} instances with those kept warm, above the maximum {max}");
             found.add("I2", Some(self.pool), detail);
         }
     }
 
     fn taken_back(&self) -> usize {
-        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(|member| member.drain.is_some());
+        let was_no_capacity = |member: &Member| member.drain.is_some() && !member.is_warm() || is_preparing(member);
+        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(was_no_capacity);
         let stays = self
             .next
             .members
             .iter()
-            .filter(|(_, member)| member.drain.is_none() && !member.gone);
+            .filter(|(_, member)| member.drain.is_none() && member.warm.is_none() && !member.gone);
         stays.filter(|(id, _)| drains(self.loaded, id)).count()
     }
 
@@ -203,7 +216,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn still_serves(&self, id: &InstanceId) -> bool {
+    pub(super) fn still_serves(&self, id: &InstanceId) -> bool {
         let out = |health: TargetHealth| matches!(health, TargetHealth::Draining | TargetHealth::InvalidState);
         self.next
             .all_groups(self.pool)
@@ -215,7 +228,10 @@ impl<'a> Judge<'a> {
 
     /// I16: launches per hour, whatever the errors.
     fn launches_per_hour(&self, found: &mut Found) {
-        let launching = self.launching();
+        let launching = self
+            .launching(false)
+            .saturating_add(self.launching(true))
+            .saturating_add(self.starting());
         let Some(loaded) = self.loaded.filter(|_| launching > 0) else {
             return;
         };
@@ -271,4 +287,9 @@ impl<'a> Judge<'a> {
             }
         }
     }
+}
+
+/// Launched to be kept warm, and not stopped yet.
+fn is_preparing(member: &Member) -> bool {
+    member.warm.is_some_and(|warm| warm.phase == WarmPhase::Preparing)
 }

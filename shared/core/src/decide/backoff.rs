@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::id::InstanceId;
-use crate::state::{LaunchBackoff, PoolState};
+use crate::state::{LaunchBackoff, Member, PoolState};
 use crate::unit::Seconds;
 
 /// The first wait, and the longest (Cluster Autoscaler).
@@ -17,18 +17,13 @@ const FORGOTTEN_AFTER: Seconds = Seconds::minutes(180);
 
 /// Notes that these instances were given up without ever having been healthy.
 pub(super) fn note(state: &mut PoolState, given_up: &[InstanceId], now: Timestamp) {
-    let Some(oldest) = given_up
-        .iter()
-        .filter_map(|id| state.members.get(id))
-        .map(|member| member.known_since)
-        .min()
-    else {
+    let Some(oldest) = given_up.iter().filter_map(|id| state.members.get(id)).map(Member::came_at).min() else {
         return;
     };
     let some_served = state
         .members
         .values()
-        .any(|member| member.known_since >= oldest && member.served_since.is_some());
+        .any(|member| member.came_at() >= oldest && member.served_since.is_some());
     if !some_served {
         lengthen(&mut state.launch_backoff, now);
     }
@@ -50,7 +45,7 @@ pub(super) fn end(state: &mut PoolState, now: Timestamp) {
     let members = &state.members;
     for wait in [&mut state.launch_backoff, &mut state.breaker_probe] {
         let Some(last) = wait else { continue };
-        let mut came_later = members.values().filter(|member| member.known_since.at() > last.since);
+        let mut came_later = members.values().filter(|member| member.came_at().at() > last.since);
         if came_later.any(|member| member.served_since.is_some()) || now >= FORGOTTEN_AFTER.after(last.since) {
             *wait = None;
         }

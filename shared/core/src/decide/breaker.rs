@@ -9,7 +9,7 @@ use super::backoff::WAIT_FIRST;
 use super::census::{Census, Standing};
 use crate::reason::Guard;
 use crate::spec::PoolSpec;
-use crate::state::PoolState;
+use crate::state::{Member, PoolState};
 
 /// An open breaker.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +46,7 @@ fn is_sick(standing: Standing) -> bool {
 fn a_newer_one_serves(census: &Census<'_>, state: &PoolState) -> bool {
     let known_since = |standing: fn(Standing) -> bool| {
         let people = census.people.iter().filter(move |person| standing(person.standing));
-        people
-            .filter_map(|person| state.members.get(&person.id))
-            .map(|member| member.known_since)
-            .max()
+        people.filter_map(|person| state.members.get(&person.id)).map(Member::came_at).max()
     };
     known_since(Standing::serves) > known_since(is_sick)
 }
@@ -75,7 +72,7 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     };
     let on_its_way = census.people.iter().any(|person| {
         let young = matches!(person.standing, Standing::Pending | Standing::Warming);
-        let launched_since = |since| state.members.get(&person.id).is_some_and(|member| member.known_since.at() > since);
+        let launched_since = |since| state.members.get(&person.id).is_some_and(|member| member.came_at().at() > since);
         young && launched_since(last.since)
     });
     now >= last.until() && !on_its_way && census.counts.in_flight == 0

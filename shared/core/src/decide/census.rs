@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
-use super::{CapacityCount, Listed, Situation};
+use super::{CapacityCount, Listed, Situation, warm};
 use crate::id::InstanceId;
 use crate::observation::{Instance, InstanceState};
 use crate::plan::Action;
@@ -36,6 +36,10 @@ pub(super) enum Standing {
     NeverHealthy,
     /// Leaving.
     Draining,
+    /// Kept warm, at rest.
+    Warm,
+    /// Runs, or comes, only to be kept warm.
+    Preparing,
     /// Stopped by somebody, or gone: counts for nothing.
     Out,
 }
@@ -54,6 +58,8 @@ impl Standing {
             Self::InService => &mut counts.in_service,
             Self::Unhealthy | Self::NeverHealthy => &mut counts.unhealthy,
             Self::Draining => &mut counts.draining,
+            Self::Warm => &mut counts.warm,
+            Self::Preparing => &mut counts.preparing,
             Self::Out => return,
         };
         *place = place.saturating_add(1);
@@ -86,7 +92,8 @@ pub(super) fn take<'a>(
     state: &mut CapacityState,
     findings: &mut Vec<Finding>,
 ) -> Census<'a> {
-    let in_flight = in_flight(situation, pool, state);
+    let in_flight = |warm| in_flight(situation, pool, state, warm);
+    let (in_flight, preparing) = (in_flight(false), in_flight(true));
     let terminates = state
         .open_of(&pool.id)
         .filter(|open| matches!(open.step.action, Action::Terminate { .. }));
@@ -96,6 +103,7 @@ pub(super) fn take<'a>(
     let mut instances = listed.walk();
     let mut counts = CapacityCount {
         in_flight,
+        preparing,
         ..CapacityCount::default()
     };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
@@ -107,16 +115,25 @@ pub(super) fn take<'a>(
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
             Standing::Draining
+        } else if let Some(standing) = warm::standing(member, instance, pool, situation.now) {
+            standing
         } else {
             standing(member, instance, verdict, pool, situation.now)
         };
-        if let Some(InstanceState::Stopped | InstanceState::Stopping) = instance.map(|instance| instance.state) {
+        let rests = matches!(
+            instance.map(|instance| instance.state),
+            Some(InstanceState::Stopped | InstanceState::Stopping)
+        );
+        if rests && member.warm.is_none() {
             findings.push(Finding::Stopped { instance: id.clone() });
         }
         if standing == Standing::Draining && verdict == Verdict::Healthy && !pool.target_groups.is_empty() {
             counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
-        standing.count_in(&mut counts);
+        // a warm one that is removed runs no more than before
+        if !(rests && member.is_warm() && standing == Standing::Draining) {
+            standing.count_in(&mut counts);
+        }
         people.push(Person {
             id: id.clone(),
             standing,
@@ -127,12 +144,15 @@ pub(super) fn take<'a>(
 }
 
 /// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.
-fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> u32 {
+fn in_flight(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState, warm: bool) -> u32 {
     let instances = situation.observation.instances.as_deref().unwrap_or_default();
-    state
-        .open_of(&pool.id)
-        .map(|open| missing(open, instances))
-        .fold(0, u32::saturating_add)
+    let open = state.open_of(&pool.id).filter(|open| brings(open, warm));
+    open.map(|open| missing(open, instances)).fold(0, u32::saturating_add)
+}
+
+/// Whether it is a launch of instances to be kept warm, or of such that are to serve.
+pub(super) fn brings(open: &crate::plan::OpenStep, warm: bool) -> bool {
+    matches!(&open.step.action, Action::Launch(launch) if launch.warm == warm)
 }
 
 /// Instances that an open launch asked for and that are not listed.
@@ -151,7 +171,7 @@ pub(super) fn missing(open: &crate::plan::OpenStep, instances: &[Instance]) -> u
 
 /// Keeps the clocks of one member: when it first served, and how long complete observations have shown it not healthy.
 fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdict, now: Timestamp) {
-    if member.drain.is_some() {
+    if member.drain.is_some() || member.warm.is_some() {
         return;
     }
     let running = instance.is_some_and(|instance| instance.state == InstanceState::Running);

@@ -8,7 +8,7 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator};
+use super::{CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, warm};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
 use crate::policy::simple::Waits;
@@ -53,11 +53,13 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     }
     let sizings = size_pools(situation, &counted, &mut state);
 
-    let capacity = counted
-        .iter()
-        .map(|counted| counted.census.counts.capacity())
-        .fold(0, u32::saturating_add);
-    let mut draft = Draft::new(situation, capacity);
+    let sum = |of: fn(&CapacityCount) -> u32| {
+        counted
+            .iter()
+            .map(|counted| of(&counted.census.counts))
+            .fold(0, u32::saturating_add)
+    };
+    let mut draft = Draft::new(situation, sum(CapacityCount::capacity), sum(|counts| counts.preparing));
     let mut decided = BTreeMap::new();
     for (counted, mut sizing) in counted.iter_mut().zip(sizings) {
         let until = state
@@ -130,6 +132,7 @@ fn count_pool<'a>(
     pool_state.follow_groups(&pool.target_groups);
     let judgement = roll::call(situation, pool, listed, state, &mut findings);
     open_steps::settle(situation, pool, state, &mut findings);
+    warm::watch(situation, pool, listed, state);
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);

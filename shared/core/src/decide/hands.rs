@@ -1,5 +1,7 @@
 //! Chooses the steps of one pool, from what is there to what is wanted, within budgets, bounds and surge.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::fleet::{Counted, surge};
@@ -8,14 +10,14 @@ use super::membership::{self, Busy};
 use super::mix::Shares;
 use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, leaving, open_steps, saturate};
+use super::{Listed, Situation, backoff, leaving, open_steps, saturate, warm};
 use crate::budget;
-use crate::id::{ClientToken, Generation};
-use crate::observation::Place;
+use crate::id::{ClientToken, Generation, Zone};
+use crate::observation::{Market, Place};
 use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size;
-use crate::spec::{FleetMode, MarketMix};
+use crate::spec::{FleetMode, LaunchSpec, MarketMix};
 use crate::state::{CapacityState, PoolState};
 
 /// The plan as it grows, pool by pool.
@@ -24,14 +26,17 @@ pub(super) struct Draft {
     pub(super) taken_over: Vec<Step>,
     /// What the fleet has or will have, with the launches chosen so far.
     capacity: u32,
+    /// What of it runs, or will, only to be stopped and kept warm.
+    preparing: u32,
 }
 
 impl Draft {
-    pub(super) fn new(situation: &Situation<'_>, capacity: u32) -> Self {
+    pub(super) fn new(situation: &Situation<'_>, capacity: u32, preparing: u32) -> Self {
         Self {
             plan: PlanBuilder::new(situation.plan_id.clone()),
             taken_over: Vec::new(),
             capacity,
+            preparing,
         }
     }
 
@@ -50,6 +55,18 @@ impl Draft {
         }
         fits
     }
+}
+
+/// What is launched: how, where others are, and what for.
+struct ToLaunch<'a> {
+    launch: &'a LaunchSpec,
+    /// Instances there are by zone.
+    by_zone: BTreeMap<Zone, u32>,
+    /// Instances there are by market.
+    shares: Shares,
+    generation: Generation,
+    /// To be kept warm, not to serve.
+    warm: bool,
 }
 
 /// Everything that choosing steps needs, so that each choice stays small.
@@ -75,14 +92,17 @@ impl Hands<'_, '_> {
         if sound {
             self.change_capacity(desired, &busy, state, draft);
         }
-        let Some(pool_state) = state.pools.get(&pool.id) else { return };
+        let max = self.max();
+        let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, census, listed, pool_state, &busy, findings);
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();
             busy.extend(actions.iter().flat_map(Action::instances).cloned());
-            actions.extend(leaving::ready_to_terminate(situation, pool, census, pool_state, &busy));
+            let mut ready = leaving::ready_to_terminate(situation, pool, census, pool_state, &busy);
+            actions.extend(warm::stops(situation, pool, census, pool_state, (max, &busy), &mut ready));
+            actions.extend(ready);
         }
         for action in actions {
             draft.add(self, action);
@@ -97,7 +117,7 @@ impl Hands<'_, '_> {
 
     fn change_capacity(&mut self, desired: u32, busy: &Busy, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool, now) = (self.situation, self.counted.pool, self.situation.now);
-        let generation = state.generation.next();
+        let (generation, max) = (state.generation.next(), self.max());
         let mut shares = Shares::of(situation, pool, &self.counted.census, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
@@ -111,6 +131,10 @@ impl Hands<'_, '_> {
             let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
+            let taken_in = warm::take_in(census, pool_state, &busy.all_instances(), needed, findings);
+            draft.capacity = draft.capacity.saturating_add(taken_in);
+            draft.preparing = draft.preparing.saturating_sub(taken_in);
+            needed = needed.saturating_sub(taken_in);
         }
         let mut drained = 0;
         let may_replace = match self.counted.breaker {
@@ -135,25 +159,105 @@ impl Hands<'_, '_> {
         let left = leaving::drain_excess(situation, pool, census, pool_state, &mut shares, fewer, findings);
         budget::note_window_removals(&self.counted.removal_windows, pool_state, left);
         drained = drained.saturating_add(left);
+        // whoever grows needs all that is kept
+        let may_remove = situation.spec.mode != FleetMode::OutOnly && self.counted.breaker.is_none() && desired <= capacity;
+        if situation.retiring || may_remove {
+            let allowed = removals_left.saturating_sub(drained);
+            let busy = busy.all_instances();
+            drained = drained.saturating_add(warm::remove(situation, pool, census, pool_state, (allowed, max), &busy, findings));
+        }
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
-        let launched = self.launch(needed, generation, shares, pool_state, draft);
+        let calm = drained == 0 && self.is_calm(desired);
+        let started = self.start(needed, busy, pool_state, draft);
+        shares.add(Market::OnDemand, started);
+        let what = ToLaunch {
+            launch: &pool.launch,
+            by_zone: leaving::zones(&self.counted.census),
+            shares,
+            generation,
+            warm: false,
+        };
+        let mut launched = self.launch(needed.saturating_sub(started), started, what, pool_state, draft);
         if self.counted.breaker.is_some_and(|breaker| breaker.may_probe) && launched > 0 {
             backoff::lengthen(&mut pool_state.breaker_probe, now);
         }
-        budget::note(&mut pool_state.launches, launched, budget::HOUR, now);
+        if calm {
+            launched = launched.saturating_add(self.fill_warm_stock(generation, pool_state, draft));
+        }
+        budget::note(&mut pool_state.launches, launched.saturating_add(started), budget::HOUR, now);
     }
 
-    /// Launch steps for at most `needed` instances. Returns how many were asked for.
-    fn launch(&mut self, needed: u32, generation: Generation, shares: Shares, state: &PoolState, draft: &mut Draft) -> u32 {
-        let count = self.limit_launches(needed, state);
+    /// Whether the pool neither grows nor shrinks nor waits for anybody.
+    fn is_calm(&self, desired: u32) -> bool {
+        let counts = &self.counted.census.counts;
+        let stays = counts.coming() == 0 && counts.unhealthy == 0 && counts.draining == 0;
+        stays && self.counted.breaker.is_none() && desired == self.counted.before && counts.capacity() == desired
+    }
+
+    /// Start steps for at most `needed` warm instances. Returns how many.
+    fn start(&mut self, needed: u32, busy: &Busy, state: &mut PoolState, draft: &mut Draft) -> u32 {
+        let (situation, pool) = (self.situation, self.counted.pool);
+        let mut ready = warm::startable(situation, pool, &self.counted.census, state, &busy.all_instances());
+        if needed == 0 || ready.is_empty() {
+            return 0;
+        }
+        let there = saturate(ready.len());
+        let [surge, budget] = self.growth_limits(0, state);
+        let count = self.limit(needed.min(there), [waiting(state, situation.now), Some(surge), Some(budget)]);
+        ready.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        let mut started: u32 = 0;
+        for action in warm::starts(pool, &ready) {
+            let (ids, brings) = (action.instances().to_vec(), action.brings());
+            if draft.add(self, action) {
+                warm::note_started(state, &ids, situation.now);
+                started = started.saturating_add(brings);
+            }
+        }
+        draft.capacity = draft.capacity.saturating_add(started);
+        started
+    }
+
+    /// Launches what the warm stock lacks, in the background: never more than half of what the budgets still allow, so that growing
+    /// finds some left. Returns how many were asked for.
+    fn fill_warm_stock(&mut self, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
+        let (situation, pool) = (self.situation, self.counted.pool);
+        let missing = warm::missing(situation, pool, &self.counted.census, state, self.max());
+        let (budget, _) = budget::launches_left(&pool.guards, state, self.counted.before, situation.now);
+        let there = draft.capacity.saturating_add(draft.preparing);
+        let room = situation.spec.maximum.saturating_sub(there);
+        let count = missing.min(budget.div_ceil(2)).min(room);
+        let count = self.limit_launches(count, 0, state);
+        let what = ToLaunch {
+            launch: &warm::launched_as(&pool.launch),
+            by_zone: warm::zones(&self.counted.census),
+            shares: Shares::default(),
+            generation,
+            warm: true,
+        };
+        let launched = self.place(count, what, state, draft);
+        draft.preparing = draft.preparing.saturating_add(launched);
+        launched
+    }
+
+    /// Launch steps for at most `needed` instances besides those that are `started`. Returns how many were asked for.
+    fn launch(&mut self, needed: u32, started: u32, what: ToLaunch<'_>, state: &PoolState, draft: &mut Draft) -> u32 {
+        let count = self.limit_launches(needed, started, state);
+        let launched = self.place(count, what, state, draft);
+        draft.capacity = draft.capacity.saturating_add(launched);
+        launched
+    }
+
+    /// Launch steps for `count` instances. Returns how many were asked for.
+    fn place(&mut self, count: u32, what: ToLaunch<'_>, state: &PoolState, draft: &mut Draft) -> u32 {
         if count == 0 {
             return 0;
         }
+        let (generation, warm) = (what.generation, what.warm);
         let ladder = Ladder {
-            launch: &self.counted.pool.launch,
+            launch: what.launch,
             places: self.places(),
-            by_zone: leaving::zones(&self.counted.census),
-            shares,
+            by_zone: what.by_zone,
+            shares: what.shares,
             exhausted: &self.situation.observation.exhausted,
             calls_left: draft.launch_calls_left(),
         };
@@ -163,7 +267,8 @@ impl Hands<'_, '_> {
         } = ladder.climb(count, state, self.situation.now, &mut self.counted.findings);
         let mut launched: u32 = 0;
         for placement in placements {
-            let action = Action::Launch(self.launch_of(&placement, generation, draft));
+            let launch = self.launch_of(&placement, generation, draft);
+            let action = Action::Launch(Launch { warm, ..launch });
             if draft.add(self, action) {
                 launched = launched.saturating_add(placement.count);
             }
@@ -175,7 +280,6 @@ impl Hands<'_, '_> {
                 after: launched,
             });
         }
-        draft.capacity = draft.capacity.saturating_add(launched);
         launched
     }
 
@@ -196,21 +300,22 @@ impl Hands<'_, '_> {
         )
     }
 
-    /// How many of the `needed` may be launched now.
-    fn limit_launches(&mut self, needed: u32, state: &PoolState) -> u32 {
+    /// How many of the `needed` may be launched now, besides those that are `started`.
+    fn limit_launches(&mut self, needed: u32, started: u32, state: &PoolState) -> u32 {
+        let now = self.situation.now;
+        let [surge, budget] = self.growth_limits(started, state);
+        let refusal = refusal(state, &self.counted.pool.launch.market, now);
+        self.limit(needed, [refusal, waiting(state, now), Some(surge), Some(budget)])
+    }
+
+    /// What surge and budgets leave beside those that are `started`.
+    fn growth_limits(&self, started: u32, state: &PoolState) -> [(u32, Guard); 2] {
         let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.max());
         let most = max.saturating_add(surge(max));
         let surge_left = most.saturating_sub(self.counted.census.counts.all());
-        let budget = budget::launches_left(guards, state, self.counted.before, now);
-        self.limit(
-            needed,
-            [
-                refusal(state, &self.counted.pool.launch.market, now),
-                waiting(state, now),
-                Some((surge_left, Guard::Surge { most })),
-                Some(budget),
-            ],
-        )
+        let (budget_left, budget) = budget::launches_left(guards, state, self.counted.before, now);
+        let left = |limit: u32| limit.saturating_sub(started);
+        [(left(surge_left), Guard::Surge { most }), (left(budget_left), budget)]
     }
 
     /// The smallest of these limits; each that bites leaves its reason.
@@ -281,6 +386,7 @@ impl Hands<'_, '_> {
             choice,
             token,
             generation,
+            warm: false,
         }
     }
 }

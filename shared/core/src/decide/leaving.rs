@@ -71,7 +71,7 @@ pub(super) fn take_back(
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         let member = state.members.get(&person.id);
         let drain = member
-            .filter(|member| member.terminating_since.is_none())
+            .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
             .and_then(|member| member.drain);
         if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
             candidates.push((drain.since, person.id.clone(), mix::market(person, state)));
@@ -122,7 +122,8 @@ fn may_leave(person: &Person<'_>, retiring: bool) -> bool {
     let standing = match person.standing {
         Standing::InService | Standing::WarmingServing | Standing::Warming => true,
         Standing::Pending | Standing::Unhealthy | Standing::NeverHealthy | Standing::Out => retiring,
-        Standing::Draining => false,
+        // those that are out of service leave by their own rules
+        Standing::Draining | Standing::Warm | Standing::Preparing => false,
     };
     standing
         && person
@@ -237,7 +238,7 @@ pub(super) fn ready_to_terminate(
 
 /// Whether every group of the pool was read and none sends requests to the instance. Past the deadline, one that still
 /// finishes requests counts as out.
-fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId, over: bool) -> bool {
+pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId, over: bool) -> bool {
     state.all_groups(pool).all(|group| {
         let Some(targets) = situation.observation.targets.get(group) else {
             return false;

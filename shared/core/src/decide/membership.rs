@@ -71,7 +71,7 @@ pub(super) fn forget_former_groups(situation: &Situation<'_>, state: &mut PoolSt
 /// Resources that an open step still holds: nobody else may touch them.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
-    /// Instances with an open terminate.
+    /// Instances with an open start, stop or terminate.
     pub(super) instances: BTreeSet<InstanceId>,
     /// Targets with an open register or deregister.
     pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
@@ -83,7 +83,9 @@ impl Busy {
         for open in &state.open {
             match &open.step.action {
                 Action::Launch(_) => {}
-                Action::Terminate { instances } => busy.instances.extend(instances.iter().cloned()),
+                Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
+                    busy.instances.extend(instances.iter().cloned())
+                }
                 Action::Register { group, instances } | Action::Deregister { group, instances } => {
                     busy.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
                 }
@@ -121,7 +123,7 @@ fn to_register(
     let wanted = missing.filter(|person| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
-        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
+        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none() && !member.gone;
         running && person.standing != Standing::Out && state.members.get(&person.id).is_some_and(stays)
     });
     wanted
@@ -142,7 +144,7 @@ fn to_deregister(
     let mut members = Walk::over(state.members.iter());
     for (id, _) in targets.iter().filter(|(_, health)| *health != TargetHealth::Draining) {
         let leaves = match members.to(id) {
-            Some(member) if !member.gone => member.drain.is_some() || member.terminating_since.is_some(),
+            Some(member) if !member.gone => member.drain.is_some() || member.terminating_since.is_some() || member.is_warm(),
             None if listed.get(id).is_none_or(|instance| !instance.state.is_gone()) => {
                 findings.push(Finding::ForeignTarget {
                     instance: id.clone(),

@@ -24,7 +24,7 @@ impl Shares {
             }
         }
         let instances = situation.observation.instances.as_deref().unwrap_or_default();
-        for open in state.open_of(&pool.id) {
+        for open in state.open_of(&pool.id).filter(|open| census::brings(open, false)) {
             if let Action::Launch(launch) = &open.step.action {
                 shares.add(launch.offering.market, census::missing(open, instances));
             }

@@ -15,6 +15,7 @@ mod operator;
 pub mod placement;
 mod roll;
 mod sorted;
+mod warm;
 
 pub use fleet::decide;
 pub(crate) use fleet::{open_windows, surge};
@@ -118,6 +119,12 @@ pub struct CapacityCount {
     pub draining: u32,
     /// Of those that leave, so many still take requests: the balancer's metrics are divided by them too.
     pub draining_serving: u32,
+    /// Stopped, kept ready to be started: no capacity.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warm: u32,
+    /// Running or coming only to be stopped and kept: no capacity either.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub preparing: u32,
 }
 
 impl CapacityCount {
@@ -139,11 +146,23 @@ impl CapacityCount {
         self.warming.saturating_add(self.pending).saturating_add(self.in_flight)
     }
 
-    /// Everything that exists or may exist.
+    /// Everything that runs or may come to.
     #[must_use]
     pub fn all(&self) -> u32 {
-        self.capacity().saturating_add(self.unhealthy).saturating_add(self.draining)
+        let leaving = self.unhealthy.saturating_add(self.draining);
+        self.capacity().saturating_add(leaving).saturating_add(self.preparing)
     }
+
+    /// Everything that is kept warm, or will be.
+    #[must_use]
+    pub fn stock(&self) -> u32 {
+        self.warm.saturating_add(self.preparing)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Who began and who ceased to serve within the last minutes. A datapoint is of its own time: what it says about an
@@ -172,7 +191,9 @@ impl Flow {
         for member in members.values().filter(|member| !member.gone) {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
             let drain = member.drain.filter(|drain| drain.since < now);
-            flow.last_drain = flow.last_drain.max(drain.map(|drain| drain.since.at()));
+            // who was out of service changes no metric by leaving
+            let served = drain.filter(|drain| !drain.why.is_of_warm());
+            flow.last_drain = flow.last_drain.max(served.map(|drain| drain.since.at()));
             match (drain, member.served_since) {
                 (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent => flow.left.push(drain.since.at()),
                 (None, Some(since)) if since > recent => flow.joined.push(since.at()),
@@ -190,11 +211,6 @@ impl Flow {
         let left = after(&self.left, at).max(counts.draining_serving);
         counts.serving().saturating_sub(after(&self.joined, joined_by)).saturating_add(left)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 fn saturate(count: usize) -> u32 {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::Situation;
 use crate::id::InstanceId;
-use crate::observation::Instance;
+use crate::observation::{Instance, InstanceState};
 use crate::plan::{Action, LAUNCH_GIVEN_UP_AFTER, OpenStep, RESEND_AGE_MAX, Step};
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
@@ -23,6 +23,10 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
         return;
     }
     let alive = alive(state, pool);
+    let waits = not_started_yet(state, pool, instances);
+    // by the moment of the look: the wait is for EC2's list, and a decision may come half a minute after it
+    let seen_at = situation.now.min(situation.observation.observed_at);
+    let mut not_started = Vec::new();
     state.open.retain_mut(|open| {
         if open.step.pool != pool.id {
             return true;
@@ -36,8 +40,6 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                     .count();
                 let asked = launch.count;
                 let complete = found >= usize::try_from(asked).unwrap_or(usize::MAX);
-                // by the moment of the look: the wait is for EC2's list, and a decision may come half a minute after it
-                let seen_at = situation.now.min(situation.observation.observed_at);
                 let given_up = seen_at >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
                 if given_up && found == 0 {
                     findings.push(Finding::LaunchGivenUp { count: asked });
@@ -46,7 +48,17 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                 !(over && complete || given_up)
             }
             // membership is decided afresh from what the groups show
-            Action::Register { .. } | Action::Deregister { .. } => !over,
+            Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } => !over,
+            Action::Start { instances: ids, .. } => {
+                if over {
+                    ids.retain(|id| waits.contains(id));
+                }
+                let given_up = seen_at >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
+                if given_up {
+                    not_started.append(ids);
+                }
+                !ids.is_empty()
+            }
             Action::Terminate { instances: ids } => {
                 if over {
                     ids.retain(|id| alive.contains(id));
@@ -55,6 +67,23 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
             }
         }
     });
+    let members = state.pools.get_mut(&pool.id).map(|pool| &mut pool.members);
+    for (id, member) in members.into_iter().flatten() {
+        if not_started.contains(id) {
+            member.not_started(situation.now);
+        }
+    }
+}
+
+/// Members whose start is committed and that this look does not show running.
+fn not_started_yet(state: &CapacityState, pool: &PoolSpec, instances: &[Instance]) -> BTreeSet<InstanceId> {
+    let comes = |id: &InstanceId| {
+        let listed = instances.iter().find(|instance| instance.id == *id);
+        listed.is_some_and(|instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running))
+    };
+    let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
+    let waits = members.filter(|(id, member)| member.is_starting() && member.drain.is_none() && !member.gone && !comes(id));
+    waits.map(|(id, _)| id.clone()).collect()
 }
 
 /// Steps that this decision sends again, under their own ids and in a new window. `capacity` counts every open launch;
@@ -67,22 +96,20 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
     let sendable = |open: &OpenStep| is_unseen(open, instances) && is_young(open, situation);
     let mut there = capacity;
     for open in state.open.iter_mut().filter(due) {
-        if let Action::Launch(launch) = &open.step.action
-            && sendable(open)
-        {
-            there = there.saturating_sub(launch.count);
+        if sendable(open) {
+            there = there.saturating_sub(open.step.action.brings());
         }
     }
     let mut steps = Vec::new();
     for open in state.open.iter_mut().filter(due) {
         let again = match &open.step.action {
             Action::Terminate { .. } => true,
-            Action::Launch(launch) if there < desired && sendable(open) => {
-                there = there.saturating_add(launch.count);
+            action @ (Action::Launch(_) | Action::Start { .. }) if there < desired && action.brings() > 0 && sendable(open) => {
+                there = there.saturating_add(action.brings());
                 true
             }
-            // one that is not wanted stays counted: it may have happened
-            Action::Launch(_) | Action::Register { .. } | Action::Deregister { .. } => false,
+            // one that is not wanted stays counted: it may have happened. Nothing is in a hurry to be kept warm
+            Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } => false,
         };
         if again {
             open.execute_until = situation.execute_until;

@@ -3,7 +3,7 @@
 //! Nothing is concluded from absence unless the list is complete, and a young member that is not listed is still
 //! counted: EC2's listing lags launches.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::sorted::Walk;
 use super::{Listed, Situation};
@@ -48,24 +48,28 @@ pub(super) fn call(
         .filter(|instance| met.to(&instance.id).is_none() && !instance.state.is_gone())
     {
         let on_record = |plan: &PlanId| situation.observation.recorded_plans.contains(plan);
-        let is_known = explained.contains(&instance.id) || instance.plan.as_ref().is_some_and(on_record);
-        let list = if is_known { &mut known } else { &mut unknown };
-        list.push(instance.id.clone());
+        match explained.get(&instance.id) {
+            Some(warm) => known.push((instance.id.clone(), *warm)),
+            None if instance.plan.as_ref().is_some_and(on_record) => known.push((instance.id.clone(), false)),
+            None => unknown.push(instance.id.clone()),
+        }
     }
-    members.members.extend(known.into_iter().map(|id| (id, Member::new(situation.now))));
+    let new = |(id, warm)| (id, Member::launched(warm, situation.now));
+    members.members.extend(known.into_iter().map(new));
     strike_vanished(situation, pool, members, &here, findings);
     judge_unknown(situation, members, unknown, young_state, findings)
 }
 
-/// Instances that an open launch step of this pool brought: their tags name it.
-fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]) -> BTreeSet<InstanceId> {
-    let mut explained = BTreeSet::new();
-    for open in state.open_of(pool).filter(|open| matches!(open.step.action, Action::Launch(_))) {
+/// Instances that an open launch step of this pool brought, as their tags say, and whether they are to be kept warm.
+fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]) -> BTreeMap<InstanceId, bool> {
+    let mut explained = BTreeMap::new();
+    for open in state.open_of(pool) {
+        let Action::Launch(launch) = &open.step.action else { continue };
         explained.extend(
             listed
                 .iter()
                 .filter(|instance| is_of(instance, &open.step.id))
-                .map(|instance| instance.id.clone()),
+                .map(|instance| (instance.id.clone(), launch.warm)),
         );
     }
     explained

@@ -3,6 +3,7 @@
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
 use super::check_policy::read_policies;
+use super::check_warm::read_warm;
 use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{
@@ -84,6 +85,7 @@ pub(super) fn read_pool(
         role,
         launch,
         target_groups,
+        warm: read_warm(raw, defaults_, &at, capacity, problems),
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),

@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Allocation, Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder};
+use super::{Allocation, Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder, WarmState};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const OBJECTIVE: Objective = Objective::Balanced;
@@ -18,6 +18,9 @@ pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
+pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
+pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
 pub(super) const RESERVE_OVER: Seconds = Seconds::minutes(24 * 60);
@@ -155,6 +158,18 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             &ALLOCATION,
             "the order of the list is the owner's preference",
         ),
+        row("warm", &"none", "stopped instances cost their volumes"),
+        row(
+            "warm.state",
+            &WARM_STATE,
+            "EC2 Auto Scaling; hibernation needs a template that allows it",
+        ),
+        row(
+            "warm.max_age",
+            &WARM_MAX_AGE,
+            "an old image, old secrets and caches wait no longer than a week",
+        ),
+        row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
         row(

@@ -13,6 +13,7 @@ mod check_policy;
 mod check_pool;
 mod check_reserve;
 mod check_step;
+mod check_warm;
 pub mod defaults;
 pub mod formula;
 pub mod market;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod raw;
 pub mod schedule;
 mod simple;
+pub mod warm;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub use problem::Problem;
 pub use raw::RawFleetSpec;
 pub use schedule::Schedule;
 pub use simple::{SimpleChange, SimpleRule};
+pub use warm::{WarmSpec, WarmState};
 
 /// A checked fleet spec.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -178,6 +181,9 @@ pub struct PoolSpec {
     pub launch: LaunchSpec,
     /// Target groups in which every serving instance is registered.
     pub target_groups: Vec<TargetGroupArn>,
+    /// Instances kept ready out of service; none: no such stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmSpec>,
     /// From launch until an instance counts fully.
     pub warmup: Seconds,
     /// No verdict on an instance younger than this.

@@ -30,4 +30,5 @@ mod stored;
 mod strangers;
 mod target_tracking;
 mod threshold;
+mod warm;
 mod windows;

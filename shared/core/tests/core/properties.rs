@@ -70,7 +70,8 @@ proptest! {
         inputs.plan_id = ghostnet_core::id::PlanId::new("plan-next");
         let second = decide(&inputs.situation(&spec));
         // at the same moment, seeing the same: whatever was decided is under way and not decided again
-        let launches = second.plan.steps.iter().filter(|step| matches!(step.action, Action::Launch(_))).count();
+        // the stock is filled once nothing else is to be done
+        let launches = second.plan.steps.iter().filter(|step| step.action.brings() > 0).count();
         prop_assert_eq!(launches, 0, "{:?} {:?} {:?}", steps(&first), first.pools, second.pools);
         let again: Vec<_> = touched(&second).intersection(&touched(&first)).map(|id| (*id).to_owned()).collect();
         prop_assert_eq!(again, Vec::<String>::new());
@@ -179,7 +180,7 @@ fn act(world: &mut World, tape: &mut Tape<'_>, signal: ghostnet_core::signal::Si
                 let one = world.launch(step);
                 world.tell(step, StepOutcome::Launched { instances: vec![one] });
             }
-            (4, Action::Launch(_)) => world.tell(step, StepOutcome::NoCapacity { code: "no".into() }),
+            (4, Action::Launch(_) | Action::Start { .. }) => world.tell(step, StepOutcome::NoCapacity { code: "no".into() }),
             _ => {
                 let outcome = world.execute(step);
                 world.tell(step, outcome);
@@ -187,13 +188,18 @@ fn act(world: &mut World, tape: &mut Tape<'_>, signal: ghostnet_core::signal::Si
         }
     }
     let (max, surge) = (10, 1);
-    assert!(world.alive().len() <= max + surge, "{} alive: {decision:#?}", world.alive().len());
+    let rests =
+        |instance: &&ghostnet_core::observation::Instance| matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
+    let running = world.alive().len() - world.instances.values().filter(rests).count();
+    assert!(running <= max + surge, "{running} run: {decision:#?}");
 }
 
 /// Nobody who may take requests is terminated.
 fn check_harmless(world: &World, step: &ghostnet_core::plan::Step) {
     use ghostnet_core::observation::TargetHealth::{Draining, InvalidState};
-    let Action::Terminate { instances } = &step.action else { return };
+    let (Action::Terminate { instances } | Action::Stop { instances, .. }) = &step.action else {
+        return;
+    };
     for id in instances {
         let health = world.targets.get("blue").and_then(|targets| targets.get(id));
         assert!(
@@ -209,8 +215,9 @@ proptest! {
     /// Whatever happened, once it stops happening the fleet comes to what is wanted, and then rests.
     #[test]
     fn after_any_history_the_fleet_settles(chance in Chance::below(240)) {
-        let mut world = World::new(json!({}));
         let tape = &mut chance.tape();
+        let warm = tape.maybe(2, |tape| json!({ "defaults": { "warm": { "size": 1 + tape.below(3), "return": tape.once_in(2), "max_age": "1d" } } }));
+        let mut world = World::new(warm.unwrap_or(json!({})));
         world.read("requests", 80.0);
         for _ in 0..60 {
             turn(&mut world, tape);
@@ -223,7 +230,10 @@ proptest! {
         world.minutes(40);
         let decision = world.decide(ghostnet_core::signal::Signal::Tick);
         let wanted = usize::try_from(blue(&decision).after).unwrap();
-        prop_assert_eq!(world.alive().len(), wanted, "{:#?}", decision);
+        let kept = world.spec.pools[0].warm.map_or(0, |warm| warm.wanted(blue(&decision).after, 10));
+        prop_assert_eq!(counts(&decision).warm, kept, "{:#?}", decision);
+        let kept = usize::try_from(kept).unwrap();
+        prop_assert_eq!(world.alive().len(), wanted + kept, "{:#?}", decision);
         prop_assert_eq!(usize::try_from(counts(&decision).in_service).unwrap(), wanted, "{:#?}", decision);
         prop_assert!(world.open().is_empty());
         prop_assert!(!decision.changes(&world.inputs.state), "{:#?}", decision);

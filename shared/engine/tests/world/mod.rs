@@ -28,6 +28,7 @@ pub const BOOT: Seconds = Seconds(30);
 pub const FIRST_CHECK: Seconds = Seconds(20);
 pub const DEREGISTRATION_DELAY: Seconds = Seconds(60);
 pub const SHUT_DOWN: Seconds = Seconds(30);
+pub const STOP: Seconds = Seconds(30);
 pub const LIST_LAG: Seconds = Seconds(15);
 
 /// Everything that exists, outside any invocation.
@@ -66,6 +67,7 @@ pub struct Machine {
     pub id: InstanceId,
     pub launched_at: Timestamp,
     pub terminated_at: Option<Timestamp>,
+    pub stopped_at: Option<Timestamp>,
     zone: Zone,
     tags: BTreeMap<&'static str, String>,
 }
@@ -75,6 +77,8 @@ impl Machine {
         match self.terminated_at {
             Some(at) if now >= SHUT_DOWN.after(at) => InstanceState::Terminated,
             Some(_) => InstanceState::ShuttingDown,
+            None if self.stopped_at.is_some_and(|at| now >= STOP.after(at)) => InstanceState::Stopped,
+            None if self.stopped_at.is_some() => InstanceState::Stopping,
             None if now < BOOT.after(self.launched_at) => InstanceState::Pending,
             None => InstanceState::Running,
         }
@@ -127,7 +131,22 @@ impl World {
     }
 
     pub fn alive(&self) -> Vec<&Machine> {
-        self.instances.iter().filter(|machine| machine.terminated_at.is_none()).collect()
+        let runs = |machine: &&Machine| machine.terminated_at.is_none() && machine.stopped_at.is_none();
+        self.instances.iter().filter(runs).collect()
+    }
+
+    /// Stopped, or about to be.
+    pub fn stopped(&self) -> Vec<&Machine> {
+        let rests = |machine: &&Machine| machine.terminated_at.is_none() && machine.stopped_at.is_some();
+        self.instances.iter().filter(rests).collect()
+    }
+
+    /// Somebody terminates an instance.
+    pub fn end(&mut self, id: &InstanceId) {
+        let now = self.now;
+        for machine in self.instances.iter_mut().filter(|machine| machine.id == *id) {
+            machine.terminated_at.get_or_insert(now);
+        }
     }
 
     pub fn state(&self) -> Option<CapacityState> {
@@ -312,6 +331,7 @@ impl Compute for Hand {
                     id: id.clone(),
                     launched_at: world.now,
                     terminated_at: None,
+                    stopped_at: None,
                     zone: launch.place.zone.clone(),
                     tags,
                 });
@@ -322,6 +342,38 @@ impl Compute for Hand {
                 .tokens
                 .insert(launch.token.as_str().to_owned(), (launch.clone(), instances.clone()));
             Ok(instances)
+        })
+        .await
+    }
+
+    async fn start(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.call("ec2:StartInstances", |world| {
+            let (now, dry) = (world.now, world.dry.clone());
+            let named = world.instances.iter_mut().filter(|machine| instances.contains(&machine.id));
+            let mut failed = BTreeMap::new();
+            for machine in named {
+                match machine.state(now) {
+                    InstanceState::Stopped if dry.contains(&machine.zone) => {
+                        return Err(error("ec2:StartInstances", ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+                    }
+                    InstanceState::Stopped => (machine.stopped_at, machine.launched_at) = (None, now),
+                    InstanceState::Pending | InstanceState::Running => {}
+                    _ => drop(failed.insert(machine.id.clone(), "IncorrectInstanceState".to_owned())),
+                }
+            }
+            world.peak = world.peak.max(world.alive().len());
+            Ok(failed)
+        })
+        .await
+    }
+
+    async fn stop(&self, _: &Region, instances: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.call("ec2:StopInstances", |world| {
+            let now = world.now;
+            for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
+                machine.stopped_at.get_or_insert(now);
+            }
+            Ok(BTreeMap::new())
         })
         .await
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId};
+use ghostnet_core::observation::InstanceState;
 use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
@@ -36,7 +37,9 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
 fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state: &PoolState, found: &mut Vec<(Check, String)>) {
     let name = format!("{id}/{}", pool.id);
     let alive: BTreeSet<&InstanceId> = world.alive(id, &pool.id).map(|machine| &machine.id).collect();
-    let members: BTreeSet<&InstanceId> = state.members.iter().filter(|(_, member)| !member.gone).map(|(id, _)| id).collect();
+    let here = || state.members.iter().filter(|(_, member)| !member.gone);
+    let members: BTreeSet<&InstanceId> = here().filter(|(_, member)| !member.is_warm()).map(|(id, _)| id).collect();
+    stock(world, id, pool, state, &name, found);
     if let Some(orphan) = alive.difference(&members).next() {
         found.push((Check::NoOrphan, format!("{name}: {orphan} exists and is in no state")));
     }
@@ -64,6 +67,23 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
     let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
     if pool.role == PoolRole::Active {
         carries(pool, &name, load, serving, (state, world.now), found);
+    }
+}
+
+/// As many as wanted are kept warm, and all of them rest.
+fn stock(world: &World, id: &FleetId, pool: &PoolSpec, state: &PoolState, name: &str, found: &mut Vec<(Check, String)>) {
+    let machines = world.cloud.ec2.machines.values();
+    let ours = machines.filter(|machine| crate::world::is_of(machine, &world.installation, id, &pool.id) && !machine.stopped_by_hand);
+    let stopped: BTreeSet<&InstanceId> = ours
+        .filter(|machine| machine.state(world.now) == InstanceState::Stopped)
+        .map(|machine| &machine.id)
+        .collect();
+    let kept = state.members.iter().filter(|(_, member)| !member.gone && member.is_warm());
+    let kept: BTreeSet<&InstanceId> = kept.map(|(id, _)| id).collect();
+    let wanted = pool.warm.map_or(0, |warm| warm.wanted(state.desired, pool.capacity.max));
+    if kept != stopped || kept.len() != usize::try_from(wanted).unwrap_or(usize::MAX) {
+        let detail = format!("{name}: {wanted} wanted warm, {} kept, {} stopped", kept.len(), stopped.len());
+        found.push((Check::Converges, detail));
     }
 }
 

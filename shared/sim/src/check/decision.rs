@@ -253,16 +253,26 @@ fn old_request(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)
 /// I2, at the commit: with what is launched now, neither capacity nor everything together is above its bound.
 fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let steps = judged.commit.record.plan.steps.iter().filter(|step| step.pool == judged.pool.id);
-    let launches = steps
+    let new: Vec<&Action> = steps
         .filter(|step| step.id.plan == judged.commit.record.plan.id)
-        .filter_map(|step| match &step.action {
-            Action::Launch(launch) => Some(launch.count),
-            _ => None,
-        });
-    let launched = launches.fold(0, u32::saturating_add);
+        .map(|step| &step.action)
+        .collect();
+    let kept = new.iter().map(|action| match action {
+        Action::Launch(launch) if launch.warm => launch.count,
+        _ => 0,
+    });
+    let kept = kept.fold(0, u32::saturating_add);
+    let launched = new.iter().map(|action| action.brings()).fold(0, u32::saturating_add);
     let (_, max) = judged.bounds();
     let capacity = judged.decided.counts.capacity().saturating_add(launched);
-    let all = judged.decided.counts.all().saturating_add(launched);
+    let stock = judged.decided.counts.warm.saturating_add(judged.decided.counts.preparing);
+    if kept > 0 && judged.decided.counts.capacity().saturating_add(stock).saturating_add(kept) > max {
+        found.push((
+            Check::Ceiling,
+            format!("{kept} more to be kept warm beside {stock}, and the maximum is {max}"),
+        ));
+    }
+    let all = judged.decided.counts.all().saturating_add(launched).saturating_add(kept);
     if launched > 0 && (capacity > max || all > max.saturating_add((max / 10).max(1))) {
         let detail = format!("{launched} launches make {capacity} instances, {all} with those that leave, and the maximum is {max}");
         found.push((Check::Ceiling, detail));

@@ -1,7 +1,7 @@
 //! What is sent, and what takes effect: windows, tokens, two phases, foreign things, caps.
 
 use ghostnet_core::budget;
-use ghostnet_core::id::{InstanceId, StepId, TargetGroupArn};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId, TargetGroupArn};
 use ghostnet_core::plan::{Action, Launch, Plan, Step};
 use jiff::Timestamp;
 
@@ -19,6 +19,10 @@ pub enum Sent<'a> {
     Register(&'a TargetGroupArn, &'a [InstanceId]),
     /// DeregisterTargets.
     Deregister(&'a TargetGroupArn, &'a [InstanceId]),
+    /// StartInstances.
+    Start(&'a [InstanceId]),
+    /// StopInstances.
+    Stop(&'a [InstanceId]),
     /// TerminateInstances.
     Terminate(&'a [InstanceId]),
 }
@@ -29,7 +33,9 @@ impl Sent<'_> {
             (Self::Launch(sent), Action::Launch(launch)) => sent.token == launch.token,
             (Self::Register(arn, ids), Action::Register { group, instances })
             | (Self::Deregister(arn, ids), Action::Deregister { group, instances }) => *arn == group && *ids == instances.as_slice(),
-            (Self::Terminate(ids), Action::Terminate { instances }) => *ids == instances.as_slice(),
+            (Self::Terminate(ids), Action::Terminate { instances })
+            | (Self::Start(ids), Action::Start { instances, .. })
+            | (Self::Stop(ids), Action::Stop { instances, .. }) => *ids == instances.as_slice(),
             _ => false,
         }
     }
@@ -95,20 +101,8 @@ pub fn on_launched(world: &mut World, launch: &Launch, instances: &[InstanceId],
     if world.watch.forgot_within(HOUR, now) {
         return;
     }
-    let specs = world.watch.old_specs.iter().map(|(_, spec)| spec);
-    let specs: Vec<_> = specs
-        .chain(world.fleets.get(&fleet).map(|fleet| &fleet.spec))
-        .filter(|spec| spec.id == fleet)
-        .collect();
-    let pools = || specs.iter().filter_map(|spec| spec.pool(&pool));
-    let max = pools().map(ghostnet_core::spec::PoolSpec::most).max().unwrap_or(0);
-    let cap = pools().map(|pool| pool.guards.launch_per_hour).max().unwrap_or(0);
-    let most = max.saturating_add((max / 10).max(1));
-    let by_steps = world.alive(&fleet, &pool).filter(|machine| !machine.by_hand).count();
-    if by_steps > usize::try_from(most).unwrap_or(usize::MAX) {
-        let detail = format!("{by_steps} instances of {fleet}/{pool} exist, more than {max} and surge");
-        world.watch.add(Check::Ceiling, now, detail);
-    }
+    let cap = bounds_of(world, &fleet, &pool).1;
+    ceiling(world, &fleet, &pool);
     // counted by when they were committed, as the budget counts them
     let newest = world.watch.steps.get(&id).map_or_else(|| at(now), |step| step.at);
     let horizon = budget::HOUR.before(newest);
@@ -124,8 +118,58 @@ pub fn on_launched(world: &mut World, launch: &Launch, instances: &[InstanceId],
     }
 }
 
+/// The largest maximum and the largest launch budget that a pool has, by the specs of which something may still land.
+fn bounds_of(world: &World, fleet: &FleetId, pool: &PoolId) -> (u32, u32) {
+    let specs = world.watch.old_specs.iter().map(|(_, spec)| spec);
+    let specs: Vec<_> = specs
+        .chain(world.fleets.get(fleet).map(|fleet| &fleet.spec))
+        .filter(|spec| spec.id == *fleet)
+        .collect();
+    let pools = || specs.iter().filter_map(|spec| spec.pool(pool));
+    let max = pools().map(ghostnet_core::spec::PoolSpec::most).max().unwrap_or(0);
+    (max, pools().map(|pool| pool.guards.launch_per_hour).max().unwrap_or(0))
+}
+
+/// I2: what runs or boots, whatever for, stays within maximum and surge.
+fn ceiling(world: &mut World, fleet: &FleetId, pool: &PoolId) {
+    let (max, _) = bounds_of(world, fleet, pool);
+    let most = max.saturating_add((max / 10).max(1));
+    let by_steps = world.alive(fleet, pool).filter(|machine| !machine.by_hand).count();
+    if by_steps > usize::try_from(most).unwrap_or(usize::MAX) {
+        let detail = format!("{by_steps} instances of {fleet}/{pool} exist, more than {max} and surge");
+        world.watch.add(Check::Ceiling, world.now, detail);
+    }
+}
+
+/// Instances are started.
+pub fn on_started(world: &mut World, ids: &[InstanceId]) {
+    let machines = || ids.iter().filter_map(|id| world.cloud.ec2.machines.get(id));
+    let foreign = machines().find(|machine| machine.installation.as_ref() != Some(&world.installation));
+    if let Some(id) = foreign.map(|machine| machine.id.clone()) {
+        let detail = format!("{id} is started, and it is not ours");
+        world.watch.add(Check::NothingForeign, world.now, detail);
+        return;
+    }
+    let home = machines()
+        .next()
+        .and_then(|machine| machine.tags.fleet.clone().zip(machine.tags.pool.clone()));
+    if let Some((fleet, pool)) = home.filter(|_| !world.watch.forgot_within(HOUR, world.now)) {
+        ceiling(world, &fleet, &pool);
+    }
+}
+
+/// Instances are stopped.
+pub fn on_stopped(world: &mut World, ids: &[InstanceId], request: &str) {
+    out_of_service(world, ids, request, "stops");
+}
+
 /// Instances are terminated.
 pub fn on_terminated(world: &mut World, ids: &[InstanceId], request: &str) {
+    out_of_service(world, ids, request, "terminates");
+}
+
+/// I4 and I17: only our own are ended or stopped, and only such as were taken out of service before.
+fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &str) {
     let now = world.now;
     for id in ids {
         let Some(machine) = world.cloud.ec2.machines.get(id) else {
@@ -138,26 +182,20 @@ pub fn on_terminated(world: &mut World, ids: &[InstanceId], request: &str) {
         let Some((fleet, pool)) = home.filter(|_| machine.installation.as_ref() == Some(&world.installation)) else {
             world
                 .watch
-                .add(Check::NothingForeign, now, format!("{request} terminates {id}, which is not ours"));
+                .add(Check::NothingForeign, now, format!("{request} {does} {id}, which is not ours"));
             continue;
         };
         if world.watch.forgot_within(10 * MINUTE, now) {
             continue;
         }
         if let Some(fault) = unready(world, &fleet, &pool, id, request) {
-            world.watch.add(Check::TwoPhases, now, format!("{request} terminates {id} {fault}"));
+            world.watch.add(Check::TwoPhases, now, format!("{request} {does} {id} {fault}"));
         }
     }
 }
 
 /// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
-fn unready(
-    world: &World,
-    fleet: &ghostnet_core::id::FleetId,
-    pool: &ghostnet_core::id::PoolId,
-    id: &InstanceId,
-    request: &str,
-) -> Option<&'static str> {
+fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, request: &str) -> Option<&'static str> {
     let now = world.now;
     let state = world.table.fleets.get(fleet)?.capacity()?;
     let member = state.pools.get(pool).and_then(|pool| pool.members.get(id));
@@ -165,11 +203,19 @@ fn unready(
     if member.is_none_or(|member| member.gone) {
         return None;
     }
-    let Some(drain) = member.and_then(|member| member.drain) else {
-        return Some("without a recorded drain");
-    };
     let plan = world.watch.plans.get(request).and_then(|plans| plans.get(fleet));
     let first = plan.and_then(|plan| plan.steps.iter().find(|step| step.action.instances().contains(id)));
+    let stops = first.is_some_and(|step| matches!(step.action, Action::Stop { .. }));
+    let drain = member.and_then(|member| member.drain);
+    let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && stops;
+    let Some(drain) = drain else {
+        let registered = world.cloud.groups.values().any(|group| group.targets.contains_key(id));
+        return match (kept, registered) {
+            (true, true) => Some("while it is registered"),
+            (true, false) => None,
+            (false, _) => Some("without a recorded drain"),
+        };
+    };
     let committed_at = first.and_then(|step| world.watch.steps.get(&step.id)).map(|step| step.at);
     if committed_at.is_some_and(|at| at <= drain.since.at()) {
         return Some("in the decision that drained it");
@@ -222,5 +268,24 @@ pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
         world
             .watch
             .add(Check::NothingForeign, now, format!("{id} is registered, and it is not ours"));
+    }
+    let kept = |id: &&InstanceId| {
+        let home = world
+            .cloud
+            .ec2
+            .machines
+            .get(*id)
+            .and_then(|machine| machine.tags.fleet.clone().zip(machine.tags.pool.clone()));
+        let state = home
+            .as_ref()
+            .and_then(|(fleet, pool)| world.table.fleets.get(fleet)?.capacity()?.pools.get(pool));
+        state
+            .and_then(|pool| pool.members.get(*id))
+            .is_some_and(ghostnet_core::state::Member::is_warm)
+    };
+    if let Some(id) = ids.iter().find(kept).cloned() {
+        world
+            .watch
+            .add(Check::WarmRests, now, format!("{id} is registered, and it is kept warm"));
     }
 }

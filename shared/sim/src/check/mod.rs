@@ -12,7 +12,7 @@ mod mix;
 mod same_size;
 
 pub use calm::is_right;
-pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_terminated};
+pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,8 +66,10 @@ checks! {
     RemovalBudget "I3" "removal-budget";
     /// No more leave in a removal window than it allows.
     RemovalWindow "I3" "removal-window";
-    /// Terminated is only who was drained in an earlier commit, and is out of every group.
+    /// Terminated or stopped is only who was taken out of service in an earlier commit, and is out of every group.
     TwoPhases "I4" "two-phases";
+    /// Who is kept warm is in no group.
+    WarmRests "I20" "warm-rests";
     /// Fewer only on a fresh value that was really measured.
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.

@@ -44,7 +44,8 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
         "ec2:RunInstances" => Some((5, 2)),
         // that of all calls that change something
         "ec2:CreateFleet" => Some((50, 5)),
-        "ec2:TerminateInstances" => Some((100, 5)),
+        "ec2:StartInstances" => Some((5, 2)),
+        "ec2:StopInstances" | "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
         "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
         "dynamodb:TransactWriteItems" | "dynamodb:BatchGetItem" => Some((3_000, 1_000)),
@@ -54,10 +55,12 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 12] = [
     "ec2:DescribeInstances",
     "ec2:CreateFleet",
     "ec2:RunInstances",
+    "ec2:StartInstances",
+    "ec2:StopInstances",
     "ec2:TerminateInstances",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
@@ -117,6 +120,21 @@ impl Capacity {
         };
         if now < quota_until {
             return Err(refusal(CALL, ErrorClass::Quota, code));
+        }
+        if self.is_dry(offering, now) {
+            return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+        }
+        Ok(())
+    }
+
+    /// Whether an instance of this offering can be started.
+    ///
+    /// # Errors
+    /// As for a launch.
+    pub fn admit_start(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
+        const CALL: &str = "ec2:StartInstances";
+        if now < self.quota_until {
+            return Err(refusal(CALL, ErrorClass::Quota, "VcpuLimitExceeded"));
         }
         if self.is_dry(offering, now) {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));

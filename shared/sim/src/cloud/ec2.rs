@@ -59,8 +59,12 @@ pub struct Machine {
     pub listed_from: Millis,
     /// When it began to end.
     pub ends: Option<End>,
-    /// When somebody stopped it.
+    /// When it was stopped.
     pub stopped_at: Option<Millis>,
+    /// Whether a person stopped it.
+    pub stopped_by_hand: bool,
+    /// What lists show of it yet, although it was stopped or started since: the state, its launch time, and until when.
+    pub shown: Option<(InstanceState, Millis, Millis)>,
     /// Since when its checks fail.
     pub sick_since: Option<Millis>,
     /// Whether its image never becomes healthy.
@@ -107,6 +111,16 @@ pub struct End {
 }
 
 impl Machine {
+    /// What it takes the capacity of.
+    #[must_use]
+    pub fn offering(&self) -> Offering {
+        Offering {
+            zone: self.zone.clone(),
+            instance_type: Some(self.instance_type.clone()),
+            market: self.market,
+        }
+    }
+
     /// What it truly is.
     #[must_use]
     pub fn state(&self, now: Millis) -> InstanceState {
@@ -141,7 +155,17 @@ impl Machine {
             }
             .state(now);
         }
-        self.state(now)
+        match self.shown {
+            Some((state, _, until)) if now < until && self.ends.is_none() => state,
+            _ => self.state(now),
+        }
+    }
+
+    /// The launch time that a list shows: that of the last start.
+    fn listed_launch(&self, now: Millis) -> Millis {
+        self.shown
+            .filter(|(_, _, until)| now < *until)
+            .map_or(self.launched_at, |(_, at, _)| at)
     }
 
     /// Whether its checks pass.
@@ -159,7 +183,7 @@ impl Machine {
                 zone: self.zone.clone(),
                 instance_type: self.instance_type.clone(),
                 market: self.market,
-                launched_at: at(self.launched_at),
+                launched_at: at(self.listed_launch(now)),
                 pool: self.tags.pool.clone(),
                 plan: self.tags.plan.clone(),
                 step: self.tags.step,
@@ -262,6 +286,8 @@ impl Ec2 {
             listed_from: now + boot.list_lag,
             ends: None,
             stopped_at: None,
+            stopped_by_hand: false,
+            shown: None,
             sick_since: None,
             bad_image: boot.bad_image,
             protected: false,
@@ -276,6 +302,29 @@ impl Ec2 {
                 over_at: now + 40 * SECOND,
                 listed_from: now + list_lag,
             });
+        }
+    }
+
+    /// Stops an instance that runs; one that rests or ends goes on so.
+    pub fn stop(&mut self, id: &InstanceId, list_lag: Millis, now: Millis) {
+        if let Some(machine) = self.machines.get_mut(id).filter(|machine| machine.is_alive(now)) {
+            machine.shown = Some((machine.listed_state(now), machine.listed_launch(now), now + list_lag));
+            machine.stopped_at = Some(now);
+        }
+    }
+
+    /// Starts an instance that is stopped. Whether it starts, or runs already.
+    pub fn start(&mut self, id: &InstanceId, boot: Boot, now: Millis) -> bool {
+        let Some(machine) = self.machines.get_mut(id) else { return false };
+        match machine.state(now) {
+            InstanceState::Pending | InstanceState::Running => true,
+            InstanceState::Stopped => {
+                machine.shown = Some((InstanceState::Stopped, machine.launched_at, now + boot.list_lag));
+                (machine.launched_at, machine.running_at) = (now, now + boot.takes);
+                (machine.stopped_at, machine.stopped_by_hand, machine.sick_since) = (None, false, None);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! EC2 at the far end: tokens by zone, lists in pages, terminations that one bad id fails.
+//! EC2 at the far end: tokens by zone, lists in pages; starts, stops and terminations that one bad id fails.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{error, numbered};
 use crate::compute::{Given, installation};
-use crate::reply::{Listed, fleet_launched, launched, page, terminated};
+use crate::reply::{Listed, fleet_launched, launched, page, started, stopped, terminated};
 use crate::sample::region;
 use crate::wire::{Reply, Sent};
 
@@ -43,6 +43,7 @@ struct Instance {
     tags: Vec<(String, String)>,
     launched_at: i64,
     listed_from: i64,
+    stopped_at: Option<i64>,
     ended_at: Option<i64>,
     end_listed_from: i64,
     /// A state that stays as it is.
@@ -56,6 +57,8 @@ impl Instance {
             (Some(at), _) if now >= at + TAKES => "terminated",
             (Some(_), _) => "shutting-down",
             (None, Some(fixed)) => fixed,
+            (None, None) if self.stopped_at.is_some_and(|at| now >= at + TAKES) => "stopped",
+            (None, None) if self.stopped_at.is_some() => "stopping",
             (None, None) if now < self.launched_at + TAKES => "pending",
             (None, None) => "running",
         }
@@ -117,9 +120,9 @@ impl Ec2 {
             },
             fixed: match state {
                 InstanceState::Stopping => Some("stopping"),
-                InstanceState::Stopped => Some("stopped"),
                 _ => None,
             },
+            stopped_at: (state == InstanceState::Stopped).then_some(now - 1_800),
             ..Instance::default()
         };
         self.instances.insert(id.to_owned(), instance);
@@ -152,6 +155,8 @@ impl Ec2 {
             "ec2:DescribeInstances" => self.describe(sent, now),
             "ec2:RunInstances" => self.run(sent, now),
             "ec2:CreateFleet" => self.create_fleet(sent, now),
+            "ec2:StartInstances" => self.start(sent, now),
+            "ec2:StopInstances" => self.stop(sent, now),
             "ec2:TerminateInstances" => self.terminate(sent, now),
             other => panic!("no port sends {other}"),
         }
@@ -267,6 +272,43 @@ impl Ec2 {
         let reply = fleet_launched(&borrowed(&ids), &refused);
         self.tokens.insert(key, (sent.body.clone(), ids));
         reply
+    }
+
+    /// All or none.
+    fn start(&mut self, sent: &Sent, now: i64) -> Reply {
+        let ids = numbered(sent, |n| format!("InstanceId.{n}"));
+        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+            return error(sent, 400, "InvalidInstanceID.NotFound");
+        }
+        if ids.iter().any(|id| self.is_in(id, "stopping", now) || self.is_gone(id, now)) {
+            return error(sent, 400, "IncorrectInstanceState");
+        }
+        let stopped: Vec<_> = ids.iter().filter(|id| self.is_in(id, "stopped", now)).collect();
+        let is_dry = |id: &&&String| self.instances.get(**id).is_some_and(|instance| self.dry.contains(&instance.zone));
+        if stopped.iter().any(|id| is_dry(&id)) {
+            return error(sent, 500, "InsufficientInstanceCapacity");
+        }
+        for id in stopped {
+            if let Some(instance) = self.instances.get_mut(id) {
+                (instance.stopped_at, instance.launched_at) = (None, now);
+            }
+        }
+        started()
+    }
+
+    /// All or none.
+    fn stop(&mut self, sent: &Sent, now: i64) -> Reply {
+        let ids = numbered(sent, |n| format!("InstanceId.{n}"));
+        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+            return error(sent, 400, "InvalidInstanceID.NotFound");
+        }
+        if ids.iter().any(|id| self.is_gone(id, now)) {
+            return error(sent, 400, "IncorrectInstanceState");
+        }
+        for id in ids {
+            self.change(&id, |instance| drop(instance.stopped_at.get_or_insert(now)));
+        }
+        stopped()
     }
 
     /// All or none.

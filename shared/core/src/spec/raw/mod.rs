@@ -8,11 +8,13 @@ mod demand;
 mod market;
 mod metric;
 mod policy;
+mod warm;
 
 pub use demand::*;
 pub use market::*;
 pub use metric::*;
 pub use policy::*;
+pub use warm::*;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -107,6 +109,9 @@ pub struct RawPool {
     /// How instances are launched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<RawLaunch>,
+    /// Instances that are kept stopped, ready to be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<RawWarm>,
     /// Time after launch until an instance counts fully; until then it is capacity, but not part of the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<RawDuration>,
@@ -147,6 +152,9 @@ pub struct RawPoolSettings {
     /// How instances are launched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<RawLaunch>,
+    /// Instances that are kept stopped, ready to be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<RawWarm>,
     /// Time after launch until an instance counts fully; until then it is capacity, but not part of the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<RawDuration>,

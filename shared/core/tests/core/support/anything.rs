@@ -16,7 +16,7 @@ use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{
     CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Turning,
-    Unready,
+    Unready, Warm, WarmPhase,
 };
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
@@ -33,6 +33,11 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     let mut pools = vec![json!({ "id": "blue", "capacity": capacity(tape), "target_groups": [group("blue")] })];
     if tape.once_in(3) {
         pools.push(json!({ "id": "green", "role": "standby", "capacity": capacity(tape), "target_groups": [group("green")] }));
+    }
+    for pool in &mut pools {
+        if let Some(warm) = tape.maybe(2, any_warm) {
+            pool["warm"] = warm;
+        }
     }
     let sum = |field: &str| -> u64 { pools.iter().map(|pool| pool["capacity"][field].as_u64().unwrap()).sum() };
     let most = pools
@@ -99,6 +104,11 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         .unwrap()
         .retain(|policy| policy["type"] != "scheduled");
     raw(without)
+}
+
+fn any_warm(tape: &mut Tape<'_>) -> Value {
+    let size = tape.one_of(&[json!("20%"), json!("100%"), json!(0), json!(1)]);
+    json!({ "size": size, "max_age": tape.one_of(&["1h", "7d"]), "return": tape.once_in(2) })
 }
 
 /// Any situation of this spec.
@@ -306,6 +316,8 @@ impl Made {
                 InstanceState::Running,
                 InstanceState::Pending,
                 InstanceState::Stopped,
+                InstanceState::Stopped,
+                InstanceState::Stopping,
                 InstanceState::ShuttingDown,
                 InstanceState::Terminated,
             ];
@@ -364,7 +376,7 @@ impl Made {
     fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
         let group = group(spec.id.as_str());
         let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
-        match tape.below(4) {
+        match tape.below(6) {
             0 => {
                 self.launches += 1;
                 let place = Place {
@@ -380,6 +392,7 @@ impl Made {
                     choice: None,
                     token,
                     generation: Generation(6),
+                    warm: tape.once_in(4),
                 }))
             }
             1 => Some(Action::Register {
@@ -389,6 +402,14 @@ impl Made {
             2 => Some(Action::Deregister {
                 group,
                 instances: one(tape, members)?,
+            }),
+            3 => Some(Action::Start {
+                instances: one(tape, members)?,
+                offering: offering("a", Market::OnDemand),
+            }),
+            4 => Some(Action::Stop {
+                instances: one(tape, members)?,
+                hibernate: false,
             }),
             _ => Some(Action::Terminate {
                 instances: one(tape, drained)?,
@@ -423,6 +444,7 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
             DrainReason::Unhealthy,
             DrainReason::NeverHealthy,
             DrainReason::Interrupted,
+            DrainReason::WarmSurplus,
         ]);
         Drain {
             since,
@@ -435,6 +457,11 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
     member.spot = tape.once_in(3);
+    member.warm = tape.maybe(3, |tape| Warm {
+        phase: tape.one_of(&[WarmPhase::Preparing, WarmPhase::Kept, WarmPhase::Kept, WarmPhase::Starting]),
+        since: ago(tape, 4_000).into(),
+    });
+    member.started_at = tape.maybe(4, |tape| ago(tape, 4_000).into());
     member
 }
 

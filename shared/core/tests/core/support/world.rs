@@ -214,6 +214,25 @@ impl World {
             },
             Action::Register { group: arn, instances } => group(arn, instances, TargetHealth::Initial),
             Action::Deregister { group: arn, instances } => group(arn, instances, TargetHealth::Draining),
+            Action::Start { instances, .. } => {
+                for id in instances {
+                    let now = self.inputs.now;
+                    let instance = self.instances.get_mut(id).unwrap();
+                    if instance.state == InstanceState::Stopped {
+                        (instance.state, instance.launched_at) = (InstanceState::Pending, now);
+                    }
+                }
+                StepOutcome::Done
+            }
+            Action::Stop { instances, .. } => {
+                for id in instances {
+                    let instance = self.instances.get_mut(id).unwrap();
+                    if matches!(instance.state, InstanceState::Pending | InstanceState::Running) {
+                        instance.state = InstanceState::Stopping;
+                    }
+                }
+                StepOutcome::Done
+            }
             Action::Terminate { instances } => {
                 for id in instances {
                     self.instances.get_mut(id).unwrap().state = InstanceState::ShuttingDown;
@@ -253,6 +272,7 @@ impl World {
             instance.state = match instance.state {
                 InstanceState::Pending => InstanceState::Running,
                 InstanceState::ShuttingDown => InstanceState::Terminated,
+                InstanceState::Stopping => InstanceState::Stopped,
                 state => state,
             };
         }
@@ -319,6 +339,7 @@ pub fn steps(decision: &Decision) -> Vec<String> {
 
 pub fn short(action: &Action) -> String {
     match action {
+        Action::Launch(launch) if launch.warm => format!("launch {} in {} to keep", launch.count, launch.place.zone),
         Action::Launch(launch) => format!("launch {} in {}", launch.count, launch.place.zone),
         other => {
             let ids: Vec<&str> = other.instances().iter().map(InstanceId::as_str).collect();

@@ -98,6 +98,7 @@ fn launch(step: Step, template: &Template) -> Launch {
         choice: None,
         token: ClientToken::over(&[&step.to_string()]),
         generation: Generation(1),
+        warm: false,
     }
 }
 
@@ -107,6 +108,7 @@ pub(super) fn kind(action: &Action) -> Kind {
         Action::Register { .. } => Kind::Register,
         Action::Deregister { .. } => Kind::Deregister,
         Action::Terminate { .. } => Kind::Terminate,
+        Action::Start { .. } | Action::Stop { .. } => unreachable!("this model keeps nothing warm"),
     }
 }
 

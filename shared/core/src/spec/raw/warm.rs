@@ -1,0 +1,35 @@
+//! The stock of stopped instances, as typed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RawAmount, RawDuration};
+
+/// Instances that are kept stopped, ready to be started: a start takes less time than a launch. Together with those in service
+/// they never become more than the pool's maximum.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWarm {
+    /// How many: a count, or a share of the pool's size, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<RawAmount>,
+    /// `stopped`, or `hibernated` if the launch template allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RawWarmState>,
+    /// An instance this long after its launch is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<RawDuration>,
+    /// Whether an instance that leaves by scale-in becomes a warm one, as long as some are missing.
+    #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
+    pub return_: Option<bool>,
+}
+
+/// How a warm instance rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawWarmState {
+    /// Stopped.
+    Stopped,
+    /// Stopped with its memory on disk.
+    Hibernated,
+}

@@ -1,0 +1,52 @@
+//! Instances that are kept out of service, ready to be started.
+
+use serde::{Deserialize, Serialize};
+
+use super::Amount;
+use crate::unit::Seconds;
+
+/// A stock of warm instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WarmSpec {
+    /// How many.
+    pub size: Amount,
+    /// How they rest.
+    pub state: WarmState,
+    /// This long after its launch one is replaced.
+    pub max_age: Seconds,
+    /// Whether who leaves by scale-in fills the stock.
+    #[serde(rename = "return")]
+    pub takes_returns: bool,
+}
+
+impl WarmSpec {
+    /// How many are to be kept beside a pool of this size: a share is rounded up, and together with the pool they are never
+    /// more than its maximum. More could never be started.
+    #[must_use]
+    pub fn wanted(&self, size: u32, max: u32) -> u32 {
+        let asked = match self.size {
+            Amount::Count(count) => count,
+            Amount::Share(share) => share.of_ceil(size),
+        };
+        asked.min(max.saturating_sub(size))
+    }
+}
+
+/// How a warm instance rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmState {
+    /// Stopped.
+    Stopped,
+    /// Stopped with its memory on disk.
+    Hibernated,
+}
+
+impl std::fmt::Display for WarmState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "stopped",
+            Self::Hibernated => "hibernated",
+        })
+    }
+}
