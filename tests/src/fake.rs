@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Offering, Target, Told};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -115,6 +115,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         plan: None,
         step: None,
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
     };
     ListedInstance {
         fleet: Some(fleet.clone()),
@@ -174,6 +175,10 @@ impl Compute for FakePorts {
 
     async fn launch(&self, _: &Region, _: &Launch, _: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
         self.answer("launch", "", Vec::new())
+    }
+
+    async fn tell(&self, _: &Region, _: &[InstanceId], _: Told) -> Result<(), PortError> {
+        self.answer("tell", "", ())
     }
 
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

@@ -461,5 +461,6 @@ fn instance(id: &str, launched: &str) -> Instance {
         plan: None,
         step: None,
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
     }
 }

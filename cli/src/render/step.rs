@@ -19,6 +19,7 @@ pub(crate) fn planned(step: &Step) -> String {
         }
         Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
         Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
+        Action::Tag { instances, told } => format!("mark {} {}", ids(instances), told.as_str()),
         Action::Terminate { instances } => format!("terminate {}", ids(instances)),
     }
 }

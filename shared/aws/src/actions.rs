@@ -21,6 +21,7 @@ pub const PORTS: &[Call] = &[
     call("instances", &["ec2:DescribeInstances"]),
     // tags are set with the launch, which IAM checks as a second action
     call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
+    call("tell", &["ec2:CreateTags"]),
     call("terminate", &["ec2:TerminateInstances"]),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),

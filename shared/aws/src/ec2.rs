@@ -12,7 +12,7 @@ use aws_sdk_ec2::types::{
 };
 use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Told, Word, tag};
 use ghostnet_core::plan::{Launch, STEP_SECONDS_MAX};
 use ghostnet_core::spec::{Template, TemplateKey};
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -40,6 +40,7 @@ const _: () = assert!(ATTEMPT_SECONDS_MAX * LAUNCH_ATTEMPTS_MAX as u64 + 2 <= ST
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 const RUN: &str = "ec2:RunInstances";
+const TAG: &str = "ec2:CreateTags";
 const TERMINATE: &str = "ec2:TerminateInstances";
 const SUBNETS: &str = "ec2:DescribeSubnets";
 const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
@@ -96,6 +97,20 @@ impl Compute for Aws {
             tokio::time::sleep(launch_wait(launch, attempt)).await;
             attempt += 1;
         }
+    }
+
+    async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        let state = Tag::builder().key(tag::STATE).value(told.as_str()).build();
+        let request = self
+            .clients(region)
+            .ec2
+            .create_tags()
+            .set_resources(Some(instances.iter().map(ToString::to_string).collect()))
+            .tags(state);
+        // one attempt, no second: a late repetition could say the opposite of what was decided meanwhile
+        let once = ConfigOverride::new().retry_config(RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
+        answer.map(|_| ()).map_err(|error| port_error(TAG, error))
     }
 
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
@@ -308,6 +323,7 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
         plan: tags.get(tag::PLAN).map(|plan| PlanId::new(*plan)),
         step: tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
         protected: false,
+        word: Word::of(|key| tags.get(key).copied()),
     };
     let fleet = tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok());
     Ok(ListedInstance {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientToken, Generation, InstanceId, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
-use crate::observation::{Offering, Place};
+use crate::observation::{Offering, Place, Told};
 use crate::spec::Template;
 use crate::unit::Seconds;
 
@@ -76,6 +76,13 @@ pub enum Action {
         /// The instances.
         instances: Vec<InstanceId>,
     },
+    /// `CreateTags`: tells instances in `ghostnet:state` that they leave, or that they are needed again. Attempted once.
+    Tag {
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// What they are told.
+        told: Told,
+    },
     /// `TerminateInstances`, irrevocable once committed.
     Terminate {
         /// The instances.
@@ -91,6 +98,7 @@ impl Action {
             Self::Launch(_) => "launch",
             Self::Register { .. } => "register",
             Self::Deregister { .. } => "deregister",
+            Self::Tag { .. } => "tag",
             Self::Terminate { .. } => "terminate",
         }
     }
@@ -100,7 +108,10 @@ impl Action {
     pub fn instances(&self) -> &[InstanceId] {
         match self {
             Self::Launch(_) => &[],
-            Self::Register { instances, .. } | Self::Deregister { instances, .. } | Self::Terminate { instances } => instances,
+            Self::Register { instances, .. }
+            | Self::Deregister { instances, .. }
+            | Self::Tag { instances, .. }
+            | Self::Terminate { instances } => instances,
         }
     }
 }

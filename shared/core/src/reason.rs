@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
+use crate::observation::tag;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
 use crate::state::DrainReason;
@@ -424,6 +425,16 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance says that it has finished, and nobody asked it to leave: it is replaced.
+    GaveUp {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
+    NotTold {
+        /// Which.
+        instance: InstanceId,
+    },
     /// An instance that carries our tags and was in no state is counted from now on.
     Adopted {
         /// Which.
@@ -512,6 +523,12 @@ impl fmt::Display for Finding {
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
+            Self::NotTold { instance } => write!(
+                f,
+                "{instance} leaves and its tag `{}` could not be set: may the role tag?",
+                tag::STATE
+            ),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
                 write!(

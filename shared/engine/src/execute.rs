@@ -122,6 +122,7 @@ async fn perform<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, 
         }
         Action::Register { group, instances } => membership(ports.register(region, group, instances).await),
         Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
+        Action::Tag { instances, told } => membership(ports.tell(region, instances, *told).await),
         Action::Terminate { instances } => match ports.terminate(region, instances).await {
             Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
             Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target, Told};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -44,6 +44,9 @@ pub trait Compute {
     /// Launches at least one and at most `launch.count` instances, with these tags set atomically. The same token gives
     /// the same instances. Fewer than asked is a normal answer; none is `NoCapacity`.
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError>;
+
+    /// Tells these instances something in their tag `ghostnet:state`. All or none: one that does not exist fails the call.
+    async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError>;
 
     /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
     /// instance that is gone already counts as terminated.

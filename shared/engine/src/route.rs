@@ -136,6 +136,7 @@ mod tests {
                 plan: None,
                 step: None,
                 protected: false,
+                word: ghostnet_core::observation::Word::default(),
             },
             tag_keys: BTreeSet::new(),
         };

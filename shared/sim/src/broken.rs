@@ -22,6 +22,10 @@ pub enum Broken {
     ListHides,
     /// An EC2 whose list shows those of another installation too.
     ForeignListed,
+    /// Tags that say of everybody who leaves that it has finished.
+    FinishedInvented,
+    /// Tags that say of everybody that it is ready.
+    ReadyInvented,
     /// A balancer that answers registrations and does nothing.
     NothingRegisters,
     /// Metrics whose missing datapoints read as zero.

@@ -128,9 +128,28 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "policies": policies,
         "guards": any_guards(chance, max)?,
     });
+    let value = with_tags(chance, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
+}
+
+/// Some fleets wait for the words of their workers.
+fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
+    let defaults = value.get_mut("defaults")?;
+    if chance.once_in(3) {
+        defaults
+            .get_mut("drain")?
+            .as_object_mut()?
+            .insert("wait_for_tag".to_owned(), json!(true));
+    }
+    if chance.once_in(4) {
+        defaults
+            .get_mut("health")?
+            .as_object_mut()?
+            .insert("ready_tag".to_owned(), json!(true));
+    }
+    Some(value)
 }
 
 /// The number of messages that wait in the fleet's queue.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, StepId, TargetGroupArn};
-use ghostnet_core::observation::{ExhaustedOffering, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Offering, Target, Told};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -91,11 +91,12 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 6] = [
+const CHANGING: [&str; 7] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
+    "ec2:CreateTags",
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
 ];
@@ -237,7 +238,7 @@ impl World {
 fn is_attempted_once(call: &str) -> bool {
     matches!(
         call,
-        "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets"
+        "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets" | "ec2:CreateTags"
     )
 }
 
@@ -373,6 +374,11 @@ impl Compute for Hand {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
             match world.broken {
                 Some(Broken::ListHides) => listed.retain(|listed| !listed.instance.id.as_str().ends_with("00000000000000003")),
+                Some(Broken::FinishedInvented) => {
+                    let words = listed.iter_mut().map(|listed| &mut listed.instance.word);
+                    words.for_each(|word| word.drained = word.told == Some(Told::Draining));
+                }
+                Some(Broken::ReadyInvented) => listed.iter_mut().for_each(|listed| listed.instance.word.ready = true),
                 Some(Broken::ForeignListed) => listed.extend(world.cloud.ec2.list(&InstallationId::new("theirs"), world.now)),
                 _ => {}
             }
@@ -390,6 +396,12 @@ impl Compute for Hand {
         }
         self.call("ec2:RunInstances", move |world| world.launch(&launch, &tags, &request))
             .await
+    }
+
+    async fn tell(&self, _: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.watched(&Sent::Tag(instances, told));
+        let ids = instances.to_vec();
+        self.call("ec2:CreateTags", move |world| world.tag_state(&ids, told)).await
     }
 
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

@@ -53,6 +53,8 @@ fn cases() -> Vec<Case> {
         case(Broken::ShrinksTooFar, &[], Check::PostRemoval, &[Check::SameSize]),
         case(Broken::ShrinksAgainstVotes, NONE, Check::OutWins, &[Check::SameSize]),
         case(Broken::TokensDropped, NONE, Check::Tokens, &[]),
+        case(Broken::FinishedInvented, NONE, Check::WaitsForWord, &[]),
+        case(Broken::ReadyInvented, NONE, Check::EntersReady, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
         case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),
         case(Broken::RecordOfAnother, NONE, Check::OnRecord, &[]),

@@ -19,6 +19,7 @@ use ghostnet_sim::clock::{HOUR, MINUTE, Millis, SECOND};
 use ghostnet_sim::cloud::ec2::{Boot, Machine};
 use ghostnet_sim::cloud::elb::{Group, Registration};
 use ghostnet_sim::cloud::metrics::{Alarm, Minute, Missing};
+use ghostnet_sim::cloud::worker::Worker;
 use ghostnet_sim::fault::{Fault, Faults};
 use ghostnet_sim::hand::Hand;
 use ghostnet_sim::log::Log;
@@ -287,6 +288,7 @@ impl Sim {
             takes: MINUTE,
             list_lag: 0,
             bad_image: false,
+            worker: Worker::default(),
         };
         let id = InstanceId::new(id);
         let ec2 = &mut self.world.borrow_mut().cloud.ec2;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, tag};
+use ghostnet_core::observation::{InstanceState, Told, tag};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
-use crate::reply::{Listed, launched, page, terminated};
+use crate::reply::{Listed, done, launched, page, terminated};
 use crate::sample::{launch, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -37,6 +37,8 @@ fn a_listing_is_read_to_its_last_page() {
         (tag::PLAN, "plan-1"),
         (tag::STEP, "2"),
         ("protected", ""),
+        (tag::STATE, "draining"),
+        (tag::DRAINED, "true"),
     ];
     let wire = Wire::script([
         page(&listed("i-1", "running", &tags, ""), Some("more")),
@@ -54,6 +56,8 @@ fn a_listing_is_read_to_its_last_page() {
     assert_eq!(first.instance.step, Some(StepNumber(2)));
     assert_eq!(first.instance.launched_at.to_string(), "2026-11-20T13:00:00Z");
     assert!(first.tag_keys.contains("protected"));
+    let word = first.instance.word;
+    assert_eq!((word.told, word.ready, word.drained), (Some(Told::Draining), false, true));
     // a tag that is no id belongs to no fleet, but the instance is still told
     assert_eq!((second.fleet.as_ref(), second.instance.state), (None, InstanceState::ShuttingDown));
 
@@ -259,6 +263,33 @@ fn a_lost_terminate_is_tried_again_and_then_left_open() {
     let result = run(wire.aws().terminate(&region(), &ids(&["i-1", "i-2"])));
     assert_eq!(result.err().map(|error| error.class), Some(ErrorClass::Transient));
     assert_eq!(wire.sent().len(), 3, "by the SDK, and not one by one: no single id is the cause");
+}
+
+#[test]
+fn a_word_is_one_tag_on_all_and_is_sent_once() {
+    let wire = Wire::script([done("CreateTags")]);
+    assert_eq!(run(wire.aws().tell(&region(), &ids(&["i-1", "i-2"]), Told::Draining)), Ok(()));
+    let sent = wire.only();
+    for (name, value) in [
+        ("ResourceId.1", "i-1"),
+        ("ResourceId.2", "i-2"),
+        ("Tag.1.Key", "ghostnet:state"),
+        ("Tag.1.Value", "draining"),
+        ("Tag.2.Key", ""),
+    ] {
+        assert_eq!(sent.text(name), value, "{name}");
+    }
+
+    for (reply, class) in [
+        (Reply::Lost, ErrorClass::Transient),
+        (Reply::xml_error(400, "InvalidInstanceID.NotFound"), ErrorClass::NotFound),
+        (Reply::xml_error(403, "UnauthorizedOperation"), ErrorClass::Denied),
+        (Reply::xml_error(503, "RequestLimitExceeded"), ErrorClass::Throttled),
+    ] {
+        let wire = Wire::script([reply]);
+        let result = run(wire.aws().tell(&region(), &ids(&["i-1"]), Told::Serving));
+        assert_eq!((result.err().map(|error| error.class), wire.sent().len()), (Some(class), 1));
+    }
 }
 
 #[test]

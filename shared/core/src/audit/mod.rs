@@ -139,6 +139,7 @@ struct Held<'a> {
     terminated: BTreeSet<&'a InstanceId>,
     /// With the group, for (de)registrations: groups do not hold each other's targets.
     targets: BTreeSet<(&'a InstanceId, &'a TargetGroupArn)>,
+    tagged: BTreeSet<&'a InstanceId>,
     any: BTreeSet<&'a InstanceId>,
 }
 
@@ -148,6 +149,7 @@ impl<'a> Held<'a> {
         match action {
             Action::Launch(_) => {}
             Action::Terminate { instances } => self.terminated.extend(instances),
+            Action::Tag { instances, .. } => self.tagged.extend(instances),
             Action::Register { group, instances } | Action::Deregister { group, instances } => {
                 self.targets.extend(instances.iter().map(|id| (id, group)));
             }
@@ -158,6 +160,7 @@ impl<'a> Held<'a> {
         let holds = |id: &&InstanceId| match action {
             Action::Launch(_) => false,
             Action::Terminate { .. } => self.any.contains(*id),
+            Action::Tag { .. } => self.terminated.contains(*id) || self.tagged.contains(*id),
             Action::Register { group, .. } | Action::Deregister { group, .. } => {
                 self.terminated.contains(*id) || self.targets.contains(&(*id, group))
             }

@@ -9,7 +9,7 @@ use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
 use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
-use crate::state::{DrainReason, Member, PoolState};
+use crate::state::{Drain, DrainReason, Member, PoolState};
 
 pub(super) struct Judge<'a> {
     pub(super) situation: &'a Situation<'a>,
@@ -183,11 +183,21 @@ impl<'a> Judge<'a> {
                     None => "without a recorded drain",
                     Some(drain) if self.situation.observation.observed_at <= drain.since.at() => "without a second look",
                     Some(_) if self.still_serves(id) => "while it is registered, or may be",
+                    Some(drain) if self.is_waited_for(id, drain) => "before its word and before its deadline",
                     Some(_) => continue,
                 };
                 found.add("I4", Some(self.pool), format!("{id} would be terminated {fault}"));
             }
         }
+    }
+
+    /// Whether it may be busy: the pool waits for its word, and it has neither said it nor run out of time.
+    fn is_waited_for(&self, id: &InstanceId, drain: Drain) -> bool {
+        if !self.pool.wait_for_tag || self.situation.now >= drain.deadline.at() {
+            return false;
+        }
+        let mut listed = self.situation.observation.instances.iter().flatten();
+        !listed.any(|instance| instance.id == *id && instance.word.drained)
     }
 
     fn still_serves(&self, id: &InstanceId) -> bool {

@@ -6,7 +6,7 @@ use super::fleet::{Counted, surge};
 use super::membership::{self, Busy};
 use super::placement::{Placement, place};
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, leaving, open_steps};
+use super::{Listed, Situation, backoff, hooks, leaving, open_steps};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
@@ -68,7 +68,8 @@ impl Hands<'_, '_> {
         }
         let Some(pool_state) = state.pools.get(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
-        let mut actions = membership::steps(situation, census, listed, pool_state, &busy, findings);
+        let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
+        actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();
@@ -98,7 +99,7 @@ impl Hands<'_, '_> {
         let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         if needed > 0 {
-            let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), needed, findings);
+            let taken_back = leaving::take_back(pool, census, pool_state, &busy.all_instances(), needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
         }

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Person, Standing};
-use super::{Situation, backoff};
+use super::{Situation, backoff, hooks};
 use crate::id::{InstanceId, Zone};
-use crate::observation::{InstanceState, TargetHealth};
+use crate::observation::{Instance, InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
@@ -54,6 +54,7 @@ pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, find
 
 /// Takes draining instances back, latest drained first, up to `needed`. Returns how many.
 pub(super) fn take_back(
+    pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
     busy: &BTreeSet<InstanceId>,
@@ -66,7 +67,9 @@ pub(super) fn take_back(
         .iter()
         .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
     {
-        let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
+        // one that has said its last word would only stand there
+        let works = |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance);
+        let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
         let drain = member
             .filter(|member| member.terminating_since.is_none())
@@ -204,7 +207,13 @@ pub(super) fn ready_to_terminate(
             continue;
         }
         let over = situation.now >= drain.deadline.at();
-        if is_out(situation, pool, state, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
+        // without a word and without a group nothing tells that it has finished but the deadline
+        let finished = if pool.wait_for_tag {
+            instance.word.drained
+        } else {
+            !pool.target_groups.is_empty()
+        };
+        if is_out(situation, pool, state, &instance.id, over) && (over || finished) {
             ready.push(person.id.clone());
         }
     }

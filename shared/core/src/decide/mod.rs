@@ -6,6 +6,7 @@ mod census;
 mod fleet;
 mod groups;
 mod hands;
+mod hooks;
 mod leaving;
 mod membership;
 mod open_steps;

@@ -45,8 +45,8 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                 // while the committer may still be at it, only its own outcome closes the step
                 !(over && complete || given_up)
             }
-            // membership is decided afresh from what the groups show
-            Action::Register { .. } | Action::Deregister { .. } => !over,
+            // membership is decided afresh from what the groups show, and tags from what the list shows
+            Action::Register { .. } | Action::Deregister { .. } | Action::Tag { .. } => !over,
             Action::Terminate { instances: ids } => {
                 if over {
                     ids.retain(|id| alive.contains(id));
@@ -82,7 +82,7 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
                 true
             }
             // one that is not wanted stays counted: it may have happened
-            Action::Launch(_) | Action::Register { .. } | Action::Deregister { .. } => false,
+            Action::Launch(_) | Action::Register { .. } | Action::Deregister { .. } | Action::Tag { .. } => false,
         };
         if again {
             open.execute_until = situation.execute_until;

@@ -77,6 +77,18 @@ pub(super) fn read_pool(
         "drain.timeout",
         |part| part.timeout.as_ref(),
     );
+    let (ready_tag, _) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.ready_tag",
+        |part| part.ready_tag.as_ref(),
+    );
+    let (wait_for_tag, _) = layers.pick(
+        raw.drain.as_ref(),
+        |own| own.drain.as_ref(),
+        "drain.wait_for_tag",
+        |part| part.wait_for_tag.as_ref(),
+    );
     Some(PoolSpec {
         id: id?,
         role,
@@ -85,6 +97,8 @@ pub(super) fn read_pool(
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
+        ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
+        wait_for_tag: wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG),
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
         scale_in_order: order.map_or_else(
             || defaults::SCALE_IN_ORDER.to_vec(),

@@ -13,6 +13,8 @@ pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
+pub(super) const READY_TAG: bool = false;
+pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const TOLERANCE: Percent = Percent(10);
@@ -77,7 +79,13 @@ pub fn defaults() -> Vec<Default> {
             &REGISTRATION_DEADLINE,
             "Karpenter and Cluster Autoscaler give 15 minutes",
         ),
+        row(
+            "health.ready_tag",
+            &READY_TAG,
+            "the target group's checks tell; without one, running is ready",
+        ),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
+        row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),
         row(
             "scale_in.order",
             &"[zone_balance, oldest]",

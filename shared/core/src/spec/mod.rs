@@ -119,8 +119,13 @@ pub struct PoolSpec {
     pub health_grace: Seconds,
     /// Observed time without becoming healthy after which an instance is replaced.
     pub registration_deadline: Seconds,
+    /// Whether an instance must carry `ghostnet:ready=true` before it serves.
+    pub ready_tag: bool,
     /// Longest time a deregistered instance may take to finish.
     pub drain_timeout: Seconds,
+    /// Whether one that leaves is told so by a tag, and terminated only once it carries `ghostnet:drained=true`, or when
+    /// its time is over.
+    pub wait_for_tag: bool,
     /// Which instances leave first.
     pub scale_in_order: Vec<ScaleInOrder>,
     /// An instance with this tag never leaves by scale-in.

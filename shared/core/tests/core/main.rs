@@ -12,6 +12,7 @@ mod drains;
 mod formula;
 mod guards;
 mod health;
+mod hooks;
 mod launches;
 mod lost_steps;
 mod modes;

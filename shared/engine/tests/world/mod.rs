@@ -43,6 +43,8 @@ pub struct World {
     pub dry: BTreeSet<Zone>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
+    /// Whether workers say at once that they have finished when they are told to leave.
+    pub workers_answer: bool,
     pub table: Table,
     /// Calls of every kind, for counting.
     pub calls: Vec<&'static str>,
@@ -67,7 +69,7 @@ pub struct Machine {
     pub launched_at: Timestamp,
     pub terminated_at: Option<Timestamp>,
     zone: Zone,
-    tags: BTreeMap<&'static str, String>,
+    pub tags: BTreeMap<&'static str, String>,
 }
 
 impl Machine {
@@ -120,6 +122,7 @@ impl World {
             metric_is_missing: false,
             dry: BTreeSet::new(),
             sick: BTreeSet::new(),
+            workers_answer: false,
             table,
             calls: Vec::new(),
             peak: 0,
@@ -269,6 +272,7 @@ impl Compute for Hand {
                         plan: machine.tags.get(tag::PLAN).map(PlanId::new),
                         step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
                         protected: false,
+                        word: Word::of(|key| machine.tags.get(key).map(String::as_str)),
                     },
                     tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
                 });
@@ -307,6 +311,18 @@ impl Compute for Hand {
                 .tokens
                 .insert(launch.token.as_str().to_owned(), (launch.clone(), instances.clone()));
             Ok(instances)
+        })
+        .await
+    }
+
+    async fn tell(&self, _: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.call("ec2:CreateTags", |world| {
+            let answers = world.workers_answer && told == Told::Draining;
+            for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
+                machine.tags.insert(tag::STATE, told.as_str().to_owned());
+                machine.tags.extend(answers.then(|| (tag::DRAINED, "true".to_owned())));
+            }
+            Ok(())
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{FleetId, InstanceId};
+use ghostnet_core::observation::Told;
 use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
@@ -44,6 +45,14 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
     }
     if let Some(leaving) = state.members.iter().find(|(_, member)| member.drain.is_some()).map(|(id, _)| id) {
         found.push((Check::Converges, format!("{name}: {leaving} still leaves")));
+    }
+    let strands = |machine: &&crate::cloud::ec2::Machine| {
+        let told = machine.worker.told == Some(Told::Draining) || machine.worker.has_finished(world.now);
+        pool.wait_for_tag && told && state.members.get(&machine.id).is_some_and(|member| member.drain.is_none())
+    };
+    if let Some(machine) = world.alive(id, &pool.id).find(strands) {
+        let detail = format!("{name}: {} stays, and its worker was told to leave, or has left", machine.id);
+        found.push((Check::Converges, detail));
     }
     if let Some(targets) = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str())) {
         let ours = targets

@@ -65,6 +65,10 @@ checks! {
     RemovalBudget "I3" "removal-budget";
     /// Terminated is only who was drained in an earlier commit, and is out of every group.
     TwoPhases "I4" "two-phases";
+    /// Who may be busy is not terminated before its word or its deadline, where its pool waits for that word.
+    WaitsForWord "I4" "waits-for-word";
+    /// Where a pool waits for it, nobody enters service before its word.
+    EntersReady "" "enters-ready";
     /// Fewer only on a fresh value that was really measured.
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.

@@ -38,6 +38,7 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
     match call {
         "ec2:DescribeInstances" => Some((100, 20)),
         "ec2:RunInstances" => Some((5, 2)),
+        "ec2:CreateTags" => Some((100, 10)),
         "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
         "cloudwatch:GetMetricData" | "cloudwatch:PutMetricData" => Some((500, 500)),
@@ -48,10 +49,11 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "ec2:DescribeInstances",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
+    "ec2:CreateTags",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Told, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
 
 use super::refusal;
+use super::worker::Worker;
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 
 /// EC2 lists a terminated instance for about this long.
@@ -65,6 +66,8 @@ pub struct Machine {
     pub bad_image: bool,
     /// Whether it carries the protect tag.
     pub protected: bool,
+    /// Who works on it.
+    pub worker: Worker,
 }
 
 /// The tags that GhostNet gives at launch.
@@ -161,6 +164,7 @@ impl Machine {
                 plan: self.tags.plan.clone(),
                 step: self.tags.step,
                 protected: false,
+                word: self.worker.word(now),
             },
             tag_keys: if self.protected {
                 [PROTECT_TAG.to_owned()].into()
@@ -183,6 +187,8 @@ pub struct Boot {
     pub list_lag: Millis,
     /// Whether its image is broken.
     pub bad_image: bool,
+    /// Who will work on it.
+    pub worker: Worker,
 }
 
 impl Ec2 {
@@ -234,6 +240,7 @@ impl Ec2 {
             takes: 30 * SECOND,
             list_lag: 5 * SECOND,
             bad_image: false,
+            worker: Worker::default(),
         };
         let machine = Machine {
             installation,
@@ -263,7 +270,25 @@ impl Ec2 {
             sick_since: None,
             bad_image: boot.bad_image,
             protected: false,
+            worker: boot.worker,
         }
+    }
+
+    /// Sets the tag that tells instances something: all or none.
+    ///
+    /// # Errors
+    /// One of them does not exist.
+    pub fn tell(&mut self, ids: &[InstanceId], told: Told, now: Millis) -> Result<(), PortError> {
+        let known = |id: &InstanceId| self.machines.get(id).is_some_and(|machine| now >= machine.launched_at);
+        if !ids.iter().all(known) {
+            return Err(refusal("ec2:CreateTags", ErrorClass::NotFound, "InvalidInstanceID.NotFound"));
+        }
+        for id in ids {
+            if let Some(machine) = self.machines.get_mut(id) {
+                machine.worker.is_told(told, now);
+            }
+        }
+        Ok(())
     }
 
     /// Begins the end of an instance; one that ends already goes on ending.

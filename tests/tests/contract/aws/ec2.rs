@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{error, numbered};
 use crate::compute::{Given, installation};
-use crate::reply::{Listed, launched, page, terminated};
+use crate::reply::{Listed, done, launched, page, terminated};
 use crate::sample::region;
 use crate::wire::{Reply, Sent};
 
@@ -148,6 +148,7 @@ impl Ec2 {
         match sent.operation.as_str() {
             "ec2:DescribeInstances" => self.describe(sent, now),
             "ec2:RunInstances" => self.run(sent, now),
+            "ec2:CreateTags" => self.tag(sent),
             "ec2:TerminateInstances" => self.terminate(sent, now),
             other => panic!("no port sends {other}"),
         }
@@ -215,6 +216,23 @@ impl Ec2 {
         let reply = launched(&borrowed(&ids));
         self.tokens.insert(key, (sent.body.clone(), ids));
         reply
+    }
+
+    /// All or none.
+    fn tag(&mut self, sent: &Sent) -> Reply {
+        let ids = numbered(sent, |n| format!("ResourceId.{n}"));
+        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+            return error(sent, 400, "InvalidInstanceID.NotFound");
+        }
+        let keys = numbered(sent, |n| format!("Tag.{n}.Key"));
+        let tags: Vec<_> = keys.into_iter().zip(numbered(sent, |n| format!("Tag.{n}.Value"))).collect();
+        for id in ids {
+            self.change(&id, |instance| {
+                instance.tags.retain(|(key, _)| tags.iter().all(|(new, _)| new != key));
+                instance.tags.extend(tags.iter().cloned());
+            });
+        }
+        done("CreateTags")
     }
 
     /// All or none.

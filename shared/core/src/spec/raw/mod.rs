@@ -191,15 +191,23 @@ pub struct RawHealth {
     /// An instance that has seen this much time of complete observations without becoming healthy is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_deadline: Option<RawDuration>,
+    /// Whether an instance must carry the tag `ghostnet:ready=true`, which it sets itself, before it is registered and counts
+    /// as serving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_tag: Option<bool>,
 }
 
 /// How instances leave.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawDrain {
-    /// Longest time that a deregistered instance may take to finish its requests.
+    /// Longest time that a deregistered instance may take to finish its requests, or its work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<RawDuration>,
+    /// Whether an instance that leaves is told so in its tag `ghostnet:state=draining`, and terminated only once it has set
+    /// `ghostnet:drained=true` itself, or when the time is over. That word is final: who says it is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_for_tag: Option<bool>,
 }
 
 /// Which instances leave first.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
+use ghostnet_core::observation::{
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word,
+};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::sample::Series;
@@ -68,6 +70,12 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]) } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
+    let tags = |tape: &mut Tape<'_>| (tape.once_in(2), tape.once_in(4));
+    for pool in &mut pools {
+        let (wait, ready) = tags(tape);
+        pool["drain"] = json!({ "wait_for_tag": wait });
+        pool["health"] = json!({ "ready_tag": ready });
+    }
     let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
     if fitting(&change) {
@@ -248,6 +256,11 @@ impl Made {
                 step: plan.is_some().then(|| StepNumber(u16::try_from(tape.below(3)).unwrap())),
                 plan,
                 protected: tape.once_in(12),
+                word: Word {
+                    told: tape.maybe(4, |tape| tape.one_of(&[Told::Draining, Told::Serving])),
+                    ready: !tape.once_in(4),
+                    drained: tape.once_in(8),
+                },
             };
             self.observation.instances.get_or_insert_default().push(instance);
         }
@@ -292,7 +305,11 @@ impl Made {
     fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
         let group = group(spec.id.as_str());
         let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
-        match tape.below(4) {
+        match tape.below(5) {
+            4 => Some(Action::Tag {
+                instances: one(tape, members)?,
+                told: tape.one_of(&[Told::Draining, Told::Serving]),
+            }),
             0 => {
                 self.launches += 1;
                 let place = Place {

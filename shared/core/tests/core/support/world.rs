@@ -115,6 +115,7 @@ impl World {
             plan: None,
             step: None,
             protected: false,
+            word: ghostnet_core::observation::Word::default(),
         };
         self.instances.insert(id.clone(), instance);
         id
@@ -213,6 +214,12 @@ impl World {
             },
             Action::Register { group: arn, instances } => group(arn, instances, TargetHealth::Initial),
             Action::Deregister { group: arn, instances } => group(arn, instances, TargetHealth::Draining),
+            Action::Tag { instances, told } => {
+                for id in instances {
+                    self.instances.get_mut(id).unwrap().word.told = Some(*told);
+                }
+                StepOutcome::Done
+            }
             Action::Terminate { instances } => {
                 for id in instances {
                     self.instances.get_mut(id).unwrap().state = InstanceState::ShuttingDown;
@@ -239,6 +246,7 @@ impl World {
             plan: Some(step.id.plan.clone()),
             step: Some(step.id.number),
             protected: false,
+            word: ghostnet_core::observation::Word::default(),
         };
         self.instances.insert(id.clone(), instance);
         id

@@ -106,6 +106,7 @@ pub(super) fn kind(action: &Action) -> Kind {
         Action::Register { .. } => Kind::Register,
         Action::Deregister { .. } => Kind::Deregister,
         Action::Terminate { .. } => Kind::Terminate,
+        Action::Tag { .. } => panic!("the model's pools wait for nobody's word"),
     }
 }
 
@@ -121,6 +122,7 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         plan: by.as_ref().map(|step| step.plan.clone()),
         step: by.map(|step| step.number),
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
     }
 }
 
