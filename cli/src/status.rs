@@ -116,7 +116,7 @@ pub(crate) struct OpenStepStatus {
     pub(crate) id: StepId,
     /// Its pool.
     pub(crate) pool: PoolId,
-    /// `launch`, `register`, `deregister` or `terminate`.
+    /// `launch`, `register`, `deregister`, `tag` or `terminate`.
     pub(crate) action: &'static str,
     /// In words.
     pub(crate) text: String,

@@ -116,6 +116,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         step: None,
         protected: false,
         word: ghostnet_core::observation::Word::default(),
+        template: None,
     };
     ListedInstance {
         fleet: Some(fleet.clone()),

@@ -462,5 +462,6 @@ fn instance(id: &str, launched: &str) -> Instance {
         step: None,
         protected: false,
         word: ghostnet_core::observation::Word::default(),
+        template: None,
     }
 }

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Told, Word, tag};
 use ghostnet_core::plan::{Launch, STEP_SECONDS_MAX};
-use ghostnet_core::spec::{Template, TemplateKey};
+use ghostnet_core::spec::{Template, TemplateKey, TemplateVersion};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Compute, ListedInstance};
 use jiff::Timestamp;
@@ -48,8 +48,8 @@ const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 /// What a spec needs to know about a launch template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFacts {
-    /// The version that `$Default` or `$Latest` stands for now.
-    pub version: i64,
+    /// The version that `$Default` or `$Latest` stands for now; none if EC2 does not say.
+    pub version: Option<TemplateVersion>,
     /// Its instance type, if it names one.
     pub instance_type: Option<InstanceType>,
     /// Whether it has network interfaces: then no subnet can be chosen at launch, and EC2 refuses every launch.
@@ -276,7 +276,13 @@ fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
         .and_then(|data| data.instance_market_options())
         .and_then(|options| options.market_type());
     TemplateFacts {
-        version: version.version_number().unwrap_or_default(),
+        version: version
+            .launch_template_id()
+            .zip(version.version_number().and_then(|number| u64::try_from(number).ok()))
+            .map(|(id, version)| TemplateVersion {
+                id: id.to_owned(),
+                version,
+            }),
         instance_type: data
             .and_then(|data| data.instance_type())
             .map(|name| InstanceType::new(name.as_str())),
@@ -324,6 +330,7 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
         step: tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
         protected: false,
         word: Word::of(|key| tags.get(key).copied()),
+        template: TemplateVersion::of(|key| tags.get(key).copied()),
     };
     let fleet = tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok());
     Ok(ListedInstance {

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod refresh;
 pub mod sample;
 pub mod signal;
 pub mod size;

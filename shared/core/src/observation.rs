@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
 use crate::sample::Series;
 use crate::signal::AlarmState;
+use crate::spec::TemplateVersion;
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -30,6 +31,10 @@ pub mod tag {
     pub const DRAINED: &str = "ghostnet:drained";
     /// An instance says `true` here when it can begin to work.
     pub const READY: &str = "ghostnet:ready";
+    /// EC2's own: the launch template's id.
+    pub const TEMPLATE_ID: &str = "aws:ec2launchtemplate:id";
+    /// EC2's own: the number of its version.
+    pub const TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
 }
 
 /// What AWS said about one fleet. Anything `None` or absent is unknown, not empty.
@@ -93,6 +98,9 @@ pub struct Instance {
     /// What it was told and what it says.
     #[serde(default, skip_serializing_if = "Word::is_silent")]
     pub word: Word,
+    /// From which version of which launch template EC2 says that it was launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateVersion>,
 }
 
 /// What an instance was told and what it says, by its tags.

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
 use crate::observation::tag;
+use crate::refresh::Progress;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
-use crate::state::DrainReason;
+use crate::state::{DrainReason, RenewReason};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// Out, in, or neither.
@@ -425,6 +426,18 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance is replaced although it is well; its replacement comes first.
+    Renews {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: RenewReason,
+    },
+    /// A refresh goes on, waits, or has ended.
+    Refreshing {
+        /// How far it is.
+        progress: Progress,
+    },
     /// An instance says that it has finished, and nobody asked it to leave: it is replaced.
     GaveUp {
         /// Which.
@@ -523,6 +536,8 @@ impl fmt::Display for Finding {
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
+            Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
             Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
             Self::NotTold { instance } => write!(
                 f,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::plan::{OpenStep, StepOutcome};
+use crate::refresh::Refresh;
 use crate::spec::{FleetSpec, PoolSpec};
 use crate::unit::{Moment, Seconds};
 
@@ -138,6 +139,12 @@ pub struct PoolState {
     /// Groups that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
+    /// When an instance was last replaced for the balance of the zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalanced_at: Option<Timestamp>,
+    /// The last refresh that an operator asked for, ended or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refresh>,
     /// Every instance that counts, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<InstanceId, Member>,
@@ -293,6 +300,9 @@ pub struct Member {
     /// It was seen shutting down or terminated; kept until no group of ours lists it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// It serves on until another one serves in its place, and why.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub renew: Option<RenewReason>,
 }
 
 impl Member {
@@ -306,6 +316,7 @@ impl Member {
             drain: None,
             terminating_since: None,
             gone: false,
+            renew: None,
         }
     }
 }
@@ -347,6 +358,8 @@ pub enum DrainReason {
     NeverHealthy,
     /// AWS takes it.
     Interrupted,
+    /// Another one serves in its place.
+    Renewed,
 }
 
 impl std::fmt::Display for DrainReason {
@@ -356,6 +369,32 @@ impl std::fmt::Display for DrainReason {
             Self::Unhealthy => "unhealthy",
             Self::NeverHealthy => "never became healthy",
             Self::Interrupted => "interrupted by AWS",
+            Self::Renewed => "another one serves in its place",
+        })
+    }
+}
+
+/// Why an instance that is well is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewReason {
+    /// An operator asked for a refresh.
+    Refresh,
+    /// It was launched from another version of the launch template.
+    Drift,
+    /// It is older than the pool allows.
+    Age,
+    /// Its zone has at least two more than another.
+    Balance,
+}
+
+impl std::fmt::Display for RenewReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refresh => "a refresh was asked for",
+            Self::Drift => "another version of the launch template",
+            Self::Age => "older than `max_age`",
+            Self::Balance => "its zone has more than another",
         })
     }
 }

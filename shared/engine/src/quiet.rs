@@ -103,7 +103,9 @@ fn read_every_minutes(fleet: &Fleet) -> i64 {
 }
 
 fn is_settled(fleet: &Fleet) -> bool {
-    let moving = |member: &Member| member.drain.is_some() || member.unready.is_some() || member.served_since.is_none() || member.gone;
+    let moving = |member: &Member| {
+        member.drain.is_some() || member.renew.is_some() || member.unready.is_some() || member.served_since.is_none() || member.gone
+    };
     fleet.existed
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {

@@ -137,6 +137,7 @@ mod tests {
                 step: None,
                 protected: false,
                 word: ghostnet_core::observation::Word::default(),
+                template: None,
             },
             tag_keys: BTreeSet::new(),
         };

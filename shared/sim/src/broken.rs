@@ -46,6 +46,8 @@ pub enum Broken {
     LaunchesForgotten,
     /// A decision that drains one more when the pool is at its minimum.
     DrainsBelowMinimum,
+    /// A decision that replaces before the replacement serves.
+    RenewsTooEarly,
     /// A decision that drains all at once.
     DrainsAllAtOnce,
     /// A decision that terminates whom nobody drained.
@@ -80,6 +82,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::LaunchesTooMany => launch_too_many(&mut changed),
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
+        Broken::RenewsTooEarly => renew_too_early(&mut changed),
         Broken::DrainsAllAtOnce => {
             let at = Moment::from(changed.record.at);
             for pool in changed.state.pools.values_mut() {
@@ -129,6 +132,21 @@ fn drain_below_minimum(commit: &mut Commit) {
             && let Some(state) = commit.state.pools.get_mut(&pool.id)
         {
             drain(state, at, DrainReason::ScaleIn, 1);
+        }
+    }
+}
+
+/// One that serves leaves as if it were replaced, where nobody else leaves and just as many serve as are wanted.
+fn renew_too_early(commit: &mut Commit) {
+    let at = Moment::from(commit.record.at);
+    for (id, decided) in &commit.record.pools {
+        let quiet = decided.counts.draining == 0 && decided.counts.all() == decided.after;
+        if let Some(state) = commit.state.pools.get_mut(id)
+            && quiet
+            && decided.after > 0
+            && state.removals.is_empty()
+        {
+            drain(state, at, DrainReason::Renewed, 1);
         }
     }
 }

@@ -114,6 +114,10 @@ faults! {
     Paused "paused" 30;
     /// The owner applies other bounds.
     SpecChanged "spec-changed" 40;
+    /// The launch template gets another default version, and the owner applies again.
+    NewTemplate "new-template" 30;
+    /// An operator asks for a refresh, pauses it, or cancels it.
+    Refresh "refresh" 60;
     /// The load multiplies for a while.
     LoadSpike "load-spike" 100;
 }

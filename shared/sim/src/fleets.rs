@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{SpecVersion, TargetGroupArn, Zone};
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
+use crate::cloud::ec2::TEMPLATE;
 
 /// The zones of the region.
 pub const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
@@ -134,7 +135,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     Some(Design { raw, capacity, size })
 }
 
-/// Some fleets wait for the words of their workers.
+/// Some fleets wait for the words of their workers, and some replace what is old.
 fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
     let defaults = value.get_mut("defaults")?;
     if chance.once_in(3) {
@@ -148,6 +149,22 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .get_mut("health")?
             .as_object_mut()?
             .insert("ready_tag".to_owned(), json!(true));
+    }
+    if chance.once_in(4) {
+        let age = *chance.pick(&["1h", "2h"])?;
+        defaults.as_object_mut()?.insert("max_age".to_owned(), json!(age));
+    }
+    if chance.once_in(3) {
+        defaults
+            .get_mut("launch")?
+            .as_object_mut()?
+            .insert("drift".to_owned(), json!("replace"));
+    }
+    if chance.once_in(3) {
+        defaults
+            .get_mut("launch")?
+            .as_object_mut()?
+            .insert("rebalance_zones".to_owned(), json!(true));
     }
     Some(value)
 }
@@ -196,6 +213,12 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
     let zones = ZONES
         .iter()
         .map(|zone| (ghostnet_core::id::SubnetId::new(subnet(zone)), Zone::new(*zone)));
+    let pools = raw.pools.iter().filter_map(|pool| pool.id.parse().ok());
+    let version = TemplateVersion {
+        id: TEMPLATE.to_owned(),
+        version: 1,
+    };
+    let templates = pools.map(|pool| (pool, version.clone())).collect();
     StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(1),
@@ -203,6 +226,7 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
         resolved: Resolved {
             zones: zones.collect(),
             balancers: BTreeMap::new(),
+            templates,
         },
         retiring: false,
         applied_by: "owner".to_owned(),

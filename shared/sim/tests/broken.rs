@@ -42,6 +42,7 @@ fn cases() -> Vec<Case> {
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[]),
+        case(Broken::RenewsTooEarly, NONE, Check::LaunchFirst, &[]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),
         case(

@@ -56,6 +56,7 @@ const SHORT: &[(&str, Why)] = &[
     ("an instance in another region", Why::NotShown(ONE_REGION)),
     ("a launch that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),

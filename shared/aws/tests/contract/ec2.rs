@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
 use ghostnet_core::observation::{InstanceState, Told, tag};
+use ghostnet_core::spec::TemplateVersion;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
@@ -39,6 +40,8 @@ fn a_listing_is_read_to_its_last_page() {
         ("protected", ""),
         (tag::STATE, "draining"),
         (tag::DRAINED, "true"),
+        (tag::TEMPLATE_ID, "lt-1"),
+        (tag::TEMPLATE_VERSION, "3"),
     ];
     let wire = Wire::script([
         page(&listed("i-1", "running", &tags, ""), Some("more")),
@@ -58,6 +61,8 @@ fn a_listing_is_read_to_its_last_page() {
     assert!(first.tag_keys.contains("protected"));
     let word = first.instance.word;
     assert_eq!((word.told, word.ready, word.drained), (Some(Told::Draining), false, true));
+    let from = first.instance.template.as_ref().map(|from| (from.id.as_str(), from.version));
+    assert_eq!((from, &second.instance.template), (Some(("lt-1", 3)), &None));
     // a tag that is no id belongs to no fleet, but the instance is still told
     assert_eq!((second.fleet.as_ref(), second.instance.state), (None, InstanceState::ShuttingDown));
 
@@ -305,7 +310,7 @@ fn lookups_leave_out_what_does_not_exist() {
     let wire = Wire::script([Reply::xml_error(400, "InvalidLaunchTemplateName.NotFoundException")]);
     assert_eq!(run(wire.aws().launch_template(&region(), &template)), Ok(None));
     let data = "<launchTemplateData><instanceType>c7a.large</instanceType></launchTemplateData>";
-    let version = format!("<item><versionNumber>3</versionNumber>{data}</item>");
+    let version = format!("<item><launchTemplateId>lt-1</launchTemplateId><versionNumber>3</versionNumber>{data}</item>");
     let wire = Wire::script([Reply::xml(format!(
         "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{version}</launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>"
     ))]);
@@ -314,5 +319,9 @@ fn lookups_leave_out_what_does_not_exist() {
         .ok()
         .flatten()
         .map(|facts| (facts.version, facts.has_network_interfaces, facts.is_spot));
-    assert_eq!(facts, Some((3, false, false)));
+    let third = TemplateVersion {
+        id: "lt-1".to_owned(),
+        version: 3,
+    };
+    assert_eq!(facts, Some((Some(third), false, false)));
 }

@@ -187,7 +187,7 @@ fn judge_fleet(situation: &Situation<'_>, decision: &Decision, found: &mut Found
     let there = decision
         .pools
         .values()
-        .map(|pool| pool.counts.capacity())
+        .map(|pool| pool.counts.lasting())
         .fold(0, u32::saturating_add);
     let fleet = there.saturating_add(new);
     if launches().next().is_some() && fleet > situation.spec.maximum {

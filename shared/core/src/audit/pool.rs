@@ -104,7 +104,7 @@ impl<'a> Judge<'a> {
             .steps()
             .any(|step| matches!(step.action, Action::Launch(_)) && !self.is_new(step));
         let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
-        let capacity = counts.capacity().saturating_add(new).saturating_add(returned);
+        let capacity = counts.lasting().saturating_add(new).saturating_add(returned);
         if (new > 0 || returned > 0 || again) && capacity > max {
             let detail = format!("{new} launches and {returned} returns would make {capacity} instances, above the maximum {max}");
             found.add("I2", Some(self.pool), detail);
@@ -139,6 +139,7 @@ impl<'a> Judge<'a> {
 
     /// I3: not below the minimum by our own act. Sick and interrupted instances were lost before we drain them.
     fn floor(&self, found: &mut Found) {
+        self.replaced_first(found);
         let removed = self.drained(|why| why == DrainReason::ScaleIn);
         if self.situation.retiring || removed == 0 {
             return;
@@ -147,12 +148,30 @@ impl<'a> Judge<'a> {
             found.add("I3", Some(self.pool), format!("{removed} would leave although the mode only adds"));
         }
         let min = self.bounds().0.min(self.room());
-        let left = self.decided.counts.capacity().saturating_sub(removed);
+        let left = self.decided.counts.lasting().saturating_sub(removed);
         if left < min {
             found.add(
                 "I3",
                 Some(self.pool),
                 format!("removing {removed} would leave {left}, below the minimum {min}"),
+            );
+        }
+    }
+
+    /// I3: one that is well leaves only when as many as are wanted serve without it, past their warm-up.
+    fn replaced_first(&self, found: &mut Found) {
+        let renewed = self.drained(|why| why == DrainReason::Renewed);
+        let others = self
+            .decided
+            .counts
+            .in_service
+            .saturating_sub(renewed.max(self.decided.counts.renewing));
+        if renewed > 0 && others < self.decided.after {
+            let wanted = self.decided.after;
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("{renewed} would be replaced while {others} others serve and {wanted} are wanted"),
             );
         }
     }

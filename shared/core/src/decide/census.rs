@@ -67,6 +67,8 @@ pub(super) struct Person<'a> {
     pub(super) standing: Standing,
     /// What EC2 lists; none if it does not list it.
     pub(super) listed: Option<&'a Instance>,
+    /// Whether it serves only until another one does in its place.
+    pub(super) renewing: bool,
 }
 
 /// A counted pool.
@@ -122,10 +124,13 @@ pub(super) fn take<'a>(
             counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
         standing.count_in(&mut counts);
+        let renewing = member.renew.is_some() && standing.serves();
+        counts.renewing = counts.renewing.saturating_add(u32::from(renewing));
         people.push(Person {
             id: id.clone(),
             standing,
             listed: instance,
+            renewing,
         });
     }
     Census { people, counts, groups }

@@ -8,7 +8,7 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps};
+use super::{Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, renewal};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
@@ -42,7 +42,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
 
     let capacity = counted
         .iter()
-        .map(|counted| counted.census.counts.capacity())
+        .map(|counted| counted.census.counts.lasting())
         .fold(0, u32::saturating_add);
     let mut draft = Draft::new(situation, capacity);
     let mut decided = BTreeMap::new();
@@ -106,6 +106,7 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);
+        renewal::settle(situation, pool, listed, pool_state);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);
         }
@@ -117,6 +118,8 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
     });
     if let Some(breaker) = &breaker {
         census.keep_the_sick(breaker);
+    } else if acting && judgement == Judgement::Sound {
+        renewal::begin(situation, pool, &mut census, state, &mut findings);
     }
     Counted {
         pool,

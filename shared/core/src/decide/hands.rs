@@ -6,7 +6,7 @@ use super::fleet::{Counted, surge};
 use super::membership::{self, Busy};
 use super::placement::{Placement, place};
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, hooks, leaving, open_steps};
+use super::{Listed, Situation, backoff, hooks, leaving, open_steps, renewal};
 use crate::budget;
 use crate::id::{ClientToken, Generation};
 use crate::observation::Place;
@@ -56,11 +56,11 @@ impl Hands<'_, '_> {
         let sound = self.counted.judgement == Judgement::Sound;
         if sound {
             let counts = &self.counted.census.counts;
-            let over = counts.capacity() > self.max() || draft.capacity > situation.spec.maximum;
+            let over = counts.lasting() > self.max() || draft.capacity > situation.spec.maximum;
             let wanted = if over { 0 } else { desired };
             draft
                 .taken_over
-                .extend(open_steps::take_over(situation, pool, state, counts.capacity(), wanted));
+                .extend(open_steps::take_over(situation, pool, state, counts.lasting(), wanted));
         }
         let busy = Busy::of(state);
         if sound {
@@ -95,7 +95,7 @@ impl Hands<'_, '_> {
         if situation.retiring {
             removals_left = u32::MAX;
         }
-        let capacity = self.counted.census.counts.capacity();
+        let capacity = self.counted.census.counts.lasting();
         let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         if needed > 0 {
@@ -110,6 +110,10 @@ impl Hands<'_, '_> {
         };
         if !situation.retiring {
             drained = leaving::drain_sick(situation, pool, census, pool_state, desired, may_replace, findings);
+        }
+        if self.counted.breaker.is_none() {
+            let allowed = removals_left.saturating_sub(drained);
+            drained = drained.saturating_add(renewal::finish(situation, pool, census, pool_state, desired, allowed, findings));
         }
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);
@@ -166,7 +170,7 @@ impl Hands<'_, '_> {
             [
                 // a size that stands above the bounds, because the mode lets nothing leave, is not grown to
                 Some((
-                    max.saturating_sub(self.counted.census.counts.capacity()),
+                    max.saturating_sub(self.counted.census.counts.lasting()),
                     Guard::Range { min: 0, max },
                 )),
                 Some((room, Guard::FleetMaximum { room })),
@@ -223,7 +227,7 @@ impl Hands<'_, '_> {
 
     fn launch_of(&self, placement: &Placement, generation: Generation, draft: &Draft) -> Launch {
         let step = draft.plan.next_step();
-        let template = self.counted.pool.launch.template.clone();
+        let template = renewal::template(self.situation, self.counted.pool);
         let instance_type = placement
             .offering
             .instance_type

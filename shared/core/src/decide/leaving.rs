@@ -147,9 +147,10 @@ pub(super) fn drain_excess(
     let mut candidates: Vec<&Person<'_>> = census
         .people
         .iter()
-        .filter(|person| may_leave(person, situation.retiring))
+        .filter(|person| may_leave(person, situation.retiring) && !person.renewing)
         .collect();
-    let mut serving_left = census.counts.serving().saturating_sub(desired);
+    let lasting = census.counts.serving().saturating_sub(census.counts.renewing);
+    let mut serving_left = lasting.saturating_sub(desired);
     let mut by_zone = zones(census);
     let mut drained = 0;
     while drained < excess {
@@ -240,7 +241,7 @@ fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &In
     })
 }
 
-fn begin(
+pub(super) fn begin(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     state: &mut PoolState,
@@ -255,6 +256,7 @@ fn begin(
             why,
         });
         member.unready = None;
+        member.renew = None;
         findings.push(Finding::Drains { instance: id.clone(), why });
     }
 }
@@ -263,7 +265,7 @@ fn begin(
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
     let mut by_zone = BTreeMap::new();
     let stays = |person: &&Person<'_>| person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
-    for person in census.people.iter().filter(stays) {
+    for person in census.people.iter().filter(|person| !person.renewing).filter(stays) {
         if let Some(zone) = zone(person) {
             let count: &mut u32 = by_zone.entry(zone).or_default();
             *count = count.saturating_add(1);

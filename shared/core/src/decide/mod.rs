@@ -11,6 +11,7 @@ mod leaving;
 mod membership;
 mod open_steps;
 pub mod placement;
+mod renewal;
 mod roll;
 mod sorted;
 
@@ -113,6 +114,14 @@ pub struct CapacityCount {
     pub draining: u32,
     /// Of those that leave, so many still take requests: the balancer's metrics are divided by them too.
     pub draining_serving: u32,
+    /// Of those that serve, so many serve only until another one does in their place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewing: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl CapacityCount {
@@ -120,6 +129,12 @@ impl CapacityCount {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.serving().saturating_add(self.coming())
+    }
+
+    /// What the pool has or will have once those are gone that are being replaced.
+    #[must_use]
+    pub fn lasting(&self) -> u32 {
+        self.capacity().saturating_sub(self.renewing)
     }
 
     /// Instances that take requests.
@@ -162,7 +177,7 @@ impl Flow {
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either
-        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
+        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains

@@ -66,6 +66,11 @@ fn zone_total(open: &[(Placement, u32)], zone: &Zone, present: u32) -> u32 {
         .fold(present, u32::saturating_add)
 }
 
+/// Whether a zone lately had no capacity for any of these types.
+pub(super) fn is_exhausted(zone: &Zone, types: &[InstanceType], exhausted: &[ExhaustedOffering]) -> bool {
+    first_available(zone, types, exhausted).is_none()
+}
+
 fn first_available(zone: &Zone, types: &[InstanceType], exhausted: &[ExhaustedOffering]) -> Option<Offering> {
     let offering = |instance_type: Option<InstanceType>| Offering {
         zone: zone.clone(),

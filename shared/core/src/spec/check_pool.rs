@@ -5,10 +5,12 @@ use super::check_guards::{duration, read_guards};
 use super::check_policy::read_policies;
 use super::problem::Problems;
 use super::raw::{
-    RawCapacity, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
+    RawCapacity, RawDrift, RawDuration, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder,
+    RawScheduled, RawTemplate,
 };
-use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
+use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
+use crate::unit::Seconds;
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
 pub(super) const NO_MAXIMUM: u32 = u32::MAX;
@@ -44,7 +46,7 @@ pub(super) fn read_pool(
         at: &at,
         defaults: defaults_,
     };
-    let (order, _) = layers.pick(
+    let (order, order_at) = layers.pick(
         raw.scale_in.as_ref(),
         |own| own.scale_in.as_ref(),
         "scale_in.order",
@@ -89,6 +91,7 @@ pub(super) fn read_pool(
         "drain.wait_for_tag",
         |part| part.wait_for_tag.as_ref(),
     );
+    let (max_age, max_age_at) = layers.pick(raw.max_age.as_ref(), |own| own.max_age.as_ref(), "max_age", Some);
     Some(PoolSpec {
         id: id?,
         role,
@@ -100,15 +103,28 @@ pub(super) fn read_pool(
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
         wait_for_tag: wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG),
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
-        scale_in_order: order.map_or_else(
-            || defaults::SCALE_IN_ORDER.to_vec(),
-            |order| order.iter().map(scale_in_order).collect(),
-        ),
+        scale_in_order: order.map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| read_order(order, &order_at, problems)),
         protect_tag: protect_tag.to_owned(),
+        max_age: read_max_age(max_age, &max_age_at, problems),
         policies,
         guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
         capacity,
     })
+}
+
+/// Below an hour a pool would hardly do anything but replace.
+const MAX_AGE_LEAST: Seconds = Seconds::minutes(60);
+
+fn read_max_age(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) -> Option<Seconds> {
+    let age = duration(Some(raw?), at, MAX_AGE_LEAST, problems);
+    if age < MAX_AGE_LEAST {
+        problems.add(
+            at,
+            format!("`{age}` is less than `{MAX_AGE_LEAST}`"),
+            "an instance needs time to boot, warm up and serve; days are usual",
+        );
+    }
+    Some(age.max(MAX_AGE_LEAST))
 }
 
 /// A pool over the fleet's defaults, field by field.
@@ -166,12 +182,27 @@ fn check_windows(policies: &[RawPolicy], at: &str, pool: CapacityRange, maximum:
     }
 }
 
-fn scale_in_order(raw: &RawScaleInOrder) -> ScaleInOrder {
-    match raw {
-        RawScaleInOrder::ZoneBalance => ScaleInOrder::ZoneBalance,
-        RawScaleInOrder::Oldest => ScaleInOrder::Oldest,
-        RawScaleInOrder::Newest => ScaleInOrder::Newest,
+fn read_order(raw: &[RawScaleInOrder], at: &str, problems: &mut Problems) -> Vec<ScaleInOrder> {
+    let mut order = Vec::new();
+    for (n, raw) in raw.iter().enumerate() {
+        let at = format!("{at}[{n}]");
+        match raw {
+            RawScaleInOrder::ZoneBalance => order.push(ScaleInOrder::ZoneBalance),
+            RawScaleInOrder::Oldest => order.push(ScaleInOrder::Oldest),
+            RawScaleInOrder::Newest => order.push(ScaleInOrder::Newest),
+            RawScaleInOrder::LeastLoaded => problems.add(
+                at,
+                "`least_loaded` is not possible: the load of a minute ago does not tell who is busy now",
+                "let busy instances say so: `drain: { wait_for_tag: true }`, or the tag `scale_in.protect_tag`",
+            ),
+            RawScaleInOrder::ClosestToBilling => problems.add(
+                at,
+                "`closest_to_billing` saves nothing: EC2 bills by the second",
+                "use `oldest` or `newest`",
+            ),
+        }
     }
+    order
 }
 
 fn read_capacity(own: Option<&RawCapacity>, default: Option<&RawCapacity>, at: &str, problems: &mut Problems) -> CapacityRange {
@@ -255,7 +286,17 @@ fn read_launch(own: Option<&RawLaunch>, default: Option<&RawLaunch>, at: &str, p
             problems.add(path, format!("`{instance_type}` is no instance type"), "such as `c7a.large`");
         }
     }
+    let drift = own.and_then(|raw| raw.drift).or_else(|| default.and_then(|raw| raw.drift));
+    let rebalance = own
+        .and_then(|raw| raw.rebalance_zones)
+        .or_else(|| default.and_then(|raw| raw.rebalance_zones));
     LaunchSpec {
+        rebalance_zones: rebalance.unwrap_or(defaults::REBALANCE_ZONES),
+        drift: match drift {
+            None => defaults::DRIFT,
+            Some(RawDrift::Ignore) => Drift::Ignore,
+            Some(RawDrift::Replace) => Drift::Replace,
+        },
         template: template.unwrap_or(Template {
             key: TemplateKey::Name(String::new()),
             version: String::new(),

@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Amount, BreachRule, Budget, FleetMode, MissingRule, PolicyMode, ScaleInOrder};
+use super::{Amount, BreachRule, Budget, Drift, FleetMode, MissingRule, PolicyMode, ScaleInOrder};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const MODE: FleetMode = FleetMode::On;
@@ -13,6 +13,8 @@ pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
+pub(super) const DRIFT: Drift = Drift::Ignore;
+pub(super) const REBALANCE_ZONES: bool = false;
 pub(super) const READY_TAG: bool = false;
 pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
@@ -72,6 +74,17 @@ pub fn defaults() -> Vec<Default> {
         row("capacity.initial", &"`min`", "the policies decide the rest"),
         row("launch.template.version", &TEMPLATE_VERSION, "what the account calls the default"),
         row("launch.instance_types", &"[]", "the template's own type"),
+        row(
+            "launch.drift",
+            &"ignore",
+            "a new template version replaces a fleet only when asked to",
+        ),
+        row(
+            "launch.rebalance_zones",
+            &REBALANCE_ZONES,
+            "what works is not replaced only for its place unless asked",
+        ),
+        row("max_age", &"none", "how long an image may be used is the owner's to say"),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
         row(

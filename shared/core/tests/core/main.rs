@@ -20,6 +20,7 @@ mod pools;
 mod properties;
 mod queue;
 mod remembered;
+mod renewal;
 mod spec;
 mod step;
 mod stored;

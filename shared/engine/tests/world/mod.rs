@@ -99,7 +99,7 @@ impl World {
             .map(|subnet| (subnet.clone(), Zone::new(subnet.as_str().replace("subnet-", "eu-west-1"))));
         let resolved = Resolved {
             zones: zones.collect(),
-            balancers: BTreeMap::new(),
+            ..Resolved::default()
         };
         let mut table = Table::default();
         table.traffic.insert(spec.id.clone(), TrafficState::first(&spec).unwrap());
@@ -273,6 +273,7 @@ impl Compute for Hand {
                         step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
                         protected: false,
                         word: Word::of(|key| machine.tags.get(key).map(String::as_str)),
+                        template: None,
                     },
                     tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
                 });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ghostnet_core::id::{FleetId, InstanceId};
 use ghostnet_core::observation::Told;
-use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::Check;
@@ -41,6 +41,21 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
     }
     if alive.len() != members.len() || members.len() != usize::try_from(state.desired).unwrap_or(usize::MAX) {
         let detail = format!("{name}: {} wanted, {} known, {} exist", state.desired, members.len(), alive.len());
+        found.push((Check::Converges, detail));
+    }
+    if state.refresh.as_ref().is_some_and(|refresh| refresh.ended.is_none()) {
+        found.push((Check::Converges, format!("{name}: a refresh does not end")));
+    }
+    let drifts = |machine: &&crate::cloud::ec2::Machine| {
+        let resolved = world
+            .table
+            .fleets
+            .get(id)
+            .and_then(|items| items.spec.resolved.templates.get(&pool.id));
+        pool.launch.drift == Drift::Replace && !machine.protected && resolved.is_some_and(|version| *version != machine.template)
+    };
+    if let Some(machine) = world.alive(id, &pool.id).find(drifts) {
+        let detail = format!("{name}: {} is of another template version, and stays", machine.id);
         found.push((Check::Converges, detail));
     }
     if let Some(leaving) = state.members.iter().find(|(_, member)| member.drain.is_some()).map(|(id, _)| id) {

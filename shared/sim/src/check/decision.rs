@@ -136,6 +136,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
+        launch_first(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
@@ -216,11 +217,25 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         });
     let launched = launches.fold(0, u32::saturating_add);
     let (_, max) = judged.bounds();
-    let capacity = judged.decided.counts.capacity().saturating_add(launched);
+    let capacity = judged.decided.counts.lasting().saturating_add(launched);
     let all = judged.decided.counts.all().saturating_add(launched);
     if launched > 0 && (capacity > max || all > max.saturating_add((max / 10).max(1))) {
         let detail = format!("{launched} launches make {capacity} instances, {all} with those that leave, and the maximum is {max}");
         found.push((Check::Ceiling, detail));
+    }
+}
+
+/// I3, at the commit: who is well and leaves has been replaced.
+fn launch_first(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let renewed = judged.begun(|why| why == DrainReason::Renewed);
+    let counts = &judged.decided.counts;
+    let others = counts.in_service.saturating_sub(renewed.max(counts.renewing));
+    if renewed > 0 && others < judged.decided.after {
+        let detail = format!(
+            "{renewed} are replaced, {others} others serve, and {} are wanted",
+            judged.decided.after
+        );
+        found.push((Check::LaunchFirst, detail));
     }
 }
 
@@ -231,7 +246,7 @@ fn floor(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         return;
     }
     let min = judged.bounds().0.min(judged.room());
-    let left = judged.decided.counts.capacity().saturating_sub(removed);
+    let left = judged.decided.counts.lasting().saturating_sub(removed);
     if left < min {
         found.push((Check::Floor, format!("{removed} leave, {left} stay, and the minimum is {min}")));
     }

@@ -65,6 +65,8 @@ checks! {
     RemovalBudget "I3" "removal-budget";
     /// Terminated is only who was drained in an earlier commit, and is out of every group.
     TwoPhases "I4" "two-phases";
+    /// Who is well is replaced only when as many as are wanted serve without it.
+    LaunchFirst "I3" "launch-first";
     /// Who may be busy is not terminated before its word or its deadline, where its pool waits for that word.
     WaitsForWord "I4" "waits-for-word";
     /// Where a pool waits for it, nobody enters service before its word.

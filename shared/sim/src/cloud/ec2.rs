@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Told, tag};
 use ghostnet_core::plan::Launch;
+use ghostnet_core::spec::TemplateVersion;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
 
@@ -24,6 +25,8 @@ pub struct Ec2 {
     /// By id.
     pub machines: BTreeMap<InstanceId, Machine>,
     tokens: BTreeMap<(String, Zone), Token>,
+    /// The launch template's version that is the default now.
+    pub default_version: u64,
     made: u64,
 }
 
@@ -68,6 +71,8 @@ pub struct Machine {
     pub protected: bool,
     /// Who works on it.
     pub worker: Worker,
+    /// From which version of the launch template it was launched.
+    pub template: TemplateVersion,
 }
 
 /// The tags that GhostNet gives at launch.
@@ -165,6 +170,7 @@ impl Machine {
                 step: self.tags.step,
                 protected: false,
                 word: self.worker.word(now),
+                template: Some(self.template.clone()),
             },
             tag_keys: if self.protected {
                 [PROTECT_TAG.to_owned()].into()
@@ -174,6 +180,10 @@ impl Machine {
         }
     }
 }
+
+/// The launch template of this world.
+pub const TEMPLATE: &str = "lt-web";
+const DEFAULT_VERSION: &str = "$Default";
 
 /// The tag that protects, in every spec of this world.
 pub const PROTECT_TAG: &str = "ghostnet:protect";
@@ -219,6 +229,7 @@ impl Ec2 {
             let machine = Machine {
                 installation: installation.clone(),
                 tags: tags.clone(),
+                template: self.template(&launch.template.version),
                 ..self.blank(launch.place.zone.clone(), instance_type.clone(), *boot, now)
             };
             instances.push(machine.id.clone());
@@ -253,6 +264,14 @@ impl Ec2 {
         id
     }
 
+    /// What a version of the launch template stands for now.
+    fn template(&self, version: &str) -> TemplateVersion {
+        TemplateVersion {
+            id: TEMPLATE.to_owned(),
+            version: version.parse().unwrap_or(self.default_version.max(1)),
+        }
+    }
+
     fn blank(&mut self, zone: Zone, instance_type: InstanceType, boot: Boot, now: Millis) -> Machine {
         self.made += 1;
         Machine {
@@ -271,6 +290,7 @@ impl Ec2 {
             bad_image: boot.bad_image,
             protected: false,
             worker: boot.worker,
+            template: self.template(DEFAULT_VERSION),
         }
     }
 

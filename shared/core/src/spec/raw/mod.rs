@@ -97,6 +97,9 @@ pub struct RawPool {
     /// Which instances leave first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_in: Option<RawScaleIn>,
+    /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<RawDuration>,
     /// Policies of this pool alone, instead of the fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
@@ -134,6 +137,9 @@ pub struct RawPoolSettings {
     /// Which instances leave first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_in: Option<RawScaleIn>,
+    /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<RawDuration>,
 }
 
 /// Bounds of a pool's size.
@@ -164,6 +170,24 @@ pub struct RawLaunch {
     /// Instance types in order of preference; the template's own type if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_types: Option<Vec<String>>,
+    /// What follows for instances of another version of the template than the spec's at the last `apply`: `ignore`, or
+    /// `replace` them (launched first, within the removal budget, while the pool is calm).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<RawDrift>,
+    /// Whether an instance is replaced by one in another zone while zones differ by more than one: one at a time, launched
+    /// first, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebalance_zones: Option<bool>,
+}
+
+/// What follows for instances of another version of the launch template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawDrift {
+    /// Nothing.
+    Ignore,
+    /// They are replaced.
+    Replace,
 }
 
 /// A launch template by name or by id, and its version.
@@ -232,6 +256,10 @@ pub enum RawScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
+    /// Refused, with the reason.
+    LeastLoaded,
+    /// Refused, with the reason.
+    ClosestToBilling,
 }
 
 /// What limits every change.

@@ -10,13 +10,15 @@ use ghostnet_core::observation::{
 };
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::record::Inputs;
+use ghostnet_core::refresh::{Ended, Refresh};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, PoolState, Run, Tally, TrafficState, Unready,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, PoolState, RenewReason, Run, Tally, TrafficState,
+    Unready,
 };
-use ghostnet_core::unit::{Moment, Seconds};
+use ghostnet_core::unit::{Moment, Percent, Seconds};
 use jiff::Timestamp;
 
 use super::{Tape, Value, at, busy, group, json, minutes, partial, policy, pool, raw, resolved};
@@ -75,6 +77,12 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         let (wait, ready) = tags(tape);
         pool["drain"] = json!({ "wait_for_tag": wait });
         pool["health"] = json!({ "ready_tag": ready });
+        if tape.once_in(3) {
+            pool["max_age"] = json!("1h");
+        }
+        if tape.once_in(3) {
+            pool["launch"] = json!({ "drift": "replace", "rebalance_zones": tape.once_in(2) });
+        }
     }
     let change = json!({ "mode": mode, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     let fitting = |change: &Value| FleetSpec::check(&raw(change.clone())).is_ok();
@@ -196,6 +204,7 @@ impl Made {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),
         });
+        state.refresh = tape.maybe(3, any_refresh);
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
             .collect();
@@ -261,6 +270,7 @@ impl Made {
                     ready: !tape.once_in(4),
                     drained: tape.once_in(8),
                 },
+                template: tape.maybe(2, |tape| template_version(1 + u64::from(tape.below(2)))),
             };
             self.observation.instances.get_or_insert_default().push(instance);
         }
@@ -349,6 +359,32 @@ fn offering(zone: &str) -> Offering {
     }
 }
 
+fn template_version(version: u64) -> TemplateVersion {
+    TemplateVersion {
+        id: "lt-web".into(),
+        version,
+    }
+}
+
+fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
+    Refresh {
+        requested_at: ago(tape, 4_000),
+        by: "operator".into(),
+        reason: "a new image".into(),
+        checkpoints: tape
+            .maybe(2, |tape| vec![Percent(10 + u16::try_from(tape.below(80)).unwrap())])
+            .unwrap_or_default(),
+        bake: Seconds(tape.below(900)),
+        paused: tape.once_in(4),
+        total: tape.maybe(2, |tape| tape.below(22)),
+        bakes_until: tape.maybe(4, |tape| about(tape, 600)),
+        ended: tape.maybe(4, |tape| Ended {
+            at: ago(tape, 600),
+            complete: tape.once_in(2),
+        }),
+    }
+}
+
 fn any_member(tape: &mut Tape<'_>) -> Member {
     let mut member = Member::new(ago(tape, 4_000));
     member.served_since = tape.maybe(2, |tape| ago(tape, 4_000).into());
@@ -374,6 +410,10 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
+    let renew = tape.maybe(8, |tape| {
+        tape.one_of(&[RenewReason::Refresh, RenewReason::Drift, RenewReason::Age, RenewReason::Balance])
+    });
+    member.renew = renew.filter(|_| member.drain.is_none() && !member.gone);
     member
 }
 

@@ -116,6 +116,7 @@ impl World {
             step: None,
             protected: false,
             word: ghostnet_core::observation::Word::default(),
+            template: None,
         };
         self.instances.insert(id.clone(), instance);
         id
@@ -247,6 +248,7 @@ impl World {
             step: Some(step.id.number),
             protected: false,
             word: ghostnet_core::observation::Word::default(),
+            template: None,
         };
         self.instances.insert(id.clone(), instance);
         id

@@ -123,6 +123,7 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         step: by.map(|step| step.number),
         protected: false,
         word: ghostnet_core::observation::Word::default(),
+        template: None,
     }
 }
 
