@@ -1,7 +1,7 @@
 //! A parsed reason to look at fleets.
 //!
 //! Signals are wake-up calls, not commands: whatever arrives, the truth is read and the decision made from scratch. The
-//! only content of a signal that a decision may use is a fresh interruption notice, because nothing else shows it.
+//! only content of a signal that a decision may use is a fresh notice that AWS takes an instance, because nothing else shows it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub enum Signal {
         what: String,
         /// When.
         at: Timestamp,
+        /// Whether AWS will retire them, days or weeks from now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retires: bool,
     },
     /// A person, or another function, asks for a look at one fleet.
     Evaluate {

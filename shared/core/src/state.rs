@@ -303,6 +303,9 @@ pub struct Member {
     /// It serves on until another one serves in its place, and why.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub renew: Option<RenewReason>,
+    /// AWS said that it will retire it.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub retires: bool,
 }
 
 impl Member {
@@ -317,6 +320,7 @@ impl Member {
             terminating_since: None,
             gone: false,
             renew: None,
+            retires: false,
         }
     }
 }
@@ -378,6 +382,8 @@ impl std::fmt::Display for DrainReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenewReason {
+    /// AWS will retire it.
+    Retirement,
     /// An operator asked for a refresh.
     Refresh,
     /// It was launched from another version of the launch template.
@@ -391,6 +397,7 @@ pub enum RenewReason {
 impl std::fmt::Display for RenewReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Retirement => "AWS will retire it",
             Self::Refresh => "a refresh was asked for",
             Self::Drift => "another version of the launch template",
             Self::Age => "older than `max_age`",

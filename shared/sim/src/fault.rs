@@ -80,6 +80,8 @@ faults! {
     SpotNoNotice "spot-no-notice" 60;
     /// A rebalance hint that never comes true.
     RebalanceHint "rebalance-hint" 100;
+    /// AWS announces that it will retire an instance within the hour.
+    Retirement "retirement" 40;
     /// Datapoints arrive minutes late.
     MetricLate "metric-late" 800;
     /// Datapoints never arrive.

@@ -9,7 +9,7 @@ use ghostnet_core::state::Pause;
 use ghostnet_core::unit::{Percent, Seconds};
 
 use crate::chance::Chance;
-use crate::clock::{MINUTE, Millis, SECOND, at};
+use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
 use crate::lambda::{Function, Job};
@@ -109,6 +109,19 @@ impl World {
             self.cloud.ec2.end(&id, 5 * SECOND, now);
             self.tell_instance_changed(&id);
         }
+        if self.faults.strikes(Fault::Retirement)
+            && let Some(id) = self.any_machine(Fault::Retirement, &running)
+        {
+            self.log.line(now, || format!("AWS will retire {id}"));
+            self.schedule(now + HOUR, Event::Reclaim(id.clone()));
+            let signal = Signal::InstanceChanged {
+                instances: vec![id],
+                what: "retirement".to_owned(),
+                at: at(now),
+                retires: true,
+            };
+            self.tell(Function::Interruption, signal);
+        }
         for (fault, kind) in [
             (Fault::SpotReclaim, Some(InterruptionKind::SpotWarning)),
             (Fault::SpotNoNotice, None),
@@ -138,6 +151,7 @@ impl World {
             instances: vec![id.clone()],
             what: "state change".to_owned(),
             at: at(self.now),
+            retires: false,
         };
         self.tell(Function::Interruption, signal);
     }

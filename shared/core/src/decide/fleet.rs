@@ -106,6 +106,7 @@ fn count_pool<'a>(situation: &Situation<'a>, pool: &'a PoolSpec, listed: &Listed
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);
+        renewal::notice(situation, pool_state);
         renewal::settle(situation, pool, listed, pool_state);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);

@@ -1,4 +1,4 @@
-//! Who is replaced although it is well: launched before an operator asked for a refresh, from another version of the launch
+//! Who is replaced although it is well: to be retired by AWS, launched before an operator asked for a refresh, from another version of the launch
 //! template, too long ago, or into a zone that has more than others.
 //!
 //! Launch first: who is to be replaced is marked, serves on, and no longer counts among those that last, so that another one
@@ -16,12 +16,34 @@ use crate::budget;
 use crate::id::{InstanceId, Zone};
 use crate::observation::Instance;
 use crate::reason::Finding;
+use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{Drift, FleetMode, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
 use crate::unit::Seconds;
 
 /// A pool's zones are brought into balance by one instance in this time.
 const REBALANCE_EVERY: Seconds = Seconds::minutes(15);
+
+/// Notes who AWS said will be retired. An old notice is only a wake-up.
+pub(super) fn notice(situation: &Situation<'_>, state: &mut PoolState) {
+    let Signal::InstanceChanged {
+        instances,
+        at,
+        retires: true,
+        ..
+    } = situation.signal
+    else {
+        return;
+    };
+    if Seconds::between(*at, situation.now) > EVENT_AGE_MAX {
+        return;
+    }
+    for id in instances {
+        if let Some(member) = state.members.get_mut(id).filter(|member| !member.gone) {
+            member.retires = true;
+        }
+    }
+}
 
 /// Takes the marks away that are no longer justified: the spec, the refresh or the instance's protection changed.
 pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState) {
@@ -180,7 +202,9 @@ fn reason(
         (wanted != from).then_some(())
     };
     let is_old = |most: Seconds| Seconds::between(born, situation.now) >= most;
-    if asked_at.is_some_and(|at| born < at) {
+    if member.retires {
+        Some(RenewReason::Retirement)
+    } else if asked_at.is_some_and(|at| born < at) {
         Some(RenewReason::Refresh)
     } else if drifted().is_some() {
         Some(RenewReason::Drift)

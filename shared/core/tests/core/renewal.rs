@@ -386,3 +386,48 @@ fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
         ]
     );
 }
+
+#[test]
+fn one_that_aws_will_retire_is_replaced_and_an_old_notice_only_wakes() {
+    let notice = |world: &World, ago: u32, retires| ghostnet_core::signal::Signal::InstanceChanged {
+        instances: vec![InstanceId::new("i-blue-001"), InstanceId::new("i-nobody")],
+        what: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open)".into(),
+        at: Seconds(ago).before(world.now()),
+        retires,
+    };
+    for (situation, ago, retires, expected) in [
+        ("a fresh notice", 20, true, 1),
+        ("an old one", 3_600, true, 0),
+        ("another change", 20, false, 0),
+    ] {
+        let mut world = old(3, json!({}));
+        let signal = notice(&world, ago, retires);
+        let decision = world.look_at(signal);
+        let replaced = renews(&decision);
+        assert_eq!(replaced.len(), expected, "{situation}");
+        assert!(
+            replaced
+                .iter()
+                .all(|(id, why)| id.as_str() == "i-blue-001" && *why == RenewReason::Retirement)
+        );
+        let decisions = play(&mut world, 20, None);
+        assert!(decisions.iter().all(|decision| counts(decision).in_service >= 3), "{situation}");
+        assert_eq!((world.alive().len(), alive_old(&world)), (3, 3 - expected), "{situation}");
+    }
+}
+
+/// The notice is remembered until the pool is calm.
+#[test]
+fn a_notice_is_not_forgotten_while_the_pool_is_short() {
+    let mut world = old(3, json!({}));
+    world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 4;
+    let signal = ghostnet_core::signal::Signal::InstanceChanged {
+        instances: vec![InstanceId::new("i-blue-001")],
+        what: "retirement".into(),
+        at: world.now(),
+        retires: true,
+    };
+    assert_eq!(renews(&world.look_at(signal)), []);
+    play(&mut world, 30, None);
+    assert_eq!((world.alive().len(), alive_old(&world)), (4, 2));
+}

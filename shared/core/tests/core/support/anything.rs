@@ -146,6 +146,14 @@ fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
     if known.is_empty() || !tape.once_in(4) {
         return Signal::Tick;
     }
+    if tape.once_in(3) {
+        return Signal::InstanceChanged {
+            instances: vec![tape.one_of(known)],
+            what: "retirement".into(),
+            at: ago(tape, 1_200),
+            retires: true,
+        };
+    }
     let kind = tape.one_of(&[InterruptionKind::SpotWarning, InterruptionKind::Rebalance]);
     Signal::Interruption(Interruption {
         instance: tape.one_of(known),
@@ -410,8 +418,15 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
     member.gone = tape.once_in(16);
+    member.retires = tape.once_in(12) && !member.gone;
     let renew = tape.maybe(8, |tape| {
-        tape.one_of(&[RenewReason::Refresh, RenewReason::Drift, RenewReason::Age, RenewReason::Balance])
+        tape.one_of(&[
+            RenewReason::Refresh,
+            RenewReason::Drift,
+            RenewReason::Age,
+            RenewReason::Balance,
+            RenewReason::Retirement,
+        ])
     });
     member.renew = renew.filter(|_| member.drain.is_none() && !member.gone);
     member
