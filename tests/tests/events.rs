@@ -131,7 +131,10 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         ),
         (
             "health-retirement.json",
-            instance("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open), to be retired", "2026-01-27T01:43:21Z"),
+            instance(
+                "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open), to be retired",
+                "2026-01-27T01:43:21Z",
+            ),
         ),
         ("lambda-failure-record-sqs.json", one(FLEET)),
         ("lambda-failure-record.json", one(FLEET)),

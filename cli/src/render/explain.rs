@@ -89,7 +89,7 @@ pub(crate) fn reason(record: &DecisionRecord) -> String {
         .iter()
         .any(|step| step.pool == *id && matches!(step.action, Action::Launch(_)));
     // nobody asked for a change: what is wanted was not there
-    let missing = || format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
+    let missing = || format!("{} wanted, {} there or coming", pool.after, pool.counts.lasting());
     if launches { missing() } else { String::new() }
 }
 

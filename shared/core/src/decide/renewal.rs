@@ -45,17 +45,17 @@ pub(super) fn notice(situation: &Situation<'_>, state: &mut PoolState) {
     }
 }
 
-/// Takes the marks away that are no longer justified: the spec, the refresh or the instance's protection changed.
+/// Takes the marks away that are no longer justified: the spec, the mode, the refresh or the instance's protection changed.
 pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState) {
     let asked_at = asked_at(state);
+    let nobody = situation.retiring || situation.spec.mode == FleetMode::OutOnly;
     for (id, member) in state.members.iter_mut().filter(|(_, member)| member.renew.is_some()) {
-        let why = listed
-            .get(id)
-            .and_then(|instance| reason(situation, pool, asked_at, member, instance));
-        // who is not listed keeps its mark: absence says nothing
-        if listed.get(id).is_some() || situation.retiring {
-            member.renew = why.filter(|_| !situation.retiring);
-        }
+        member.renew = match listed.get(id) {
+            _ if nobody => None,
+            Some(instance) => reason(situation, pool, asked_at, member, instance),
+            // absence says nothing
+            None => member.renew,
+        };
     }
 }
 

@@ -431,3 +431,20 @@ fn a_notice_is_not_forgotten_while_the_pool_is_short() {
     play(&mut world, 30, None);
     assert_eq!((world.alive().len(), alive_old(&world)), (4, 2));
 }
+
+/// Whoever only adds replaces nobody: what was marked stays, and counts.
+#[test]
+fn where_the_mode_only_adds_a_mark_is_taken_back() {
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h" } }));
+    assert_eq!(renews(&world.look()).len(), 1);
+    let raw = raw(json!({ "mode": "out_only", "defaults": { "max_age": "1h", "drain": { "timeout": "60s" } }, "policies": [] }));
+    world.spec = ghostnet_core::spec::FleetSpec::check(&raw).unwrap();
+    world.inputs.spec = raw.into();
+    let decisions = play(&mut world, 20, None);
+    assert_eq!(counts(&decisions[0]).renewing, 0);
+    assert_eq!(
+        decisions.iter().flat_map(steps).filter(|step| step.starts_with("launch")).count(),
+        0
+    );
+    assert_eq!(alive_old(&world), 3);
+}
