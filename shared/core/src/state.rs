@@ -364,6 +364,8 @@ pub enum DrainReason {
     Interrupted,
     /// Another one serves in its place.
     Renewed,
+    /// It became unhealthy, and is kept for a while so that somebody can look at it.
+    Kept,
 }
 
 impl std::fmt::Display for DrainReason {
@@ -374,6 +376,7 @@ impl std::fmt::Display for DrainReason {
             Self::NeverHealthy => "never became healthy",
             Self::Interrupted => "interrupted by AWS",
             Self::Renewed => "another one serves in its place",
+            Self::Kept => "unhealthy, kept for inspection",
         })
     }
 }

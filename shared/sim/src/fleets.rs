@@ -151,6 +151,13 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .insert("ready_tag".to_owned(), json!(true));
     }
     if chance.once_in(4) {
+        let keep = json!({ "maintenance": { "keep": "20m" } });
+        defaults
+            .get_mut("health")?
+            .as_object_mut()?
+            .insert("when_unhealthy".to_owned(), keep);
+    }
+    if chance.once_in(4) {
         let age = *chance.pick(&["1h", "2h"])?;
         defaults.as_object_mut()?.insert("max_age".to_owned(), json!(age));
     }

@@ -202,6 +202,9 @@ impl<'a> Judge<'a> {
                     None => "without a recorded drain",
                     Some(drain) if self.situation.observation.observed_at <= drain.since.at() => "without a second look",
                     Some(_) if self.still_serves(id) => "while it is registered, or may be",
+                    Some(drain) if drain.why == DrainReason::Kept && self.situation.now < drain.deadline.at() => {
+                        "while it is kept for inspection"
+                    }
                     Some(drain) if self.is_waited_for(id, drain) => "before its word and before its deadline",
                     Some(_) => continue,
                 };

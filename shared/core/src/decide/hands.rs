@@ -89,7 +89,7 @@ impl Hands<'_, '_> {
 
     fn change_capacity(&mut self, desired: u32, busy: &Busy, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool, now) = (self.situation, self.counted.pool, self.situation.now);
-        let generation = state.generation.next();
+        let (generation, max) = (state.generation.next(), self.max());
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
         if situation.retiring {
@@ -102,6 +102,10 @@ impl Hands<'_, '_> {
             let taken_back = leaving::take_back(pool, census, pool_state, &busy.all_instances(), needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
+        }
+        let most = max.saturating_add(surge(max));
+        if situation.retiring || needed > most.saturating_sub(census.counts.all()) {
+            leaving::release_kept(situation, pool_state);
         }
         let mut drained = 0;
         let may_replace = match self.counted.breaker {

@@ -107,14 +107,34 @@ pub(super) fn drain_sick(
         Standing::NeverHealthy => Some((person, DrainReason::NeverHealthy)),
         _ => None,
     });
-    let chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
+    let mut chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
     let never_healthy = chosen.iter().filter(|(_, why)| *why == DrainReason::NeverHealthy);
     let given_up: Vec<InstanceId> = never_healthy.map(|(person, _)| person.id.clone()).collect();
     backoff::note(state, &given_up, situation.now);
+    // one at a time is kept, and only one that served: of those that share its fault one is enough to look at
+    if pool.keep_sick.is_some()
+        && !any_kept(state)
+        && let Some((_, why)) = chosen.iter_mut().find(|(_, why)| *why == DrainReason::Unhealthy)
+    {
+        *why = DrainReason::Kept;
+    }
     for (person, why) in &chosen {
         begin(situation, pool, state, &person.id, *why, findings);
     }
     u32::try_from(chosen.len()).unwrap_or(u32::MAX)
+}
+
+fn any_kept(state: &PoolState) -> bool {
+    let mut drains = state.members.values().filter_map(|member| member.drain);
+    drains.any(|drain| drain.why == DrainReason::Kept)
+}
+
+/// Ends the time of who is kept for inspection, because its place is needed: the next look terminates it.
+pub(super) fn release_kept(situation: &Situation<'_>, state: &mut PoolState) {
+    let drains = state.members.values_mut().filter_map(|member| member.drain.as_mut());
+    for drain in drains.filter(|drain| drain.why == DrainReason::Kept) {
+        drain.deadline = drain.deadline.min(situation.now.into());
+    }
 }
 
 /// Whether scale-in may choose an instance. A fleet that is being deleted gives up sick, stopped and starting ones too.
@@ -209,7 +229,9 @@ pub(super) fn ready_to_terminate(
         }
         let over = situation.now >= drain.deadline.at();
         // without a word and without a group nothing tells that it has finished but the deadline
-        let finished = if pool.wait_for_tag {
+        let finished = if drain.why == DrainReason::Kept {
+            false
+        } else if pool.wait_for_tag {
             instance.word.drained
         } else {
             !pool.target_groups.is_empty()
@@ -250,9 +272,13 @@ pub(super) fn begin(
     findings: &mut Vec<Finding>,
 ) {
     if let Some(member) = state.members.get_mut(id) {
+        let time = match (why, pool.keep_sick) {
+            (DrainReason::Kept, Some(keep)) => keep.max(pool.drain_timeout),
+            _ => pool.drain_timeout,
+        };
         member.drain = Some(Drain {
             since: situation.now.into(),
-            deadline: pool.drain_timeout.after(situation.now).into(),
+            deadline: time.after(situation.now).into(),
             why,
         });
         member.unready = None;

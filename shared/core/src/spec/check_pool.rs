@@ -6,7 +6,7 @@ use super::check_policy::read_policies;
 use super::problem::Problems;
 use super::raw::{
     RawCapacity, RawDrift, RawDuration, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder,
-    RawScheduled, RawTemplate,
+    RawScheduled, RawTemplate, RawWhenUnhealthy,
 };
 use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
@@ -85,6 +85,12 @@ pub(super) fn read_pool(
         "health.ready_tag",
         |part| part.ready_tag.as_ref(),
     );
+    let (sick, sick_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.when_unhealthy",
+        |part| part.when_unhealthy.as_ref(),
+    );
     let (wait_for_tag, _) = layers.pick(
         raw.drain.as_ref(),
         |own| own.drain.as_ref(),
@@ -101,6 +107,7 @@ pub(super) fn read_pool(
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
+        keep_sick: read_keep(sick, &sick_at, problems),
         wait_for_tag: wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG),
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
         scale_in_order: order.map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| read_order(order, &order_at, problems)),
@@ -110,6 +117,35 @@ pub(super) fn read_pool(
         guards: read_guards(fleet.guards.as_ref(), capacity.max, problems),
         capacity,
     })
+}
+
+/// Longest time a sick instance is kept.
+const KEEP_MOST: Seconds = Seconds::minutes(24 * 60);
+
+fn read_keep(raw: Option<&RawWhenUnhealthy>, at: &str, problems: &mut Problems) -> Option<Seconds> {
+    match raw? {
+        RawWhenUnhealthy::Word(word) if word == "replace" => None,
+        RawWhenUnhealthy::Word(word) => {
+            problems.add(
+                at,
+                format!("`{word}` is none of the known words"),
+                "write `replace`, or `{ maintenance: { keep: 1h } }`",
+            );
+            None
+        }
+        RawWhenUnhealthy::Maintenance(kept) => {
+            let at = format!("{at}.maintenance.keep");
+            let keep = duration(Some(&kept.maintenance.keep), &at, KEEP_MOST, problems);
+            if keep > KEEP_MOST {
+                problems.add(
+                    at,
+                    format!("`{keep}` is more than `{KEEP_MOST}`"),
+                    "take an image or a snapshot meanwhile",
+                );
+            }
+            Some(keep.min(KEEP_MOST))
+        }
+    }
 }
 
 /// Below an hour a pool would hardly do anything but replace.

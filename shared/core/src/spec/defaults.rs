@@ -97,6 +97,7 @@ pub fn defaults() -> Vec<Default> {
             &READY_TAG,
             "the target group's checks tell; without one, running is ready",
         ),
+        row("health.when_unhealthy", &"replace", "what is sick is of no use to most"),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
         row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),
         row(

@@ -121,6 +121,8 @@ pub struct PoolSpec {
     pub registration_deadline: Seconds,
     /// Whether an instance must carry `ghostnet:ready=true` before it serves.
     pub ready_tag: bool,
+    /// How long a sick instance is kept, out of its groups, for somebody to look at; none: not at all.
+    pub keep_sick: Option<Seconds>,
     /// Longest time a deregistered instance may take to finish.
     pub drain_timeout: Seconds,
     /// Whether one that leaves is told so by a tag, and terminated only once it carries `ghostnet:drained=true`, or when

@@ -13,6 +13,7 @@ mod formula;
 mod guards;
 mod health;
 mod hooks;
+mod kept;
 mod launches;
 mod lost_steps;
 mod modes;

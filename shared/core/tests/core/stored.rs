@@ -34,7 +34,7 @@ fn rich() -> Value {
             "max_age": "30d",
             "launch": { "drift": "replace", "rebalance_zones": true },
             "drain": { "timeout": "2h", "wait_for_tag": true },
-            "health": { "ready_tag": true },
+            "health": { "ready_tag": true, "when_unhealthy": { "maintenance": { "keep": "1h" } } },
         },
         "policies": [
             tracking(),

@@ -78,6 +78,9 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         pool["drain"] = json!({ "wait_for_tag": wait });
         pool["health"] = json!({ "ready_tag": ready });
         if tape.once_in(3) {
+            pool["health"]["when_unhealthy"] = json!({ "maintenance": { "keep": "1h" } });
+        }
+        if tape.once_in(3) {
             pool["max_age"] = json!("1h");
         }
         if tape.once_in(3) {
@@ -407,6 +410,8 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
             DrainReason::Unhealthy,
             DrainReason::NeverHealthy,
             DrainReason::Interrupted,
+            DrainReason::Renewed,
+            DrainReason::Kept,
         ]);
         Drain {
             since,
