@@ -2,15 +2,12 @@
 
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
+use super::check_lifecycle::{read_keep, read_max_age, read_order};
 use super::check_policy::read_policies;
 use super::problem::Problems;
-use super::raw::{
-    RawCapacity, RawDrift, RawDuration, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder,
-    RawScheduled, RawTemplate, RawWhenUnhealthy,
-};
-use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, defaults};
+use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
+use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, Template, TemplateKey, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
-use crate::unit::Seconds;
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
 pub(super) const NO_MAXIMUM: u32 = u32::MAX;
@@ -119,50 +116,6 @@ pub(super) fn read_pool(
     })
 }
 
-/// Longest time a sick instance is kept.
-const KEEP_MOST: Seconds = Seconds::minutes(24 * 60);
-
-fn read_keep(raw: Option<&RawWhenUnhealthy>, at: &str, problems: &mut Problems) -> Option<Seconds> {
-    match raw? {
-        RawWhenUnhealthy::Word(word) if word == "replace" => None,
-        RawWhenUnhealthy::Word(word) => {
-            problems.add(
-                at,
-                format!("`{word}` is none of the known words"),
-                "write `replace`, or `{ maintenance: { keep: 1h } }`",
-            );
-            None
-        }
-        RawWhenUnhealthy::Maintenance(kept) => {
-            let at = format!("{at}.maintenance.keep");
-            let keep = duration(Some(&kept.maintenance.keep), &at, KEEP_MOST, problems);
-            if keep > KEEP_MOST {
-                problems.add(
-                    at,
-                    format!("`{keep}` is more than `{KEEP_MOST}`"),
-                    "take an image or a snapshot meanwhile",
-                );
-            }
-            Some(keep.min(KEEP_MOST))
-        }
-    }
-}
-
-/// Below an hour a pool would hardly do anything but replace.
-const MAX_AGE_LEAST: Seconds = Seconds::minutes(60);
-
-fn read_max_age(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) -> Option<Seconds> {
-    let age = duration(Some(raw?), at, MAX_AGE_LEAST, problems);
-    if age < MAX_AGE_LEAST {
-        problems.add(
-            at,
-            format!("`{age}` is less than `{MAX_AGE_LEAST}`"),
-            "an instance needs time to boot, warm up and serve; days are usual",
-        );
-    }
-    Some(age.max(MAX_AGE_LEAST))
-}
-
 /// A pool over the fleet's defaults, field by field.
 struct Layers<'a> {
     at: &'a str,
@@ -216,29 +169,6 @@ fn check_windows(policies: &[RawPolicy], at: &str, pool: CapacityRange, maximum:
             problems.add(format!("{at}.max"), message, "lower it, or raise `maximum`");
         }
     }
-}
-
-fn read_order(raw: &[RawScaleInOrder], at: &str, problems: &mut Problems) -> Vec<ScaleInOrder> {
-    let mut order = Vec::new();
-    for (n, raw) in raw.iter().enumerate() {
-        let at = format!("{at}[{n}]");
-        match raw {
-            RawScaleInOrder::ZoneBalance => order.push(ScaleInOrder::ZoneBalance),
-            RawScaleInOrder::Oldest => order.push(ScaleInOrder::Oldest),
-            RawScaleInOrder::Newest => order.push(ScaleInOrder::Newest),
-            RawScaleInOrder::LeastLoaded => problems.add(
-                at,
-                "`least_loaded` is not possible: the load of a minute ago does not tell who is busy now",
-                "let busy instances say so: `drain: { wait_for_tag: true }`, or the tag `scale_in.protect_tag`",
-            ),
-            RawScaleInOrder::ClosestToBilling => problems.add(
-                at,
-                "`closest_to_billing` saves nothing: EC2 bills by the second",
-                "use `oldest` or `newest`",
-            ),
-        }
-    }
-    order
 }
 
 fn read_capacity(own: Option<&RawCapacity>, default: Option<&RawCapacity>, at: &str, problems: &mut Problems) -> CapacityRange {

@@ -7,6 +7,7 @@ pub mod check;
 mod check_capacity;
 mod check_demand;
 mod check_guards;
+mod check_lifecycle;
 mod check_metric;
 mod check_policy;
 mod check_pool;

@@ -266,9 +266,10 @@ impl Ec2 {
 
     /// What a version of the launch template stands for now.
     fn template(&self, version: &str) -> TemplateVersion {
+        let default = self.default_version.max(1);
         TemplateVersion {
             id: TEMPLATE.to_owned(),
-            version: version.parse().unwrap_or(self.default_version.max(1)),
+            version: version.parse().unwrap_or(default),
         }
     }
 
