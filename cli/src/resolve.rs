@@ -41,7 +41,12 @@ pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found
         judge_pool(&account, pool, &format!("pools[{n}]"), &mut found);
     }
     found.notes.extend(unreached_alarms(session, spec).await?);
+    let version = |pool: &PoolSpec| {
+        let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
+        Some((pool.id.clone(), facts.version.clone()?))
+    };
     found.resolved = Resolved {
+        templates: spec.pools.iter().filter_map(version).collect(),
         zones: account.zones,
         balancers: account
             .groups
@@ -229,7 +234,7 @@ mod tests {
         };
         let zone = |(n, subnet): (usize, &SubnetId)| (subnet.clone(), Zone::new(format!("eu-west-1{n}")));
         let facts = TemplateFacts {
-            version: 1,
+            version: None,
             instance_type: Some(ghostnet_core::id::InstanceType::new("t3.micro")),
             has_network_interfaces: false,
             is_spot: false,

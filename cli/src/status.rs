@@ -124,7 +124,7 @@ pub(crate) struct OpenStepStatus {
     pub(crate) id: StepId,
     /// Its pool.
     pub(crate) pool: PoolId,
-    /// `launch`, `start`, `stop`, `register`, `deregister` or `terminate`.
+    /// `launch`, `start`, `stop`, `register`, `deregister`, `tag` or `terminate`.
     pub(crate) action: &'static str,
     /// In words.
     pub(crate) text: String,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -116,6 +116,8 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         plan: None,
         step: None,
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
+        template: None,
     };
     ListedInstance {
         fleet: Some(fleet.clone()),
@@ -179,6 +181,10 @@ impl Compute for FakePorts {
 
     async fn create_fleet(&self, _: &Region, _: &Launch, _: &Choice, _: &[(&'static str, String)]) -> Result<FleetAnswer, PortError> {
         self.answer("create_fleet", "", FleetAnswer::default())
+    }
+
+    async fn tell(&self, _: &Region, _: &[InstanceId], _: Told) -> Result<(), PortError> {
+        self.answer("tell", "", ())
     }
 
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

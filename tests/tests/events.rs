@@ -127,12 +127,15 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         (
             "health-retirement-by-id.json",
             vec![format!(
-                "instances {INSTANCE} i-0fedcba0987654321 at 2026-01-27T01:43:21Z: AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (upcoming)"
+                "instances {INSTANCE} i-0fedcba0987654321 at 2026-01-27T01:43:21Z: AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (upcoming), to be retired"
             )],
         ),
         (
             "health-retirement.json",
-            instance("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open)", "2026-01-27T01:43:21Z"),
+            instance(
+                "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open), to be retired",
+                "2026-01-27T01:43:21Z",
+            ),
         ),
         ("lambda-failure-record-sqs.json", one(FLEET)),
         ("lambda-failure-record.json", one(FLEET)),
@@ -170,9 +173,15 @@ fn in_short(signal: &Signal) -> String {
         }
         Signal::Tick => "tick".to_owned(),
         Signal::Interruption(notice) => format!("interruption of {} at {}: {:?}", notice.instance, notice.at, notice.kind),
-        Signal::InstanceChanged { instances, what, at } => {
+        Signal::InstanceChanged {
+            instances,
+            what,
+            at,
+            retires,
+        } => {
             let ids: Vec<_> = instances.iter().map(ToString::to_string).collect();
-            format!("instances {} at {at}: {what}", ids.join(" "))
+            let taken = if *retires { ", to be retired" } else { "" };
+            format!("instances {} at {at}: {what}{taken}", ids.join(" "))
         }
         Signal::Evaluate { fleet, by } => format!("evaluate {fleet} for {by}"),
         Signal::OperatorRequest(request) => {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use ghostnet_aws::{actions, settings};
+use ghostnet_core::observation::{Told, tag};
 use ghostnet_tests::root;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Map, Value, json};
@@ -88,6 +89,40 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
             assert!(granted.remove(*action), "{role} lacks {action}");
         }
         assert_eq!(granted, needed(name), "{role}");
+    }
+}
+
+/// A tag makes an instance ours, so nobody may set tags at will: all at the launch, and afterwards this one, on ours.
+#[test]
+fn tags_are_set_at_launch_or_are_the_one_that_tells_our_instances_that_they_leave() {
+    let template = template();
+    for (_, _, role) in FUNCTIONS {
+        let policies = template["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
+        let statements = policies
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+        let conditions: Vec<&Value> = statements
+            .filter(|statement| actions_of(statement).contains("ec2:CreateTags"))
+            .map(|statement| &statement["Condition"])
+            .collect();
+        let [at_launch, afterwards] = conditions[..] else {
+            panic!("{role}: {conditions:?}")
+        };
+        assert_eq!(at_launch["StringEquals"]["ec2:CreateAction"], "RunInstances", "{role}");
+        assert!(
+            !afterwards["StringEquals"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null(),
+            "{role}"
+        );
+        assert_eq!(
+            afterwards["ForAllValues:StringEquals"]["aws:TagKeys"],
+            json!([tag::STATE]),
+            "{role}"
+        );
+        assert_eq!(
+            afterwards["StringEquals"][format!("aws:RequestTag/{}", tag::STATE)],
+            json!([Told::Draining.as_str(), Told::Serving.as_str()]),
+            "{role}"
+        );
     }
 }
 

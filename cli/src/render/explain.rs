@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::decide::PoolDecision;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId};
+use ghostnet_core::observation::Told;
 use ghostnet_core::operator::{Asked, Wish};
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
@@ -86,7 +87,7 @@ pub(crate) fn reason(record: &DecisionRecord) -> String {
     let actions = || record.plan.steps.iter().filter(|step| step.pool == *id).map(|step| &step.action);
     if actions().any(|action| action.brings() > 0) {
         // nobody asked for a change: what is wanted was not there
-        return format!("{} wanted, {} there or coming", pool.after, pool.counts.capacity());
+        return format!("{} wanted, {} there or coming", pool.after, pool.counts.lasting());
     }
     if actions().any(|action| matches!(action, Action::Launch(_))) {
         return format!("{} kept warm or on the way there: more are wanted", pool.counts.stock());
@@ -115,7 +116,14 @@ fn done(record: &DecisionRecord) -> Vec<String> {
     let leaves = |id: &InstanceId| drains.values().any(|leaving| leaving.contains(id));
     let steps = record.plan.steps.iter().filter_map(|step| {
         let outcome = outcome(record, &step.id);
-        let is_exit = matches!(&step.action, Action::Deregister { instances, .. } if instances.iter().all(leaves));
+        let is_exit = match &step.action {
+            Action::Deregister { instances, .. }
+            | Action::Tag {
+                instances,
+                told: Told::Draining,
+            } => instances.iter().all(leaves),
+            _ => false,
+        };
         let is_told = is_exit && matches!(outcome, None | Some(StepOutcome::Done));
         (!is_told).then(|| step::done(step, outcome))
     });

@@ -469,5 +469,7 @@ fn instance(id: &str, launched: &str) -> Instance {
         plan: None,
         step: None,
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
+        template: None,
     }
 }

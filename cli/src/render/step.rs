@@ -32,6 +32,7 @@ pub(crate) fn planned(step: &Step) -> String {
             let how = if *hibernate { "hibernate" } else { "stop" };
             format!("{how} {}, to be kept warm", ids(instances))
         }
+        Action::Tag { instances, told } => format!("mark {} {}", ids(instances), told.as_str()),
         Action::Terminate { instances } => format!("terminate {}", ids(instances)),
     }
 }

@@ -55,6 +55,7 @@ fn without_old_content(signal: Signal, now: Timestamp) -> Signal {
             instances: vec![instance],
             what: format!("an old notice: {kind:?}"),
             at,
+            retires: false,
         },
         other => other,
     }

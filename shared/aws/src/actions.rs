@@ -25,6 +25,7 @@ pub const PORTS: &[Call] = &[
     call("create_fleet", &["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]),
     call("start", &["ec2:StartInstances"]),
     call("stop", &["ec2:StopInstances"]),
+    call("tell", &["ec2:CreateTags"]),
     call("terminate", &["ec2:TerminateInstances"]),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),

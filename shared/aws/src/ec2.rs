@@ -12,9 +12,9 @@ use aws_sdk_ec2::types::{
 };
 use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, Market, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, Told, Word, tag};
 use ghostnet_core::plan::{Choice, Launch, STEP_SECONDS_MAX};
-use ghostnet_core::spec::{Template, TemplateKey};
+use ghostnet_core::spec::{Template, TemplateKey, TemplateVersion};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Compute, FleetAnswer, ListedInstance};
 use jiff::Timestamp;
@@ -42,6 +42,7 @@ const DESCRIBE: &str = "ec2:DescribeInstances";
 const RUN: &str = "ec2:RunInstances";
 const START: &str = "ec2:StartInstances";
 const STOP: &str = "ec2:StopInstances";
+const TAG: &str = "ec2:CreateTags";
 const TERMINATE: &str = "ec2:TerminateInstances";
 const SUBNETS: &str = "ec2:DescribeSubnets";
 const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
@@ -49,8 +50,8 @@ const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 /// What a spec needs to know about a launch template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFacts {
-    /// The version that `$Default` or `$Latest` stands for now.
-    pub version: i64,
+    /// The version that `$Default` or `$Latest` stands for now; none if EC2 does not say.
+    pub version: Option<TemplateVersion>,
     /// Its instance type, if it names one.
     pub instance_type: Option<InstanceType>,
     /// Whether it has network interfaces: then no subnet can be chosen at launch, and EC2 refuses every launch.
@@ -102,6 +103,20 @@ impl Compute for Aws {
 
     async fn stop(&self, region: &Region, instances: &[InstanceId], hibernate: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
         within_a_step(STOP, self.all_or_each(region, Batch::Stop { hibernate }, instances)).await
+    }
+
+    async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        let state = Tag::builder().key(tag::STATE).value(told.as_str()).build();
+        let request = self
+            .clients(region)
+            .ec2
+            .create_tags()
+            .set_resources(Some(instances.iter().map(ToString::to_string).collect()))
+            .tags(state);
+        // one attempt, no second: a late repetition could say the opposite of what was decided meanwhile
+        let once = ConfigOverride::new().retry_config(RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
+        answer.map(|_| ()).map_err(|error| port_error(TAG, error))
     }
 
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
@@ -340,7 +355,13 @@ fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
         .and_then(|data| data.instance_market_options())
         .and_then(|options| options.market_type());
     TemplateFacts {
-        version: version.version_number().unwrap_or_default(),
+        version: version
+            .launch_template_id()
+            .zip(version.version_number().and_then(|number| u64::try_from(number).ok()))
+            .map(|(id, version)| TemplateVersion {
+                id: id.to_owned(),
+                version,
+            }),
         instance_type: data
             .and_then(|data| data.instance_type())
             .map(|name| InstanceType::new(name.as_str())),
@@ -392,6 +413,8 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
         plan: tags.get(tag::PLAN).map(|plan| PlanId::new(*plan)),
         step: tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
         protected: false,
+        word: Word::of(|key| tags.get(key).copied()),
+        template: TemplateVersion::of(|key| tags.get(key).copied()),
     };
     let fleet = tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok());
     Ok(ListedInstance {

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod refresh;
 pub mod reserve;
 pub mod sample;
 pub mod signal;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
 use crate::sample::Series;
 use crate::signal::AlarmState;
+use crate::spec::TemplateVersion;
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -23,6 +24,17 @@ pub mod tag {
     pub const STEP: &str = "ghostnet:step";
     /// At which generation of the capacity state.
     pub const GENERATION: &str = "ghostnet:generation";
+    /// What an instance was told: `draining` or `serving`. The only key that is ever set after the launch, and the only one
+    /// that GhostNet may set.
+    pub const STATE: &str = "ghostnet:state";
+    /// An instance says `true` here when it has finished its work for good.
+    pub const DRAINED: &str = "ghostnet:drained";
+    /// An instance says `true` here when it can begin to work.
+    pub const READY: &str = "ghostnet:ready";
+    /// EC2's own: the launch template's id.
+    pub const TEMPLATE_ID: &str = "aws:ec2launchtemplate:id";
+    /// EC2's own: the number of its version.
+    pub const TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
 }
 
 /// What AWS said about one fleet. Anything `None` or absent is unknown, not empty.
@@ -86,6 +98,66 @@ pub struct Instance {
     /// Whether it carries the pool's protect tag.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
+    /// What it was told and what it says.
+    #[serde(default, skip_serializing_if = "Word::is_silent")]
+    pub word: Word,
+    /// From which version of which launch template EC2 says that it was launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateVersion>,
+}
+
+/// What an instance was told and what it says, by its tags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// What it was told last, as far as the listing shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// It can begin to work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ready: bool,
+    /// It has finished its work for good. There is no way back from this word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
+}
+
+impl Word {
+    /// The word of an instance whose tags `value` looks up by key. A value that is none of ours says nothing.
+    #[must_use]
+    pub fn of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let says = |key| value(key) == Some("true");
+        Self {
+            told: value(tag::STATE).and_then(|state| Told::ALL.into_iter().find(|told| told.as_str() == state)),
+            ready: says(tag::READY),
+            drained: says(tag::DRAINED),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What an instance is told in its tag `ghostnet:state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Take no more work, finish what you have, and say so.
+    Draining,
+    /// You are needed again.
+    Serving,
+}
+
+impl Told {
+    const ALL: [Self; 2] = [Self::Draining, Self::Serving];
+
+    /// The tag's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Serving => "serving",
+        }
+    }
 }
 
 /// EC2's instance states.

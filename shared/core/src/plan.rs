@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
-use crate::observation::{Offering, Place};
+use crate::observation::{Offering, Place, Told};
 use crate::spec::{Allocation, Template};
 use crate::unit::Seconds;
 
@@ -94,6 +94,13 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         hibernate: bool,
     },
+    /// `CreateTags`: tells instances in `ghostnet:state` that they leave, or that they are needed again. Attempted once.
+    Tag {
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// What they are told.
+        told: Told,
+    },
     /// `TerminateInstances`, irrevocable once committed.
     Terminate {
         /// The instances.
@@ -111,6 +118,7 @@ impl Action {
             Self::Deregister { .. } => "deregister",
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
+            Self::Tag { .. } => "tag",
             Self::Terminate { .. } => "terminate",
         }
     }
@@ -134,6 +142,7 @@ impl Action {
             | Self::Deregister { instances, .. }
             | Self::Start { instances, .. }
             | Self::Stop { instances, .. }
+            | Self::Tag { instances, .. }
             | Self::Terminate { instances } => instances,
         }
     }

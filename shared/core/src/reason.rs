@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, PolicyId, TargetGroupArn};
-use crate::observation::Market;
+use crate::observation::{Market, tag};
 use crate::operator::Refused;
+use crate::refresh::Progress;
 use crate::sample::Sample;
 use crate::spec::{FleetMode, PolicyMode};
-use crate::state::DrainReason;
+use crate::state::{DrainReason, RenewReason};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// Out, in, or neither.
@@ -523,6 +524,28 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance is replaced although it is well; its replacement comes first.
+    Renews {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: RenewReason,
+    },
+    /// A refresh goes on, waits, or has ended.
+    Refreshing {
+        /// How far it is.
+        progress: Progress,
+    },
+    /// An instance says that it has finished, and nobody asked it to leave: it is replaced.
+    GaveUp {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
+    NotTold {
+        /// Which.
+        instance: InstanceId,
+    },
     /// An instance that carries our tags and was in no state is counted from now on.
     Adopted {
         /// Which.
@@ -645,6 +668,14 @@ impl fmt::Display for Finding {
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
             Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
+            Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
+            Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
+            Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
+            Self::NotTold { instance } => write!(
+                f,
+                "{instance} leaves and its tag `{}` could not be set: may the role tag?",
+                tag::STATE
+            ),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
                 write!(

@@ -1,8 +1,8 @@
 //! A parsed reason to look at fleets.
 //!
 //! Signals are wake-up calls, not commands: whatever arrives, the truth is read and the decision made from scratch. The
-//! only contents of a signal that a decision may use are a fresh interruption notice and a fresh request of an operator, because
-//! nothing else shows them.
+//! only contents of a signal that a decision may use are a fresh notice that AWS takes an instance and a fresh request of an
+//! operator, because nothing else shows them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub enum Signal {
         what: String,
         /// When.
         at: Timestamp,
+        /// Whether AWS will retire them, days or weeks from now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retires: bool,
     },
     /// A person, or another function, asks for a look at one fleet.
     Evaluate {

@@ -15,6 +15,7 @@ use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
 use crate::policy::simple::Adjustment;
 use crate::reason::Direction;
+use crate::refresh::Refresh;
 use crate::spec::{FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
 
@@ -169,6 +170,12 @@ pub struct PoolState {
     /// Groups that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
+    /// When an instance was last replaced for the balance of the zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalanced_at: Option<Timestamp>,
+    /// The last refresh that an operator asked for, ended or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refresh>,
     /// Every instance that counts, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<InstanceId, Member>,
@@ -429,6 +436,12 @@ pub struct Member {
     /// It was launched as spot capacity; asked only while EC2 does not list it.
     #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
     pub spot: bool,
+    /// It serves on until another one serves in its place, and why.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub renew: Option<RenewReason>,
+    /// AWS said that it will retire it.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub retires: bool,
 }
 
 impl Member {
@@ -445,6 +458,8 @@ impl Member {
             started_at: None,
             gone: false,
             spot: false,
+            renew: None,
+            retires: false,
         }
     }
 
@@ -555,6 +570,10 @@ pub enum DrainReason {
     WarmOutdated,
     /// To be kept warm, and could not be stopped.
     WarmRestless,
+    /// Another one serves in its place.
+    Renewed,
+    /// It became unhealthy, and is kept for a while so that somebody can look at it.
+    Kept,
 }
 
 impl DrainReason {
@@ -575,6 +594,36 @@ impl std::fmt::Display for DrainReason {
             Self::WarmSurplus => "kept warm, and no longer needed",
             Self::WarmOutdated => "kept warm, and outdated",
             Self::WarmRestless => "to be kept warm, but could not be stopped",
+            Self::Renewed => "another one serves in its place",
+            Self::Kept => "unhealthy, kept for inspection",
+        })
+    }
+}
+
+/// Why an instance that is well is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewReason {
+    /// AWS will retire it.
+    Retirement,
+    /// An operator asked for a refresh.
+    Refresh,
+    /// It was launched from another version of the launch template.
+    Drift,
+    /// It is older than the pool allows.
+    Age,
+    /// Its zone has at least two more than another.
+    Balance,
+}
+
+impl std::fmt::Display for RenewReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Retirement => "AWS will retire it",
+            Self::Refresh => "a refresh was asked for",
+            Self::Drift => "another version of the launch template",
+            Self::Age => "older than `max_age`",
+            Self::Balance => "its zone has more than another",
         })
     }
 }

@@ -106,7 +106,7 @@ fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
     match &step.action {
         Action::Terminate { instances } => !instances.iter().all(drained),
         Action::Stop { instances, .. } => !instances.iter().all(|id| drained(id) || warm(id)),
-        Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } => false,
+        Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } | Action::Tag { .. } => false,
     }
 }
 
@@ -147,6 +147,7 @@ async fn perform<P: Ports>(
         Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
         Action::Start { instances, .. } => started_or_stopped(ports.start(region, instances).await),
         Action::Stop { instances, hibernate } => started_or_stopped(ports.stop(region, instances, *hibernate).await),
+        Action::Tag { instances, told } => membership(ports.tell(region, instances, *told).await),
         Action::Terminate { instances } => match ports.terminate(region, instances).await {
             Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
             Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),

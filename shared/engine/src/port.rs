@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -54,6 +54,7 @@ pub trait Compute {
         choice: &Choice,
         tags: &[(&'static str, String)],
     ) -> Result<FleetAnswer, PortError>;
+
     /// Starts these stopped instances, all of one offering; one that runs already is started. One bad id does not stop the others:
     /// the failed ones come back with their code. `NoCapacity` if none of them started for want of it. Attempted once.
     async fn start(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError>;
@@ -61,6 +62,9 @@ pub trait Compute {
     /// Stops these instances, with their memory on disk if asked for; one that is stopped already is stopped. One bad id does not
     /// stop the others: the failed ones come back with their code. Attempted once: a late second stop could undo a later start.
     async fn stop(&self, region: &Region, instances: &[InstanceId], hibernate: bool) -> Result<BTreeMap<InstanceId, String>, PortError>;
+
+    /// Tells these instances something in their tag `ghostnet:state`. All or none: one that does not exist fails the call.
+    async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError>;
 
     /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
     /// instance that is gone already counts as terminated.

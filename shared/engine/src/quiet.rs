@@ -105,7 +105,8 @@ fn read_every_minutes(fleet: &Fleet) -> i64 {
 fn is_settled(fleet: &Fleet) -> bool {
     let coming = |member: &Member| member.unready.is_some() || member.served_since.is_none();
     let kept = |member: &Member| member.warm.is_some_and(|warm| warm.phase == WarmPhase::Kept);
-    let moving = |member: &Member| member.drain.is_some() || member.gone || !kept(member) && coming(member);
+    let leaving = |member: &Member| member.drain.is_some() || member.renew.is_some() || member.gone;
+    let moving = |member: &Member| leaving(member) || !kept(member) && coming(member);
     fleet.existed
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {

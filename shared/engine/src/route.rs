@@ -137,6 +137,8 @@ mod tests {
                 plan: None,
                 step: None,
                 protected: false,
+                word: ghostnet_core::observation::Word::default(),
+                template: None,
             },
             tag_keys: BTreeSet::new(),
         };

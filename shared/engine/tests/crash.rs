@@ -16,9 +16,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ghostnet_core::observation::{Told, tag};
 use ghostnet_core::signal::Signal;
 use run::*;
-use world::{Stop, World};
+use world::{Machine, Stop, World};
 
 /// Ticks after which everything must be settled: a given-up launch takes almost seven minutes, a drain two.
 const SETTLED_AFTER: usize = 20;
@@ -49,6 +50,18 @@ fn keeping(instances: u32, load: f64) -> Rc<RefCell<World>> {
         (world.borrow().alive().len(), world.borrow().stopped().len()),
         (usize::try_from(instances).unwrap(), 2)
     );
+    world
+}
+
+/// Six workers, and four are enough; nobody leaves before its word or its deadline.
+fn less_to_do(workers_answer: bool) -> Rc<RefCell<World>> {
+    let mut raw = spec(6);
+    raw.defaults.as_mut().unwrap().drain.as_mut().unwrap().wait_for_tag = Some(true);
+    let world = World::new(raw, 6_000.0);
+    ticks(&world, "warm", 10);
+    world.borrow_mut().workers_answer = workers_answer;
+    world.borrow_mut().load = 3_000.0;
+    wait(&world, 60);
     world
 }
 
@@ -177,6 +190,33 @@ fn without_warm_ones() -> Vec<Situation> {
             kept: 0,
         },
         Situation {
+            name: "load halves: workers that finish at once",
+            before: || less_to_do(true),
+            expected: 4,
+            peak: 6,
+            kept: 0,
+        },
+        Situation {
+            name: "load halves: workers that never answer",
+            before: || less_to_do(false),
+            expected: 4,
+            peak: 6,
+            kept: 0,
+        },
+        Situation {
+            name: "load comes back while workers finish",
+            before: || {
+                let world = less_to_do(false);
+                look(&world, "drain", &Signal::Tick).unwrap();
+                world.borrow_mut().load = 6_000.0;
+                wait(&world, 60);
+                world
+            },
+            expected: 6,
+            peak: 8,
+            kept: 0,
+        },
+        Situation {
             name: "launched, not registered yet",
             before: || {
                 let world = World::new(spec(3), 3_000.0);
@@ -229,6 +269,14 @@ fn assert_right(world: &Rc<RefCell<World>>, situation: &Situation, context: &str
     let kept: BTreeSet<_> = world.stopped().iter().map(|machine| machine.id.clone()).collect();
     assert_eq!(kept.len(), situation.kept, "{context}: kept");
     assert_eq!(known, &alive | &kept, "{context}: members match instances");
+    let told_to_leave = |machine: &&&Machine| machine.tags.get(tag::STATE).is_some_and(|state| state == Told::Draining.as_str());
+    let stranded: Vec<_> = world
+        .alive()
+        .iter()
+        .filter(told_to_leave)
+        .map(|machine| machine.id.clone())
+        .collect();
+    assert_eq!(stranded, [], "{context}: workers that were told to leave and stay");
     assert!(world.peak <= situation.peak, "{context}: {} instances at once", world.peak);
     for record in world.table.records.values() {
         assert!(record.violations.is_empty(), "{context}: {:?}", record.violations);

@@ -24,6 +24,10 @@ pub enum Broken {
     SpotHidden,
     /// An EC2 whose list shows those of another installation too.
     ForeignListed,
+    /// Tags that say of everybody who leaves that it has finished.
+    FinishedInvented,
+    /// Tags that say of everybody that it is ready.
+    ReadyInvented,
     /// A balancer that answers registrations and does nothing.
     NothingRegisters,
     /// Metrics whose missing datapoints read as zero.
@@ -44,6 +48,8 @@ pub enum Broken {
     LaunchesForgotten,
     /// A decision that drains one more when the pool is at its minimum.
     DrainsBelowMinimum,
+    /// A decision that replaces before the replacement serves.
+    RenewsTooEarly,
     /// A decision that drains all at once.
     DrainsAllAtOnce,
     /// A decision that terminates whom nobody drained.
@@ -82,6 +88,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::LaunchesTooMany => launch_too_many(&mut changed),
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
+        Broken::RenewsTooEarly => renew_too_early(&mut changed),
         Broken::DrainsAllAtOnce => {
             let at = Moment::from(changed.record.at);
             for pool in changed.state.pools.values_mut() {
@@ -137,6 +144,21 @@ fn drain_below_minimum(commit: &mut Commit) {
             && let Some(state) = commit.state.pools.get_mut(&pool.id)
         {
             drain(state, at, DrainReason::ScaleIn, 1);
+        }
+    }
+}
+
+/// One that serves leaves as if it were replaced, where nobody else leaves and just as many serve as are wanted.
+fn renew_too_early(commit: &mut Commit) {
+    let at = Moment::from(commit.record.at);
+    for (id, decided) in &commit.record.pools {
+        let quiet = decided.counts.draining == 0 && decided.counts.all() == decided.after;
+        if let Some(state) = commit.state.pools.get_mut(id)
+            && quiet
+            && decided.after > 0
+            && state.removals.is_empty()
+        {
+            drain(state, at, DrainReason::Renewed, 1);
         }
     }
 }

@@ -80,6 +80,8 @@ faults! {
     SpotNoNotice "spot-no-notice" 60;
     /// A rebalance hint that never comes true.
     RebalanceHint "rebalance-hint" 100;
+    /// AWS announces that it will retire an instance within the hour.
+    Retirement "retirement" 40;
     /// Datapoints arrive minutes late.
     MetricLate "metric-late" 800;
     /// Datapoints never arrive.
@@ -114,6 +116,10 @@ faults! {
     Paused "paused" 30;
     /// The owner applies other bounds.
     SpecChanged "spec-changed" 40;
+    /// The launch template gets another default version, and the owner applies again.
+    NewTemplate "new-template" 30;
+    /// An operator asks for a refresh, pauses it, or cancels it.
+    Refresh "refresh" 60;
     /// The load multiplies for a while.
     LoadSpike "load-spike" 100;
     /// An operator asks for a size for a while, or gives one up.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{SpecVersion, TargetGroupArn, Zone};
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
+use crate::cloud::ec2::TEMPLATE;
 
 /// The zones of the region.
 pub const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
@@ -153,6 +154,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         let defaults = value.get_mut("defaults").and_then(Value::as_object_mut)?;
         defaults.insert("warm".to_owned(), any_warm(chance)?);
     }
+    let value = with_tags(chance, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -165,6 +167,47 @@ fn any_warm(chance: &mut Chance) -> Option<Value> {
         "max_age": *chance.pick(&["1h", "3h", "7d"])?,
         "return": chance.once_in(2),
     }))
+}
+
+/// Some fleets wait for the words of their workers, and some replace what is old.
+fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
+    let defaults = value.get_mut("defaults")?;
+    if chance.once_in(3) {
+        defaults
+            .get_mut("drain")?
+            .as_object_mut()?
+            .insert("wait_for_tag".to_owned(), json!(true));
+    }
+    if chance.once_in(4) {
+        defaults
+            .get_mut("health")?
+            .as_object_mut()?
+            .insert("ready_tag".to_owned(), json!(true));
+    }
+    if chance.once_in(4) {
+        let keep = json!({ "maintenance": { "keep": "20m" } });
+        defaults
+            .get_mut("health")?
+            .as_object_mut()?
+            .insert("when_unhealthy".to_owned(), keep);
+    }
+    if chance.once_in(4) {
+        let age = *chance.pick(&["1h", "2h"])?;
+        defaults.as_object_mut()?.insert("max_age".to_owned(), json!(age));
+    }
+    if chance.once_in(3) {
+        defaults
+            .get_mut("launch")?
+            .as_object_mut()?
+            .insert("drift".to_owned(), json!("replace"));
+    }
+    if chance.once_in(3) {
+        defaults
+            .get_mut("launch")?
+            .as_object_mut()?
+            .insert("rebalance_zones".to_owned(), json!(true));
+    }
+    Some(value)
 }
 
 /// The number of messages that wait in the fleet's queue.
@@ -248,6 +291,12 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
     let zones = ZONES
         .iter()
         .map(|zone| (ghostnet_core::id::SubnetId::new(subnet(zone)), Zone::new(*zone)));
+    let pools = raw.pools.iter().filter_map(|pool| pool.id.parse().ok());
+    let version = TemplateVersion {
+        id: TEMPLATE.to_owned(),
+        version: 1,
+    };
+    let templates = pools.map(|pool| (pool, version.clone())).collect();
     StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(1),
@@ -255,6 +304,7 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
         resolved: Resolved {
             zones: zones.collect(),
             balancers: BTreeMap::new(),
+            templates,
         },
         retiring: false,
         applied_by: "owner".to_owned(),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, StepId, TargetGroupArn};
-use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Target};
+use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -91,7 +91,7 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 9] = [
+const CHANGING: [&str; 10] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
@@ -99,6 +99,7 @@ const CHANGING: [&str; 9] = [
     "ec2:StartInstances",
     "ec2:StopInstances",
     "ec2:TerminateInstances",
+    "ec2:CreateTags",
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
 ];
@@ -244,7 +245,11 @@ impl World {
 fn is_attempted_once(call: &str) -> bool {
     matches!(
         call,
-        "ec2:StartInstances" | "ec2:StopInstances" | "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets"
+        "ec2:StartInstances"
+            | "ec2:StopInstances"
+            | "ec2:CreateTags"
+            | "elasticloadbalancing:RegisterTargets"
+            | "elasticloadbalancing:DeregisterTargets"
     )
 }
 
@@ -381,6 +386,11 @@ impl Compute for Hand {
             match world.broken {
                 Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
                 Some(Broken::ListHides) => listed.retain(|listed| !listed.instance.id.as_str().ends_with("00000000000000003")),
+                Some(Broken::FinishedInvented) => {
+                    let words = listed.iter_mut().map(|listed| &mut listed.instance.word);
+                    words.for_each(|word| word.drained = word.told == Some(Told::Draining));
+                }
+                Some(Broken::ReadyInvented) => listed.iter_mut().for_each(|listed| listed.instance.word.ready = true),
                 Some(Broken::ForeignListed) => listed.extend(world.cloud.ec2.list(&InstallationId::new("theirs"), world.now)),
                 _ => {}
             }
@@ -425,6 +435,12 @@ impl Compute for Hand {
         self.watched(&Sent::Stop(instances));
         let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
         self.call("ec2:StopInstances", move |world| Ok(world.stop(&ids, &request))).await
+    }
+
+    async fn tell(&self, _: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.watched(&Sent::Tag(instances, told));
+        let ids = instances.to_vec();
+        self.call("ec2:CreateTags", move |world| world.tag_state(&ids, told)).await
     }
 
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {

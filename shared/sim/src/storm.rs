@@ -3,12 +3,14 @@
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::Pause;
+use ghostnet_core::unit::{Percent, Seconds};
 
 use crate::chance::Chance;
-use crate::clock::{MINUTE, Millis, SECOND, at};
+use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
 use crate::lambda::{Function, Job};
@@ -119,6 +121,19 @@ impl World {
             self.cloud.ec2.end(&id, 5 * SECOND, now);
             self.tell_instance_changed(&id);
         }
+        if self.faults.strikes(Fault::Retirement)
+            && let Some(id) = self.any_machine(Fault::Retirement, &running)
+        {
+            self.log.line(now, || format!("AWS will retire {id}"));
+            self.schedule(now + HOUR, Event::Reclaim(id.clone()));
+            let signal = Signal::InstanceChanged {
+                instances: vec![id],
+                what: "retirement".to_owned(),
+                at: at(now),
+                retires: true,
+            };
+            self.tell(Function::Interruption, signal);
+        }
         for (fault, kind) in [
             (Fault::SpotReclaim, Some(InterruptionKind::SpotWarning)),
             (Fault::SpotNoNotice, None),
@@ -148,6 +163,7 @@ impl World {
             instances: vec![id.clone()],
             what: "state change".to_owned(),
             at: at(self.now),
+            retires: false,
         };
         self.tell(Function::Interruption, signal);
     }
@@ -218,6 +234,12 @@ impl World {
         if self.faults.strikes(Fault::OperatorSize) {
             self.operators_ask();
         }
+        if self.faults.strikes(Fault::Refresh) {
+            self.ask_for_refresh();
+        }
+        if self.faults.strikes(Fault::NewTemplate) {
+            self.change_template();
+        }
         if self.faults.strikes(Fault::SpecChanged) {
             self.change_specs();
         }
@@ -253,6 +275,46 @@ impl World {
         }
         for request in requests {
             self.tell(Function::Tick, Signal::OperatorRequest(request));
+        }
+    }
+
+    /// An operator asks for a refresh of every fleet, pauses or cancels it.
+    fn ask_for_refresh(&mut self) {
+        let now = at(self.now);
+        let start = RefreshRequest::Start {
+            by: "operator".to_owned(),
+            reason: "a new image".to_owned(),
+            checkpoints: if self.lasting(Fault::Refresh, 0, 1) == 0 {
+                Vec::new()
+            } else {
+                vec![Percent(20), Percent(50)]
+            },
+            bake: Seconds::minutes(5),
+        };
+        let request = match self.lasting(Fault::Refresh, 0, 9) {
+            0 => RefreshRequest::Pause,
+            1 => RefreshRequest::Resume,
+            2 => RefreshRequest::Cancel,
+            _ => start,
+        };
+        self.log.line(self.now, || format!("an operator asks for a refresh: {request:?}"));
+        for items in self.table.fleets.values_mut() {
+            items.refresh(&request, now);
+        }
+    }
+
+    /// The launch template gets another default version, and every fleet is applied again.
+    fn change_template(&mut self) {
+        let version = self.cloud.ec2.default_version.max(1) + 1;
+        self.cloud.ec2.default_version = version;
+        self.log
+            .line(self.now, || format!("version {version} of the launch template is the default"));
+        let now = at(self.now);
+        for (id, fleet) in &self.fleets {
+            if let Some(items) = self.table.fleets.get_mut(id) {
+                items.apply(fleet.design.raw.clone(), now);
+                items.apply_template(version);
+            }
         }
     }
 
@@ -326,6 +388,7 @@ impl World {
             fleet.load.steady = Some(fleet.load.rate(now));
         }
         self.somebody_looks();
+        self.nothing_ages();
         let ours = self.installation.clone();
         for machine in self.cloud.ec2.machines.values_mut() {
             let stray = machine.by_hand && machine.installation.as_ref() == Some(&ours);
@@ -335,6 +398,25 @@ impl World {
                     over_at: now + 40 * SECOND,
                     listed_from: now + 5 * SECOND,
                 });
+            }
+        }
+    }
+
+    /// Whose instances are replaced for their age is never done: the owner takes `max_age` out, and refreshes go on to their end.
+    fn nothing_ages(&mut self) {
+        let now = at(self.now);
+        for (id, fleet) in &mut self.fleets {
+            let Some(items) = self.table.fleets.get_mut(id) else { continue };
+            items.refresh(&RefreshRequest::Resume, now);
+            let mut raw = fleet.design.raw.clone();
+            let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
+            if let Ok(spec) = FleetSpec::check(&raw)
+                && aged
+            {
+                self.watch.spec_changed(&fleet.spec, self.now);
+                fleet.spec = spec;
+                fleet.design.raw = raw.clone();
+                items.apply(raw, now);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
@@ -133,6 +134,22 @@ impl Items {
         self.spec.spec = raw.into();
         self.spec.applied_at = now;
         self.bump("apply");
+    }
+
+    /// `apply` after the launch template got another default version: what it stands for is looked up again.
+    pub fn apply_template(&mut self, version: u64) {
+        for template in self.spec.resolved.templates.values_mut() {
+            template.version = version;
+        }
+    }
+
+    /// `refresh`: what an operator asks for, of every pool; a refused request changes nothing.
+    pub fn refresh(&mut self, request: &RefreshRequest, now: Timestamp) {
+        let Some((state, _)) = &mut self.state else { return };
+        let pools: Vec<PoolId> = state.pools.keys().cloned().collect();
+        if ghostnet_core::refresh::apply(state, &pools, request, now).is_ok() {
+            self.bump("refresh");
+        }
     }
 
     /// `pause` and `resume`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PoolId, TargetGroupArn, Zone};
-use ghostnet_core::observation::{InstanceState, Offering};
+use ghostnet_core::observation::{InstanceState, Offering, Told};
 use ghostnet_core::plan::{Choice, Launch, Strategy};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
@@ -20,6 +20,7 @@ use crate::check::{self, Watch};
 use crate::clock::{HOUR, MINUTE, Millis, Queue, SECOND, at};
 use crate::cloud::ec2::{Boot, Machine};
 use crate::cloud::metrics::{Alarm, Missing};
+use crate::cloud::worker::Worker;
 use crate::cloud::{Cloud, refusal};
 use crate::fault::{Fault, Faults};
 use crate::fleets::{Design, stored};
@@ -125,6 +126,8 @@ pub struct World {
     pub faults: Faults,
     /// Chance of everything that is not a fault: latencies, boots.
     pub chance: Chance,
+    /// Chance of what workers do.
+    workers: Chance,
     /// The readable log.
     pub log: Log,
     /// The checkers.
@@ -164,6 +167,7 @@ impl World {
             table: Table::default(),
             faults,
             chance: Chance::of(seed, 1),
+            workers: Chance::of(seed, 3),
             log,
             watch: Watch::default(),
             broken: None,
@@ -379,10 +383,16 @@ impl World {
                 .chance(Fault::SlowBoot)
                 .map_or(0, |chance| chance.between(3, 20) * MINUTE);
         }
+        let bad_image = self.now < self.cloud.capacity.bad_image_until;
+        let mut worker = Worker::any(&mut self.workers, self.now + takes);
+        if bad_image {
+            worker.ready_at = Millis::MAX;
+        }
         Boot {
             takes,
             list_lag: self.list_lag(),
-            bad_image: self.now < self.cloud.capacity.bad_image_until,
+            bad_image,
+            worker,
         }
     }
 
@@ -423,6 +433,7 @@ impl World {
                 takes: self.chance.skewed(15 * SECOND),
                 list_lag: self.list_lag(),
                 bad_image: false,
+                worker: Worker::any(&mut self.workers, now),
             };
             if self.cloud.ec2.start(id, boot, now) {
                 self.counters.started += 1;
@@ -458,6 +469,13 @@ impl World {
         }
         self.log.line(now, || format!("  stopped {ids:?}"));
         failed
+    }
+
+    /// CreateTags: the worker reads its instance's metadata.
+    pub(crate) fn tag_state(&mut self, ids: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.cloud.ec2.tell(ids, told, self.now)?;
+        self.log.line(self.now, || format!("  told {ids:?}: {}", told.as_str()));
+        Ok(())
     }
 
     /// TerminateInstances.

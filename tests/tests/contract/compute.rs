@@ -1,10 +1,10 @@
 //! The contract of EC2: tokens, what is launched of what was asked for, lists that are whole and late, starts, stops and
 //! terminations that one bad id does not stop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, InstanceType, PlanId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, Market, Offering, Place, tag};
+use ghostnet_core::observation::{InstanceState, Market, Offering, Place, Told, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
@@ -43,6 +43,7 @@ pub(crate) enum Given {
 const RUN: &str = "ec2:RunInstances";
 const CREATE: &str = "ec2:CreateFleet";
 const DESCRIBE: &str = "ec2:DescribeInstances";
+const TAG: &str = "ec2:CreateTags";
 const TERMINATE: &str = "ec2:TerminateInstances";
 
 /// Until lists show what just happened.
@@ -133,6 +134,21 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         ("a stop with an id that does not exist", a_stop_with_an_unknown_id),
         ("a stop whose answer is lost", a_stop_whose_answer_is_lost),
         ("a stop, and then a start", a_stop_and_then_a_start),
+        ("a word to instances", a_word),
+        ("another word", another_word),
+        ("a word to one that does not exist", a_word_to_one_that_does_not_exist),
+        ("a word that is not allowed", |stage| {
+            word_meets(stage, Mishap::Denied, ErrorClass::Denied, None)
+        }),
+        ("a word asked too fast", |stage| {
+            word_meets(stage, Mishap::TooFast(TAG), ErrorClass::Throttled, None)
+        }),
+        ("a word while EC2 is unwell", |stage| {
+            word_meets(stage, Mishap::Unwell, ErrorClass::Transient, None)
+        }),
+        ("a word whose answer is lost", |stage| {
+            word_meets(stage, Mishap::AnswerLost, ErrorClass::Transient, Some(Told::Draining))
+        }),
         ("a terminate", a_terminate),
         ("a terminate that is not listed yet", a_terminate_that_is_not_listed_yet),
         ("a terminate with an id that does not exist", a_terminate_with_an_unknown_id),
@@ -438,6 +454,55 @@ fn list_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played 
     expect("the list", listed_ids(stage), Err(class))?;
     stage.pass(Seconds::minutes(1));
     expect("the list later", listed_ids(stage), Ok(ids(&["i-ours"])))
+}
+
+fn a_word<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("the answer", tell(stage, &["i-1"], Told::Draining), Ok(()))?;
+    expect_told(stage, [("i-1", Some(Told::Draining)), ("i-2", None)])?;
+    // nobody but the instance itself says that it is ready, or has finished
+    let words = list(stage).unwrap_or_default().into_iter().map(|one| one.instance.word);
+    expect("words of their own", words.filter(|word| word.drained).count(), 0)
+}
+
+/// The later word holds, and the first may be said again.
+fn another_word<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    for told in [Told::Draining, Told::Draining, Told::Serving] {
+        expect("the answer", tell(stage, &["i-1", "i-2"], told), Ok(()))?;
+        expect_told(stage, [("i-1", Some(told)), ("i-2", Some(told))])?;
+    }
+    Ok(())
+}
+
+/// All or none.
+fn a_word_to_one_that_does_not_exist<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    let answer = tell(stage, &["i-1", "i-unknown"], Told::Draining);
+    expect("the answer", answer, Err(ErrorClass::NotFound))?;
+    expect_told(stage, [("i-1", None), ("i-2", None)])
+}
+
+/// It is attempted once: a late second could say the opposite of what was decided meanwhile.
+fn word_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass, then: Option<Told>) -> Played {
+    two_running(stage)?;
+    stage.mishap(mishap)?;
+    expect("the answer", tell(stage, &["i-1"], Told::Draining), Err(class))?;
+    stage.pass(Seconds::minutes(1));
+    expect_told(stage, [("i-1", then), ("i-2", None)])?;
+    expect("the answer later", tell(stage, &["i-1"], Told::Serving), Ok(()))?;
+    expect_told(stage, [("i-1", Some(Told::Serving)), ("i-2", None)])
+}
+
+fn tell<S: Stage>(stage: &S, names: &[&str], told: Told) -> Result<(), ErrorClass> {
+    let ids: Vec<_> = names.iter().map(|name| InstanceId::new(*name)).collect();
+    by_class(stage.run(stage.ports().tell(&region(), &ids, told)))
+}
+
+fn expect_told<S: Stage>(stage: &S, told: [(&str, Option<Told>); 2]) -> Played {
+    let seen = list(stage).map(|listed| listed.into_iter().map(|one| (one.instance.id, one.instance.word.told)).collect());
+    let expected: BTreeMap<_, _> = told.map(|(id, told)| (InstanceId::new(id), told)).into();
+    expect("the list", seen, Ok(expected))
 }
 
 fn a_terminate<S: Stage>(stage: &S) -> Played {

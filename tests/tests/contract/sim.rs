@@ -19,6 +19,7 @@ use ghostnet_sim::clock::{HOUR, MINUTE, Millis, SECOND};
 use ghostnet_sim::cloud::ec2::{Boot, Machine};
 use ghostnet_sim::cloud::elb::{Group, Registration};
 use ghostnet_sim::cloud::metrics::{Alarm, Minute, Missing};
+use ghostnet_sim::cloud::worker::Worker;
 use ghostnet_sim::fault::{Fault, Faults};
 use ghostnet_sim::hand::Hand;
 use ghostnet_sim::log::Log;
@@ -55,6 +56,7 @@ const SHORT: &[(&str, Why)] = &[
     ("an instance in another region", Why::NotShown(ONE_REGION)),
     ("a launch that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
@@ -302,6 +304,7 @@ impl Sim {
             takes: MINUTE,
             list_lag: 0,
             bad_image: false,
+            worker: Worker::default(),
         };
         let id = InstanceId::new(id);
         let ec2 = &mut self.world.borrow_mut().cloud.ec2;

@@ -38,6 +38,7 @@ pub(super) fn state_change(shape: &'static str, at: Timestamp, detail: Ec2Detail
         instances,
         what: shortened(&state),
         at,
+        retires: false,
     })
 }
 
@@ -86,5 +87,7 @@ pub(super) fn health(at: Timestamp, detail: HealthDetail) -> Result<Signal, Reje
         instances,
         what: shortened(&format!("{code} ({status})")),
         at,
+        // both codes of EC2, for instances with and without a root volume that outlives them
+        retires: code.ends_with("INSTANCE_RETIREMENT_SCHEDULED") && status != "closed",
     })
 }

@@ -6,6 +6,7 @@ use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, SubnetId};
+use ghostnet_core::observation::Told;
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue, Store};
@@ -116,6 +117,7 @@ fn every_port_needs_what_the_table_says() {
         ),
         ("start", actions(async |aws| aws.start(&region(), &instances()).await)),
         ("stop", actions(async |aws| aws.stop(&region(), &instances(), true).await)),
+        ("tell", actions(async |aws| aws.tell(&region(), &instances(), Told::Draining).await)),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
-use ghostnet_core::observation::{InstanceState, Market, tag};
+use ghostnet_core::observation::{InstanceState, Market, Told, tag};
+use ghostnet_core::spec::TemplateVersion;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
-use crate::reply::{Listed, fleet_launched, launched, page, started, stopped, terminated};
+use crate::reply::{Listed, done, fleet_launched, launched, page, started, stopped, terminated};
 use crate::sample::{choice, launch, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -38,6 +39,10 @@ fn a_listing_is_read_to_its_last_page() {
         (tag::PLAN, "plan-1"),
         (tag::STEP, "2"),
         ("protected", ""),
+        (tag::STATE, "draining"),
+        (tag::DRAINED, "true"),
+        (tag::TEMPLATE_ID, "lt-1"),
+        (tag::TEMPLATE_VERSION, "3"),
     ];
     let wire = Wire::script([
         page(&listed("i-1", "running", &tags, ""), Some("more")),
@@ -55,6 +60,10 @@ fn a_listing_is_read_to_its_last_page() {
     assert_eq!(first.instance.step, Some(StepNumber(2)));
     assert_eq!(first.instance.launched_at.to_string(), "2026-11-20T13:00:00Z");
     assert!(first.tag_keys.contains("protected"));
+    let word = first.instance.word;
+    assert_eq!((word.told, word.ready, word.drained), (Some(Told::Draining), false, true));
+    let from = first.instance.template.as_ref().map(|from| (from.id.as_str(), from.version));
+    assert_eq!((from, &second.instance.template), (Some(("lt-1", 3)), &None));
     // a tag that is no id belongs to no fleet, but the instance is still told
     assert_eq!((second.fleet.as_ref(), second.instance.state), (None, InstanceState::ShuttingDown));
 
@@ -452,6 +461,33 @@ fn a_lost_terminate_is_tried_again_and_then_left_open() {
 }
 
 #[test]
+fn a_word_is_one_tag_on_all_and_is_sent_once() {
+    let wire = Wire::script([done("CreateTags")]);
+    assert_eq!(run(wire.aws().tell(&region(), &ids(&["i-1", "i-2"]), Told::Draining)), Ok(()));
+    let sent = wire.only();
+    for (name, value) in [
+        ("ResourceId.1", "i-1"),
+        ("ResourceId.2", "i-2"),
+        ("Tag.1.Key", "ghostnet:state"),
+        ("Tag.1.Value", "draining"),
+        ("Tag.2.Key", ""),
+    ] {
+        assert_eq!(sent.text(name), value, "{name}");
+    }
+
+    for (reply, class) in [
+        (Reply::Lost, ErrorClass::Transient),
+        (Reply::xml_error(400, "InvalidInstanceID.NotFound"), ErrorClass::NotFound),
+        (Reply::xml_error(403, "UnauthorizedOperation"), ErrorClass::Denied),
+        (Reply::xml_error(503, "RequestLimitExceeded"), ErrorClass::Throttled),
+    ] {
+        let wire = Wire::script([reply]);
+        let result = run(wire.aws().tell(&region(), &ids(&["i-1"]), Told::Serving));
+        assert_eq!((result.err().map(|error| error.class), wire.sent().len()), (Some(class), 1));
+    }
+}
+
+#[test]
 fn lookups_leave_out_what_does_not_exist() {
     let subnet = "<item><subnetId>subnet-a</subnetId><availabilityZone>eu-west-1a</availabilityZone></item>";
     let wire = Wire::script([Reply::xml(format!(
@@ -464,7 +500,7 @@ fn lookups_leave_out_what_does_not_exist() {
     let wire = Wire::script([Reply::xml_error(400, "InvalidLaunchTemplateName.NotFoundException")]);
     assert_eq!(run(wire.aws().launch_template(&region(), &template)), Ok(None));
     let data = "<launchTemplateData><instanceType>c7a.large</instanceType></launchTemplateData>";
-    let version = format!("<item><versionNumber>3</versionNumber>{data}</item>");
+    let version = format!("<item><launchTemplateId>lt-1</launchTemplateId><versionNumber>3</versionNumber>{data}</item>");
     let wire = Wire::script([Reply::xml(format!(
         "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{version}</launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>"
     ))]);
@@ -473,5 +509,9 @@ fn lookups_leave_out_what_does_not_exist() {
         .ok()
         .flatten()
         .map(|facts| (facts.version, facts.has_network_interfaces, facts.is_spot));
-    assert_eq!(facts, Some((3, false, false)));
+    let third = TemplateVersion {
+        id: "lt-1".to_owned(),
+        version: 3,
+    };
+    assert_eq!(facts, Some((Some(third), false, false)));
 }

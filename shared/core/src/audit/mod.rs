@@ -143,6 +143,7 @@ struct Held<'a> {
     instances: BTreeSet<&'a InstanceId>,
     /// With the group, for (de)registrations: groups do not hold each other's targets.
     targets: BTreeSet<(&'a InstanceId, &'a TargetGroupArn)>,
+    tagged: BTreeSet<&'a InstanceId>,
     any: BTreeSet<&'a InstanceId>,
 }
 
@@ -154,6 +155,7 @@ impl<'a> Held<'a> {
             Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
                 self.instances.extend(instances);
             }
+            Action::Tag { instances, .. } => self.tagged.extend(instances),
             Action::Register { group, instances } | Action::Deregister { group, instances } => {
                 self.targets.extend(instances.iter().map(|id| (id, group)));
             }
@@ -164,6 +166,7 @@ impl<'a> Held<'a> {
         let holds = |id: &&InstanceId| match action {
             Action::Launch(_) => false,
             Action::Start { .. } | Action::Stop { .. } | Action::Terminate { .. } => self.any.contains(*id),
+            Action::Tag { .. } => self.instances.contains(*id) || self.tagged.contains(*id),
             Action::Register { group, .. } | Action::Deregister { group, .. } => {
                 self.instances.contains(*id) || self.targets.contains(&(*id, group))
             }
@@ -192,7 +195,7 @@ fn judge_fleet(situation: &Situation<'_>, decision: &Decision, found: &mut Found
     let started = starts.map(|step| step.action.brings()).fold(0, u32::saturating_add);
     let sum =
         |of: fn(&crate::decide::CapacityCount) -> u32| decision.pools.values().map(|pool| of(&pool.counts)).fold(0, u32::saturating_add);
-    let there = sum(crate::decide::CapacityCount::capacity);
+    let there = sum(crate::decide::CapacityCount::lasting);
     let maximum = situation.spec.maximum;
     let running = there.saturating_add(sum(|counts| counts.preparing)).saturating_add(new(true));
     if new(true) > 0 && running > maximum {

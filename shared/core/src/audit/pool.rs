@@ -10,7 +10,7 @@ use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
-use crate::state::{DrainReason, Member, PoolState, WarmPhase};
+use crate::state::{Drain, DrainReason, Member, PoolState, WarmPhase};
 use crate::unit::Seconds;
 
 pub(super) struct Judge<'a> {
@@ -115,7 +115,7 @@ impl<'a> Judge<'a> {
         let (_, max) = self.bounds();
         let again = self.steps().any(|step| step.action.brings() > 0 && !self.is_new(step));
         let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
-        let capacity = counts.capacity().saturating_add(new).saturating_add(returned);
+        let capacity = counts.lasting().saturating_add(new).saturating_add(returned);
         if (new > 0 || returned > 0 || again) && capacity > max {
             let detail = format!("{new} launches and {returned} returns would make {capacity} instances, above the maximum {max}");
             found.add("I2", Some(self.pool), detail);
@@ -156,6 +156,7 @@ impl<'a> Judge<'a> {
 
     /// I3: not below the minimum by our own act. Sick and interrupted instances were lost before we drain them.
     fn floor(&self, found: &mut Found) {
+        self.replaced_first(found);
         let removed = self.drained(|why| why == DrainReason::ScaleIn);
         if self.situation.retiring || removed == 0 {
             return;
@@ -164,12 +165,30 @@ impl<'a> Judge<'a> {
             found.add("I3", Some(self.pool), format!("{removed} would leave although the mode only adds"));
         }
         let min = self.bounds().0.min(self.room());
-        let left = self.decided.counts.capacity().saturating_sub(removed);
+        let left = self.decided.counts.lasting().saturating_sub(removed);
         if left < min {
             found.add(
                 "I3",
                 Some(self.pool),
                 format!("removing {removed} would leave {left}, below the minimum {min}"),
+            );
+        }
+    }
+
+    /// I3: one that is well leaves only when as many as are wanted serve without it, past their warm-up.
+    fn replaced_first(&self, found: &mut Found) {
+        let renewed = self.drained(|why| why == DrainReason::Renewed);
+        let others = self
+            .decided
+            .counts
+            .in_service
+            .saturating_sub(renewed.max(self.decided.counts.renewing));
+        if renewed > 0 && others < self.decided.after {
+            let wanted = self.decided.after;
+            found.add(
+                "I3",
+                Some(self.pool),
+                format!("{renewed} would be replaced while {others} others serve and {wanted} are wanted"),
             );
         }
     }
@@ -209,11 +228,24 @@ impl<'a> Judge<'a> {
                     None => "without a recorded drain",
                     Some(drain) if self.situation.observation.observed_at <= drain.since.at() => "without a second look",
                     Some(_) if self.still_serves(id) => "while it is registered, or may be",
+                    Some(drain) if drain.why == DrainReason::Kept && self.situation.now < drain.deadline.at() => {
+                        "while it is kept for inspection"
+                    }
+                    Some(drain) if self.is_waited_for(id, drain) => "before its word and before its deadline",
                     Some(_) => continue,
                 };
                 found.add("I4", Some(self.pool), format!("{id} would be terminated {fault}"));
             }
         }
+    }
+
+    /// Whether it may be busy: the pool waits for its word, and it has neither said it nor run out of time.
+    fn is_waited_for(&self, id: &InstanceId, drain: Drain) -> bool {
+        if !self.pool.wait_for_tag || self.situation.now >= drain.deadline.at() {
+            return false;
+        }
+        let mut listed = self.situation.observation.instances.iter().flatten();
+        !listed.any(|instance| instance.id == *id && instance.word.drained)
     }
 
     pub(super) fn still_serves(&self, id: &InstanceId) -> bool {

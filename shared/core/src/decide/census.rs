@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
-use super::{CapacityCount, Listed, Situation, warm};
+use super::{CapacityCount, Listed, Situation, hooks, warm};
 use crate::id::InstanceId;
 use crate::observation::{Instance, InstanceState};
 use crate::plan::Action;
@@ -73,6 +73,8 @@ pub(super) struct Person<'a> {
     pub(super) standing: Standing,
     /// What EC2 lists; none if it does not list it.
     pub(super) listed: Option<&'a Instance>,
+    /// Whether it serves only until another one does in its place.
+    pub(super) renewing: bool,
 }
 
 /// A counted pool.
@@ -110,7 +112,7 @@ pub(super) fn take<'a>(
     let mut people = Vec::with_capacity(pool_state.members.len());
     for (id, member) in &mut pool_state.members {
         let instance = instances.to(id);
-        let verdict = verdicts.of(id);
+        let verdict = hooks::gated(pool, member, instance, verdicts.of(id));
         watch_health(member, instance, verdict, situation.now);
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
@@ -127,6 +129,11 @@ pub(super) fn take<'a>(
         if rests && member.warm.is_none() {
             findings.push(Finding::Stopped { instance: id.clone() });
         }
+        if let Some(instance) = instance.filter(|instance| standing == Standing::Unhealthy && hooks::gave_up(pool, instance)) {
+            findings.push(Finding::GaveUp {
+                instance: instance.id.clone(),
+            });
+        }
         if standing == Standing::Draining && verdict == Verdict::Healthy && !pool.target_groups.is_empty() {
             counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
@@ -134,10 +141,13 @@ pub(super) fn take<'a>(
         if !(rests && member.is_warm() && standing == Standing::Draining) {
             standing.count_in(&mut counts);
         }
+        let renewing = member.renew.is_some() && standing.serves();
+        counts.renewing = counts.renewing.saturating_add(u32::from(renewing));
         people.push(Person {
             id: id.clone(),
             standing,
             listed: instance,
+            renewing,
         });
     }
     Census { people, counts, groups }
@@ -209,6 +219,9 @@ fn standing(member: &Member, instance: Option<&Instance>, verdict: Verdict, pool
         InstanceState::Pending => return Standing::Pending,
         InstanceState::Running => {}
         InstanceState::Stopping | InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Terminated => return Standing::Out,
+    }
+    if hooks::gave_up(pool, instance) {
+        return Standing::Unhealthy;
     }
     let age = Seconds::between(instance.launched_at, now);
     let serving = if age >= pool.warmup {

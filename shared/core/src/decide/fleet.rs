@@ -8,7 +8,9 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
-use super::{CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, warm};
+use super::{
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, renewal, warm,
+};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
 use crate::policy::simple::Waits;
@@ -59,7 +61,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .map(|counted| of(&counted.census.counts))
             .fold(0, u32::saturating_add)
     };
-    let mut draft = Draft::new(situation, sum(CapacityCount::capacity), sum(|counts| counts.preparing));
+    let mut draft = Draft::new(situation, sum(CapacityCount::lasting), sum(|counts| counts.preparing));
     let mut decided = BTreeMap::new();
     for (counted, mut sizing) in counted.iter_mut().zip(sizings) {
         let until = state
@@ -136,6 +138,8 @@ fn count_pool<'a>(
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);
+        renewal::notice(situation, pool_state);
+        renewal::settle(situation, pool, listed, pool_state);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);
         }
@@ -147,6 +151,8 @@ fn count_pool<'a>(
     });
     if let Some(breaker) = &breaker {
         census.keep_the_sick(breaker);
+    } else if acting && judgement == Judgement::Sound {
+        renewal::begin(situation, pool, &mut census, state, &mut findings);
     }
     let window_removals = state
         .pools

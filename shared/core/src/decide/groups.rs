@@ -52,6 +52,11 @@ impl<'a> Groups<'a> {
         self.read.iter()
     }
 
+    /// Whether every group of the pool could be read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Verdicts on instances, asked in the order of their ids.
     pub(super) fn verdicts(&self) -> Verdicts<'_, 'a> {
         Verdicts {

@@ -10,7 +10,7 @@ use super::membership::{self, Busy};
 use super::mix::Shares;
 use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, leaving, open_steps, saturate, warm};
+use super::{Listed, Situation, backoff, hooks, leaving, open_steps, renewal, saturate, warm};
 use crate::budget;
 use crate::id::{ClientToken, Generation, Zone};
 use crate::observation::{Market, Place};
@@ -82,11 +82,11 @@ impl Hands<'_, '_> {
         let sound = self.counted.judgement == Judgement::Sound;
         if sound {
             let counts = &self.counted.census.counts;
-            let over = counts.capacity() > self.max() || draft.capacity > situation.spec.maximum;
+            let over = counts.lasting() > self.max() || draft.capacity > situation.spec.maximum;
             let wanted = if over { 0 } else { desired };
             draft
                 .taken_over
-                .extend(open_steps::take_over(situation, pool, state, counts.capacity(), wanted));
+                .extend(open_steps::take_over(situation, pool, state, counts.lasting(), wanted));
         }
         let busy = Busy::of(state);
         if sound {
@@ -95,7 +95,8 @@ impl Hands<'_, '_> {
         let max = self.max();
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
-        let mut actions = membership::steps(situation, census, listed, pool_state, &busy, findings);
+        let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
+        actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();
@@ -124,17 +125,21 @@ impl Hands<'_, '_> {
         if situation.retiring {
             removals_left = u32::MAX;
         }
-        let capacity = self.counted.census.counts.capacity();
+        let capacity = self.counted.census.counts.lasting();
         let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         if needed > 0 {
-            let taken_back = leaving::take_back(census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
+            let taken_back = leaving::take_back(pool, census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
             let taken_in = warm::take_in(census, pool_state, &busy.all_instances(), needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_in);
             draft.preparing = draft.preparing.saturating_sub(taken_in);
             needed = needed.saturating_sub(taken_in);
+        }
+        let most = max.saturating_add(surge(max));
+        if situation.retiring || needed > most.saturating_sub(census.counts.all()) {
+            leaving::release_kept(situation, pool_state);
         }
         let mut drained = 0;
         let may_replace = match self.counted.breaker {
@@ -143,6 +148,10 @@ impl Hands<'_, '_> {
         };
         if !situation.retiring {
             drained = leaving::drain_sick(situation, pool, census, pool_state, desired, may_replace, findings);
+        }
+        if self.counted.breaker.is_none() {
+            let allowed = removals_left.saturating_sub(drained);
+            drained = drained.saturating_add(renewal::finish(situation, pool, census, pool_state, desired, allowed, findings));
         }
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);
@@ -292,7 +301,7 @@ impl Hands<'_, '_> {
             [
                 // a size that stands above the bounds, because the mode lets nothing leave, is not grown to
                 Some((
-                    max.saturating_sub(self.counted.census.counts.capacity()),
+                    max.saturating_sub(self.counted.census.counts.lasting()),
                     Guard::Range { min: 0, max },
                 )),
                 Some((room, Guard::FleetMaximum { room })),
@@ -350,7 +359,7 @@ impl Hands<'_, '_> {
 
     fn launch_of(&self, placement: &Placement, generation: Generation, draft: &Draft) -> Launch {
         let step = draft.plan.next_step();
-        let template = self.counted.pool.launch.template.clone();
+        let template = renewal::template(self.situation, self.counted.pool);
         let instance_type = placement
             .offering
             .instance_type

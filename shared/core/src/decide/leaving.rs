@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Person, Standing};
 use super::mix::{self, Shares};
-use super::{Situation, backoff};
+use super::{Situation, backoff, hooks};
 use crate::id::{InstanceId, Zone};
-use crate::observation::{InstanceState, Market, TargetHealth};
+use crate::observation::{Instance, InstanceState, Market, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
@@ -55,6 +55,7 @@ pub(super) fn interrupted(situation: &Situation<'_>, state: &mut PoolState, find
 
 /// Takes draining instances back, latest drained first, up to `needed`. Returns how many.
 pub(super) fn take_back(
+    pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
     busy: &BTreeSet<InstanceId>,
@@ -68,7 +69,9 @@ pub(super) fn take_back(
         .iter()
         .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
     {
-        let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
+        // one that has said its last word would only stand there
+        let works = |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance);
+        let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
         let drain = member
             .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
@@ -107,14 +110,34 @@ pub(super) fn drain_sick(
         Standing::NeverHealthy => Some((person, DrainReason::NeverHealthy)),
         _ => None,
     });
-    let chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
+    let mut chosen: Vec<_> = sick.take(usize::try_from(allowed).unwrap_or(usize::MAX)).collect();
     let never_healthy = chosen.iter().filter(|(_, why)| *why == DrainReason::NeverHealthy);
     let given_up: Vec<InstanceId> = never_healthy.map(|(person, _)| person.id.clone()).collect();
     backoff::note(state, &given_up, situation.now);
+    // one at a time is kept, and only one that served: of those that share its fault one is enough to look at
+    if pool.keep_sick.is_some()
+        && !any_kept(state)
+        && let Some((_, why)) = chosen.iter_mut().find(|(_, why)| *why == DrainReason::Unhealthy)
+    {
+        *why = DrainReason::Kept;
+    }
     for (person, why) in &chosen {
         begin(situation, pool, state, &person.id, *why, findings);
     }
     u32::try_from(chosen.len()).unwrap_or(u32::MAX)
+}
+
+fn any_kept(state: &PoolState) -> bool {
+    let mut drains = state.members.values().filter_map(|member| member.drain);
+    drains.any(|drain| drain.why == DrainReason::Kept)
+}
+
+/// Ends the time of who is kept for inspection, because its place is needed: the next look terminates it.
+pub(super) fn release_kept(situation: &Situation<'_>, state: &mut PoolState) {
+    let drains = state.members.values_mut().filter_map(|member| member.drain.as_mut());
+    for drain in drains.filter(|drain| drain.why == DrainReason::Kept) {
+        drain.deadline = drain.deadline.min(situation.now.into());
+    }
 }
 
 /// Whether scale-in may choose an instance. A fleet that is being deleted gives up sick, stopped and starting ones too.
@@ -157,9 +180,10 @@ pub(super) fn drain_excess(
     let mut candidates: Vec<&Person<'_>> = census
         .people
         .iter()
-        .filter(|person| may_leave(person, situation.retiring))
+        .filter(|person| may_leave(person, situation.retiring) && !person.renewing)
         .collect();
-    let mut serving_left = census.counts.serving().saturating_sub(desired);
+    let lasting = census.counts.serving().saturating_sub(census.counts.renewing);
+    let mut serving_left = lasting.saturating_sub(desired);
     let mut by_zone = zones(census);
     let mut drained = 0;
     while drained < excess {
@@ -224,7 +248,15 @@ pub(super) fn ready_to_terminate(
             continue;
         }
         let over = situation.now >= drain.deadline.at();
-        if is_out(situation, pool, state, &instance.id, over) && (over || !pool.target_groups.is_empty()) {
+        // without a word and without a group nothing tells that it has finished but the deadline
+        let finished = if drain.why == DrainReason::Kept {
+            false
+        } else if pool.wait_for_tag {
+            instance.word.drained
+        } else {
+            !pool.target_groups.is_empty()
+        };
+        if is_out(situation, pool, state, &instance.id, over) && (over || finished) {
             ready.push(person.id.clone());
         }
     }
@@ -251,7 +283,7 @@ pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolSta
     })
 }
 
-fn begin(
+pub(super) fn begin(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     state: &mut PoolState,
@@ -260,12 +292,17 @@ fn begin(
     findings: &mut Vec<Finding>,
 ) {
     if let Some(member) = state.members.get_mut(id) {
+        let time = match (why, pool.keep_sick) {
+            (DrainReason::Kept, Some(keep)) => keep.max(pool.drain_timeout),
+            _ => pool.drain_timeout,
+        };
         member.drain = Some(Drain {
             since: situation.now.into(),
-            deadline: pool.drain_timeout.after(situation.now).into(),
+            deadline: time.after(situation.now).into(),
             why,
         });
         member.unready = None;
+        member.renew = None;
         findings.push(Finding::Drains { instance: id.clone(), why });
     }
 }
@@ -274,7 +311,7 @@ fn begin(
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
     let mut by_zone = BTreeMap::new();
     let stays = |person: &&Person<'_>| person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
-    for person in census.people.iter().filter(stays) {
+    for person in census.people.iter().filter(|person| !person.renewing).filter(stays) {
         if let Some(zone) = zone(person) {
             let count: &mut u32 = by_zone.entry(zone).or_default();
             *count = count.saturating_add(1);

@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 
 use super::census::{Census, Standing};
 use super::sorted::{Sorted, Walk};
-use super::{Listed, Situation};
+use super::{Listed, Situation, hooks};
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
+use crate::spec::PoolSpec;
 use crate::state::{Member, PoolState};
 
 /// The register and deregister steps of one pool.
 pub(super) fn steps(
     situation: &Situation<'_>,
+    pool: &PoolSpec,
     census: &Census<'_>,
     listed: &Listed<'_>,
     state: &PoolState,
@@ -26,7 +28,7 @@ pub(super) fn steps(
     let mut actions = leave_former_groups(situation, state, busy);
     for (group, targets) in census.groups.iter() {
         let group = *group;
-        let register = to_register(census, state, targets, busy, group);
+        let register = to_register(pool, census, state, targets, busy, group);
         let deregister = to_deregister(listed, state, targets, busy, group, findings);
         actions.extend(chunks(&register).map(|instances| Action::Register {
             group: group.clone(),
@@ -75,6 +77,8 @@ pub(super) struct Busy {
     pub(super) instances: BTreeSet<InstanceId>,
     /// Targets with an open register or deregister.
     pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
+    /// Instances with an open tag step.
+    pub(super) tagged: BTreeSet<InstanceId>,
 }
 
 impl Busy {
@@ -84,8 +88,9 @@ impl Busy {
             match &open.step.action {
                 Action::Launch(_) => {}
                 Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
-                    busy.instances.extend(instances.iter().cloned())
+                    busy.instances.extend(instances.iter().cloned());
                 }
+                Action::Tag { instances, .. } => busy.tagged.extend(instances.iter().cloned()),
                 Action::Register { group, instances } | Action::Deregister { group, instances } => {
                     busy.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
                 }
@@ -103,12 +108,14 @@ impl Busy {
         self.instances
             .iter()
             .chain(self.targets.iter().map(|(_, id)| id))
+            .chain(&self.tagged)
             .cloned()
             .collect()
     }
 }
 
 fn to_register(
+    pool: &PoolSpec,
     census: &Census<'_>,
     state: &PoolState,
     targets: &Sorted<'_, TargetHealth>,
@@ -123,7 +130,11 @@ fn to_register(
     let wanted = missing.filter(|person| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
-        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none() && !member.gone;
+        let stays = |member: &Member| {
+            let enters = !hooks::is_awaited(pool, member, person.listed);
+            let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.gone;
+            enters && !leaves && member.warm.is_none()
+        };
         running && person.standing != Standing::Out && state.members.get(&person.id).is_some_and(stays)
     });
     wanted

@@ -6,6 +6,7 @@ mod census;
 mod fleet;
 mod groups;
 mod hands;
+mod hooks;
 mod ladder;
 mod leaving;
 mod membership;
@@ -13,6 +14,7 @@ mod mix;
 mod open_steps;
 mod operator;
 pub mod placement;
+mod renewal;
 mod roll;
 mod sorted;
 mod warm;
@@ -125,6 +127,9 @@ pub struct CapacityCount {
     /// Running or coming only to be stopped and kept: no capacity either.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub preparing: u32,
+    /// Of those that serve, so many serve only until another one does in their place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewing: u32,
 }
 
 impl CapacityCount {
@@ -132,6 +137,12 @@ impl CapacityCount {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.serving().saturating_add(self.coming())
+    }
+
+    /// What the pool has or will have once those are gone that are being replaced.
+    #[must_use]
+    pub fn lasting(&self) -> u32 {
+        self.capacity().saturating_sub(self.renewing)
     }
 
     /// Instances that take requests.
@@ -186,7 +197,7 @@ impl Flow {
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either
-        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted);
+        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
         let mut flow = Self::default();
         for member in members.values().filter(|member| !member.gone) {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains

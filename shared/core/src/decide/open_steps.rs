@@ -47,8 +47,8 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                 // while the committer may still be at it, only its own outcome closes the step
                 !(over && complete || given_up)
             }
-            // membership is decided afresh from what the groups show
-            Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } => !over,
+            // membership is decided afresh from what the groups show, and tags from what the list shows
+            Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } | Action::Tag { .. } => !over,
             Action::Start { instances: ids, .. } => {
                 if over {
                     ids.retain(|id| waits.contains(id));
@@ -109,7 +109,12 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
                 true
             }
             // one that is not wanted stays counted: it may have happened. Nothing is in a hurry to be kept warm
-            Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } => false,
+            Action::Launch(_)
+            | Action::Start { .. }
+            | Action::Register { .. }
+            | Action::Deregister { .. }
+            | Action::Stop { .. }
+            | Action::Tag { .. } => false,
         };
         if again {
             open.execute_until = situation.execute_until;

@@ -150,6 +150,12 @@ impl Placement {
     }
 }
 
+/// Whether a zone lately had no capacity for any of these types in any of these markets.
+pub(super) fn is_exhausted(zone: &Zone, types: &[InstanceType], markets: &[Market], exhausted: &[ExhaustedOffering]) -> bool {
+    let placer = Placer::new(Vec::new(), types, BTreeMap::new(), exhausted, 0);
+    markets.iter().all(|market| placer.first_available(zone, *market).is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

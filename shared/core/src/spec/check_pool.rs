@@ -2,14 +2,13 @@
 
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
+use super::check_lifecycle::{read_keep, read_max_age, read_order};
 use super::check_policy::read_policies;
 use super::check_warm::read_warm;
 use super::defaults::ByObjective;
 use super::problem::Problems;
-use super::raw::{
-    RawCapacity, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScaleInOrder, RawScheduled, RawTemplate,
-};
-use super::{CapacityRange, LaunchSpec, PoolRole, PoolSpec, ScaleInOrder, Template, TemplateKey, check_market, check_reserve, defaults};
+use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
+use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, Template, TemplateKey, check_market, check_reserve, defaults};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
@@ -47,7 +46,7 @@ pub(super) fn read_pool(
         at: &at,
         defaults: defaults_,
     };
-    let (order, _) = layers.pick(
+    let (order, order_at) = layers.pick(
         raw.scale_in.as_ref(),
         |own| own.scale_in.as_ref(),
         "scale_in.order",
@@ -80,6 +79,25 @@ pub(super) fn read_pool(
         "drain.timeout",
         |part| part.timeout.as_ref(),
     );
+    let (ready_tag, _) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.ready_tag",
+        |part| part.ready_tag.as_ref(),
+    );
+    let (sick, sick_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.when_unhealthy",
+        |part| part.when_unhealthy.as_ref(),
+    );
+    let (wait_for_tag, _) = layers.pick(
+        raw.drain.as_ref(),
+        |own| own.drain.as_ref(),
+        "drain.wait_for_tag",
+        |part| part.wait_for_tag.as_ref(),
+    );
+    let (max_age, max_age_at) = layers.pick(raw.max_age.as_ref(), |own| own.max_age.as_ref(), "max_age", Some);
     Some(PoolSpec {
         id: id?,
         role,
@@ -89,12 +107,13 @@ pub(super) fn read_pool(
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
+        ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
+        keep_sick: read_keep(sick, &sick_at, problems),
+        wait_for_tag: wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG),
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
-        scale_in_order: order.map_or_else(
-            || defaults::SCALE_IN_ORDER.to_vec(),
-            |order| order.iter().map(scale_in_order).collect(),
-        ),
+        scale_in_order: order.map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| read_order(order, &order_at, problems)),
         protect_tag: protect_tag.to_owned(),
+        max_age: read_max_age(max_age, &max_age_at, problems),
         policies,
         reserve: check_reserve::read(raw.reserve.as_ref(), fleet.reserve.as_ref(), by_objective, &at, problems),
         guards: read_guards(fleet.guards.as_ref(), by_objective, capacity.max, problems),
@@ -154,14 +173,6 @@ fn check_windows(policies: &[RawPolicy], at: &str, pool: CapacityRange, maximum:
             let message = format!("`{window_max}` is above the fleet's maximum `{maximum}`");
             problems.add(format!("{at}.max"), message, "lower it, or raise `maximum`");
         }
-    }
-}
-
-fn scale_in_order(raw: &RawScaleInOrder) -> ScaleInOrder {
-    match raw {
-        RawScaleInOrder::ZoneBalance => ScaleInOrder::ZoneBalance,
-        RawScaleInOrder::Oldest => ScaleInOrder::Oldest,
-        RawScaleInOrder::Newest => ScaleInOrder::Newest,
     }
 }
 
@@ -246,7 +257,17 @@ fn read_launch(own: Option<&RawLaunch>, default: Option<&RawLaunch>, at: &str, p
             problems.add(path, format!("`{instance_type}` is no instance type"), "such as `c7a.large`");
         }
     }
+    let drift = own.and_then(|raw| raw.drift).or_else(|| default.and_then(|raw| raw.drift));
+    let rebalance = own
+        .and_then(|raw| raw.rebalance_zones)
+        .or_else(|| default.and_then(|raw| raw.rebalance_zones));
     LaunchSpec {
+        rebalance_zones: rebalance.unwrap_or(defaults::REBALANCE_ZONES),
+        drift: match drift {
+            None => defaults::DRIFT,
+            Some(RawDrift::Ignore) => Drift::Ignore,
+            Some(RawDrift::Replace) => Drift::Replace,
+        },
         template: template.unwrap_or(Template {
             key: TemplateKey::Name(String::new()),
             version: String::new(),

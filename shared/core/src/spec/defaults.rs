@@ -2,7 +2,7 @@
 //!
 //! The reference behind each value is the system whose users settled on it (`docs/architecture.md`, "defaults").
 
-use super::{Allocation, Amount, BreachRule, Budget, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder, WarmState};
+use super::{Allocation, Amount, BreachRule, Budget, Drift, FleetMode, MissingRule, Objective, PolicyMode, ScaleInOrder, WarmState};
 use crate::unit::{Percent, Seconds};
 
 pub(super) const OBJECTIVE: Objective = Objective::Balanced;
@@ -17,6 +17,10 @@ pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
+pub(super) const DRIFT: Drift = Drift::Ignore;
+pub(super) const REBALANCE_ZONES: bool = false;
+pub(super) const READY_TAG: bool = false;
+pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
 pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
@@ -170,6 +174,17 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "an old image, old secrets and caches wait no longer than a week",
         ),
         row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
+        row(
+            "launch.drift",
+            &"ignore",
+            "a new template version replaces a fleet only when asked to",
+        ),
+        row(
+            "launch.rebalance_zones",
+            &REBALANCE_ZONES,
+            "what works is not replaced only for its place unless asked",
+        ),
+        row("max_age", &"none", "how long an image may be used is the owner's to say"),
         row("warmup", &WARMUP, "EC2 Auto Scaling's default instance warm-up"),
         row("health.grace", &HEALTH_GRACE, "no verdict while an instance boots"),
         row(
@@ -177,7 +192,14 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             &REGISTRATION_DEADLINE,
             "Karpenter and Cluster Autoscaler give 15 minutes",
         ),
+        row(
+            "health.ready_tag",
+            &READY_TAG,
+            "the target group's checks tell; without one, running is ready",
+        ),
+        row("health.when_unhealthy", &"replace", "what is sick is of no use to most"),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
+        row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),
         row(
             "scale_in.order",
             &"[zone_balance, oldest]",

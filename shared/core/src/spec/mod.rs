@@ -7,6 +7,7 @@ pub mod check;
 mod check_capacity;
 mod check_demand;
 mod check_guards;
+mod check_lifecycle;
 mod check_market;
 mod check_metric;
 mod check_policy;
@@ -190,12 +191,21 @@ pub struct PoolSpec {
     pub health_grace: Seconds,
     /// Observed time without becoming healthy after which an instance is replaced.
     pub registration_deadline: Seconds,
+    /// Whether an instance must carry `ghostnet:ready=true` before it serves.
+    pub ready_tag: bool,
+    /// How long a sick instance is kept, out of its groups, for somebody to look at; none: not at all.
+    pub keep_sick: Option<Seconds>,
     /// Longest time a deregistered instance may take to finish.
     pub drain_timeout: Seconds,
+    /// Whether one that leaves is told so by a tag, and terminated only once it carries `ghostnet:drained=true`, or when
+    /// its time is over.
+    pub wait_for_tag: bool,
     /// Which instances leave first.
     pub scale_in_order: Vec<ScaleInOrder>,
     /// An instance with this tag never leaves by scale-in.
     pub protect_tag: String,
+    /// An older instance is replaced.
+    pub max_age: Option<Seconds>,
     /// The policies that vote on this pool.
     pub policies: Vec<Policy>,
     /// Spare instances above what the policies ask for.
@@ -241,6 +251,10 @@ pub struct LaunchSpec {
     pub instance_types: Vec<InstanceType>,
     /// How they are bought.
     pub market: MarketMix,
+    /// Whether instances of other versions of the template are replaced.
+    pub drift: Drift,
+    /// Whether instances are replaced to bring the zones of the subnets into balance again.
+    pub rebalance_zones: bool,
 }
 
 /// A launch template and its version.
@@ -250,6 +264,36 @@ pub struct Template {
     pub key: TemplateKey,
     /// `$Default`, `$Latest` or a number.
     pub version: String,
+}
+
+/// One version of a launch template, as EC2 numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TemplateVersion {
+    /// The template's id, `lt-…`.
+    pub id: String,
+    /// The version's number.
+    pub version: u64,
+}
+
+impl TemplateVersion {
+    /// What an instance's tags say, by key; none unless both tags can be read.
+    #[must_use]
+    pub fn of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        use crate::observation::tag;
+        let version = value(tag::TEMPLATE_VERSION)?.parse().ok()?;
+        let id = value(tag::TEMPLATE_ID)?.to_owned();
+        Some(Self { id, version })
+    }
+}
+
+/// What follows for an instance that was launched from another version of the launch template than the spec's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// Nothing; `$Default` and `$Latest` mean what they mean at each launch.
+    Ignore,
+    /// It is replaced; `$Default` and `$Latest` mean what they meant at the last `apply`.
+    Replace,
 }
 
 /// What names a launch template.
@@ -713,4 +757,7 @@ pub struct Resolved {
     pub zones: std::collections::BTreeMap<SubnetId, Zone>,
     /// The load balancer of each target group, as the CloudWatch dimension `LoadBalancer` names it (`app/name/id`).
     pub balancers: std::collections::BTreeMap<TargetGroupArn, String>,
+    /// The version that each pool's launch template stood for.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub templates: std::collections::BTreeMap<PoolId, TemplateVersion>,
 }

@@ -8,10 +8,12 @@ use ghostnet_core::observation::TargetHealth;
 use ghostnet_core::operator::{Asked, Wish};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
-use ghostnet_core::state::{CapacityState, Pause, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
+use ghostnet_core::state::{CapacityState, Pause, RecordedOutcome, RenewReason, SCHEMA, StoredSpec, TrafficState};
+use ghostnet_core::unit::{Percent, Seconds};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,6 +32,12 @@ fn rich() -> Value {
         "description": "everything",
         "mode": "out_only",
         "maximum": 12,
+        "defaults": {
+            "max_age": "30d",
+            "launch": { "drift": "replace", "rebalance_zones": true },
+            "drain": { "timeout": "2h", "wait_for_tag": true },
+            "health": { "ready_tag": true, "when_unhealthy": { "maintenance": { "keep": "1h" } } },
+        },
         "policies": [
             tracking(),
             { "type": "step", "id": "busy", "metric": busy(), "out": [{ "from": 70.1, "add": "10%" }, { "from": 85.0, "below": 99.9, "add": 2, "at_least": 2 }], "in": [{ "below": 30.0, "remove": 1 }], "datapoints": { "out": "2 of 3" }, "missing": "ignore" },
@@ -73,6 +81,17 @@ fn busy_world() -> World {
     world.wait(31);
     world.die();
     let state = &mut world.inputs.state;
+    let pool_state = state.pools.get_mut(&pool("blue")).unwrap();
+    pool_state.rebalanced_at = Some(at(-60));
+    pool_state.members.values_mut().last().unwrap().renew = Some(RenewReason::Drift);
+    let request = RefreshRequest::Start {
+        by: "me".into(),
+        reason: "a new image".into(),
+        checkpoints: vec![Percent(20), Percent(50)],
+        bake: Seconds::minutes(10),
+    };
+    ghostnet_core::refresh::apply(state, &[pool("blue")], &request, at(-30)).unwrap();
+    comes_back(&request);
     state.pause = Some(Pause {
         by: "me".into(),
         reason: "why".into(),
@@ -227,7 +246,7 @@ fn the_largest_state_fits_its_item() {
             member.terminating_since = Some(at(60).into());
         } else {
             member.unready = Some(ghostnet_core::state::Unready {
-                counted: ghostnet_core::unit::Seconds(900),
+                counted: Seconds(900),
                 last_seen: at(0).into(),
             });
         }

@@ -44,6 +44,8 @@ pub struct World {
     pub dry: BTreeSet<Zone>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
+    /// Whether workers say at once that they have finished when they are told to leave.
+    pub workers_answer: bool,
     pub table: Table,
     /// Calls of every kind, for counting.
     pub calls: Vec<&'static str>,
@@ -69,7 +71,7 @@ pub struct Machine {
     pub terminated_at: Option<Timestamp>,
     pub stopped_at: Option<Timestamp>,
     zone: Zone,
-    tags: BTreeMap<&'static str, String>,
+    pub tags: BTreeMap<&'static str, String>,
 }
 
 impl Machine {
@@ -101,7 +103,7 @@ impl World {
             .map(|subnet| (subnet.clone(), Zone::new(subnet.as_str().replace("subnet-", "eu-west-1"))));
         let resolved = Resolved {
             zones: zones.collect(),
-            balancers: BTreeMap::new(),
+            ..Resolved::default()
         };
         let mut table = Table::default();
         table.traffic.insert(spec.id.clone(), TrafficState::first(&spec).unwrap());
@@ -124,6 +126,7 @@ impl World {
             metric_is_missing: false,
             dry: BTreeSet::new(),
             sick: BTreeSet::new(),
+            workers_answer: false,
             table,
             calls: Vec::new(),
             peak: 0,
@@ -289,6 +292,8 @@ impl Compute for Hand {
                         plan: machine.tags.get(tag::PLAN).map(PlanId::new),
                         step: machine.tags.get(tag::STEP).and_then(|step| step.parse().ok()).map(StepNumber),
                         protected: false,
+                        word: Word::of(|key| machine.tags.get(key).map(String::as_str)),
+                        template: None,
                     },
                     tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
                 });
@@ -374,6 +379,18 @@ impl Compute for Hand {
                 machine.stopped_at.get_or_insert(now);
             }
             Ok(BTreeMap::new())
+        })
+        .await
+    }
+
+    async fn tell(&self, _: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.call("ec2:CreateTags", |world| {
+            let answers = world.workers_answer && told == Told::Draining;
+            for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
+                machine.tags.insert(tag::STATE, told.as_str().to_owned());
+                machine.tags.extend(answers.then(|| (tag::DRAINED, "true".to_owned())));
+            }
+            Ok(())
         })
         .await
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId};
-use ghostnet_core::observation::InstanceState;
-use ghostnet_core::spec::{PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::observation::{InstanceState, Told};
+use ghostnet_core::spec::{Drift, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::Check;
@@ -47,8 +47,31 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
         let detail = format!("{name}: {} wanted, {} known, {} exist", state.desired, members.len(), alive.len());
         found.push((Check::Converges, detail));
     }
+    if state.refresh.as_ref().is_some_and(|refresh| refresh.ended.is_none()) {
+        found.push((Check::Converges, format!("{name}: a refresh does not end")));
+    }
+    let drifts = |machine: &&crate::cloud::ec2::Machine| {
+        let resolved = world
+            .table
+            .fleets
+            .get(id)
+            .and_then(|items| items.spec.resolved.templates.get(&pool.id));
+        pool.launch.drift == Drift::Replace && !machine.protected && resolved.is_some_and(|version| *version != machine.template)
+    };
+    if let Some(machine) = world.alive(id, &pool.id).find(drifts) {
+        let detail = format!("{name}: {} is of another template version, and stays", machine.id);
+        found.push((Check::Converges, detail));
+    }
     if let Some(leaving) = state.members.iter().find(|(_, member)| member.drain.is_some()).map(|(id, _)| id) {
         found.push((Check::Converges, format!("{name}: {leaving} still leaves")));
+    }
+    let strands = |machine: &&crate::cloud::ec2::Machine| {
+        let told = machine.worker.told == Some(Told::Draining) || machine.worker.has_finished(world.now);
+        pool.wait_for_tag && told && state.members.get(&machine.id).is_some_and(|member| member.drain.is_none())
+    };
+    if let Some(machine) = world.alive(id, &pool.id).find(strands) {
+        let detail = format!("{name}: {} stays, and its worker was told to leave, or has left", machine.id);
+        found.push((Check::Converges, detail));
     }
     if let Some(targets) = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str())) {
         let ours = targets

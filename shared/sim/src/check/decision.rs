@@ -139,6 +139,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
+        launch_first(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
         mix::judge(world, &judged, &mut found);
@@ -264,7 +265,7 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let kept = kept.fold(0, u32::saturating_add);
     let launched = new.iter().map(|action| action.brings()).fold(0, u32::saturating_add);
     let (_, max) = judged.bounds();
-    let capacity = judged.decided.counts.capacity().saturating_add(launched);
+    let capacity = judged.decided.counts.lasting().saturating_add(launched);
     let stock = judged.decided.counts.warm.saturating_add(judged.decided.counts.preparing);
     if kept > 0 && judged.decided.counts.capacity().saturating_add(stock).saturating_add(kept) > max {
         found.push((
@@ -279,6 +280,20 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     }
 }
 
+/// I3, at the commit: who is well and leaves has been replaced.
+fn launch_first(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let renewed = judged.begun(|why| why == DrainReason::Renewed);
+    let counts = &judged.decided.counts;
+    let others = counts.in_service.saturating_sub(renewed.max(counts.renewing));
+    if renewed > 0 && others < judged.decided.after {
+        let detail = format!(
+            "{renewed} are replaced, {others} others serve, and {} are wanted",
+            judged.decided.after
+        );
+        found.push((Check::LaunchFirst, detail));
+    }
+}
+
 /// I3, at the commit: who scale-in drains leaves at least the minimum.
 fn floor(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let removed = judged.begun(|why| why == DrainReason::ScaleIn);
@@ -286,7 +301,7 @@ fn floor(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         return;
     }
     let min = judged.bounds().0.min(judged.room());
-    let left = judged.decided.counts.capacity().saturating_sub(removed);
+    let left = judged.decided.counts.lasting().saturating_sub(removed);
     if left < min {
         found.push((Check::Floor, format!("{removed} leave, {left} stay, and the minimum is {min}")));
     }

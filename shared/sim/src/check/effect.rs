@@ -2,7 +2,9 @@
 
 use ghostnet_core::budget;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId, TargetGroupArn};
+use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, Step};
+use ghostnet_core::state::Drain;
 use jiff::Timestamp;
 
 use super::Check;
@@ -23,6 +25,8 @@ pub enum Sent<'a> {
     Start(&'a [InstanceId]),
     /// StopInstances.
     Stop(&'a [InstanceId]),
+    /// CreateTags.
+    Tag(&'a [InstanceId], Told),
     /// TerminateInstances.
     Terminate(&'a [InstanceId]),
 }
@@ -33,6 +37,7 @@ impl Sent<'_> {
             (Self::Launch(sent), Action::Launch(launch)) => sent.token == launch.token,
             (Self::Register(arn, ids), Action::Register { group, instances })
             | (Self::Deregister(arn, ids), Action::Deregister { group, instances }) => *arn == group && *ids == instances.as_slice(),
+            (Self::Tag(ids, said), Action::Tag { instances, told }) => said == told && *ids == instances.as_slice(),
             (Self::Terminate(ids), Action::Terminate { instances })
             | (Self::Start(ids), Action::Start { instances, .. })
             | (Self::Stop(ids), Action::Stop { instances, .. }) => *ids == instances.as_slice(),
@@ -188,10 +193,34 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
         if world.watch.forgot_within(10 * MINUTE, now) {
             continue;
         }
+        if may_be_busy(world, &fleet, &pool, id) {
+            let detail = format!("{request} terminates {id} before it has finished and before its deadline");
+            world.watch.add(Check::WaitsForWord, now, detail);
+        }
         if let Some(fault) = unready(world, &fleet, &pool, id, request) {
             world.watch.add(Check::TwoPhases, now, format!("{request} {does} {id} {fault}"));
         }
     }
+}
+
+/// Whether the pool waits for the instance's word, and it has neither said it nor run out of time.
+fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId) -> bool {
+    let waits = world
+        .fleets
+        .get(fleet)
+        .and_then(|fleet| fleet.spec.pool(pool))
+        .is_some_and(|pool| pool.wait_for_tag);
+    let finished = world
+        .cloud
+        .ec2
+        .machines
+        .get(id)
+        .is_some_and(|machine| machine.worker.has_finished(world.now));
+    let state = world.table.fleets.get(fleet).and_then(|items| items.capacity());
+    let member = state.and_then(|state| state.pools.get(pool)?.members.get(id));
+    // clocks of sandboxes differ by seconds
+    let early = |drain: Drain| at(world.now + 10 * SECOND) < drain.deadline.at();
+    waits && !finished && member.and_then(|member| member.drain).is_some_and(early)
 }
 
 /// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
@@ -264,6 +293,17 @@ pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
             home.is_some_and(|(fleet, pool)| is_of(machine, &world.installation, fleet, pool))
         })
     };
+    let early = |id: &&InstanceId| {
+        let machine = world.cloud.ec2.machines.get(*id)?;
+        let (fleet, pool) = machine.tags.fleet.as_ref().zip(machine.tags.pool.as_ref())?;
+        let spec = world.fleets.get(fleet)?.spec.pool(pool)?;
+        (spec.ready_tag && !machine.worker.is_ready(now)).then_some(())
+    };
+    if let Some(id) = ids.iter().find(|id| early(id).is_some()).cloned() {
+        world
+            .watch
+            .add(Check::EntersReady, now, format!("{id} is registered before it is ready"));
+    }
     if let Some(id) = ids.iter().find(|id| !ours(id)).cloned() {
         world
             .watch

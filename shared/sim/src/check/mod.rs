@@ -70,6 +70,12 @@ checks! {
     TwoPhases "I4" "two-phases";
     /// Who is kept warm is in no group.
     WarmRests "I20" "warm-rests";
+    /// Who is well is replaced only when as many as are wanted serve without it.
+    LaunchFirst "I3" "launch-first";
+    /// Who may be busy is not terminated before its word or its deadline, where its pool waits for that word.
+    WaitsForWord "I4" "waits-for-word";
+    /// Where a pool waits for it, nobody enters service before its word.
+    EntersReady "" "enters-ready";
     /// Fewer only on a fresh value that was really measured.
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.

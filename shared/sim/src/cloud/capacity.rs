@@ -44,6 +44,7 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
         "ec2:RunInstances" => Some((5, 2)),
         // that of all calls that change something
         "ec2:CreateFleet" => Some((50, 5)),
+        "ec2:CreateTags" => Some((100, 10)),
         "ec2:StartInstances" => Some((5, 2)),
         "ec2:StopInstances" | "ec2:TerminateInstances" => Some((100, 5)),
         "cloudwatch:DescribeAlarms" => Some((9, 9)),
@@ -55,13 +56,14 @@ fn bucket_of(call: &'static str) -> Option<(i64, i64)> {
 }
 
 /// The calls that somebody else may use up. The table is ours alone.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 13] = [
     "ec2:DescribeInstances",
     "ec2:CreateFleet",
     "ec2:RunInstances",
     "ec2:StartInstances",
     "ec2:StopInstances",
     "ec2:TerminateInstances",
+    "ec2:CreateTags",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, tag};
 use ghostnet_core::plan::Launch;
+use ghostnet_core::spec::TemplateVersion;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
 
 use super::refusal;
+use super::worker::Worker;
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 
 /// EC2 lists a terminated instance for about this long.
@@ -23,6 +25,8 @@ pub struct Ec2 {
     /// By id.
     pub machines: BTreeMap<InstanceId, Machine>,
     tokens: BTreeMap<(String, Zone), Token>,
+    /// The launch template's version that is the default now.
+    pub default_version: u64,
     made: u64,
 }
 
@@ -71,6 +75,10 @@ pub struct Machine {
     pub bad_image: bool,
     /// Whether it carries the protect tag.
     pub protected: bool,
+    /// Who works on it.
+    pub worker: Worker,
+    /// From which version of the launch template it was launched.
+    pub template: TemplateVersion,
 }
 
 /// The tags that GhostNet gives at launch.
@@ -188,6 +196,8 @@ impl Machine {
                 plan: self.tags.plan.clone(),
                 step: self.tags.step,
                 protected: false,
+                word: self.worker.word(now),
+                template: Some(self.template.clone()),
             },
             tag_keys: if self.protected {
                 [PROTECT_TAG.to_owned()].into()
@@ -197,6 +207,10 @@ impl Machine {
         }
     }
 }
+
+/// The launch template of this world.
+pub const TEMPLATE: &str = "lt-web";
+const DEFAULT_VERSION: &str = "$Default";
 
 /// The tag that protects, in every spec of this world.
 pub const PROTECT_TAG: &str = "ghostnet:protect";
@@ -210,6 +224,8 @@ pub struct Boot {
     pub list_lag: Millis,
     /// Whether its image is broken.
     pub bad_image: bool,
+    /// Who will work on it.
+    pub worker: Worker,
 }
 
 impl Ec2 {
@@ -238,6 +254,7 @@ impl Ec2 {
                 installation: installation.clone(),
                 tags: tags.clone(),
                 market: offering.market,
+                template: self.template(&launch.template.version),
                 ..self.blank(launch.place.zone.clone(), instance_type, *boot, now)
             };
             instances.push(machine.id.clone());
@@ -259,6 +276,7 @@ impl Ec2 {
             takes: 30 * SECOND,
             list_lag: 5 * SECOND,
             bad_image: false,
+            worker: Worker::default(),
         };
         let machine = Machine {
             installation,
@@ -269,6 +287,15 @@ impl Ec2 {
         let id = machine.id.clone();
         self.machines.insert(id.clone(), machine);
         id
+    }
+
+    /// What a version of the launch template stands for now.
+    fn template(&self, version: &str) -> TemplateVersion {
+        let default = self.default_version.max(1);
+        TemplateVersion {
+            id: TEMPLATE.to_owned(),
+            version: version.parse().unwrap_or(default),
+        }
     }
 
     fn blank(&mut self, zone: Zone, instance_type: InstanceType, boot: Boot, now: Millis) -> Machine {
@@ -291,7 +318,26 @@ impl Ec2 {
             sick_since: None,
             bad_image: boot.bad_image,
             protected: false,
+            worker: boot.worker,
+            template: self.template(DEFAULT_VERSION),
         }
+    }
+
+    /// Sets the tag that tells instances something: all or none.
+    ///
+    /// # Errors
+    /// One of them does not exist.
+    pub fn tell(&mut self, ids: &[InstanceId], told: Told, now: Millis) -> Result<(), PortError> {
+        let known = |id: &InstanceId| self.machines.get(id).is_some_and(|machine| now >= machine.launched_at);
+        if !ids.iter().all(known) {
+            return Err(refusal("ec2:CreateTags", ErrorClass::NotFound, "InvalidInstanceID.NotFound"));
+        }
+        for id in ids {
+            if let Some(machine) = self.machines.get_mut(id) {
+                machine.worker.is_told(told, now);
+            }
+        }
+        Ok(())
     }
 
     /// Begins the end of an instance; one that ends already goes on ending.

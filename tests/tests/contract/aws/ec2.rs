@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{error, numbered};
 use crate::compute::{Given, installation};
-use crate::reply::{Listed, fleet_launched, launched, page, started, stopped, terminated};
+use crate::reply::{Listed, done, fleet_launched, launched, page, started, stopped, terminated};
 use crate::sample::region;
 use crate::wire::{Reply, Sent};
 
@@ -157,6 +157,7 @@ impl Ec2 {
             "ec2:CreateFleet" => self.create_fleet(sent, now),
             "ec2:StartInstances" => self.start(sent, now),
             "ec2:StopInstances" => self.stop(sent, now),
+            "ec2:CreateTags" => self.tag(sent),
             "ec2:TerminateInstances" => self.terminate(sent, now),
             other => panic!("no port sends {other}"),
         }
@@ -309,6 +310,23 @@ impl Ec2 {
             self.change(&id, |instance| drop(instance.stopped_at.get_or_insert(now)));
         }
         stopped()
+    }
+
+    /// All or none.
+    fn tag(&mut self, sent: &Sent) -> Reply {
+        let ids = numbered(sent, |n| format!("ResourceId.{n}"));
+        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+            return error(sent, 400, "InvalidInstanceID.NotFound");
+        }
+        let keys = numbered(sent, |n| format!("Tag.{n}.Key"));
+        let tags: Vec<_> = keys.into_iter().zip(numbered(sent, |n| format!("Tag.{n}.Value"))).collect();
+        for id in ids {
+            self.change(&id, |instance| {
+                instance.tags.retain(|(key, _)| tags.iter().all(|(new, _)| new != key));
+                instance.tags.extend(tags.iter().cloned());
+            });
+        }
+        done("CreateTags")
     }
 
     /// All or none.

@@ -5,12 +5,14 @@
 //! through the JSON Schema.
 
 mod demand;
+mod health;
 mod market;
 mod metric;
 mod policy;
 mod warm;
 
 pub use demand::*;
+pub use health::*;
 pub use market::*;
 pub use metric::*;
 pub use policy::*;
@@ -124,6 +126,9 @@ pub struct RawPool {
     /// Which instances leave first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_in: Option<RawScaleIn>,
+    /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<RawDuration>,
     /// Policies of this pool alone, instead of the fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
@@ -167,6 +172,9 @@ pub struct RawPoolSettings {
     /// Which instances leave first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_in: Option<RawScaleIn>,
+    /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<RawDuration>,
 }
 
 /// Bounds of a pool's size.
@@ -200,6 +208,24 @@ pub struct RawLaunch {
     /// How instances are shared between on demand and spot; all on demand if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<RawMarket>,
+    /// What follows for instances of another version of the template than the spec's at the last `apply`: `ignore`, or
+    /// `replace` them (launched first, within the removal budget, while the pool is calm).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<RawDrift>,
+    /// Whether an instance is replaced by one in another zone while zones differ by more than one: one at a time, launched
+    /// first, while the pool is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebalance_zones: Option<bool>,
+}
+
+/// What follows for instances of another version of the launch template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawDrift {
+    /// Nothing.
+    Ignore,
+    /// They are replaced.
+    Replace,
 }
 
 /// A launch template by name or by id, and its version.
@@ -227,15 +253,27 @@ pub struct RawHealth {
     /// An instance that has seen this much time of complete observations without becoming healthy is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_deadline: Option<RawDuration>,
+    /// Whether an instance must carry the tag `ghostnet:ready=true`, which it sets itself, before it is registered and counts
+    /// as serving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_tag: Option<bool>,
+    /// What becomes of a sick instance once its replacement is asked for: `replace` (it is terminated), or
+    /// `maintenance: { keep: 1h }` (one at a time is kept that long, out of its target groups, for somebody to look at).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_unhealthy: Option<RawWhenUnhealthy>,
 }
 
 /// How instances leave.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawDrain {
-    /// Longest time that a deregistered instance may take to finish its requests.
+    /// Longest time that a deregistered instance may take to finish its requests, or its work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<RawDuration>,
+    /// Whether an instance that leaves is told so in its tag `ghostnet:state=draining`, and terminated only once it has set
+    /// `ghostnet:drained=true` itself, or when the time is over. That word is final: who says it is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_for_tag: Option<bool>,
 }
 
 /// Which instances leave first.
@@ -260,6 +298,10 @@ pub enum RawScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
+    /// Refused, with the reason.
+    LeastLoaded,
+    /// Refused, with the reason.
+    ClosestToBilling,
 }
 
 /// Spare instances above what the policies ask for; of several kinds the largest holds.

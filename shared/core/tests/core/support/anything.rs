@@ -5,20 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth};
+use ghostnet_core::observation::{
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word,
+};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
+use ghostnet_core::refresh::{Ended, Refresh};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, Run, Tally, TrafficState, Turning,
-    Unready, Warm, WarmPhase,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Tally,
+    TrafficState, Turning, Unready, Warm, WarmPhase,
 };
-use ghostnet_core::unit::{Moment, Seconds};
+use ghostnet_core::unit::{Moment, Percent, Seconds};
 use jiff::Timestamp;
 
 use super::{Tape, Value, at, busy, group, json, minutes, partial, policy, pool, raw, resolved};
@@ -79,6 +82,21 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]), "windows": windows } },
     });
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
+    let tags = |tape: &mut Tape<'_>| (tape.once_in(2), tape.once_in(4));
+    for pool in &mut pools {
+        let (wait, ready) = tags(tape);
+        pool["drain"] = json!({ "wait_for_tag": wait });
+        pool["health"] = json!({ "ready_tag": ready });
+        if tape.once_in(3) {
+            pool["health"]["when_unhealthy"] = json!({ "maintenance": { "keep": "1h" } });
+        }
+        if tape.once_in(3) {
+            pool["max_age"] = json!("1h");
+        }
+        if tape.once_in(3) {
+            pool["launch"] = json!({ "drift": "replace", "rebalance_zones": tape.once_in(2) });
+        }
+    }
     let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]), "allocation": tape.one_of(&["listed_order", "lowest_price"]) })), "instance_types": ["c7a.large", "m7a.large"] });
     let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
     let reserve = tape.maybe(3, |tape| {
@@ -163,6 +181,14 @@ fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
     }
     if known.is_empty() || !tape.once_in(4) {
         return Signal::Tick;
+    }
+    if tape.once_in(3) {
+        return Signal::InstanceChanged {
+            instances: vec![tape.one_of(known)],
+            what: "retirement".into(),
+            at: ago(tape, 1_200),
+            retires: true,
+        };
     }
     let kind = tape.one_of(&[InterruptionKind::SpotWarning, InterruptionKind::Rebalance]);
     Signal::Interruption(Interruption {
@@ -270,6 +296,7 @@ impl Made {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),
         });
+        state.refresh = tape.maybe(3, any_refresh);
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
             .collect();
@@ -332,6 +359,12 @@ impl Made {
                 step: plan.is_some().then(|| StepNumber(u16::try_from(tape.below(3)).unwrap())),
                 plan,
                 protected: tape.once_in(12),
+                word: Word {
+                    told: tape.maybe(4, |tape| tape.one_of(&[Told::Draining, Told::Serving])),
+                    ready: !tape.once_in(4),
+                    drained: tape.once_in(8),
+                },
+                template: tape.maybe(2, |tape| template_version(1 + u64::from(tape.below(2)))),
             };
             self.observation.instances.get_or_insert_default().push(instance);
         }
@@ -376,7 +409,11 @@ impl Made {
     fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
         let group = group(spec.id.as_str());
         let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
-        match tape.below(6) {
+        match tape.below(7) {
+            6 => Some(Action::Tag {
+                instances: one(tape, members)?,
+                told: tape.one_of(&[Told::Draining, Told::Serving]),
+            }),
             0 => {
                 self.launches += 1;
                 let place = Place {
@@ -430,6 +467,32 @@ fn offering(zone: &str, market: Market) -> Offering {
     }
 }
 
+fn template_version(version: u64) -> TemplateVersion {
+    TemplateVersion {
+        id: "lt-web".into(),
+        version,
+    }
+}
+
+fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
+    Refresh {
+        requested_at: ago(tape, 4_000),
+        by: "operator".into(),
+        reason: "a new image".into(),
+        checkpoints: tape
+            .maybe(2, |tape| vec![Percent(10 + u16::try_from(tape.below(80)).unwrap())])
+            .unwrap_or_default(),
+        bake: Seconds(tape.below(900)),
+        paused: tape.once_in(4),
+        total: tape.maybe(2, |tape| tape.below(22)),
+        bakes_until: tape.maybe(4, |tape| about(tape, 600)),
+        ended: tape.maybe(4, |tape| Ended {
+            at: ago(tape, 600),
+            complete: tape.once_in(2),
+        }),
+    }
+}
+
 fn any_member(tape: &mut Tape<'_>) -> Member {
     let mut member = Member::new(ago(tape, 4_000));
     member.served_since = tape.maybe(2, |tape| ago(tape, 4_000).into());
@@ -445,6 +508,8 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
             DrainReason::NeverHealthy,
             DrainReason::Interrupted,
             DrainReason::WarmSurplus,
+            DrainReason::Renewed,
+            DrainReason::Kept,
         ]);
         Drain {
             since,
@@ -462,6 +527,17 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
         since: ago(tape, 4_000).into(),
     });
     member.started_at = tape.maybe(4, |tape| ago(tape, 4_000).into());
+    member.retires = tape.once_in(12) && !member.gone;
+    let renew = tape.maybe(8, |tape| {
+        tape.one_of(&[
+            RenewReason::Refresh,
+            RenewReason::Drift,
+            RenewReason::Age,
+            RenewReason::Balance,
+            RenewReason::Retirement,
+        ])
+    });
+    member.renew = renew.filter(|_| member.drain.is_none() && !member.gone);
     member
 }
 

@@ -116,6 +116,8 @@ impl World {
             plan: None,
             step: None,
             protected: false,
+            word: ghostnet_core::observation::Word::default(),
+            template: None,
         };
         self.instances.insert(id.clone(), instance);
         id
@@ -233,6 +235,12 @@ impl World {
                 }
                 StepOutcome::Done
             }
+            Action::Tag { instances, told } => {
+                for id in instances {
+                    self.instances.get_mut(id).unwrap().word.told = Some(*told);
+                }
+                StepOutcome::Done
+            }
             Action::Terminate { instances } => {
                 for id in instances {
                     self.instances.get_mut(id).unwrap().state = InstanceState::ShuttingDown;
@@ -260,6 +268,8 @@ impl World {
             plan: Some(step.id.plan.clone()),
             step: Some(step.id.number),
             protected: false,
+            word: ghostnet_core::observation::Word::default(),
+            template: None,
         };
         self.instances.insert(id.clone(), instance);
         id

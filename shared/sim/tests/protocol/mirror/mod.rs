@@ -94,7 +94,7 @@ impl Mirror {
             installation: InstallationId::new("ours"),
             resolved: Resolved {
                 zones: ZONES.map(|zone| (words::subnet(zone), words::zone(zone))).into(),
-                balancers: BTreeMap::new(),
+                ..Resolved::default()
             },
             traffic: TrafficState::first(&spec).unwrap(),
             pool: spec.pools[0].id.clone(),

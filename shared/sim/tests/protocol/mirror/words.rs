@@ -109,6 +109,7 @@ pub(super) fn kind(action: &Action) -> Kind {
         Action::Deregister { .. } => Kind::Deregister,
         Action::Terminate { .. } => Kind::Terminate,
         Action::Start { .. } | Action::Stop { .. } => unreachable!("this model keeps nothing warm"),
+        Action::Tag { .. } => panic!("the model's pools wait for nobody's word"),
     }
 }
 
@@ -125,6 +126,8 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         plan: by.as_ref().map(|step| step.plan.clone()),
         step: by.map(|step| step.number),
         protected: false,
+        word: ghostnet_core::observation::Word::default(),
+        template: None,
     }
 }
 

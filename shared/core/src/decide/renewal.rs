@@ -1,0 +1,287 @@
+//! Who is replaced although it is well: to be retired by AWS, launched before an operator asked for a refresh, from another version of the launch
+//! template, too long ago, or into a zone that has more than others.
+//!
+//! Launch first: who is to be replaced is marked, serves on, and no longer counts among those that last, so that another one
+//! is launched; it leaves once as many as are wanted serve without it. A batch at a time, no larger than the surge and the
+//! removal budget allow, and none begins unless the pool is calm.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::census::{Census, Person, Standing};
+use super::fleet::surge;
+use super::{Listed, Situation, leaving, placement};
+use crate::budget;
+use crate::id::{InstanceId, Zone};
+use crate::observation::Instance;
+use crate::reason::Finding;
+use crate::signal::{EVENT_AGE_MAX, Signal};
+use crate::spec::{Drift, FleetMode, PoolSpec, Template, TemplateKey, TemplateVersion};
+use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
+use crate::unit::Seconds;
+
+/// A pool's zones are brought into balance by one instance in this time.
+const REBALANCE_EVERY: Seconds = Seconds::minutes(15);
+
+/// Notes who AWS said will be retired. An old notice is only a wake-up.
+pub(super) fn notice(situation: &Situation<'_>, state: &mut PoolState) {
+    let Signal::InstanceChanged {
+        instances,
+        at,
+        retires: true,
+        ..
+    } = situation.signal
+    else {
+        return;
+    };
+    if Seconds::between(*at, situation.now) > EVENT_AGE_MAX {
+        return;
+    }
+    for id in instances {
+        if let Some(member) = state.members.get_mut(id).filter(|member| !member.gone) {
+            member.retires = true;
+        }
+    }
+}
+
+/// Takes the marks away that are no longer justified: the spec, the mode, the refresh or the instance's protection changed.
+pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState) {
+    let asked_at = asked_at(state);
+    let nobody = situation.retiring || situation.spec.mode == FleetMode::OutOnly;
+    for (id, member) in state.members.iter_mut().filter(|(_, member)| member.renew.is_some()) {
+        member.renew = match listed.get(id) {
+            _ if nobody => None,
+            Some(instance) => reason(situation, pool, asked_at, member, instance),
+            // absence says nothing
+            None => member.renew,
+        };
+    }
+}
+
+/// Marks the next batch, if the pool is calm, and keeps the account of a refresh.
+pub(super) fn begin(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &mut Census<'_>,
+    state: &mut CapacityState,
+    findings: &mut Vec<Finding>,
+) {
+    if situation.retiring || situation.spec.mode != FleetMode::On || !census.groups.is_complete() {
+        return;
+    }
+    let nothing_open = state.open_of(&pool.id).next().is_none();
+    let Some(state) = state.pools.get_mut(&pool.id) else { return };
+    let may_go_on = account(situation, census, state, findings);
+    let room = room(situation, pool, census, state);
+    if !(nothing_open && is_calm(census, state, situation.now)) || room == 0 {
+        return;
+    }
+    let asked_at = asked_at(state).filter(|_| may_go_on);
+    let chosen = choose(situation, pool, census, state, asked_at, room);
+    if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
+        state.rebalanced_at = Some(situation.now);
+    }
+    for (place, why) in chosen {
+        let Some(person) = census.people.get_mut(place) else { continue };
+        let Some(member) = state.members.get_mut(&person.id) else {
+            continue;
+        };
+        member.renew = Some(why);
+        person.renewing = true;
+        census.counts.renewing = census.counts.renewing.saturating_add(1);
+        findings.push(Finding::Renews {
+            instance: person.id.clone(),
+            why,
+        });
+    }
+}
+
+/// Who is marked, by place in the census, and why: at most `room`.
+fn choose(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &PoolState,
+    asked_at: Option<Timestamp>,
+    room: u32,
+) -> Vec<(usize, RenewReason)> {
+    let serving = || {
+        let all = census.people.iter().enumerate();
+        all.filter(|(_, person)| person.standing == Standing::InService)
+    };
+    let candidate = |(place, person): (usize, &Person<'_>)| {
+        let instance = person.listed?;
+        let why = reason(situation, pool, asked_at, state.members.get(&person.id)?, instance)?;
+        // zone by zone, so that no more than one zone changes at a time
+        Some((why, instance.zone.clone(), place))
+    };
+    let mut candidates: Vec<_> = serving().filter_map(candidate).collect();
+    candidates.sort();
+    if candidates.is_empty() {
+        let from = unbalanced(situation, pool, census, state);
+        let is_there = |(_, person): &(usize, &Person<'_>)| {
+            let listed = person.listed.filter(|instance| !instance.protected);
+            from.is_some() && listed.map(|instance| &instance.zone) == from.as_ref()
+        };
+        return serving()
+            .find(is_there)
+            .map(|(place, _)| (place, RenewReason::Balance))
+            .into_iter()
+            .collect();
+    }
+    let most = usize::try_from(room).unwrap_or(usize::MAX);
+    candidates.into_iter().take(most).map(|(why, _, place)| (place, why)).collect()
+}
+
+/// Drains who was marked, at most `allowed`, once as many as are wanted serve without it, past their warm-up. Returns how many.
+pub(super) fn finish(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    census: &Census<'_>,
+    state: &mut PoolState,
+    desired: u32,
+    allowed: u32,
+    findings: &mut Vec<Finding>,
+) -> u32 {
+    if situation.retiring || situation.spec.mode != FleetMode::On {
+        return 0;
+    }
+    let others = census.people.iter().filter(|person| !person.renewing);
+    let serving = others.filter(|person| person.standing == Standing::InService).count();
+    if serving < usize::try_from(desired).unwrap_or(usize::MAX) {
+        return 0;
+    }
+    let marked = census.people.iter().filter(|person| person.renewing);
+    let leaving: Vec<InstanceId> = marked
+        .take(usize::try_from(allowed).unwrap_or(usize::MAX))
+        .map(|person| person.id.clone())
+        .collect();
+    for id in &leaving {
+        leaving::begin(situation, pool, state, id, DrainReason::Renewed, findings);
+    }
+    u32::try_from(leaving.len()).unwrap_or(u32::MAX)
+}
+
+/// The template that a launch names. Where drift is replaced, the version is the one that `apply` looked up, by its id and
+/// its number: what `$Default` means later would make every new instance another one to replace.
+pub(super) fn template(situation: &Situation<'_>, pool: &PoolSpec) -> Template {
+    match wanted_version(situation, pool) {
+        Some(TemplateVersion { id, version }) => Template {
+            key: TemplateKey::Id(id.clone()),
+            version: version.to_string(),
+        },
+        None => pool.launch.template.clone(),
+    }
+}
+
+fn wanted_version<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a TemplateVersion> {
+    let resolved = situation.resolved.templates.get(&pool.id);
+    resolved.filter(|_| pool.launch.drift == Drift::Replace)
+}
+
+/// Since when instances count as new for a refresh that goes on or is paused.
+fn asked_at(state: &PoolState) -> Option<Timestamp> {
+    let refresh = state.refresh.as_ref().filter(|refresh| refresh.ended.is_none())?;
+    Some(refresh.requested_at)
+}
+
+fn reason(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    asked_at: Option<Timestamp>,
+    member: &Member,
+    instance: &Instance,
+) -> Option<RenewReason> {
+    if instance.protected || member.drain.is_some() || member.terminating_since.is_some() || member.gone {
+        return None;
+    }
+    let born = born(member, instance);
+    let drifted = || {
+        let (wanted, from) = (wanted_version(situation, pool)?, instance.template.as_ref()?);
+        (wanted != from).then_some(())
+    };
+    let is_old = |most: Seconds| Seconds::between(born, situation.now) >= most;
+    if member.retires {
+        Some(RenewReason::Retirement)
+    } else if asked_at.is_some_and(|at| born < at) {
+        Some(RenewReason::Refresh)
+    } else if drifted().is_some() {
+        Some(RenewReason::Drift)
+    } else if pool.max_age.is_some_and(is_old) {
+        Some(RenewReason::Age)
+    } else {
+        // chosen once, by the zones of that moment; its replacement changes them
+        member
+            .renew
+            .filter(|why| *why == RenewReason::Balance && pool.launch.rebalance_zones)
+    }
+}
+
+/// The fullest zone, if another has at least two fewer and may have capacity. Not again for a while: a zone that only seems to
+/// have capacity must not make instances come and go.
+fn unbalanced(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState) -> Option<Zone> {
+    let lately = state.rebalanced_at.is_some_and(|at| situation.now < REBALANCE_EVERY.after(at));
+    if !pool.launch.rebalance_zones || lately {
+        return None;
+    }
+    let zone_of = |subnet| situation.resolved.zones.get(subnet);
+    let mut by_zone: BTreeMap<&Zone, u32> = pool.launch.subnets.iter().filter_map(zone_of).map(|zone| (zone, 0)).collect();
+    for zone in census
+        .people
+        .iter()
+        .filter_map(|person| person.listed)
+        .map(|instance| &instance.zone)
+    {
+        if let Some(count) = by_zone.get_mut(zone) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let (types, markets) = (&pool.launch.instance_types, pool.launch.market.markets());
+    let has_capacity = |zone: &Zone| !placement::is_exhausted(zone, types, markets, &situation.observation.exhausted);
+    let (emptiest, fewest) = by_zone.iter().min_by_key(|(_, count)| **count)?;
+    let (fullest, most) = by_zone.iter().max_by_key(|(_, count)| **count)?;
+    (most.saturating_sub(*fewest) >= 2 && has_capacity(emptiest)).then(|| Zone::clone(fullest))
+}
+
+/// When an instance came: EC2 tells the time of its last start, and a stopped one that is started again is no newer for that.
+fn born(member: &Member, instance: &Instance) -> Timestamp {
+    instance.launched_at.min(member.known_since.at())
+}
+
+/// Nobody comes, leaves or is sick, everybody who is wanted serves, and AWS takes launches.
+fn is_calm(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
+    let counts = &census.counts;
+    let still = counts.coming() == 0 && counts.warming_serving == 0 && counts.unhealthy == 0 && counts.draining == 0;
+    let refused = state.launch_refused.as_ref().is_some_and(|refused| now < refused.until);
+    let waits = state.launch_backoff.is_some_and(|backoff| now < backoff.until());
+    still && !refused && !waits && counts.renewing == 0 && counts.in_service == state.desired
+}
+
+/// How many may be replaced at once.
+fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState) -> u32 {
+    let (removals, _) = budget::removals_left(&pool.guards, state, state.desired, situation.now);
+    let (launches, _) = budget::launches_left(&pool.guards, state, state.desired, situation.now);
+    let most = pool.capacity.max.saturating_add(surge(pool.capacity.max));
+    removals
+        .min(launches)
+        .min(surge(pool.capacity.max))
+        .min(most.saturating_sub(census.counts.all()))
+}
+
+/// Keeps the account of a refresh; whether it may mark more now.
+fn account(situation: &Situation<'_>, census: &Census<'_>, state: &mut PoolState, findings: &mut Vec<Finding>) -> bool {
+    let Some(refresh) = state.refresh.as_mut().filter(|refresh| refresh.ended.is_none()) else {
+        return false;
+    };
+    let older = census.people.iter().filter(|person| {
+        let (member, instance) = (state.members.get(&person.id), person.listed);
+        let exists = member.is_some_and(|member| !member.gone);
+        let is_old = |(member, instance): (&Member, &Instance)| !instance.protected && born(member, instance) < refresh.requested_at;
+        exists && person.standing != Standing::Out && member.zip(instance).is_some_and(is_old)
+    });
+    let left = u32::try_from(older.count()).unwrap_or(u32::MAX);
+    let progress = refresh.advance(left, situation.now);
+    findings.push(Finding::Refreshing { progress });
+    progress.goes_on()
+}

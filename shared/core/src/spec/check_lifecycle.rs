@@ -1,0 +1,74 @@
+//! Reads how instances of a pool end: how old they get, how the sick are kept, who leaves first.
+
+use super::ScaleInOrder;
+use super::check_guards::duration;
+use super::problem::Problems;
+use super::raw::{RawDuration, RawScaleInOrder, RawWhenUnhealthy};
+use crate::unit::Seconds;
+
+/// Longest time a sick instance is kept.
+const KEEP_MOST: Seconds = Seconds::minutes(24 * 60);
+
+pub(super) fn read_keep(raw: Option<&RawWhenUnhealthy>, at: &str, problems: &mut Problems) -> Option<Seconds> {
+    match raw? {
+        RawWhenUnhealthy::Word(word) if word == "replace" => None,
+        RawWhenUnhealthy::Word(word) => {
+            problems.add(
+                at,
+                format!("`{word}` is none of the known words"),
+                "write `replace`, or `{ maintenance: { keep: 1h } }`",
+            );
+            None
+        }
+        RawWhenUnhealthy::Maintenance(kept) => {
+            let at = format!("{at}.maintenance.keep");
+            let keep = duration(Some(&kept.maintenance.keep), &at, KEEP_MOST, problems);
+            if keep > KEEP_MOST {
+                problems.add(
+                    at,
+                    format!("`{keep}` is more than `{KEEP_MOST}`"),
+                    "take an image or a snapshot meanwhile",
+                );
+            }
+            Some(keep.min(KEEP_MOST))
+        }
+    }
+}
+
+/// Below an hour a pool would hardly do anything but replace.
+const MAX_AGE_LEAST: Seconds = Seconds::minutes(60);
+
+pub(super) fn read_max_age(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) -> Option<Seconds> {
+    let age = duration(Some(raw?), at, MAX_AGE_LEAST, problems);
+    if age < MAX_AGE_LEAST {
+        problems.add(
+            at,
+            format!("`{age}` is less than `{MAX_AGE_LEAST}`"),
+            "an instance needs time to boot, warm up and serve; days are usual",
+        );
+    }
+    Some(age.max(MAX_AGE_LEAST))
+}
+
+pub(super) fn read_order(raw: &[RawScaleInOrder], at: &str, problems: &mut Problems) -> Vec<ScaleInOrder> {
+    let mut order = Vec::new();
+    for (n, raw) in raw.iter().enumerate() {
+        let at = format!("{at}[{n}]");
+        match raw {
+            RawScaleInOrder::ZoneBalance => order.push(ScaleInOrder::ZoneBalance),
+            RawScaleInOrder::Oldest => order.push(ScaleInOrder::Oldest),
+            RawScaleInOrder::Newest => order.push(ScaleInOrder::Newest),
+            RawScaleInOrder::LeastLoaded => problems.add(
+                at,
+                "`least_loaded` is not possible: the load of a minute ago does not tell who is busy now",
+                "let busy instances say so: `drain: { wait_for_tag: true }`, or the tag `scale_in.protect_tag`",
+            ),
+            RawScaleInOrder::ClosestToBilling => problems.add(
+                at,
+                "`closest_to_billing` saves nothing: EC2 bills by the second",
+                "use `oldest` or `newest`",
+            ),
+        }
+    }
+    order
+}

@@ -1,0 +1,450 @@
+//! Instances that are well and are replaced: too old, drifted, or because an operator asked. Launch first, and calmly.
+
+use ghostnet_core::decide::Decision;
+use ghostnet_core::id::InstanceId;
+use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::plan::{Action, StepOutcome};
+use ghostnet_core::reason::Finding;
+use ghostnet_core::refresh::{Phase, RefreshRefused, RefreshRequest, apply};
+use ghostnet_core::spec::{TemplateKey, TemplateVersion};
+use ghostnet_core::state::RenewReason;
+use ghostnet_core::unit::{Percent, Seconds};
+
+use crate::support::*;
+
+/// Instances of `World::serving` are an hour old and a little more; new ones are of no template version until they are told.
+fn old(instances: u32, change: Value) -> World {
+    let mut spec = json!({ "defaults": { "drain": { "timeout": "60s" } }, "policies": [] });
+    merge(&mut spec, change);
+    World::serving(instances, spec)
+}
+
+/// What a look replaces, and why.
+fn renews(decision: &Decision) -> Vec<(InstanceId, RenewReason)> {
+    let of = |finding: &Finding| match finding {
+        Finding::Renews { instance, why } => Some((instance.clone(), *why)),
+        _ => None,
+    };
+    blue(decision).findings.iter().filter_map(of).collect()
+}
+
+/// A tick a minute; after each, how many serve. Instances that were launched belong to this template version.
+fn play(world: &mut World, minutes: u32, version: Option<&TemplateVersion>) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for _ in 0..minutes {
+        world.pass(60);
+        for instance in world.instances.values_mut().filter(|instance| instance.id.as_str().contains("new")) {
+            instance.template = version.cloned();
+        }
+        decisions.push(world.look());
+    }
+    decisions
+}
+
+fn alive_old(world: &World) -> usize {
+    world.alive().iter().filter(|id| !id.contains("new")).count()
+}
+
+#[test]
+fn one_that_is_too_old_serves_until_its_replacement_is_warm() {
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h", "capacity": { "max": 3 } } }));
+    let decision = world.look();
+    let (id, why) = renews(&decision)[0].clone();
+    assert_eq!((id.as_str(), why, renews(&decision).len()), ("i-blue-000", RenewReason::Age, 1));
+    assert_eq!(counts(&decision).renewing, 1);
+    assert_eq!(steps(&decision), ["launch 1 in eu-west-1a"], "beyond the maximum, within the surge");
+    let mut left_at = None;
+    for (minute, decision) in (1..).zip(play(&mut world, 12, None)) {
+        let counts = counts(&decision);
+        assert!(counts.in_service >= 3, "minute {minute}: {counts:?}");
+        if finds(
+            &decision,
+            |finding| matches!(finding, Finding::Drains { instance, .. } if *instance == id),
+        ) {
+            left_at = Some(minute);
+            break;
+        }
+    }
+    assert_eq!(left_at, Some(3), "three minutes of warm-up, counted from the launch");
+    // one after the other, until all are new
+    for decision in play(&mut world, 40, None) {
+        assert!(counts(&decision).in_service >= 3, "{:?}", counts(&decision));
+    }
+    assert_eq!((world.alive().len(), alive_old(&world)), (3, 0));
+    assert_eq!(play(&mut world, 5, None).iter().flat_map(steps).count(), 0, "and then it rests");
+}
+
+#[test]
+fn a_batch_is_no_larger_than_the_surge_and_the_removal_budget() {
+    for (situation, max, budget, expected) in [
+        ("a tenth of forty", 40, json!("25%"), 4),
+        ("the removal budget", 40, json!(2), 2),
+        ("no removals at all", 40, json!(0), 0),
+        ("one of a few", 30, json!("10%"), 3),
+    ] {
+        let mut world = old(
+            30,
+            json!({ "defaults": { "max_age": "1h", "capacity": { "max": max } }, "guards": { "budgets": { "removal": { "per_tick": budget } } } }),
+        );
+        let decision = world.look();
+        let zones: Vec<_> = renews(&decision)
+            .iter()
+            .map(|(id, _)| world.instances[id].zone.to_string())
+            .collect();
+        assert_eq!(zones, vec!["eu-west-1a"; expected], "{situation}: zone by zone");
+    }
+}
+
+#[test]
+fn nobody_is_replaced_unless_the_pool_is_calm() {
+    let change = json!({ "defaults": { "max_age": "1h" } });
+    type Disturb = fn(&mut World);
+    let disturbed: [(&str, Disturb); 7] = [
+        ("one is sick", |world| {
+            world.health("blue", &InstanceId::new("i-blue-003"), TargetHealth::Unhealthy);
+        }),
+        ("more are wanted", |world| {
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 7;
+        }),
+        ("fewer are wanted", |world| {
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 5;
+        }),
+        ("a group cannot be read", |world| {
+            world.unreadable.insert("blue".into());
+        }),
+        ("the list cannot be read", |world| world.instances_known = false),
+        ("one just came", |world| {
+            let now = world.now();
+            world.instances.get_mut(&InstanceId::new("i-blue-001")).unwrap().launched_at = now;
+        }),
+        ("the owner only adds", |world| {
+            world.spec.mode = ghostnet_core::spec::FleetMode::OutOnly
+        }),
+    ];
+    let mut calm = old(6, change.clone());
+    assert_eq!(renews(&calm.decide(ghostnet_core::signal::Signal::Tick)).len(), 1);
+    for (situation, disturb) in disturbed {
+        let mut world = old(6, change.clone());
+        disturb(&mut world);
+        let decision = world.decide(ghostnet_core::signal::Signal::Tick);
+        assert_eq!(renews(&decision), [], "{situation}");
+    }
+}
+
+#[test]
+fn a_protected_instance_is_not_replaced() {
+    let mut world = old(2, json!({ "defaults": { "max_age": "1h" } }));
+    for instance in world.instances.values_mut() {
+        instance.protected = true;
+    }
+    assert_eq!(renews(&world.look()), []);
+}
+
+/// The mark goes with its cause, and what was launched meanwhile is one too many like any other.
+#[test]
+fn without_its_cause_nobody_is_replaced_any_more() {
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h" } }));
+    assert_eq!(renews(&world.look()).len(), 1);
+    world.spec.pools[0].max_age = None;
+    let raw = raw(json!({ "defaults": { "drain": { "timeout": "60s" } }, "policies": [] }));
+    world.inputs.spec = raw.into();
+    let decisions = play(&mut world, 20, None);
+    assert_eq!(counts(&decisions[0]).renewing, 0);
+    assert_eq!(world.alive().len(), 3);
+}
+
+/// No capacity anywhere: the old one serves on.
+#[test]
+fn without_a_replacement_nobody_leaves() {
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h" } }));
+    for _ in 0..30 {
+        world.pass(60);
+        let decision = world.decide(ghostnet_core::signal::Signal::Tick);
+        world.commit(&decision);
+        for step in decision.plan.steps.clone() {
+            let Action::Launch(_) = &step.action else { panic!("{step:?}") };
+            world.tell(&step, StepOutcome::NoCapacity { code: "no".into() });
+        }
+    }
+    assert_eq!(world.alive().len(), 3);
+}
+
+fn version(version: u64) -> TemplateVersion {
+    TemplateVersion {
+        id: "lt-web".into(),
+        version,
+    }
+}
+
+#[test]
+fn drift_is_replaced_by_the_version_that_apply_looked_up() {
+    let mut world = old(3, json!({ "defaults": { "launch": { "drift": "replace" } } }));
+    for instance in world.instances.values_mut() {
+        instance.template = Some(version(1));
+    }
+    world.inputs.resolved.templates.insert(pool("blue"), version(1));
+    assert_eq!(renews(&world.look()), []);
+    world.inputs.resolved.templates.insert(pool("blue"), version(2));
+    world.wait(60);
+    let decision = world.look();
+    assert_eq!(renews(&decision)[0].1, RenewReason::Drift);
+    let Action::Launch(launch) = &decision.plan.steps[0].action else {
+        panic!("{:?}", decision.plan)
+    };
+    assert_eq!(
+        launch.template.key,
+        TemplateKey::Id("lt-web".into()),
+        "not what `$Default` means now"
+    );
+    assert_eq!(launch.template.version, "2");
+    play(&mut world, 40, Some(&version(2)));
+    assert_eq!((world.alive().len(), alive_old(&world)), (3, 0));
+    assert_eq!(play(&mut world, 5, Some(&version(2))).iter().flat_map(steps).count(), 0);
+}
+
+#[test]
+fn drift_is_ignored_unless_asked_for_or_where_it_cannot_be_known() {
+    for (situation, change, from) in [
+        ("not asked for", json!({}), Some(version(1))),
+        ("no tags", json!({ "defaults": { "launch": { "drift": "replace" } } }), None),
+    ] {
+        let mut world = old(3, change);
+        world.inputs.resolved.templates.insert(pool("blue"), version(2));
+        for instance in world.instances.values_mut() {
+            instance.template = from.clone();
+        }
+        assert_eq!(renews(&world.look()), [], "{situation}");
+    }
+}
+
+fn start(checkpoints: &[u16], bake: Seconds) -> RefreshRequest {
+    RefreshRequest::Start {
+        by: "ada".into(),
+        reason: "a new image".into(),
+        checkpoints: checkpoints.iter().map(|share| Percent(*share)).collect(),
+        bake,
+    }
+}
+
+fn ask(world: &mut World, request: &RefreshRequest) -> Result<(), RefreshRefused> {
+    let now = world.now();
+    apply(&mut world.inputs.state, &[pool("blue")], request, now)
+}
+
+fn phases(decisions: &[Decision]) -> Vec<Phase> {
+    let of = |decision: &Decision| {
+        let phase = |finding: &Finding| match finding {
+            Finding::Refreshing { progress } => Some(progress.phase),
+            _ => None,
+        };
+        blue(decision).findings.iter().find_map(phase)
+    };
+    decisions.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_refresh_replaces_everybody_and_waits_at_its_checkpoints() {
+    let mut world = old(4, json!({}));
+    ask(&mut world, &start(&[25, 50], Seconds::minutes(10))).unwrap();
+    let decisions = play(&mut world, 80, None);
+    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 4));
+    assert_eq!((world.alive().len(), alive_old(&world)), (4, 0));
+    let phases = phases(&decisions);
+    assert_eq!(phases.last(), Some(&Phase::Complete));
+    let baked = phases.iter().filter(|phase| matches!(phase, Phase::Baking { .. })).count();
+    assert_eq!(baked, 20, "ten minutes at each of two");
+    let refresh = world.inputs.state.pools[&pool("blue")].refresh.clone().unwrap();
+    assert!(refresh.ended.unwrap().complete);
+    assert_eq!(refresh.total, Some(4));
+}
+
+#[test]
+fn a_refresh_is_paused_resumed_and_cancelled() {
+    let mut world = old(4, json!({}));
+    ask(&mut world, &start(&[], Seconds(0))).unwrap();
+    world.look();
+    ask(&mut world, &RefreshRequest::Pause).unwrap();
+    play(&mut world, 30, None);
+    assert_eq!((world.alive().len(), alive_old(&world)), (4, 3), "what was begun is finished");
+    ask(&mut world, &RefreshRequest::Resume).unwrap();
+    world.wait(60);
+    assert_eq!(renews(&world.look()).len(), 1);
+    ask(&mut world, &RefreshRequest::Cancel).unwrap();
+    let decisions = play(&mut world, 30, None);
+    assert_eq!(counts(&decisions[0]).renewing, 0);
+    assert_eq!(phases(&decisions), []);
+    assert_eq!(world.alive().len(), 4);
+}
+
+#[test]
+fn a_request_that_makes_no_sense_is_refused_and_changes_nothing() {
+    let going = || {
+        let mut world = old(2, json!({}));
+        ask(&mut world, &start(&[], Seconds(0))).unwrap();
+        world
+    };
+    let calm = || old(2, json!({}));
+    type Make<'a> = &'a dyn Fn() -> World;
+    let cases: [(&str, Make<'_>, RefreshRequest, RefreshRefused); 7] = [
+        ("a second", &going, start(&[], Seconds(0)), RefreshRefused::GoesOn(pool("blue"))),
+        (
+            "a pause of nothing",
+            &calm,
+            RefreshRequest::Pause,
+            RefreshRefused::None(pool("blue")),
+        ),
+        (
+            "an end of nothing",
+            &calm,
+            RefreshRequest::Cancel,
+            RefreshRefused::None(pool("blue")),
+        ),
+        ("descending", &calm, start(&[50, 20], Seconds(0)), RefreshRefused::Checkpoints),
+        ("nothing", &calm, start(&[0], Seconds(0)), RefreshRefused::Checkpoints),
+        ("too much", &calm, start(&[101], Seconds(0)), RefreshRefused::Checkpoints),
+        ("two days", &calm, start(&[50], Seconds::minutes(2 * 24 * 60)), RefreshRefused::Bake),
+    ];
+    for (situation, make, request, refused) in cases {
+        let mut world = make();
+        let before = world.inputs.state.clone();
+        assert_eq!(ask(&mut world, &request), Err(refused), "{situation}");
+        assert_eq!(world.inputs.state, before, "{situation}");
+    }
+    let mut world = calm();
+    let now = world.now();
+    let pools = [pool("blue"), pool("red")];
+    let refused = apply(&mut world.inputs.state, &pools, &start(&[], Seconds(0)), now);
+    assert_eq!(refused, Err(RefreshRefused::NoPool(pool("red"))));
+    assert_eq!(world.inputs.state.pools[&pool("blue")].refresh, None, "all or none");
+}
+
+#[test]
+fn an_age_below_an_hour_is_refused() {
+    assert_eq!(
+        problems(json!({ "defaults": { "max_age": "30m" } })),
+        ["defaults.max_age: `30m` is less than `1h`"]
+    );
+    assert_eq!(
+        spec(json!({ "defaults": { "max_age": "30d" } })).pools[0].max_age,
+        Some(Seconds::minutes(30 * 24 * 60))
+    );
+}
+
+/// Six in one zone and none in the others: one at a time moves, until no zone has two more than another.
+#[test]
+fn zones_that_differ_by_more_than_one_are_brought_into_balance() {
+    let mut world = old(6, json!({ "defaults": { "launch": { "rebalance_zones": true } } }));
+    for instance in world.instances.values_mut() {
+        instance.zone = ghostnet_core::id::Zone::new("eu-west-1a");
+    }
+    let decisions = play(&mut world, 120, None);
+    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 6));
+    assert!(decisions.iter().all(|decision| counts(decision).renewing <= 1));
+    let mut zones = std::collections::BTreeMap::new();
+    for instance in world.instances.values().filter(|instance| !instance.state.is_gone()) {
+        *zones.entry(instance.zone.as_str()).or_insert(0) += 1;
+    }
+    assert_eq!(zones.into_values().collect::<Vec<_>>(), [2, 2, 2]);
+    assert_eq!(play(&mut world, 40, None).iter().flat_map(steps).count(), 0, "and then it rests");
+}
+
+#[test]
+fn zones_are_left_alone_unless_asked_for_and_where_there_is_no_capacity() {
+    let in_one_zone = |change: Value| {
+        let mut world = old(6, change);
+        for instance in world.instances.values_mut() {
+            instance.zone = ghostnet_core::id::Zone::new("eu-west-1a");
+        }
+        world
+    };
+    assert_eq!(renews(&in_one_zone(json!({})).look()), []);
+    let asked = json!({ "defaults": { "launch": { "rebalance_zones": true } } });
+    assert_eq!(renews(&in_one_zone(asked.clone()).look())[0].1, RenewReason::Balance);
+    let mut world = in_one_zone(asked);
+    for zone in ["eu-west-1b", "eu-west-1c"] {
+        let offering = ghostnet_core::observation::Offering {
+            zone: ghostnet_core::id::Zone::new(zone),
+            instance_type: Some(ghostnet_core::id::InstanceType::new("c7a.large")),
+            market: ghostnet_core::observation::Market::OnDemand,
+        };
+        world.exhausted.push(ghostnet_core::observation::ExhaustedOffering {
+            offering,
+            until: jiff::Timestamp::MAX,
+        });
+    }
+    assert_eq!(renews(&world.look()), []);
+}
+
+#[test]
+fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
+    let told = problems(json!({ "defaults": { "scale_in": { "order": ["zone_balance", "least_loaded", "closest_to_billing"] } } }));
+    assert_eq!(
+        told,
+        [
+            "defaults.scale_in.order[1]: `least_loaded` is not possible: the load of a minute ago does not tell who is busy now",
+            "defaults.scale_in.order[2]: `closest_to_billing` saves nothing: EC2 bills by the second",
+        ]
+    );
+}
+
+#[test]
+fn one_that_aws_will_retire_is_replaced_and_an_old_notice_only_wakes() {
+    let notice = |world: &World, ago: u32, retires| ghostnet_core::signal::Signal::InstanceChanged {
+        instances: vec![InstanceId::new("i-blue-001"), InstanceId::new("i-nobody")],
+        what: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (open)".into(),
+        at: Seconds(ago).before(world.now()),
+        retires,
+    };
+    for (situation, ago, retires, expected) in [
+        ("a fresh notice", 20, true, 1),
+        ("an old one", 3_600, true, 0),
+        ("another change", 20, false, 0),
+    ] {
+        let mut world = old(3, json!({}));
+        let signal = notice(&world, ago, retires);
+        let decision = world.look_at(signal);
+        let replaced = renews(&decision);
+        assert_eq!(replaced.len(), expected, "{situation}");
+        assert!(
+            replaced
+                .iter()
+                .all(|(id, why)| id.as_str() == "i-blue-001" && *why == RenewReason::Retirement)
+        );
+        let decisions = play(&mut world, 20, None);
+        assert!(decisions.iter().all(|decision| counts(decision).in_service >= 3), "{situation}");
+        assert_eq!((world.alive().len(), alive_old(&world)), (3, 3 - expected), "{situation}");
+    }
+}
+
+/// The notice is remembered until the pool is calm.
+#[test]
+fn a_notice_is_not_forgotten_while_the_pool_is_short() {
+    let mut world = old(3, json!({}));
+    world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 4;
+    let signal = ghostnet_core::signal::Signal::InstanceChanged {
+        instances: vec![InstanceId::new("i-blue-001")],
+        what: "retirement".into(),
+        at: world.now(),
+        retires: true,
+    };
+    assert_eq!(renews(&world.look_at(signal)), []);
+    play(&mut world, 30, None);
+    assert_eq!((world.alive().len(), alive_old(&world)), (4, 2));
+}
+
+/// Whoever only adds replaces nobody: what was marked stays, and counts.
+#[test]
+fn where_the_mode_only_adds_a_mark_is_taken_back() {
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h" } }));
+    assert_eq!(renews(&world.look()).len(), 1);
+    let raw = raw(json!({ "mode": "out_only", "defaults": { "max_age": "1h", "drain": { "timeout": "60s" } }, "policies": [] }));
+    world.spec = ghostnet_core::spec::FleetSpec::check(&raw).unwrap();
+    world.inputs.spec = raw.into();
+    let decisions = play(&mut world, 20, None);
+    assert_eq!(counts(&decisions[0]).renewing, 0);
+    assert_eq!(
+        decisions.iter().flat_map(steps).filter(|step| step.starts_with("launch")).count(),
+        0
+    );
+    assert_eq!(alive_old(&world), 3);
+}
