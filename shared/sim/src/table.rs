@@ -143,11 +143,15 @@ impl Items {
         }
     }
 
-    /// `refresh`: what an operator asks for, of every pool; a refused request changes nothing.
+    /// `refresh`: what an operator asks for, of each pool for which it makes sense.
     pub fn refresh(&mut self, request: &RefreshRequest, now: Timestamp) {
         let Some((state, _)) = &mut self.state else { return };
         let pools: Vec<PoolId> = state.pools.keys().cloned().collect();
-        if ghostnet_core::refresh::apply(state, &pools, request, now).is_ok() {
+        let changed = pools
+            .into_iter()
+            .filter(|pool| ghostnet_core::refresh::apply(state, std::slice::from_ref(pool), request, now).is_ok())
+            .count();
+        if changed > 0 {
             self.bump("refresh");
         }
     }

@@ -178,11 +178,7 @@ impl<'a> Judge<'a> {
     /// I3: one that is well leaves only when as many as are wanted serve without it, past their warm-up.
     fn replaced_first(&self, found: &mut Found) {
         let renewed = self.drained(|why| why == DrainReason::Renewed);
-        let others = self
-            .decided
-            .counts
-            .in_service
-            .saturating_sub(renewed.max(self.decided.counts.renewing));
+        let others = self.decided.counts.in_service.saturating_sub(renewed);
         if renewed > 0 && others < self.decided.after {
             let wanted = self.decided.after;
             found.add(

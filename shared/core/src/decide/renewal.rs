@@ -1,5 +1,5 @@
-//! Who is replaced although it is well: to be retired by AWS, launched before an operator asked for a refresh, from another version of the launch
-//! template, too long ago, or into a zone that has more than others.
+//! Who is replaced although it is well: to be retired by AWS, or launched before an operator asked for a refresh, from another
+//! version of the launch template, too long ago, or into a zone that has more than others.
 //!
 //! Launch first: who is to be replaced is marked, serves on, and no longer counts among those that last, so that another one
 //! is launched; it leaves once as many as are wanted serve without it. A batch at a time, no larger than the surge and the
@@ -147,16 +147,12 @@ pub(super) fn finish(
     if situation.retiring || situation.spec.mode != FleetMode::On {
         return 0;
     }
-    let others = census.people.iter().filter(|person| !person.renewing);
-    let serving = others.filter(|person| person.standing == Standing::InService).count();
-    if serving < usize::try_from(desired).unwrap_or(usize::MAX) {
-        return 0;
-    }
+    // those that are marked and stay serve on: each that came lets one of them go
+    let serving = census.people.iter().filter(|person| person.standing == Standing::InService).count();
+    let spare = serving.saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX));
+    let most = spare.min(usize::try_from(allowed).unwrap_or(usize::MAX));
     let marked = census.people.iter().filter(|person| person.renewing);
-    let leaving: Vec<InstanceId> = marked
-        .take(usize::try_from(allowed).unwrap_or(usize::MAX))
-        .map(|person| person.id.clone())
-        .collect();
+    let leaving: Vec<InstanceId> = marked.take(most).map(|person| person.id.clone()).collect();
     for id in &leaving {
         leaving::begin(situation, pool, state, id, DrainReason::Renewed, findings);
     }

@@ -670,3 +670,59 @@ fn i2_those_kept_and_those_in_service_are_never_more_than_the_maximum() {
     let crowded: fn(&mut World, &mut Decision) = |_, decision| decision.pools.get_mut(&pool("blue")).unwrap().counts.warm = 5;
     assert_eq!(row(crowded), ["I2"]);
 }
+
+#[test]
+fn i4_not_before_the_word_that_is_waited_for() {
+    let waits: fn(&mut World) = |world| world.spec.pools[0].wait_for_tag = true;
+    assert_eq!(Case::terminating().after(|world, _| waits(world)), ["I4"]);
+    let finished = |world: &mut World, _: &mut Decision| {
+        waits(world);
+        let listed = world.inputs.observation.instances.as_mut().unwrap();
+        listed.iter_mut().for_each(|instance| instance.word.drained = true);
+    };
+    assert_eq!(Case::terminating().after(finished), [""; 0]);
+    let kept = |world: &mut World, _: &mut Decision| {
+        let members = &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members;
+        let drains = members.values_mut().filter_map(|member| member.drain.as_mut());
+        drains.for_each(|drain| drain.why = DrainReason::Kept);
+    };
+    assert_eq!(Case::terminating().after(kept), ["I4"], "kept for inspection");
+}
+
+#[test]
+fn i3_who_is_well_leaves_only_once_it_is_replaced() {
+    assert_eq!(
+        Case::calm().after(|_, decision| drain(decision, 1, DrainReason::Renewed)),
+        ["I3"],
+        "four serve, and four are wanted"
+    );
+    let spare = |_: &mut World, decision: &mut Decision| {
+        drain(decision, 1, DrainReason::Renewed);
+        decision.pools.get_mut(&pool("blue")).unwrap().counts.in_service = 5;
+    };
+    assert_eq!(Case::calm().after(spare), [""; 0]);
+}
+
+#[test]
+fn i18_one_tag_step_at_a_time() {
+    let tag = |told| Action::Tag {
+        instances: instance(1),
+        told,
+    };
+    let twice = |_: &mut World, decision: &mut Decision| {
+        add(decision, tag(ghostnet_core::observation::Told::Draining));
+        add(decision, tag(ghostnet_core::observation::Told::Serving));
+    };
+    assert_eq!(Case::calm().after(twice), ["I18"]);
+    let beside = |_: &mut World, decision: &mut Decision| {
+        add(decision, tag(ghostnet_core::observation::Told::Draining));
+        add(
+            decision,
+            Action::Deregister {
+                group: group("blue"),
+                instances: instance(1),
+            },
+        );
+    };
+    assert_eq!(Case::calm().after(beside), [""; 0], "a tag and a target are two things");
+}

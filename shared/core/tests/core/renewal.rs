@@ -448,3 +448,30 @@ fn where_the_mode_only_adds_a_mark_is_taken_back() {
     );
     assert_eq!(alive_old(&world), 3);
 }
+
+/// A scheduled maximum is smaller, and with it the surge: what can be launched lets as many go, and the rest follows.
+#[test]
+fn a_batch_that_cannot_be_launched_whole_goes_on_one_by_one() {
+    let window = json!({ "type": "scheduled", "id": "window", "when": { "cron": "0 0 * * *", "for": "23h" }, "capacity": { "max": 8 } });
+    let mut world = old(
+        8,
+        json!({ "defaults": { "max_age": "1h", "capacity": { "max": 40 } }, "policies": [window], "guards": { "budgets": { "removal": { "per_tick": 4 } } } }),
+    );
+    assert_eq!(renews(&world.look()).len(), 4);
+    let decisions = play(&mut world, 55, None);
+    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 8));
+    assert_eq!((world.alive().len(), alive_old(&world)), (8, 0));
+}
+
+/// One that is sick or leaves does not count as serving, whatever mark it has.
+#[test]
+fn one_that_is_marked_and_falls_sick_is_replaced_once() {
+    let mut world = old(4, json!({ "defaults": { "max_age": "1h", "capacity": { "max": 8 } } }));
+    let (id, _) = renews(&world.look())[0].clone();
+    world.health("blue", &id, TargetHealth::Unhealthy);
+    let decisions = play(&mut world, 10, None);
+    let launched: usize = decisions.iter().flat_map(steps).filter(|step| step.starts_with("launch")).count();
+    assert!(launched <= 2, "its own replacement, and perhaps the next one's: {launched}");
+    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 3));
+    assert!(!world.alive().contains(&id.as_str()));
+}

@@ -284,7 +284,7 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
 fn launch_first(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let renewed = judged.begun(|why| why == DrainReason::Renewed);
     let counts = &judged.decided.counts;
-    let others = counts.in_service.saturating_sub(renewed.max(counts.renewing));
+    let others = counts.in_service.saturating_sub(renewed);
     if renewed > 0 && others < judged.decided.after {
         let detail = format!(
             "{renewed} are replaced, {others} others serve, and {} are wanted",
