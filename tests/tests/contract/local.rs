@@ -1,7 +1,7 @@
 //! The stage of the AWS adapters before the local AWS: the SDKs' own clients and real connections to moto (EC2, ELBv2) and
 //! ministack (the rest). Every situation has an account of its own.
 //!
-//! What the emulators do otherwise than AWS is the list below: what is on it is shown by the other two stages alone.
+//! What the emulators do not have, or do otherwise than AWS, is listed in `short`: the other two stages alone show it.
 
 mod cloudwatch;
 mod dynamodb;
@@ -27,10 +27,14 @@ use crate::compute::installation;
 use crate::sample::region;
 use crate::{Mishap, Played, Short, Stage, Why, compute, load_balancer, metrics, operator, store};
 
-/// Where the local AWS is: what `make local-up` prints.
-const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"];
+/// Where the local AWS is: what `make local-up` prints, and the SDKs read.
+const ENDPOINTS: [&str; 3] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_EC2",
+    "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+];
 
-/// As long as anything in the emulators may still be under way: nothing is, everything happens at once.
+/// As long as instances and targets take to settle. Here they do at once, so there is nothing to wait for.
 const SETTLES_WITHIN: Seconds = Seconds::minutes(2);
 
 /// The local AWS behind the adapters.
@@ -52,8 +56,8 @@ pub(crate) fn is_named(what: &str) -> bool {
         // not by a macro: what a test prints by those is shown only if it fails
         let _ = writeln!(
             std::io::stderr(),
-            "SKIPPED: {what}, because {} name no local AWS (`make contract-local` starts one)",
-            ENDPOINTS.join(" and ")
+            "SKIPPED: {what}: {} name none (`make contract-local` starts one)",
+            ENDPOINTS.join(", ")
         );
     }
     named

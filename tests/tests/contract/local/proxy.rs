@@ -259,12 +259,7 @@ fn move_times(value: &mut Value, by: i64) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| move_times(item, by)),
         Value::Object(fields) => match fields.get_mut("time") {
-            Some(time) => {
-                let seconds = time.as_f64().unwrap_or_default();
-                #[expect(clippy::cast_precision_loss, reason = "times of this century are exact")]
-                let moved = seconds + by as f64;
-                *time = json!(moved);
-            }
+            Some(time) => *time = json!(time.as_f64().unwrap() + f64::from(i32::try_from(by).unwrap())),
             None => fields.values_mut().for_each(|field| move_times(field, by)),
         },
         _ => {}
