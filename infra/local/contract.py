@@ -21,7 +21,7 @@ def main():
     aws.stop()
     try:
         aws.start()
-        # cargo takes another PATH for another machine, and compiles anew
+        # the same PATH as there, too: a build script may look at it
         env = {**aws.environment(), "PATH": os.environ["PATH"]}
         return subprocess.run(COMMAND, cwd=ROOT, env=env, check=False).returncode
     finally:

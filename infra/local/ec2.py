@@ -48,7 +48,7 @@ def _launch_up_to_max(response):
 
 
 def _register_all_or_none(group, targets):
-    for target in targets:
+    for target in targets if group.target_type == "instance" else []:
         instance = group.ec2_backend.get_instance_by_id(target["Id"])
         if not instance or instance.state != "running":
             raise TargetNotRunning(instance_id=target["Id"])

@@ -153,6 +153,13 @@ fn play<S: Stage>(new: fn() -> S, situations: &[Situation<S>]) {
     );
 }
 
+/// Plays them on the local AWS, where there is one.
+fn play_locally(new: fn() -> Local, port: &str, situations: &[Situation<Local>]) {
+    if local::is_named(&format!("the contract of {port} on the local AWS")) {
+        play(new, situations);
+    }
+}
+
 /// What is wrong with how a situation went; none if it went well, or as is known.
 fn verdict(played: Played, known: Option<Why>) -> Option<String> {
     match (played, known) {
@@ -162,13 +169,6 @@ fn verdict(played: Played, known: Option<Why>) -> Option<String> {
         (Ok(()), Some(_)) => Some("is as it must be: take it off the list of what this stage falls short of".to_owned()),
         (Err(Short::Otherwise(what)), _) => Some(what),
         (Err(Short::NotShown(why)), _) => Some(format!("cannot be shown, and is not known for it: {why}")),
-    }
-}
-
-/// The same, where there is a local AWS.
-fn play_locally(new: fn() -> Local, port: &str, situations: &[Situation<Local>]) {
-    if local::is_named(&format!("the contract of {port} on the local AWS")) {
-        play(new, situations);
     }
 }
 
