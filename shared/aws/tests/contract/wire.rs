@@ -194,7 +194,8 @@ fn response(status: u16, body: Vec<u8>, is_cbor: bool) -> HttpResponse {
     response
 }
 
-fn read(request: &HttpRequest) -> (Sent, bool) {
+/// A request as AWS would read it, and whether it is CBOR.
+pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let bytes = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();
