@@ -116,6 +116,7 @@ pub(crate) fn growing() -> PoolDecision {
         before: 11,
         after: 12,
         reserve: 0,
+        spend_room: None,
         recommended: Some(14),
         votes: vec![
             vote(
@@ -145,6 +146,7 @@ pub(crate) fn holding() -> PoolDecision {
         before: 12,
         after: 12,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes: vec![
             vote(
@@ -193,6 +195,7 @@ pub(crate) fn content() -> PoolDecision {
         before: 11,
         after: 11,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -218,6 +221,7 @@ fn shrinking() -> PoolDecision {
         before: 12,
         after: 11,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -408,6 +412,7 @@ pub(crate) fn preview() -> Preview {
             before: 3,
             after: 3,
             reserve: 0,
+            spend_room: None,
             counts: CapacityCount {
                 in_flight: 1,
                 ..counts(2, 1, 1)

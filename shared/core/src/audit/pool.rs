@@ -8,7 +8,8 @@ use crate::decide::{Decision, PoolDecision, Situation, open_windows, surge};
 use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
-use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
+use crate::spec::{FleetMode, PoolSpec, Prices, Rule, Scheduled};
+use crate::spend::MICROS;
 use crate::state::{DrainReason, Member, PoolState};
 
 pub(super) struct Judge<'a> {
@@ -47,6 +48,7 @@ impl<'a> Judge<'a> {
         self.terminations(found);
         self.evidence(found);
         self.launches_per_hour(found);
+        self.spend(found);
         self.ownership(found);
     }
 
@@ -228,6 +230,30 @@ impl<'a> Judge<'a> {
                 "I16",
                 Some(self.pool),
                 format!("{launching} launches after {before} within the hour are more than {limit}"),
+            );
+        }
+    }
+
+    /// I19: growth stays within what the spend cap leaves of the day, by the cheapest price that may apply.
+    fn spend(&self, found: &mut Found) {
+        let Some(cap) = &self.situation.spec.spend else { return };
+        let floor = self.situation.traffic.floors.get(&self.pool.id).copied().unwrap_or(0);
+        let after = self.decided.after;
+        if after <= self.decided.before.max(self.bounds().0).max(floor) {
+            return;
+        }
+        let others = self.decision.pools.iter().filter(|(id, _)| **id != self.pool.id);
+        let instances = others.map(|(_, pool)| pool.after.min(pool.before)).fold(after, u32::saturating_add);
+        let cheapest = match &cap.prices {
+            Prices::InstanceHours => MICROS,
+            Prices::ByType { micros_per_hour, .. } => micros_per_hour.values().copied().min().unwrap_or(0),
+        };
+        let affordable = cap.affordable_rate(self.decision.state.spend.as_ref(), self.situation.now);
+        if u64::from(instances).saturating_mul(cheapest) > affordable {
+            found.add(
+                "I19",
+                Some(self.pool),
+                format!("{after} would cost more until midnight than the day's spend cap leaves"),
             );
         }
     }

@@ -22,6 +22,7 @@ mod queue;
 mod remembered;
 mod reserve;
 mod spec;
+mod spend;
 mod step;
 mod stored;
 mod strangers;
