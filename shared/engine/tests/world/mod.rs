@@ -392,6 +392,7 @@ impl Metrics for Hand {
                 points: point.into_iter().collect(),
                 period: Seconds(60),
                 partial: false,
+                incomplete: Vec::new(),
             };
             Ok(queries.iter().map(|_| series.clone()).collect())
         })
