@@ -83,7 +83,7 @@ fn carries(
     name: &str,
     load: f64,
     serving: u32,
-    (state, world_now): (&PoolState, Millis),
+    (state, capped, world_now): (&PoolState, bool, Millis),
     found: &mut Vec<(Check, String)>,
 ) {
     // the reserve is there too, and nobody leans on it
