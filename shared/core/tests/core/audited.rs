@@ -534,7 +534,7 @@ fn i19_growth_beyond_the_spend_cap() {
         let guards = json!({ "budgets": { "spend": { "instance_hours_per_day": 96 } } });
         let world = World::serving(
             4,
-            json!({ "guards": guards, "defaults": { "capacity": { "min": min, "max": 20 } } }),
+            json!({ "guards": guards, "defaults": { "capacity": { "min": min, "max": 20, "initial": min } } }),
         );
         Case::of(world).after(|_, decision| decision.pools.get_mut(&pool("blue")).unwrap().after = after)
     };
