@@ -89,7 +89,8 @@ fn carries(
     // the reserve is there too, and nobody leans on it
     let is_churning = churn::held_until(state, at(world_now)).is_some();
     let (complete, asked) = (serving == state.desired, state.without_reserve());
-    let serving = serving.min(asked);
+    let alone = f64::from(state.desired) / f64::from(asked.max(1));
+    let shared = load * if asked > 0 { alone } else { 1.0 };
     for policy in &pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
         if policy.mode == PolicyMode::RecommendOnly {
@@ -97,9 +98,9 @@ fn carries(
         }
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
         // one that serves from zero has no metric that could ask for the first
-        let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && state.desired < pool.capacity.max && !capped;
-        let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(serving.saturating_sub(1)));
-        let asks_for_fewer = load / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
+        let too_few = serving > 0 && shared / f64::from(serving) > limit * 1.001 && state.desired < pool.capacity.max && !capped;
+        let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(asked.saturating_sub(1)));
+        let asks_for_fewer = shared / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
         // a pool of several policies shrinks only if all agree, and one among strangers counts its own share alone
         let too_many = !is_churning
             && pool.policies.len() == 1
