@@ -354,6 +354,11 @@ pub enum Guard {
         /// Most.
         most: u32,
     },
+    /// What the fleet has spent today and will spend until midnight leaves no more.
+    Spend {
+        /// Most for this pool, given what the others have.
+        room: u32,
+    },
     /// Launches within the last minute.
     LaunchPerTick {
         /// Most.
@@ -424,6 +429,7 @@ impl Guard {
             Self::PostRemoval { .. } => "post-removal simulation",
             Self::Surge { .. } => "surge",
             Self::LaunchCalls { .. } => "launch calls",
+            Self::Spend { .. } => "spend cap",
             Self::LaunchPerTick { .. } => "launch budget per tick",
             Self::LaunchPerHour { .. } => "launch budget per hour",
             Self::RemovalPerTick { .. } => "removal budget",
@@ -464,6 +470,8 @@ impl fmt::Display for Guard {
             }
             Self::Surge { most } => write!(f, "at most {most} may exist at once, leaving and sick ones included"),
             Self::LaunchCalls { most } => write!(f, "at most {most} launch calls at once: EC2's bucket holds no more"),
+            Self::Spend { room: 0 } => f.write_str("what is there costs more until midnight UTC than the day's spend cap leaves"),
+            Self::Spend { room } => write!(f, "the day's spend cap leaves {room} until midnight UTC"),
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),

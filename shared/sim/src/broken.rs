@@ -60,6 +60,10 @@ pub enum Broken {
     SizesOtherwise,
     /// A decision that follows an old notice.
     FollowsOldNotice,
+    /// A decision that forgets who left in a removal window.
+    WindowsForgotten,
+    /// A decision that grows whatever it costs.
+    OutgrowsSpend,
 }
 
 /// The commit as a broken decision would have made it.
@@ -80,6 +84,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::LaunchesTooMany => launch_too_many(&mut changed),
+        Broken::WindowsForgotten => changed.state.pools.values_mut().for_each(|pool| pool.window_removals.clear()),
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
         Broken::DrainsAllAtOnce => {
@@ -95,7 +100,9 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             let phase = WarmPhase::Kept;
             change_members(&mut changed, "register", |member| member.warm = Some(Warm { phase, since }));
         }
-        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
+        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise | Broken::OutgrowsSpend => {
+            resize(&mut changed, broken)
+        }
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
         _ => return Rc::clone(commit),
     }
@@ -182,6 +189,7 @@ fn resize(commit: &mut Commit, broken: Broken) {
                 pool.after = 1;
                 pool.votes.iter_mut().for_each(|vote| vote.capacity = vote.capacity.map(|_| 1));
             }
+            Broken::OutgrowsSpend if pool.spend_room.is_some() => pool.after = pool.after.saturating_add(1_000),
             Broken::SizesOtherwise => pool.after = pool.after.saturating_add(1),
             _ => {}
         }

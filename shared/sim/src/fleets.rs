@@ -136,6 +136,15 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "guards": any_guards(chance, max)?,
     });
     let reserve = any_reserve(chance)?;
+    if let Some(spend) = any_spend(chance, size)? {
+        let budgets = value
+            .as_object_mut()?
+            .get_mut("guards")?
+            .as_object_mut()?
+            .entry("budgets")
+            .or_insert_with(|| json!({}));
+        budgets.as_object_mut()?.insert("spend".to_owned(), spend);
+    }
     if chance.once_in(4) {
         let objective = *chance.pick(&["min_latency", "min_loss", "min_cost"])?;
         value.as_object_mut()?.insert("objective".to_owned(), json!(objective));
@@ -216,6 +225,19 @@ fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
             "removal": { "per_tick": *chance.pick(&["10%", "25%"])?, "windows": any_removal_windows(chance)? },
         },
     }))
+}
+
+/// A cap that some fleets meet: enough for the peak all day, or for half of it.
+fn any_spend(chance: &mut Chance, size: u32) -> Option<Option<Value>> {
+    if !chance.once_in(5) {
+        return Some(None);
+    }
+    let hours = size.saturating_mul(*chance.pick(&[12, 20, 30])?);
+    if chance.once_in(2) {
+        return Some(Some(json!({ "instance_hours_per_day": hours })));
+    }
+    let prices = json!({ "c7a.large": 0.10264, "c7i.large": 0.1071, "m7a.large": 0.13847 });
+    Some(Some(json!({ "per_day": hours / 10 + 1, "currency": "USD", "prices": prices })))
 }
 
 fn any_removal_windows(chance: &mut Chance) -> Option<Value> {

@@ -41,7 +41,7 @@ fn cases() -> Vec<Case> {
     vec![
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
-        case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[]),
+        case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),
         case(Broken::StopsServing, NONE, Check::TwoPhases, &[]),
@@ -86,6 +86,8 @@ fn cases() -> Vec<Case> {
         ),
         case(Broken::TokensForgotten, RESENT, Check::NoDoubleLaunch, &[]),
         case(Broken::GenerationStands, NONE, Check::Monotone, &[]),
+        case(Broken::WindowsForgotten, NONE, Check::RemovalWindow, &[]),
+        case(Broken::OutgrowsSpend, NONE, Check::SpendCap, &[Check::SameSize]),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
     ]
 }

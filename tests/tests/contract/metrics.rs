@@ -318,6 +318,7 @@ fn points_of(period: Seconds, values: &[(i64, f64)]) -> Series {
         points: values.iter().filter_map(point).collect(),
         period,
         partial: false,
+        incomplete: Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ mod remembered;
 mod reserve;
 mod simple;
 mod spec;
+mod spend;
 mod step;
 mod stored;
 mod strangers;

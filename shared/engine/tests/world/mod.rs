@@ -459,6 +459,7 @@ impl Metrics for Hand {
                 points: point.into_iter().collect(),
                 period: Seconds(60),
                 partial: false,
+                incomplete: Vec::new(),
             };
             Ok(queries.iter().map(|_| series.clone()).collect())
         })

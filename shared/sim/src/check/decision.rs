@@ -13,7 +13,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, mix, same_size};
+use super::{Check, Removal, Watch, evidence, mix, same_size, spend};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -123,6 +123,8 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
     let mut removals = Vec::new();
+    spend::count(&mut world.watch.spent, spec, inputs);
+    let tally = world.watch.spent.get(&spec.id).copied().filter(|_| !world.watch.was_restored());
     for pool in &spec.pools {
         let (Some(decided), Some(next)) = (commit.record.pools.get(&pool.id), commit.state.pools.get(&pool.id)) else {
             continue;
@@ -139,6 +141,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
+        spend::judge(&judged, tally.as_ref(), &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
         mix::judge(world, &judged, &mut found);

@@ -10,6 +10,7 @@ mod effect;
 mod evidence;
 mod mix;
 mod same_size;
+mod spend;
 
 pub use calm::is_right;
 pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
@@ -92,6 +93,8 @@ checks! {
     OldEvent "I15" "old-event";
     /// Launches within the hour stay within the cap.
     LaunchCap "I16" "launch-cap";
+    /// Growth stays within what the spend cap leaves of the day.
+    SpendCap "I21" "spend-cap";
     /// Nothing that is not ours is touched.
     NothingForeign "I17" "nothing-foreign";
     /// Steps start inside their window, and only by its owner.
@@ -147,6 +150,8 @@ pub struct Watch {
     removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
     /// Scale-in drains by fleet, pool, opening of a removal window, and how many it allows.
     window_removals: BTreeMap<(FleetId, PoolId, Timestamp, u32), u32>,
+    /// What each fleet has spent, by the lists that its decisions saw.
+    spent: BTreeMap<FleetId, spend::Spent>,
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
