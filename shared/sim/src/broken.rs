@@ -54,6 +54,10 @@ pub enum Broken {
     SizesOtherwise,
     /// A decision that follows an old notice.
     FollowsOldNotice,
+    /// A decision that follows an operator's old request.
+    FollowsOldRequest,
+    /// A decision that forgets what its simple policies wait for.
+    ForgetsToWait,
 }
 
 /// The commit as a broken decision would have made it.
@@ -85,6 +89,8 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::TerminatesUndrained => forget_drains(&mut changed),
         Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
+        Broken::FollowsOldRequest => follow_old_request(&mut changed),
+        Broken::ForgetsToWait => changed.state.pools.values_mut().for_each(|pool| pool.adjusted.clear()),
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
@@ -179,6 +185,16 @@ fn follow_old_notice(commit: &mut Commit) {
                 deadline: at,
                 why: DrainReason::Interrupted,
             });
+        }
+    }
+}
+
+fn follow_old_request(commit: &mut Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Signal::OperatorRequest(request) = &inputs.signal else { return };
+    if Seconds::between(request.asked.at, inputs.now) > EVENT_AGE_MAX {
+        for pool in commit.state.pools.values_mut() {
+            pool.asked = Some(request.asked.clone());
         }
     }
 }

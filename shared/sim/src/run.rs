@@ -24,7 +24,7 @@ use crate::world::{Counters, Event, TaskId, World};
 /// shrink by one in six minutes at the slowest.
 pub const CALM_TICKS: u32 = 400;
 /// A calm world that was right this many minutes in a row, and wanted the same throughout, stays so: the longest
-/// stabilisation is ten minutes, the longest cooldown five.
+/// stabilisation is ten minutes, the longest cooldown five; a simple policy waits ten more once all that it added serves.
 const RIGHT_FOR: u32 = 17;
 
 /// What to run.

@@ -45,6 +45,8 @@ impl Sent {
 pub(crate) enum Reply {
     /// A body with its status.
     Body(u16, Vec<u8>),
+    /// A function of Lambda failed: its story.
+    FunctionError(Vec<u8>),
     /// The connection broke after the request was sent.
     Lost,
 }
@@ -63,6 +65,14 @@ impl Reply {
     /// CloudWatch's CBOR.
     pub(crate) fn cbor(value: &Value) -> Self {
         Self::Body(200, cbor::encode(value))
+    }
+
+    /// An error of Lambda.
+    pub(crate) fn lambda_error(status: u16, code: &str) -> Self {
+        Self::Body(
+            status,
+            serde_json::json!({ "__type": code, "Message": code }).to_string().into_bytes(),
+        )
     }
 
     /// An error of the query protocols, in the form that both EC2 and ELBv2 are read from.
@@ -180,6 +190,11 @@ impl HttpConnector for Wire {
         HttpConnectorFuture::ready(match (self.answer)(&sent, number) {
             Reply::Lost => Err(ConnectorError::io("connection reset".into())),
             Reply::Body(status, body) => Ok(response(status, body, is_cbor)),
+            Reply::FunctionError(story) => {
+                let mut response = response(200, story, false);
+                response.headers_mut().insert("x-amz-function-error", "Unhandled");
+                Ok(response)
+            }
         })
     }
 }

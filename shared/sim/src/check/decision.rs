@@ -11,7 +11,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, evidence, same_size};
+use super::{Check, Removal, evidence, pace, same_size};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -120,7 +120,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     replay(world, commit, inputs, spec, &mut found);
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
-    let mut removals = Vec::new();
+    let (mut removals, mut changes) = (Vec::new(), Vec::new());
     for pool in &spec.pools {
         let (Some(decided), Some(next)) = (commit.record.pools.get(&pool.id), commit.state.pools.get(&pool.id)) else {
             continue;
@@ -139,10 +139,14 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         floor(&judged, &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
+        changes.push((pool.id.clone(), pace::changes(&judged)));
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
         if removed > 0 && !inputs.retiring {
             removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));
         }
+    }
+    for (pool, changes) in changes {
+        pace::judge(world, commit, &pool, changes);
     }
     for (pool, budget, removed, size) in removals {
         let key = (commit.fleet.clone(), pool.clone());

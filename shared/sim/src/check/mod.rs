@@ -8,6 +8,7 @@ mod calm;
 mod decision;
 mod effect;
 mod evidence;
+mod pace;
 mod same_size;
 
 pub use calm::is_right;
@@ -16,7 +17,7 @@ pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PoolId, StepId};
+use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PolicyId, PoolId, StepId};
 use ghostnet_core::plan::{Action, Plan};
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::state::TrafficState;
@@ -95,6 +96,8 @@ checks! {
     NoDoubleLaunch "I8" "no-double-launch";
     /// Generations and epochs only grow.
     Monotone "" "monotone";
+    /// A simple policy cools down between its changes.
+    Pace "" "pace";
     /// `core::size` counts as `reconcile` did.
     SameSize "" "same-size";
     /// The spine's own audit never has to refuse a decision.
@@ -138,6 +141,7 @@ pub struct Watch {
     plans: BTreeMap<String, BTreeMap<FleetId, Plan>>,
     tokens: BTreeMap<ClientToken, StepId>,
     removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
+    paces: BTreeMap<(FleetId, PoolId, PolicyId), (std::cmp::Ordering, Timestamp)>,
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
@@ -181,6 +185,7 @@ impl Watch {
         self.restored_at = Some(now);
         self.tokens.clear();
         self.removals.clear();
+        self.paces.clear();
     }
 
     /// Whether the table was ever restored.
