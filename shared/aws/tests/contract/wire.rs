@@ -1,6 +1,6 @@
 //! A wire that records requests and answers them from a function: the SDK's HTTP client in these tests.
 //!
-//! It speaks the protocols of the four services (query, JSON, CBOR), so requests are serialised and answers parsed by the
+//! It speaks the protocols of the services (query, JSON, CBOR, REST), so requests are serialised and answers parsed by the
 //! SDKs themselves.
 
 use std::collections::BTreeMap;
