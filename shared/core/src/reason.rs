@@ -26,6 +26,16 @@ pub enum Direction {
     Out,
 }
 
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::In => "fewer",
+            Self::Hold => "as many",
+            Self::Out => "more",
+        })
+    }
+}
+
 /// One policy's vote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
@@ -151,6 +161,8 @@ pub enum VoteReason {
     AwaitsChange {
         /// The metric.
         value: Finite,
+        /// Which way it would go.
+        asks: Direction,
         /// The size that it came to.
         to: u32,
     },
@@ -158,6 +170,8 @@ pub enum VoteReason {
     CoolsDown {
         /// The metric.
         value: Finite,
+        /// Which way it would go.
+        asks: Direction,
         /// Until when.
         until: Timestamp,
     },
@@ -229,8 +243,10 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
-            Self::AwaitsChange { value, to } => write!(f, "{value}, but the last change, to {to}, is not in effect yet"),
-            Self::CoolsDown { value, until } => write!(f, "{value}, but this policy cools down until {until}"),
+            Self::AwaitsChange { value, asks, to } => {
+                write!(f, "{value} asks for {asks}, but the last change, to {to}, is not in effect yet")
+            }
+            Self::CoolsDown { value, asks, until } => write!(f, "{value} asks for {asks}, but this policy cools down until {until}"),
             Self::NoValue {
                 sample: Sample::Stale { age },
             } => write!(f, "the newest datapoint is {age} old: stale is not zero"),

@@ -64,6 +64,10 @@ pub enum Broken {
     WindowsForgotten,
     /// A decision that grows whatever it costs.
     OutgrowsSpend,
+    /// A decision that follows an operator's old request.
+    FollowsOldRequest,
+    /// A decision that forgets what its simple policies wait for.
+    ForgetsToWait,
 }
 
 /// The commit as a broken decision would have made it.
@@ -104,6 +108,8 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             resize(&mut changed, broken)
         }
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
+        Broken::FollowsOldRequest => follow_old_request(&mut changed),
+        Broken::ForgetsToWait => changed.state.pools.values_mut().for_each(|pool| pool.adjusted.clear()),
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
@@ -210,6 +216,16 @@ fn follow_old_notice(commit: &mut Commit) {
                 deadline: at,
                 why: DrainReason::Interrupted,
             });
+        }
+    }
+}
+
+fn follow_old_request(commit: &mut Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Signal::OperatorRequest(request) = &inputs.signal else { return };
+    if Seconds::between(request.asked.at, inputs.now) > EVENT_AGE_MAX {
+        for pool in commit.state.pools.values_mut() {
+            pool.asked = Some(request.asked.clone());
         }
     }
 }

@@ -93,11 +93,11 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
             "id": "within", "type": "threshold", "metric": "cpu", "within": within, change: "20%", "datapoints": { "out": "2 of 3", "in": "3 of 3" },
         }));
     }
-    if chance.once_in(6) {
+    if chance.once_in(4) {
         policies.push(json!({
             "id": "simple", "type": "simple", "metric": "cpu", "out": { "from": 80, "add": *chance.pick(&["20%", "50%"])? },
             "in": { "below": 40, "remove": 1 },
-            "cooldown": { "out": *chance.pick(&["0s", "60s", "3m"])?, "in": *chance.pick(&["0s", "5m"])? },
+            "cooldown": { "out": *chance.pick(&["0s", "60s", "5m", "10m"])?, "in": *chance.pick(&["0s", "5m"])? },
         }));
     }
     if chance.once_in(4) {

@@ -24,8 +24,8 @@ use crate::world::{Counters, Event, TaskId, World};
 /// shrink by one in eleven minutes at the slowest, and removal windows may keep it from that half of the time.
 pub const CALM_TICKS: u32 = 800;
 /// A calm world that was right this many minutes in a row, and wanted the same throughout, stays so: the longest
-/// stabilisation is twenty minutes, the longest cooldown ten.
-const RIGHT_FOR: u32 = 27;
+/// stabilisation is twenty minutes, the longest cooldown ten; a simple policy waits ten more once all that it added serves.
+const RIGHT_FOR: u32 = 30;
 
 /// What to run.
 #[derive(Debug, Clone)]

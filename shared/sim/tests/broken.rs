@@ -66,6 +66,13 @@ fn cases() -> Vec<Case> {
             &[],
         ),
         case(
+            Broken::FollowsOldRequest,
+            &[(Fault::OperatorSize, 20), (Fault::EventLate, 8)],
+            Check::OldEvent,
+            &[],
+        ),
+        case(Broken::ForgetsToWait, NONE, Check::Pace, &[]),
+        case(
             Broken::LaunchesForgotten,
             &[(Fault::TerminatedByHand, 150), (Fault::SpotNoNotice, 150)],
             Check::LaunchCap,

@@ -204,7 +204,7 @@ fn error(sent: &Sent, status: u16, code: &str) -> Reply {
         "cloudwatch" => Reply::cbor_error(status, code),
         "dynamodb" => match Reply::json_error(code, json!({ "message": code })) {
             Reply::Body(_, body) => Reply::Body(status, body),
-            lost @ Reply::Lost => lost,
+            lost @ (Reply::FunctionError(_) | Reply::Lost) => lost,
         },
         _ => Reply::xml_error(status, code),
     }

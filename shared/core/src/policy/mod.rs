@@ -107,6 +107,8 @@ fn is_content(reason: &VoteReason) -> bool {
             | VoteReason::Needs { .. }
             | VoteReason::Backlog { .. }
             | VoteReason::Formula { .. }
+            | VoteReason::AwaitsChange { asks: Direction::In, .. }
+            | VoteReason::CoolsDown { asks: Direction::In, .. }
     )
 }
 

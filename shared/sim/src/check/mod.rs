@@ -9,6 +9,7 @@ mod decision;
 mod effect;
 mod evidence;
 mod mix;
+mod pace;
 mod same_size;
 mod spend;
 
@@ -18,7 +19,7 @@ pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PoolId, StepId};
+use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PolicyId, PoolId, StepId};
 use ghostnet_core::plan::{Action, Plan};
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::state::TrafficState;
@@ -105,6 +106,8 @@ checks! {
     NoDoubleLaunch "I8" "no-double-launch";
     /// Generations and epochs only grow.
     Monotone "" "monotone";
+    /// A simple policy cools down between its changes.
+    Pace "" "pace";
     /// `core::size` counts as `reconcile` did.
     SameSize "" "same-size";
     /// The spine's own audit never has to refuse a decision.
@@ -152,6 +155,7 @@ pub struct Watch {
     window_removals: BTreeMap<(FleetId, PoolId, Timestamp, u32), u32>,
     /// What each fleet has spent, by the lists that its decisions saw.
     spent: BTreeMap<FleetId, spend::Spent>,
+    paces: BTreeMap<(FleetId, PoolId, PolicyId), (std::cmp::Ordering, Timestamp)>,
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
@@ -196,6 +200,7 @@ impl Watch {
         self.tokens.clear();
         self.removals.clear();
         self.window_removals.clear();
+        self.paces.clear();
     }
 
     /// Whether the table was ever restored.
