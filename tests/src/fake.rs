@@ -176,6 +176,14 @@ impl Compute for FakePorts {
         self.answer("launch", "", Vec::new())
     }
 
+    async fn start(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.answer("start", "", BTreeMap::new())
+    }
+
+    async fn stop(&self, _: &Region, _: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.answer("stop", "", BTreeMap::new())
+    }
+
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         self.answer("terminate", "", BTreeMap::new())
     }
