@@ -41,6 +41,16 @@ fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
     world
 }
 
+/// A fleet with at most so many, and two kept stopped.
+fn warm_spec(initial: u32, most: u32) -> ghostnet_core::spec::RawFleetSpec {
+    let mut raw = spec(initial);
+    if let Some(defaults) = &mut raw.defaults {
+        defaults.capacity.as_mut().unwrap().max = Some(most);
+        defaults.warm = serde_json::from_value(serde_json::json!({ "size": 2, "return": true })).unwrap();
+    }
+    raw
+}
+
 /// A fleet that serves, and keeps two more beside it as soon as it may.
 fn keeping(instances: u32, most: u32, load: f64) -> Rc<RefCell<World>> {
     let world = World::new(warm_spec(instances, most), load);
