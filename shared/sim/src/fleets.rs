@@ -171,7 +171,7 @@ fn any_warm(chance: &mut Chance) -> Option<Value> {
     let size = [json!("20%"), json!("50%"), json!(1), json!(2)];
     Some(json!({
         "size": chance.pick(&size)?.clone(),
-        "max_age": *chance.pick(&["1h", "3h", "7d"])?,
+        "max_age": *chance.pick(&["3h", "7d"])?,
         "return": chance.once_in(2),
     }))
 }

@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn taken_back(&self) -> usize {
+    pub(super) fn taken_back(&self) -> usize {
         let was_no_capacity = |member: &Member| member.drain.is_some() && !member.is_warm() || is_preparing(member);
         let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(was_no_capacity);
         let stays = self
