@@ -523,7 +523,7 @@ impl Load {
 /// What a metric must stay under after a removal: where its policy begins to add, less the tolerance. None for a metric
 /// that does not rise as instances are removed, or a policy that never adds.
 #[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
-fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
+pub(crate) fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
     let tolerance = guards.tolerance_out.ratio();
     match &policy.rule {
         Rule::TargetTracking(rule) => Some(rule.target.get() * (1.0 + tolerance) * (1.0 - tolerance)),
