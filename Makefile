@@ -86,7 +86,7 @@ clean: ## remove what was built; keeps .venv
 # --- check -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: check-format check-templates lint check-tests docs deny e2e swarm ## everything that CI runs
+test: check-format check-templates lint check-tests contract-local docs deny e2e swarm ## everything that CI runs
 	@echo "[ok] make test: everything passed"
 
 .PHONY: check-format
@@ -100,6 +100,10 @@ lint: ## clippy, no warnings allowed
 .PHONY: check-tests
 check-tests:
 	cargo test --workspace --locked
+
+.PHONY: contract-local
+contract-local: $(READY) ## the contract of the ports, played by the AWS adapters before the local AWS
+	@$(PYTHON) infra/local/contract.py
 
 .PHONY: docs
 docs: ## build the code's documentation, no warnings allowed

@@ -122,6 +122,7 @@ fn every_verb_has_help_with_examples() {
         "replay",
         "pause",
         "resume",
+        "scale",
         "completions",
     ] {
         let help = String::from_utf8_lossy(&ghostnet(&[verb, "--help"]).stdout).into_owned();

@@ -1,7 +1,7 @@
 """End to end: every event shape and the whole story of the demo, against the deployed functions in a local AWS.
 
-What the local AWS gets wrong is not tested here (docs/architecture.md, "where things are tested"): those tests run on
-fakes and recorded replies.
+What the local AWS gets wrong is not tested here: the contract of the ports names it (docs/simulator.md), and shows it on
+the simulated cloud and on replies that are computed as AWS would.
 """
 
 import argparse

@@ -311,7 +311,7 @@ def main():
         say('\nuse it with `eval "$(make -s local-exports)"`, stop it with `make local-down`\n')
         print_exports(aws)
     elif command == "down":
-        ran = [name for name in ("aws", "demo", "e2e") if LocalAws(name).stop()]
+        ran = [name for name in ("aws", "demo", "e2e", "contract") if LocalAws(name).stop()]
         say("[ok] local AWS stopped, its logs stay in .local/" if ran else "nothing runs")
     elif aws.is_running():
         print_exports(aws)

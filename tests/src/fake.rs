@@ -187,6 +187,14 @@ impl Compute for FakePorts {
         self.answer("tell", "", ())
     }
 
+    async fn start(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.answer("start", "", BTreeMap::new())
+    }
+
+    async fn stop(&self, _: &Region, _: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.answer("stop", "", BTreeMap::new())
+    }
+
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         self.answer("terminate", "", BTreeMap::new())
     }

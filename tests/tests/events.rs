@@ -427,6 +427,7 @@ fn every_kind_of_change_is_met() {
         "evaluate",
         "ignored",
         "instance_changed",
+        "operator_request",
         "rebalance",
         "spot warning",
         "state",

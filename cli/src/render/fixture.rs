@@ -118,6 +118,7 @@ pub(crate) fn growing() -> PoolDecision {
         before: 11,
         after: 12,
         reserve: 0,
+        spend_room: None,
         recommended: Some(14),
         votes: vec![
             vote(
@@ -147,6 +148,7 @@ pub(crate) fn holding() -> PoolDecision {
         before: 12,
         after: 12,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes: vec![
             vote(
@@ -195,6 +197,7 @@ pub(crate) fn content() -> PoolDecision {
         before: 11,
         after: 11,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -220,6 +223,7 @@ fn shrinking() -> PoolDecision {
         before: 12,
         after: 11,
         reserve: 0,
+        spend_room: None,
         recommended: Some(11),
         votes,
         guards: Vec::new(),
@@ -410,6 +414,7 @@ pub(crate) fn preview() -> Preview {
             before: 3,
             after: 3,
             reserve: 0,
+            spend_room: None,
             counts: CapacityCount {
                 in_flight: 1,
                 ..counts(2, 1, 1)

@@ -73,6 +73,8 @@ fn counts(pool: &PoolDecision) -> String {
         (counts.pending.saturating_add(counts.in_flight), "pending"),
         (counts.unhealthy, "unhealthy"),
         (counts.draining, "draining"),
+        (counts.warm, "kept warm"),
+        (counts.preparing, "preparing to be kept"),
     ];
     let told: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     if told.is_empty() {

@@ -153,4 +153,17 @@ mod tests {
         });
         assert_eq!(chosen, "launch 1 x c7a.large or m7a.large in eu-west-1b, spot");
     }
+
+    #[test]
+    fn what_was_planned_is_told_as_done() {
+        for (planned, done) in [
+            ("stop i-1, to be kept warm", "stopped i-1, to be kept warm"),
+            ("start i-1 in eu-west-1a", "started i-1 in eu-west-1a"),
+            ("hibernate i-1", "hibernated i-1"),
+            ("terminate i-1", "terminated i-1"),
+            ("deregister i-1 from web", "deregistered i-1 from web"),
+        ] {
+            assert_eq!(past(planned), done);
+        }
+    }
 }

@@ -98,7 +98,10 @@ fn heard(fleet: &FleetId, said: &Said) -> Result<Heard, Failure> {
     };
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
     match said {
-        Said::Failed(story) => Err(refused(format!("the function failed: {}", shown(story)), None)),
+        Said::Failed(story) => Err(refused(
+            format!("the function failed: {}", shown(story)),
+            Some("run the command again; `ghostnet status` shows whether the size holds already".to_owned()),
+        )),
         Said::Answer(bytes) => match serde_json::from_slice(bytes) {
             Ok(Answer::Heard(heard)) => Ok(heard),
             Ok(Answer::Refused { why, hint }) => Err(refused(why, Some(hint))),
@@ -198,6 +201,7 @@ mod tests {
         insta::assert_snapshot!(report(Said::Failed(br#"{"errorType":"CommitConflict"}"#.to_vec())), @r#"
         error: fleet `web` is not scaled
           because: the function failed: {"errorType":"CommitConflict"}
+        hint: run the command again; `ghostnet status` shows whether the size holds already
         "#);
     }
 

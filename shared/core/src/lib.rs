@@ -26,5 +26,6 @@ pub mod sample;
 pub mod signal;
 pub mod size;
 pub mod spec;
+pub mod spend;
 pub mod state;
 pub mod unit;

@@ -27,6 +27,16 @@ pub enum Direction {
     Out,
 }
 
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::In => "fewer",
+            Self::Hold => "as many",
+            Self::Out => "more",
+        })
+    }
+}
+
 /// One policy's vote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
@@ -152,6 +162,8 @@ pub enum VoteReason {
     AwaitsChange {
         /// The metric.
         value: Finite,
+        /// Which way it would go.
+        asks: Direction,
         /// The size that it came to.
         to: u32,
     },
@@ -159,6 +171,8 @@ pub enum VoteReason {
     CoolsDown {
         /// The metric.
         value: Finite,
+        /// Which way it would go.
+        asks: Direction,
         /// Until when.
         until: Timestamp,
     },
@@ -230,8 +244,10 @@ impl fmt::Display for VoteReason {
             } => write!(f, "{value} is below {below}"),
             Self::InBand { value, .. } => write!(f, "{value}"),
             Self::BetweenBands { value } => write!(f, "{value} is between the steps"),
-            Self::AwaitsChange { value, to } => write!(f, "{value}, but the last change, to {to}, is not in effect yet"),
-            Self::CoolsDown { value, until } => write!(f, "{value}, but this policy cools down until {until}"),
+            Self::AwaitsChange { value, asks, to } => {
+                write!(f, "{value} asks for {asks}, but the last change, to {to}, is not in effect yet")
+            }
+            Self::CoolsDown { value, asks, until } => write!(f, "{value} asks for {asks}, but this policy cools down until {until}"),
             Self::NoValue {
                 sample: Sample::Stale { age },
             } => write!(f, "the newest datapoint is {age} old: stale is not zero"),
@@ -355,6 +371,11 @@ pub enum Guard {
         /// Most.
         most: u32,
     },
+    /// What the fleet has spent today and will spend until midnight leaves no more.
+    Spend {
+        /// Most for this pool, given what the others have.
+        room: u32,
+    },
     /// Launches within the last minute.
     LaunchPerTick {
         /// Most.
@@ -425,6 +446,7 @@ impl Guard {
             Self::PostRemoval { .. } => "post-removal simulation",
             Self::Surge { .. } => "surge",
             Self::LaunchCalls { .. } => "launch calls",
+            Self::Spend { .. } => "spend cap",
             Self::LaunchPerTick { .. } => "launch budget per tick",
             Self::LaunchPerHour { .. } => "launch budget per hour",
             Self::RemovalPerTick { .. } => "removal budget",
@@ -465,6 +487,8 @@ impl fmt::Display for Guard {
             }
             Self::Surge { most } => write!(f, "at most {most} may exist at once, leaving and sick ones included"),
             Self::LaunchCalls { most } => write!(f, "at most {most} launch calls at once: EC2's bucket holds no more"),
+            Self::Spend { room: 0 } => f.write_str("what is there costs more until midnight UTC than the day's spend cap leaves"),
+            Self::Spend { room } => write!(f, "the day's spend cap leaves {room} until midnight UTC"),
             Self::LaunchPerTick { limit } => write!(f, "at most {limit} launches a minute"),
             Self::LaunchPerHour { limit } => write!(f, "at most {limit} launches an hour"),
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),

@@ -32,6 +32,10 @@ pub enum Series {
         period: Seconds,
         /// For averages over instances: whether some instances had no data. A partial series never removes capacity.
         partial: bool,
+        /// For averages over instances: earlier datapoints in which some instances had no data and counted as nothing. They may
+        /// agree to more, never to fewer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        incomplete: Vec<Timestamp>,
     },
     /// Several series, by the names under which a policy combines them.
     Several {
@@ -87,7 +91,9 @@ impl Series {
                 let samples = inputs.values().map(|series| series.sample(now));
                 samples.reduce(Sample::less_usable).unwrap_or(Sample::Missing)
             }
-            Self::Points { points, period, partial } => match points.first() {
+            Self::Points {
+                points, period, partial, ..
+            } => match points.first() {
                 None => Sample::Missing,
                 Some(newest) => {
                     let age = Seconds::between(period.after(newest.at), now);
@@ -111,13 +117,24 @@ impl Series {
     /// period without a datapoint does not.
     #[must_use]
     pub fn breaches(&self, rule: BreachRule, test: impl Fn(f64) -> bool) -> bool {
+        self.agree(rule, |point| test(point.value.get()))
+    }
+
+    /// As [`breaches`](Self::breaches), by complete datapoints alone: what asks for fewer must not rest on instances that said nothing.
+    #[must_use]
+    pub fn allows_fewer(&self, rule: BreachRule, test: impl Fn(f64) -> bool) -> bool {
+        let Self::Points { incomplete, .. } = self else { return false };
+        self.agree(rule, |point| !incomplete.contains(&point.at) && test(point.value.get()))
+    }
+
+    fn agree(&self, rule: BreachRule, test: impl Fn(&Datapoint) -> bool) -> bool {
         let Self::Points { points, period, .. } = self else { return false };
         let Some(newest) = points.first() else { return false };
         let reach = Seconds(period.0.saturating_mul(u32::from(rule.of).saturating_sub(1))).before(newest.at);
         let hits = points
             .iter()
             .take_while(|point| point.at >= reach)
-            .filter(|point| test(point.value.get()))
+            .filter(|point| test(point))
             .count();
         hits >= usize::from(rule.datapoints)
     }
@@ -129,13 +146,19 @@ impl Series {
     #[must_use]
     pub fn combine(&self, value: impl Fn(&[f64]) -> Option<Finite>) -> Self {
         let Self::Several { inputs } = self else { return self.clone() };
-        let (mut columns, mut longest, mut incomplete) = (Vec::new(), Seconds(0), false);
+        let (mut columns, mut longest, mut some, mut lacking) = (Vec::new(), Seconds(0), false, Vec::new());
         for series in inputs.values() {
             match series {
-                Self::Points { points, period, partial } => {
+                Self::Points {
+                    points,
+                    period,
+                    partial,
+                    incomplete,
+                } => {
                     columns.push(points);
                     longest = longest.max(*period);
-                    incomplete |= *partial;
+                    some |= *partial;
+                    lacking.extend(incomplete.iter().copied());
                 }
                 Self::NotAsked | Self::Failed { .. } | Self::Several { .. } => return series.clone(),
             }
@@ -149,7 +172,8 @@ impl Series {
         Self::Points {
             points: moments.filter_map(|point| at_moment(point.at)).collect(),
             period: longest,
-            partial: incomplete,
+            partial: some,
+            incomplete: lacking,
         }
     }
 }
@@ -198,6 +222,7 @@ mod tests {
             points: values.iter().filter_map(point).collect(),
             period: Seconds(60),
             partial: false,
+            incomplete: Vec::new(),
         }
     }
 
@@ -212,6 +237,19 @@ mod tests {
         assert_eq!(points.sample(minute(15)), Sample::Stale { age: Seconds(240) });
         assert_eq!(series(&[]).sample(minute(11)), Sample::Missing);
         assert_eq!(Series::Failed { why: String::new() }.sample(minute(11)), Sample::Missing);
+    }
+
+    #[test]
+    fn what_some_instances_did_not_say_agrees_to_more_and_never_to_fewer() {
+        let mut points = series(&[(10, 20.0), (9, 20.0), (8, 20.0)]);
+        if let Series::Points { incomplete, .. } = &mut points {
+            incomplete.push(minute(9));
+        }
+        let (two, three) = (BreachRule { datapoints: 2, of: 3 }, BreachRule { datapoints: 3, of: 3 });
+        let low = |value: f64| value < 30.0;
+        assert!(points.allows_fewer(two, low));
+        assert!(!points.allows_fewer(three, low), "the middle one is too low for want of data");
+        assert!(points.breaches(three, low));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct SizeInput<'a> {
     pub traffic_floor: u32,
     /// What the fleet's maximum leaves for this pool.
     pub room: u32,
+    /// What the fleet's spend cap leaves for this pool; none: no cap.
+    pub spend_room: Option<u32>,
     /// Series by policy; an absent one was not asked.
     pub series: &'a BTreeMap<PolicyId, Series>,
     /// Windows of scheduled policies that are open.
@@ -72,6 +74,8 @@ pub struct Sizing {
     pub desired: u32,
     /// Of these so many are the reserve.
     pub reserve: u32,
+    /// What the fleet's spend cap left; none: no cap.
+    pub spend_room: Option<u32>,
     /// What the votes come to, before floors and guards; none if nobody voted or no metric was asked.
     pub recommended: Option<u32>,
     /// Each policy's vote.
@@ -110,6 +114,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         return Sizing {
             desired: number.value,
             reserve: 0,
+            spend_room: input.spend_room,
             recommended: None,
             votes,
             guards: number.guards,
@@ -137,6 +142,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     if held.is_none() {
         add_reserve(input, &bounds, &votes, &mut number);
     }
+    limit_by_spend(input, &bounds, &mut number);
     limit_by_budgets(input, &mut number);
     if let Some(guard) = frozen_by(input) {
         number.set(input.state.desired, guard);
@@ -148,6 +154,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     Sizing {
         desired: number.value,
         reserve: number.value.saturating_sub(asked),
+        spend_room: input.spend_room,
         recommended,
         votes,
         guards: number.guards,
@@ -516,7 +523,7 @@ impl Load {
 /// What a metric must stay under after a removal: where its policy begins to add, less the tolerance. None for a metric
 /// that does not rise as instances are removed, or a policy that never adds.
 #[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
-fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
+pub(crate) fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
     let tolerance = guards.tolerance_out.ratio();
     match &policy.rule {
         Rule::TargetTracking(rule) => Some(rule.target.get() * (1.0 + tolerance) * (1.0 - tolerance)),
@@ -614,6 +621,15 @@ fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
 fn removal_budgets(input: &SizeInput<'_>) -> impl Iterator<Item = (u32, Guard)> + use<> {
     let per_tick = budget::removals_left(input.guards, input.state, input.state.desired, input.now);
     std::iter::once(per_tick).chain(input.window_removals)
+}
+
+/// Growth stops where the fleet's money of the day does. Nobody leaves for it, and neither the minimum nor what a shift of traffic
+/// needs waits for it: those are promises about service.
+fn limit_by_spend(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
+    let Some(room) = input.spend_room else { return };
+    let promised = bounds.min.max(input.traffic_floor.min(bounds.max));
+    let kept = input.state.desired.max(promised);
+    number.set(number.value.min(room.max(kept)), Guard::Spend { room });
 }
 
 fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {

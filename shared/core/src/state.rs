@@ -50,6 +50,9 @@ pub struct CapacityState {
     /// Committed steps without an outcome.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenStep>,
+    /// What the fleet has spent today, if it has a spend cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<Spend>,
     /// The last recorded hold, so that an unchanged one only counts up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_hold: Option<LastHold>,
@@ -71,6 +74,7 @@ impl CapacityState {
             pause: None,
             pools,
             open: Vec::new(),
+            spend: None,
             last_hold: None,
         }
     }
@@ -328,6 +332,17 @@ pub struct Peaks {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// What a fleet has spent in the UTC day of `at`, and what it spends since then. Written anew only when the rate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spend {
+    /// The moment up to which `spent` counts.
+    pub at: Moment,
+    /// Millionths of an instance hour, or of the currency's unit, times 3,600: the rate times seconds, so nothing is ever rounded.
+    pub spent: u64,
+    /// Millionths per hour from then on.
+    pub rate: u64,
 }
 
 /// Which way a size last moved, and when it turned round.

@@ -11,13 +11,16 @@ use jiff::Timestamp;
 use crate::port::PublishedValue;
 
 /// The average over instances, period by period. An instance without a datapoint counts as zero and makes the series
-/// partial: enough to add, never to remove (Kubernetes HPA's rule for missing pods).
+/// partial: enough to add, never to remove. (Kubernetes HPA counts missing pods as nothing too when it adds; when it removes it takes
+/// them to be at their target, and may remove on account of the others. Here an average that is not whole removes nobody.) Earlier
+/// datapoints that are not whole are named, so that they do not agree to fewer either.
 pub(crate) fn over_instances(series: &[Series], period: Seconds) -> Series {
     if series.is_empty() {
         return Series::Points {
             points: Vec::new(),
             period,
             partial: false,
+            incomplete: Vec::new(),
         };
     }
     let mut by_moment: BTreeMap<Timestamp, (f64, usize)> = BTreeMap::new();
@@ -35,6 +38,11 @@ pub(crate) fn over_instances(series: &[Series], period: Seconds) -> Series {
         }
     }
     let partial = by_moment.values().next_back().is_some_and(|(_, count)| *count < series.len());
+    let newest = by_moment.keys().next_back().copied();
+    let lacking = by_moment
+        .iter()
+        .filter(|(at, (_, count))| Some(**at) != newest && *count < series.len());
+    let incomplete: Vec<Timestamp> = lacking.map(|(at, _)| *at).collect();
     let instances = f64::from(u32::try_from(series.len()).unwrap_or(u32::MAX));
     let points = by_moment
         .into_iter()
@@ -46,7 +54,12 @@ pub(crate) fn over_instances(series: &[Series], period: Seconds) -> Series {
             })
         })
         .collect();
-    Series::Points { points, period, partial }
+    Series::Points {
+        points,
+        period,
+        partial,
+        incomplete,
+    }
 }
 
 /// What to publish of an average: its newest complete datapoint, by fleet and pool.
@@ -55,6 +68,7 @@ pub(crate) fn published(series: &Series, stat: &Stat, fleet: &FleetId, pool: &Po
         points,
         partial: false,
         period,
+        ..
     } = series
     else {
         return None;
@@ -90,6 +104,7 @@ mod tests {
             points: points.collect(),
             period: Seconds(300),
             partial: false,
+            incomplete: Vec::new(),
         }
     }
 
@@ -99,6 +114,22 @@ mod tests {
         assert_eq!(both, series(&[(300, 50.0)]));
         let one = over_instances(&[series(&[(300, 40.0)]), Series::Failed { why: String::new() }], Seconds(300));
         assert!(matches!(&one, Series::Points { partial: true, points, .. } if points.first().map(|p| p.value.get()) == Some(20.0)));
+    }
+
+    #[test]
+    fn earlier_gaps_are_named() {
+        let averaged = over_instances(
+            &[
+                series(&[(900, 40.0), (600, 40.0), (300, 40.0)]),
+                series(&[(900, 60.0), (300, 60.0)]),
+            ],
+            Seconds(300),
+        );
+        let gap: Vec<Timestamp> = Timestamp::from_second(600).into_iter().collect();
+        assert!(
+            matches!(&averaged, Series::Points { partial: false, incomplete, .. } if *incomplete == gap),
+            "{averaged:?}"
+        );
     }
 
     #[test]

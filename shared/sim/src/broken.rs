@@ -66,6 +66,14 @@ pub enum Broken {
     SizesOtherwise,
     /// A decision that follows an old notice.
     FollowsOldNotice,
+    /// A decision that forgets who left in a removal window.
+    WindowsForgotten,
+    /// A decision that grows whatever it costs.
+    OutgrowsSpend,
+    /// A decision that follows an operator's old request.
+    FollowsOldRequest,
+    /// A decision that forgets what its simple policies wait for.
+    ForgetsToWait,
 }
 
 /// The commit as a broken decision would have made it.
@@ -86,6 +94,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::LaunchesTooMany => launch_too_many(&mut changed),
+        Broken::WindowsForgotten => changed.state.pools.values_mut().for_each(|pool| pool.window_removals.clear()),
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
         Broken::RenewsTooEarly => renew_too_early(&mut changed),
@@ -102,8 +111,12 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             let phase = WarmPhase::Kept;
             change_members(&mut changed, "register", |member| member.warm = Some(Warm { phase, since }));
         }
-        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise => resize(&mut changed, broken),
+        Broken::ShrinksAgainstVotes | Broken::ShrinksTooFar | Broken::SizesOtherwise | Broken::OutgrowsSpend => {
+            resize(&mut changed, broken)
+        }
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
+        Broken::FollowsOldRequest => follow_old_request(&mut changed),
+        Broken::ForgetsToWait => changed.state.pools.values_mut().for_each(|pool| pool.adjusted.clear()),
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
@@ -204,6 +217,7 @@ fn resize(commit: &mut Commit, broken: Broken) {
                 pool.after = 1;
                 pool.votes.iter_mut().for_each(|vote| vote.capacity = vote.capacity.map(|_| 1));
             }
+            Broken::OutgrowsSpend if pool.spend_room.is_some() => pool.after = pool.after.saturating_add(1_000),
             Broken::SizesOtherwise => pool.after = pool.after.saturating_add(1),
             _ => {}
         }
@@ -224,6 +238,16 @@ fn follow_old_notice(commit: &mut Commit) {
                 deadline: at,
                 why: DrainReason::Interrupted,
             });
+        }
+    }
+}
+
+fn follow_old_request(commit: &mut Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Signal::OperatorRequest(request) = &inputs.signal else { return };
+    if Seconds::between(request.asked.at, inputs.now) > EVENT_AGE_MAX {
+        for pool in commit.state.pools.values_mut() {
+            pool.asked = Some(request.asked.clone());
         }
     }
 }

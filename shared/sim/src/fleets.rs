@@ -94,11 +94,11 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
             "id": "within", "type": "threshold", "metric": "cpu", "within": within, change: "20%", "datapoints": { "out": "2 of 3", "in": "3 of 3" },
         }));
     }
-    if chance.once_in(6) {
+    if chance.once_in(4) {
         policies.push(json!({
             "id": "simple", "type": "simple", "metric": "cpu", "out": { "from": 80, "add": *chance.pick(&["20%", "50%"])? },
             "in": { "below": 40, "remove": 1 },
-            "cooldown": { "out": *chance.pick(&["0s", "60s", "3m"])?, "in": *chance.pick(&["0s", "5m"])? },
+            "cooldown": { "out": *chance.pick(&["0s", "60s", "5m", "10m"])?, "in": *chance.pick(&["0s", "5m"])? },
         }));
     }
     if chance.once_in(4) {
@@ -137,6 +137,15 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         "guards": any_guards(chance, max)?,
     });
     let reserve = any_reserve(chance)?;
+    if let Some(spend) = any_spend(chance, size)? {
+        let budgets = value
+            .as_object_mut()?
+            .get_mut("guards")?
+            .as_object_mut()?
+            .entry("budgets")
+            .or_insert_with(|| json!({}));
+        budgets.as_object_mut()?.insert("spend".to_owned(), spend);
+    }
     if chance.once_in(4) {
         let objective = *chance.pick(&["min_latency", "min_loss", "min_cost"])?;
         value.as_object_mut()?.insert("objective".to_owned(), json!(objective));
@@ -164,7 +173,7 @@ fn any_warm(chance: &mut Chance) -> Option<Value> {
     let size = [json!("20%"), json!("50%"), json!(1), json!(2)];
     Some(json!({
         "size": chance.pick(&size)?.clone(),
-        "max_age": *chance.pick(&["1h", "3h", "7d"])?,
+        "max_age": *chance.pick(&["3h", "7d"])?,
         "return": chance.once_in(2),
     }))
 }
@@ -259,6 +268,19 @@ fn any_guards(chance: &mut Chance, max: u32) -> Option<Value> {
             "removal": { "per_tick": *chance.pick(&["10%", "25%"])?, "windows": any_removal_windows(chance)? },
         },
     }))
+}
+
+/// A cap that some fleets meet: enough for the peak all day, or for half of it.
+fn any_spend(chance: &mut Chance, size: u32) -> Option<Option<Value>> {
+    if !chance.once_in(5) {
+        return Some(None);
+    }
+    let hours = size.saturating_mul(*chance.pick(&[12, 20, 30])?);
+    if chance.once_in(2) {
+        return Some(Some(json!({ "instance_hours_per_day": hours })));
+    }
+    let prices = json!({ "c7a.large": 0.10264, "c7i.large": 0.1071, "m7a.large": 0.13847 });
+    Some(Some(json!({ "per_day": hours / 10 + 1, "currency": "USD", "prices": prices })))
 }
 
 fn any_removal_windows(chance: &mut Chance) -> Option<Value> {

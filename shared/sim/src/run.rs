@@ -21,11 +21,11 @@ use crate::log::Log;
 use crate::world::{Counters, Event, TaskId, World};
 
 /// Minutes of calm after which the fleets must be right: cooldowns, stabilisation and removal budgets let a fleet of forty
-/// shrink by one in six minutes at the slowest.
-pub const CALM_TICKS: u32 = 400;
+/// shrink by one in eleven minutes at the slowest, and removal windows may keep it from that half of the time.
+pub const CALM_TICKS: u32 = 800;
 /// A calm world that was right this many minutes in a row, and wanted the same throughout, stays so: the longest
-/// stabilisation is ten minutes, the longest cooldown five.
-const RIGHT_FOR: u32 = 17;
+/// stabilisation is twenty minutes, the longest cooldown ten; a simple policy waits ten more once all that it added serves.
+const RIGHT_FOR: u32 = 30;
 
 /// What to run.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
 use crate::lambda::{Function, Job};
+use crate::table::Items;
 use crate::world::{Event, World};
 
 impl World {
@@ -390,8 +391,11 @@ impl World {
         self.somebody_looks();
         self.nothing_ages();
         let ours = self.installation.clone();
+        let (kept, restored) = (self.kept_warm(), self.watch.was_restored());
         for machine in self.cloud.ec2.machines.values_mut() {
-            let stray = machine.by_hand && machine.installation.as_ref() == Some(&ours);
+            // what a restored table does not know to be kept is told, and a person ends it
+            let forgotten = restored && machine.stopped_at.is_some() && !kept.contains(&machine.id);
+            let stray = (forgotten || machine.by_hand) && machine.installation.as_ref() == Some(&ours);
             if stray || machine.stopped_by_hand {
                 machine.ends.get_or_insert(crate::cloud::ec2::End {
                     at: now,
@@ -419,6 +423,13 @@ impl World {
                 items.apply(raw, now);
             }
         }
+    }
+
+    /// Instances that some state knows to be kept warm.
+    fn kept_warm(&self) -> std::collections::BTreeSet<ghostnet_core::id::InstanceId> {
+        let states = self.table.fleets.values().filter_map(Items::capacity);
+        let members = states.flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
+        members.filter(|(_, member)| member.is_warm()).map(|(id, _)| id.clone()).collect()
     }
 
     /// A person looks at what was held for one: pauses and operators' sizes end; after a restore the specs are applied again, and the instances that

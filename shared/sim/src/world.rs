@@ -583,13 +583,19 @@ impl World {
                     mut points,
                     period,
                     partial,
+                    incomplete,
                 },
             ) if points.is_empty() => {
                 let length = i64::from(period.0) * SECOND;
                 let begin = self.now.div_euclid(length) * length - length;
                 points.extend(ghostnet_core::unit::Finite::new(0.0).map(|value| ghostnet_core::sample::Datapoint { at: at(begin), value }));
                 self.watch.invented += 1;
-                Series::Points { points, period, partial }
+                Series::Points {
+                    points,
+                    period,
+                    partial,
+                    incomplete,
+                }
             }
             (_, series) => series,
         }

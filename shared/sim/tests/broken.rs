@@ -41,7 +41,7 @@ fn cases() -> Vec<Case> {
     vec![
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
-        case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[]),
+        case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
         case(Broken::RenewsTooEarly, NONE, Check::LaunchFirst, &[]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),
@@ -69,6 +69,13 @@ fn cases() -> Vec<Case> {
             &[],
         ),
         case(
+            Broken::FollowsOldRequest,
+            &[(Fault::OperatorSize, 20), (Fault::EventLate, 8)],
+            Check::OldEvent,
+            &[],
+        ),
+        case(Broken::ForgetsToWait, NONE, Check::Pace, &[]),
+        case(
             Broken::LaunchesForgotten,
             &[(Fault::TerminatedByHand, 150), (Fault::SpotNoNotice, 150)],
             Check::LaunchCap,
@@ -89,6 +96,8 @@ fn cases() -> Vec<Case> {
         ),
         case(Broken::TokensForgotten, RESENT, Check::NoDoubleLaunch, &[]),
         case(Broken::GenerationStands, NONE, Check::Monotone, &[]),
+        case(Broken::WindowsForgotten, NONE, Check::RemovalWindow, &[]),
+        case(Broken::OutgrowsSpend, NONE, Check::SpendCap, &[Check::SameSize]),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
     ]
 }

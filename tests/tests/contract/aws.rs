@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::sample::minute;
 use crate::wire::{self, Reply, Sent, Wire};
-use crate::{Mishap, Played, Stage, Why, compute, load_balancer, metrics, store};
+use crate::{Mishap, Played, Stage, Why, compute, load_balancer, metrics, operator, store};
 
 /// AWS behind its adapters.
 pub(crate) struct OnAws {
@@ -46,10 +46,6 @@ impl Stage for OnAws {
 
     const SHORT: &'static [(&'static str, Why)] = &[];
 
-    fn new() -> Self {
-        Self::tampered(|_| {})
-    }
-
     fn ports(&self) -> &Aws {
         &self.aws
     }
@@ -61,10 +57,11 @@ impl Stage for OnAws {
         result
     }
 
-    fn pass(&self, time: Seconds) {
+    fn pass(&self, time: Seconds) -> Played {
         let mut far = self.far();
         far.now += i64::from(time.0);
         far.mishap = None;
+        Ok(())
     }
 
     fn mishap(&self, mishap: Mishap) -> Played {
@@ -92,20 +89,20 @@ impl Stage for OnAws {
         Ok(())
     }
 
-    /// What a person does, the operator's part of the adapter does here as well.
     fn store(&self, given: store::Given) -> Played {
-        use store::Given;
-        match given {
-            Given::Applied(fleet) => dynamodb::apply(&self.aws, &fleet, &[]),
-            Given::WithAlarm(fleet, alarm) => dynamodb::apply(&self.aws, &fleet, &[alarm.to_owned()]),
-            Given::Deleted(fleet) => dynamodb::delete(&self.aws, &fleet),
-            other => self.far().dynamodb.given(&other),
+        if !wire::run(operator::does(&self.aws, &given)) {
+            self.far().dynamodb.given(&given);
         }
         Ok(())
     }
 }
 
 impl OnAws {
+    /// As it should be.
+    pub(crate) fn new() -> Self {
+        Self::tampered(|_| {})
+    }
+
     /// With an adapter that sends something else than it should.
     pub(crate) fn tampered(tamper: Tamper) -> Self {
         let far = Arc::new(Mutex::new(Far {
@@ -207,7 +204,7 @@ fn error(sent: &Sent, status: u16, code: &str) -> Reply {
         "cloudwatch" => Reply::cbor_error(status, code),
         "dynamodb" => match Reply::json_error(code, json!({ "message": code })) {
             Reply::Body(_, body) => Reply::Body(status, body),
-            lost @ Reply::Lost => lost,
+            lost @ (Reply::FunctionError(_) | Reply::Lost) => lost,
         },
         _ => Reply::xml_error(status, code),
     }

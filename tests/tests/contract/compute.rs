@@ -211,7 +211,7 @@ fn the_token_of_a_launch_that_is_gone<S: Stage>(stage: &S) -> Played {
         by_class(stage.run(stage.ports().terminate(&region(), &ids))),
         Ok([].into()),
     )?;
-    stage.pass(Seconds::minutes(2));
+    stage.pass(Seconds::minutes(2))?;
     expect("the same token", try_launch(stage, &launch(1)), Err(ErrorClass::Token))
 }
 
@@ -347,7 +347,7 @@ fn refused<S: Stage>(stage: &S, code: &'static str, class: ErrorClass) -> Played
 fn launch_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played {
     stage.mishap(mishap)?;
     expect("the launch", try_launch(stage, &launch(2)), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     all_that_exists(stage, &BTreeSet::new())?;
     let launched = run_instances(stage, &launch(2))?;
     expect("the same token", launched.len(), 2)?;
@@ -373,7 +373,7 @@ fn a_launch_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
     stage.compute(Given::ListsLag)?;
     let launched = run_instances(stage, &launch(1))?;
     expect("the list at once", listed_ids(stage), Ok(ids(&["i-old"])))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect("the list later", listed_ids(stage), Ok(&ids(&["i-old"]) | &launched))
 }
 
@@ -399,7 +399,7 @@ fn an_instance_in_each_state<S: Stage>(stage: &S) -> Played {
 
 fn what_a_launched_instance_carries<S: Stage>(stage: &S) -> Played {
     let launched = run_instances(stage, &in_zone_b(of_type("m7a.large", launch(1))))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     let listed = list(stage).unwrap_or_default();
     let [one] = &listed[..] else {
         return expect_that("one instance", false, &listed);
@@ -422,7 +422,7 @@ fn what_a_launched_instance_carries<S: Stage>(stage: &S) -> Played {
 
 fn the_tag_keys_of_an_instance<S: Stage>(stage: &S) -> Played {
     run_instances(stage, &launch(1))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     let keys: BTreeSet<_> = list(stage).unwrap_or_default().into_iter().flat_map(|one| one.tag_keys).collect();
     let missing = tags().into_iter().filter(|(key, _)| !keys.contains(*key)).count();
     expect("missing keys", missing, 0)
@@ -452,7 +452,7 @@ fn list_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played 
     stage.compute(Given::Instance("i-ours", InstanceState::Running))?;
     stage.mishap(mishap)?;
     expect("the list", listed_ids(stage), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect("the list later", listed_ids(stage), Ok(ids(&["i-ours"])))
 }
 
@@ -508,10 +508,10 @@ fn expect_told<S: Stage>(stage: &S, told: [(&str, Option<Told>); 2]) -> Played {
 fn a_terminate<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     expect("the answer", terminate(stage, &["i-1"]), Ok(Vec::new()))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     let states = [("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::Running)];
     expect_states(stage, &states)?;
-    stage.pass(Seconds::minutes(2));
+    stage.pass(Seconds::minutes(2))?;
     expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Running)])
 }
 
@@ -520,7 +520,7 @@ fn a_terminate_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
     stage.compute(Given::ListsLag)?;
     expect("the answer", terminate(stage, &["i-1"]), Ok(Vec::new()))?;
     expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Running)])
 }
 
@@ -623,7 +623,7 @@ fn a_stop_and_then_a_start<S: Stage>(stage: &S) -> Played {
 fn a_terminate_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     expect("the answer", terminate(stage, &["i-1", "i-unknown", "i-2"]), Ok(Vec::new()))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect_states(stage, &[("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::ShuttingDown)])
 }
 
@@ -631,7 +631,7 @@ fn a_terminate_of_one_that_is_gone<S: Stage>(stage: &S) -> Played {
     stage.compute(Given::Instance("i-1", InstanceState::Terminated))?;
     stage.compute(Given::Instance("i-2", InstanceState::Running))?;
     expect("the answer", terminate(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::ShuttingDown)])
 }
 
@@ -641,7 +641,7 @@ fn a_terminate_that_fails_in_part<S: Stage>(stage: &S) -> Played {
     stage.compute(Given::Unterminable("i-3"))?;
     let failed = vec![("i-3".to_owned(), "OperationNotPermitted".to_owned())];
     expect("the answer", terminate(stage, &["i-1", "i-3", "i-2"]), Ok(failed))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect_states(
         stage,
         &[
@@ -656,10 +656,10 @@ fn terminate_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass, then:
     two_running(stage)?;
     stage.mishap(mishap)?;
     expect("the answer", terminate(stage, &["i-1", "i-2"]), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect_states(stage, &[("i-1", then), ("i-2", then)])?;
     expect("the answer later", terminate(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::Terminated)])
 }
 
@@ -756,7 +756,7 @@ fn expect_states<S: Stage>(stage: &S, states: &[(&str, InstanceState)]) -> Playe
 
 /// These instances exist, and no others: nothing was launched twice, nothing is an orphan.
 fn all_that_exists<S: Stage>(stage: &S, launched: &BTreeSet<InstanceId>) -> Played {
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect("all that exists", listed_ids(stage), Ok(launched.clone()))
 }
 

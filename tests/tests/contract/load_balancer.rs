@@ -146,7 +146,7 @@ fn look_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played 
     stage.load_balancer(Given::Target("i-1", TargetHealth::Healthy))?;
     stage.mishap(mishap)?;
     expect("targets", targets(stage), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect_targets(stage, &[("i-1", TargetHealth::Healthy)])
 }
 
@@ -154,7 +154,7 @@ fn a_register<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     expect("the answer", register(stage, &["i-1", "i-2"]), Ok(()))?;
     expect_targets(stage, &[("i-1", TargetHealth::Initial), ("i-2", TargetHealth::Initial)])?;
-    stage.pass(CHECKED_AND_DRAINED);
+    stage.pass(CHECKED_AND_DRAINED)?;
     expect_targets(stage, &[("i-1", TargetHealth::Healthy), ("i-2", TargetHealth::Healthy)])
 }
 
@@ -200,7 +200,7 @@ fn a_deregister<S: Stage>(stage: &S) -> Played {
     stage.load_balancer(Given::Target("i-2", TargetHealth::Healthy))?;
     expect("the answer", deregister(stage, &["i-1"]), Ok(()))?;
     expect_targets(stage, &[("i-1", TargetHealth::Draining), ("i-2", TargetHealth::Healthy)])?;
-    stage.pass(CHECKED_AND_DRAINED);
+    stage.pass(CHECKED_AND_DRAINED)?;
     expect_targets(stage, &[("i-2", TargetHealth::Healthy)])
 }
 
@@ -217,7 +217,7 @@ fn a_drained_target_that_is_taken_back<S: Stage>(stage: &S) -> Played {
     stage.load_balancer(Given::Target("i-1", TargetHealth::Draining))?;
     expect("the answer", register(stage, &["i-1"]), Ok(()))?;
     expect_targets(stage, &[("i-1", TargetHealth::Initial)])?;
-    stage.pass(CHECKED_AND_DRAINED);
+    stage.pass(CHECKED_AND_DRAINED)?;
     expect_targets(stage, &[("i-1", TargetHealth::Healthy)])
 }
 

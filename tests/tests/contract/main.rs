@@ -1,8 +1,9 @@
-//! One contract per port: what every world behind it must do, played on two stages. `sim` is the simulator's cloud in
-//! virtual time, `aws` the adapters over a wire whose far end answers as AWS does.
+//! One contract per port: what every world behind it must do, played on three stages. `sim` is the simulator's cloud in
+//! virtual time, `aws` the adapters over a wire whose far end answers as AWS does, `local` the adapters before the local AWS:
+//! the last one only where there is one (`make contract-local`).
 //!
 //! A situation has a name. It arranges what is [`Stage`]'s to arrange, acts through the port alone, and says what must come
-//! of it. All run on both stages. Where a stage falls short, it says so by name ([`Stage::SHORT`]); a situation that is
+//! of it. All run on every stage. Where a stage falls short, it says so by name ([`Stage::SHORT`]); a situation that is
 //! short and not on that list fails, and so does one on the list that is not short any more.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its world should stop there")]
@@ -12,7 +13,9 @@ mod aws;
 mod cbor;
 mod compute;
 mod load_balancer;
+mod local;
 mod metrics;
+mod operator;
 #[path = "../../../shared/aws/tests/contract/reply.rs"]
 mod reply;
 #[path = "../../../shared/aws/tests/contract/sample.rs"]
@@ -33,7 +36,9 @@ use ghostnet_engine::port::Ports;
 use ghostnet_sim::broken::Broken;
 use serde_json::json;
 
-use crate::aws::Tamper;
+use crate::aws::{OnAws, Tamper};
+use crate::local::Local;
+use crate::sim::Sim;
 use crate::wire::Sent;
 
 /// A world in which a situation can be arranged, and the ports that reach it. It begins at [`sample::minute`] ten, with
@@ -45,9 +50,6 @@ pub(crate) trait Stage {
     /// In which situations it falls short, and why.
     const SHORT: &'static [(&'static str, Why)];
 
-    /// A new one.
-    fn new() -> Self;
-
     /// Its ports.
     fn ports(&self) -> &Self::Ports;
 
@@ -55,7 +57,7 @@ pub(crate) trait Stage {
     fn run<T>(&self, call: impl Future<Output = T>) -> T;
 
     /// Time passes, and what is under way arrives.
-    fn pass(&self, time: Seconds);
+    fn pass(&self, time: Seconds) -> Played;
 
     /// The next call meets this.
     fn mishap(&self, mishap: Mishap) -> Played;
@@ -133,13 +135,13 @@ pub(crate) fn by_class<T>(result: Result<T, PortError>) -> Result<T, ErrorClass>
     result.map_err(|error| error.class)
 }
 
-/// Plays every situation of a port on a stage.
-fn play<S: Stage>(situations: &[Situation<S>]) {
+/// Plays every situation of a port, each on a new stage.
+fn play<S: Stage>(new: fn() -> S, situations: &[Situation<S>]) {
     let wrong: Vec<String> = situations
         .iter()
         .filter_map(|(name, situation)| {
             let known = S::SHORT.iter().find(|(short, _)| short == name).map(|(_, why)| *why);
-            Some(format!("{name}: {}", verdict(situation(&S::new()), known)?))
+            Some(format!("{name}: {}", verdict(situation(&new()), known)?))
         })
         .collect();
     assert!(
@@ -149,6 +151,13 @@ fn play<S: Stage>(situations: &[Situation<S>]) {
         situations.len(),
         wrong.join("\n")
     );
+}
+
+/// Plays them on the local AWS, where there is one.
+fn play_locally(new: fn() -> Local, port: &str, situations: &[Situation<Local>]) {
+    if local::is_named(&format!("the contract of {port} on the local AWS")) {
+        play(new, situations);
+    }
 }
 
 /// What is wrong with how a situation went; none if it went well, or as is known.
@@ -176,51 +185,71 @@ fn every<S: Stage>() -> Vec<Situation<S>> {
 
 #[test]
 fn compute_in_the_simulated_cloud() {
-    play::<sim::Sim>(&compute::situations());
+    play(Sim::new, &compute::situations());
 }
 
 #[test]
 fn compute_on_aws() {
-    play::<aws::OnAws>(&compute::situations());
+    play(OnAws::new, &compute::situations());
+}
+
+#[test]
+fn compute_on_the_local_aws() {
+    play_locally(Local::with_network, "EC2", &compute::situations());
 }
 
 #[test]
 fn load_balancer_in_the_simulated_cloud() {
-    play::<sim::Sim>(&load_balancer::situations());
+    play(Sim::new, &load_balancer::situations());
 }
 
 #[test]
 fn load_balancer_on_aws() {
-    play::<aws::OnAws>(&load_balancer::situations());
+    play(OnAws::new, &load_balancer::situations());
+}
+
+#[test]
+fn load_balancer_on_the_local_aws() {
+    play_locally(Local::with_network, "ELBv2", &load_balancer::situations());
 }
 
 #[test]
 fn metrics_in_the_simulated_cloud() {
-    play::<sim::Sim>(&metrics::situations());
+    play(Sim::new, &metrics::situations());
 }
 
 #[test]
 fn metrics_on_aws() {
-    play::<aws::OnAws>(&metrics::situations());
+    play(OnAws::new, &metrics::situations());
+}
+
+#[test]
+fn metrics_on_the_local_aws() {
+    play_locally(Local::without_network, "CloudWatch", &metrics::situations());
 }
 
 #[test]
 fn store_in_the_simulated_cloud() {
-    play::<sim::Sim>(&store::situations());
+    play(Sim::new, &store::situations());
 }
 
 #[test]
 fn store_on_aws() {
-    play::<aws::OnAws>(&store::situations());
+    play(OnAws::new, &store::situations());
+}
+
+#[test]
+fn store_on_the_local_aws() {
+    play_locally(Local::without_network, "the table", &store::situations());
 }
 
 #[test]
 fn what_a_stage_falls_short_of_are_situations_and_each_has_one_name() {
-    let names: Vec<_> = every::<sim::Sim>().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = every::<Sim>().into_iter().map(|(name, _)| name).collect();
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), names.len(), "{names:?}");
-    for (short, _) in sim::Sim::SHORT.iter().chain(aws::OnAws::SHORT) {
-        assert!(distinct.contains(short), "there is no situation {short:?}");
+    for (short, _) in [Sim::SHORT, OnAws::SHORT, Local::SHORT].concat() {
+        assert!(distinct.contains(&short), "there is no situation {short:?}");
     }
 }
 
@@ -258,6 +287,37 @@ fn a_verdict_is_hard_on_everything_that_is_not_known() {
     }
 }
 
+#[test]
+fn a_broken_adapter_is_found_out_by_the_local_aws() {
+    if !local::is_named("that the local AWS finds out a broken adapter") {
+        return;
+    }
+    let cases: &[(Tamper, &str)] = &[
+        (|sent| leave_out(sent, "ClientToken"), "the same token twice"),
+        (|sent| leave_out(sent, "SubnetId"), "the token of a launch in another zone"),
+        (|sent| leave_out(sent, "TagSpecification"), "what a launched instance carries"),
+        (|sent| leave_out(sent, "Filter"), "an instance of another installation"),
+        (
+            |sent| leave_out(sent, "Targets.member.2"),
+            "a register of an id that does not exist",
+        ),
+        (|sent| sent.body["EndTime"] = json!({ "time": 4e9 }), "a minute that is not over"),
+        (
+            |sent| reword(sent, "#generation = :read", "attribute_exists(#generation) OR #generation = :read"),
+            "a commit on an older generation",
+        ),
+        (|sent| reword(sent, "ALL_OLD", "NONE"), "a table that another installation claimed"),
+        (
+            |sent| reword(sent, "attribute_exists(#pk)", "attribute_exists(#pk) OR attribute_not_exists(#pk)"),
+            "looks at many fleets, one of them deleted",
+        ),
+    ];
+    for (tamper, by) in cases {
+        assert!(!Local::SHORT.iter().any(|(short, _)| short == by), "{by:?} proves nothing here");
+        assert!(is_found_out(&Local::tampered(*tamper), by), "{by:?}");
+    }
+}
+
 /// Plays one situation on a stage on which something is broken.
 fn is_found_out<S: Stage>(broken: &S, by: &str) -> bool {
     let situation = every::<S>()
@@ -280,7 +340,7 @@ fn a_broken_cloud_is_found_out() {
         (Broken::StaleReads, "a load before a commit and one after it"),
         (Broken::GenerationStands, "a commit on the generation that was read"),
     ] {
-        assert!(is_found_out(&sim::Sim::with(Some(broken)), by), "{broken:?} by {by:?}");
+        assert!(is_found_out(&Sim::with(Some(broken)), by), "{broken:?} by {by:?}");
     }
 }
 
@@ -315,7 +375,7 @@ fn a_broken_adapter_is_found_out() {
         ),
     ];
     for (tamper, by) in cases {
-        assert!(is_found_out(&aws::OnAws::tampered(*tamper), by), "{by:?}");
+        assert!(is_found_out(&OnAws::tampered(*tamper), by), "{by:?}");
     }
 }
 

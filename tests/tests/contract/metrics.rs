@@ -122,7 +122,7 @@ fn a_minute_that_is_not_over<S: Stage>(stage: &S) -> Played {
 fn a_datapoint_that_comes_late<S: Stage>(stage: &S) -> Played {
     stage.metrics(Given::LateValue(What::Requests, 9, 7.5))?;
     expect("series", series(stage, &[requests(9)], 10), Ok(vec![points(&[])]))?;
-    stage.pass(Seconds::minutes(6));
+    stage.pass(Seconds::minutes(6))?;
     expect("series later", series(stage, &[requests(9)], 16), Ok(vec![points(&[(9, 7.5)])]))
 }
 
@@ -240,7 +240,8 @@ fn alarms_meet<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played
     expect("states", alarm_states(stage, ["loud".to_owned()]), Err(class))
 }
 
-fn balancers(name: &str) -> Stat {
+/// A metric of the balancer, of the group whose values are given.
+pub(crate) fn balancers(name: &str) -> Stat {
     Stat {
         namespace: "AWS/ApplicationELB".to_owned(),
         name: name.to_owned(),
@@ -317,6 +318,7 @@ fn points_of(period: Seconds, values: &[(i64, f64)]) -> Series {
         points: values.iter().filter_map(point).collect(),
         period,
         partial: false,
+        incomplete: Vec::new(),
     }
 }
 

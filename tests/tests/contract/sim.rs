@@ -91,10 +91,6 @@ impl Stage for Sim {
 
     const SHORT: &'static [(&'static str, Why)] = SHORT;
 
-    fn new() -> Self {
-        Self::with(None)
-    }
-
     fn ports(&self) -> &Hand {
         &self.hand
     }
@@ -112,7 +108,7 @@ impl Stage for Sim {
         panic!("the call does not end");
     }
 
-    fn pass(&self, time: Seconds) {
+    fn pass(&self, time: Seconds) -> Played {
         let until = self.now() + i64::from(time.0) * SECOND;
         // a thing that happens to nobody: the clock stops there
         let nothing = Event::Recover(InstanceId::new("nobody"));
@@ -120,6 +116,7 @@ impl Stage for Sim {
         while self.now() < until {
             self.runner.borrow_mut().step();
         }
+        Ok(())
     }
 
     fn mishap(&self, mishap: Mishap) -> Played {
@@ -261,6 +258,11 @@ impl Stage for Sim {
 }
 
 impl Sim {
+    /// As it should be.
+    pub(crate) fn new() -> Self {
+        Self::with(None)
+    }
+
     /// With a component that is broken on purpose.
     pub(crate) fn with(broken: Option<Broken>) -> Self {
         let mut world = World::new(SEED, faults(&[]), Log::new(false));

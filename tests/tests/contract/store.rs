@@ -295,7 +295,7 @@ fn sent_again_after<S: Stage>(stage: &S, time: Seconds) -> Played {
     let ours = numbered(Some(1), 2, "ours");
     stage.mishap(Mishap::AnswerLost)?;
     expect("the commit", try_commit(stage, &ours), Err(ErrorClass::Transient))?;
-    stage.pass(time);
+    stage.pass(time)?;
     expect("sent again", try_commit(stage, &ours), Ok(CommitResult::Committed))?;
     expect("the state", loaded(stage)?.state, Some(state(2)))?;
     expect("on record", recorded(stage, &[2]), Ok(BTreeSet::from([plan_id(2)])))
@@ -321,7 +321,7 @@ fn overtaken<S: Stage>(stage: &S, by: fn(&S) -> Played, time: Seconds, result: C
     expect("the commit", try_commit(stage, &ours), Err(ErrorClass::Transient))?;
     by(stage)?;
     let before = loaded(stage)?;
-    stage.pass(time);
+    stage.pass(time)?;
     let again = try_commit(stage, &ours);
     let after = loaded(stage)?;
     expect_that("what came after it stands", after == before, &after)?;
@@ -341,7 +341,7 @@ fn commit_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Playe
     committed(stage, 1)?;
     stage.mishap(mishap)?;
     expect("the commit", try_commit(stage, &numbered(Some(1), 2, "w")), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect("the state", loaded(stage)?.state, Some(state(1)))?;
     expect(
         "sent again",

@@ -98,6 +98,7 @@ impl Answer {
             points,
             period: query.shape.period(),
             partial: false,
+            incomplete: Vec::new(),
         }
     }
 }
@@ -154,6 +155,7 @@ mod tests {
             points: values.iter().filter_map(point).collect(),
             period: Seconds(60),
             partial: false,
+            incomplete: Vec::new(),
         }
     }
 

@@ -69,6 +69,7 @@ fn points(values: &[(i64, f64)]) -> Series {
         points: points.collect(),
         period: Seconds(60),
         partial: false,
+        incomplete: Vec::new(),
     }
 }
 

@@ -1,7 +1,11 @@
 //! The command line's writes: conditional, whole, and fencing off what functions decide meanwhile.
 
 use ghostnet_aws::dynamodb::operator::SpecWrite;
+use ghostnet_aws::event::{classify, scale_payload};
+use ghostnet_aws::lambda::Said;
 use ghostnet_core::id::{Generation, SpecVersion};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Pause, StoredSpec};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::CommitResult;
@@ -176,4 +180,58 @@ fn a_fleet_is_forgotten_only_as_it_was_read() {
 
     let wire = Wire::script([cancelled(&["ConditionalCheckFailed", "None", "None", "None"])]);
     assert_eq!(run(wire.aws().delete_fleet(&fleet(), SpecVersion(4))), Ok(CommitResult::Conflict));
+}
+
+fn request() -> OperatorRequest {
+    OperatorRequest {
+        fleet: fleet(),
+        pool: None,
+        asked: Asked {
+            by: "ana".to_owned(),
+            at: minute(0),
+            wish: Wish::Hold {
+                desired: 12,
+                until: minute(60),
+                reason: "load test".to_owned(),
+            },
+        },
+    }
+}
+
+#[test]
+fn a_request_arrives_as_it_was_sent() {
+    for wish in [request().asked.wish, Wish::Clear] {
+        let mut sent = request();
+        sent.asked.wish = wish;
+        assert_eq!(classify(&scale_payload(&sent)), Ok(vec![Signal::OperatorRequest(sent)]));
+    }
+}
+
+#[test]
+fn a_function_is_asked_and_answers_or_fails() {
+    let answer = br#"{"refused":{"why":"no","hint":"none"}}"#.to_vec();
+    for (situation, reply, expected) in [
+        ("an answer", Reply::Body(200, answer.clone()), Ok(Said::Answer(answer))),
+        (
+            "its own failure",
+            Reply::FunctionError(b"{}".to_vec()),
+            Ok(Said::Failed(b"{}".to_vec())),
+        ),
+        (
+            "the kill switch",
+            Reply::lambda_error(429, "TooManyRequestsException"),
+            Err(ErrorClass::Throttled),
+        ),
+        (
+            "not allowed",
+            Reply::lambda_error(403, "AccessDeniedException"),
+            Err(ErrorClass::Denied),
+        ),
+    ] {
+        let wire = Wire::new(move |_, _| reply.clone());
+        let said = run(wire.aws().invoke("ghostnet-tick", scale_payload(&request())));
+        assert_eq!(said.map_err(|error| error.class), expected, "{situation}");
+        let sent = wire.sent();
+        assert_eq!(sent[0].body["ghostnet"], json!("scale/v1"), "{situation}");
+    }
 }

@@ -122,6 +122,7 @@ pub(crate) fn state(generation: u64) -> CapacityState {
         pause: None,
         pools: BTreeMap::from([(pool(), PoolState::new(2))]),
         open: Vec::new(),
+        spend: None,
         last_hold: None,
     }
 }

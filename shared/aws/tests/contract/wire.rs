@@ -1,6 +1,6 @@
 //! A wire that records requests and answers them from a function: the SDK's HTTP client in these tests.
 //!
-//! It speaks the protocols of the four services (query, JSON, CBOR), so requests are serialised and answers parsed by the
+//! It speaks the protocols of the services (query, JSON, CBOR, REST), so requests are serialised and answers parsed by the
 //! SDKs themselves.
 
 use std::collections::BTreeMap;
@@ -45,6 +45,8 @@ impl Sent {
 pub(crate) enum Reply {
     /// A body with its status.
     Body(u16, Vec<u8>),
+    /// A function of Lambda failed: its story.
+    FunctionError(Vec<u8>),
     /// The connection broke after the request was sent.
     Lost,
 }
@@ -63,6 +65,14 @@ impl Reply {
     /// CloudWatch's CBOR.
     pub(crate) fn cbor(value: &Value) -> Self {
         Self::Body(200, cbor::encode(value))
+    }
+
+    /// An error of Lambda.
+    pub(crate) fn lambda_error(status: u16, code: &str) -> Self {
+        Self::Body(
+            status,
+            serde_json::json!({ "__type": code, "Message": code }).to_string().into_bytes(),
+        )
     }
 
     /// An error of the query protocols, in the form that both EC2 and ELBv2 are read from.
@@ -180,6 +190,11 @@ impl HttpConnector for Wire {
         HttpConnectorFuture::ready(match (self.answer)(&sent, number) {
             Reply::Lost => Err(ConnectorError::io("connection reset".into())),
             Reply::Body(status, body) => Ok(response(status, body, is_cbor)),
+            Reply::FunctionError(story) => {
+                let mut response = response(200, story, false);
+                response.headers_mut().insert("x-amz-function-error", "Unhandled");
+                Ok(response)
+            }
         })
     }
 }
@@ -194,7 +209,8 @@ fn response(status: u16, body: Vec<u8>, is_cbor: bool) -> HttpResponse {
     response
 }
 
-fn read(request: &HttpRequest) -> (Sent, bool) {
+/// A request as AWS would read it, and whether it is CBOR.
+pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let bytes = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();

@@ -22,7 +22,9 @@ impl Judge<'_> {
     pub(super) fn market_mix(&self, found: &mut Found) {
         let [on_demand, spot] = [Market::OnDemand, Market::Spot].map(|market| self.launching_in(market));
         let mix = &self.pool.launch.market;
-        let all = self.decided.counts.capacity().saturating_add(on_demand).saturating_add(spot);
+        let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
+        let others = [on_demand, self.starting(), returned].into_iter().fold(0, u32::saturating_add);
+        let all = self.decided.counts.capacity().saturating_add(others).saturating_add(spot);
         let percent = u32::from(mix.spot.0);
         let share = all.saturating_sub(mix.on_demand_base).saturating_mul(percent) / 100;
         if spot > share && (percent == 0 || !self.is_on_demand_out()) {
@@ -33,7 +35,9 @@ impl Judge<'_> {
 
     fn launching_in(&self, market: Market) -> u32 {
         let new = self.steps().filter(|step| self.is_new(step));
-        let count = |launch: &Launch| if launch.offering.market == market { launch.count } else { 0 };
+        // what is launched to be kept warm is no capacity yet
+        let counts = |launch: &Launch| launch.offering.market == market && !launch.warm;
+        let count = |launch: &Launch| if counts(launch) { launch.count } else { 0 };
         new.map(|step| {
             if let Action::Launch(launch) = &step.action {
                 count(launch)

@@ -9,7 +9,8 @@ use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::plan::{Action, Step};
 use crate::signal::{EVENT_AGE_MAX, Signal};
-use crate::spec::{FleetMode, PoolSpec, Rule, Scheduled};
+use crate::spec::{FleetMode, PoolSpec, Prices, Rule, Scheduled};
+use crate::spend::MICROS;
 use crate::state::{Drain, DrainReason, Member, PoolState, WarmPhase};
 use crate::unit::Seconds;
 
@@ -49,6 +50,7 @@ impl<'a> Judge<'a> {
         self.terminations(found);
         self.evidence(found);
         self.launches_per_hour(found);
+        self.spend(found);
         self.ownership(found);
         self.operator(found);
         self.market_mix(found);
@@ -132,7 +134,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn taken_back(&self) -> usize {
+    pub(super) fn taken_back(&self) -> usize {
         let was_no_capacity = |member: &Member| member.drain.is_some() && !member.is_warm() || is_preparing(member);
         let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(was_no_capacity);
         let stays = self
@@ -291,6 +293,30 @@ impl<'a> Judge<'a> {
         if !requested || !in_order || Seconds::between(asked.at, self.situation.now) > EVENT_AGE_MAX {
             let detail = format!("a size that {} asked for at {} would hold", asked.by, asked.at);
             found.add("I15", Some(self.pool), detail);
+        }
+    }
+
+    /// I21: growth stays within what the spend cap leaves of the day, by the cheapest price that may apply.
+    fn spend(&self, found: &mut Found) {
+        let Some(cap) = &self.situation.spec.spend else { return };
+        let floor = self.situation.traffic.floors.get(&self.pool.id).copied().unwrap_or(0);
+        let after = self.decided.after;
+        if after <= self.decided.before.max(self.bounds().0).max(floor) {
+            return;
+        }
+        let others = self.decision.pools.iter().filter(|(id, _)| **id != self.pool.id);
+        let instances = others.map(|(_, pool)| pool.after.min(pool.before)).fold(after, u32::saturating_add);
+        let cheapest = match &cap.prices {
+            Prices::InstanceHours => MICROS,
+            Prices::ByType { micros_per_hour, .. } => micros_per_hour.values().copied().min().unwrap_or(0),
+        };
+        let affordable = cap.affordable_rate(self.decision.state.spend.as_ref(), self.situation.now);
+        if u64::from(instances).saturating_mul(cheapest) > affordable {
+            found.add(
+                "I21",
+                Some(self.pool),
+                format!("{after} would cost more until midnight than the day's spend cap leaves"),
+            );
         }
     }
 

@@ -16,11 +16,18 @@ impl Judge<'_> {
         let (asked_before, asked) = (loaded.without_reserve(), self.decided.after.saturating_sub(self.decided.reserve));
         if self.decided.after < self.decided.before.min(allowed)
             && asked == asked_before
+            && !self.is_by_operator(self.decided.after)
             && let Some(vote) = self.decided.votes.iter().find(|vote| vote.binds_unknowing())
         {
             let detail = format!("{} of the reserve would leave while `{}` is unknown", loaded.reserve, vote.policy);
             found.add("I5", Some(self.pool), detail);
         }
+    }
+
+    /// An operator's size needs no vote, and has no reserve beside it.
+    fn is_by_operator(&self, after: u32) -> bool {
+        let held = self.next.asked.as_ref().and_then(|asked| asked.in_force(self.situation.now));
+        held.is_some_and(|held| held.desired <= after)
     }
 
     /// I5, I6, I7: fewer because all votes ask for it, each on a fresh value, and no metric would ask for more again. What
@@ -37,10 +44,7 @@ impl Judge<'_> {
             .iter()
             .filter_map(|window| window.desired)
             .any(|desired| desired <= after);
-        // an operator's size needs no vote either
-        let held = self.next.asked.as_ref().and_then(|asked| asked.in_force(self.situation.now));
-        let by_operator = held.is_some_and(|held| held.desired <= after);
-        if after >= allowed || by_window || by_operator || self.situation.retiring {
+        if after >= allowed || by_window || self.is_by_operator(after) || self.situation.retiring {
             return;
         }
         let votes = || self.decided.votes.iter().filter_map(|vote| Some((&vote.policy, vote.capacity?)));

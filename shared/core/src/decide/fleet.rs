@@ -8,6 +8,7 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
+use super::spending::Spending;
 use super::{
     CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, renewal, warm,
 };
@@ -53,7 +54,8 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .findings
             .extend(told_by_operators.remove(&counted.pool.id).unwrap_or_default());
     }
-    let sizings = size_pools(situation, &counted, &mut state);
+    let spending = Spending::of(situation, &mut state);
+    let sizings = size_pools(situation, &counted, spending.as_ref(), &mut state);
 
     let sum = |of: fn(&CapacityCount) -> u32| {
         counted
@@ -177,6 +179,7 @@ fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {
         before: counted.before,
         after: sizing.desired,
         reserve: sizing.reserve,
+        spend_room: sizing.spend_room,
         recommended: sizing.recommended,
         votes: sizing.votes,
         guards: sizing.guards,
@@ -185,30 +188,49 @@ fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {
 }
 
 /// Sizes the pools in the order of the spec; the fleet's maximum leaves each what the others do not want.
-fn size_pools(situation: &Situation<'_>, counted: &[Counted<'_>], state: &mut CapacityState) -> Vec<Sizing> {
+fn size_pools(
+    situation: &Situation<'_>,
+    counted: &[Counted<'_>],
+    spending: Option<&Spending<'_>>,
+    state: &mut CapacityState,
+) -> Vec<Sizing> {
     let mut wanted: BTreeMap<&PoolId, u32> = counted.iter().map(|counted| (&counted.pool.id, counted.before)).collect();
     let mut sizings = Vec::new();
-    for counted in counted {
-        let id = &counted.pool.id;
+    for one in counted {
+        let id = &one.pool.id;
         let others = wanted
             .iter()
             .filter(|(other, _)| **other != id)
             .map(|(_, desired)| *desired)
             .fold(0, u32::saturating_add);
-        let sizing = size_pool(situation, counted, situation.spec.maximum.saturating_sub(others), state);
+        let room = Room {
+            maximum: situation.spec.maximum.saturating_sub(others),
+            spend: spending.map(|spending| spending.room(counted, one, &wanted)),
+        };
+        let sizing = size_pool(situation, one, room, state);
         wanted.insert(id, sizing.desired);
         sizings.push(sizing);
     }
     sizings
 }
 
-fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state: &mut CapacityState) -> Sizing {
+/// What the fleet leaves a pool.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Under its maximum.
+    maximum: u32,
+    /// Under its spend cap, if it has one.
+    spend: Option<u32>,
+}
+
+fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state: &mut CapacityState) -> Sizing {
     let (pool, none) = (counted.pool, BTreeMap::new());
     let paused_until = state.pause.as_ref().map(|pause| pause.until);
     let Some(pool_state) = state.pools.get_mut(&pool.id) else {
         return Sizing {
             desired: 0,
             reserve: 0,
+            spend_room: None,
             recommended: None,
             votes: Vec::new(),
             guards: Vec::new(),
@@ -230,7 +252,8 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: u32, state:
         paused_until,
         retiring: situation.retiring,
         traffic_floor: situation.traffic.floors.get(&pool.id).copied().unwrap_or(0),
-        room,
+        room: room.maximum,
+        spend_room: room.spend,
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
         windows: &counted.windows,
         flow: &flow,

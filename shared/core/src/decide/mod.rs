@@ -17,6 +17,7 @@ pub mod placement;
 mod renewal;
 mod roll;
 mod sorted;
+mod spending;
 mod warm;
 
 pub use fleet::decide;
@@ -91,6 +92,9 @@ pub struct PoolDecision {
     /// Of these so many are the reserve.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reserve: u32,
+    /// The largest size that the spend cap leaves the pool; none: no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_room: Option<u32>,
     /// What the policies together recommend, before floors and guards; none if nobody voted.
     pub recommended: Option<u32>,
     /// Each policy's vote.

@@ -38,7 +38,7 @@ pub(crate) fn recommend(
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
     let fewer = |value: f64| needed(value * margin).is_some_and(|needed| needed < desired);
-    if !reading.series.breaches(measure.in_, fewer) {
+    if !reading.series.allows_fewer(measure.in_, fewer) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(with_margin), reason(Some(now)))

@@ -82,7 +82,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
     let (capacity, withheld) = match (policy.mode, capacity) {
         (PolicyMode::RecommendOnly, Some(capacity)) => (None, Some(capacity)),
         (PolicyMode::OutOnly, Some(capacity)) if capacity < ballot.desired => (None, Some(capacity)),
-        (_, Some(capacity)) if capacity == ballot.desired && !policy.can_remove() && is_content(&reason) => (None, None),
+        (_, Some(capacity)) if capacity == ballot.desired && abstains(policy, &reason, ballot) => (None, None),
         (_, capacity) => (capacity, None),
     };
     Vote {
@@ -96,8 +96,14 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
     }
 }
 
-/// Whether a hold says that all is well. A policy that can only add keeps nobody from removing then: it would for ever. While it
-/// does not know, or while a breach goes on, it does.
+/// Whether a hold keeps nobody from removing. A policy that can only add would hold for ever. So it abstains while all is well, if
+/// its owner said so, or if a removal after which it would add again is foreseen anyway; while it does not know, or while a breach
+/// goes on, it does not.
+fn abstains(policy: &Policy, reason: &VoteReason, ballot: &Ballot<'_>) -> bool {
+    let harmless = policy.mode == PolicyMode::OutOnly || crate::size::out_limit(policy, ballot.guards).is_some();
+    !policy.can_remove() && harmless && is_content(reason)
+}
+
 fn is_content(reason: &VoteReason) -> bool {
     matches!(
         reason,
@@ -107,6 +113,8 @@ fn is_content(reason: &VoteReason) -> bool {
             | VoteReason::Needs { .. }
             | VoteReason::Backlog { .. }
             | VoteReason::Formula { .. }
+            | VoteReason::AwaitsChange { asks: Direction::In, .. }
+            | VoteReason::CoolsDown { asks: Direction::In, .. }
     )
 }
 

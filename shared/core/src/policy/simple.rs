@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Ballot, Opinion, Reading};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::spec::{Change, PoolSpec, SimpleChange, SimpleRule};
 use crate::unit::Seconds;
 
@@ -93,15 +93,19 @@ impl Adjustment {
 
     /// Why the policy waits before it goes `way`, if it does. Growing never waits for what was removed.
     fn holds_back(&self, way: Way, rule: &SimpleRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Option<VoteReason> {
-        let value = reading.value;
+        let (value, to) = (reading.value, self.to);
+        let asks = match way {
+            Way::Out => Direction::Out,
+            Way::In => Direction::In,
+        };
         if (self.way, way) == (Way::In, Way::Out) {
             return None;
         }
         match self.done_at(ballot) {
-            None => Some(VoteReason::AwaitsChange { value, to: self.to }),
+            None => Some(VoteReason::AwaitsChange { value, asks, to }),
             Some(done) => {
                 let until = self.cooldown(rule).after(done);
-                (ballot.now < until).then_some(VoteReason::CoolsDown { value, until })
+                (ballot.now < until).then_some(VoteReason::CoolsDown { value, asks, until })
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
     let highest = rule.in_.last().and_then(|band| band.below).map_or(f64::INFINITY, Finite::get);
-    if !reading.series.breaches(rule.measure.in_, |value| value * factor < highest) {
+    if !reading.series.allows_fewer(rule.measure.in_, |value| value * factor < highest) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(ballot.fewer(&band.change)), in_band(band, value))

@@ -47,7 +47,7 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     if reading.partial {
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
-    if !reading.series.breaches(rule.measure.in_, |value| value * factor < lower) {
+    if !reading.series.allows_fewer(rule.measure.in_, |value| value * factor < lower) {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(needed.min(ballot.desired)), VoteReason::Tracked { value, target })

@@ -22,7 +22,11 @@ pub(crate) fn recommend(rule: &ThresholdRule, reading: &Reading<'_>, ballot: &Ba
         ThresholdChange::Remove(_) if reading.partial => return (hold, VoteReason::NoValue { sample: reading.sample }),
         ThresholdChange::Remove(change) => (ballot.fewer(change), rule.measure.in_),
     };
-    if !reading.series.breaches(datapoints, |value| is_within(value * factor)) {
+    let agree = match direction {
+        Direction::In => reading.series.allows_fewer(datapoints, |value| is_within(value * factor)),
+        Direction::Out | Direction::Hold => reading.series.breaches(datapoints, |value| is_within(value * factor)),
+    };
+    if !agree {
         return (hold, VoteReason::TooFewDatapoints { value });
     }
     (Some(capacity), VoteReason::InBand { value, from, below })

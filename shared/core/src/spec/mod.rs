@@ -13,6 +13,7 @@ mod check_metric;
 mod check_policy;
 mod check_pool;
 mod check_reserve;
+mod check_spend;
 mod check_step;
 mod check_warm;
 pub mod defaults;
@@ -24,6 +25,8 @@ pub mod raw;
 pub mod schedule;
 mod simple;
 pub mod warm;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,6 +56,8 @@ pub struct FleetSpec {
     pub maximum: u32,
     /// How often a quiet fleet's metrics are read.
     pub quiet_poll: Seconds,
+    /// What all pools together may cost in a day.
+    pub spend: Option<SpendCap>,
     /// Windows in which few may leave.
     pub removal_windows: Vec<RemovalWindow>,
     /// The pools, in the order of the spec. Never empty.
@@ -104,6 +109,31 @@ impl std::fmt::Display for FleetMode {
             Self::Paused => "paused",
         })
     }
+}
+
+/// What all pools of a fleet together may cost in a day, midnight to midnight UTC, in millionths of an instance hour or of a
+/// currency's unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpendCap {
+    /// So much.
+    pub micros_per_day: u64,
+    /// What an instance costs.
+    pub prices: Prices,
+}
+
+/// What an instance costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prices {
+    /// An hour of any instance is an instance hour.
+    InstanceHours,
+    /// Money by type.
+    ByType {
+        /// The currency, for people.
+        currency: String,
+        /// The price of an hour. Never empty.
+        micros_per_hour: BTreeMap<InstanceType, u64>,
+    },
 }
 
 /// A window in which at most so many of a pool leave because fewer are wanted.
@@ -754,10 +784,10 @@ impl Budget {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
     /// The zone of each subnet.
-    pub zones: std::collections::BTreeMap<SubnetId, Zone>,
+    pub zones: BTreeMap<SubnetId, Zone>,
     /// The load balancer of each target group, as the CloudWatch dimension `LoadBalancer` names it (`app/name/id`).
-    pub balancers: std::collections::BTreeMap<TargetGroupArn, String>,
+    pub balancers: BTreeMap<TargetGroupArn, String>,
     /// The version that each pool's launch template stood for.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub templates: std::collections::BTreeMap<PoolId, TemplateVersion>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<PoolId, TemplateVersion>,
 }

@@ -726,3 +726,51 @@ fn i18_one_tag_step_at_a_time() {
     };
     assert_eq!(Case::calm().after(beside), [""; 0], "a tag and a target are two things");
 }
+
+#[test]
+fn i3_a_removal_window_and_i5_a_reserve() {
+    let window = |max: u32| {
+        let windows = json!([{ "cron": "0 9 * * *", "for": "9h", "max": max }]);
+        World::serving(
+            6,
+            json!({ "guards": { "stabilisation": { "in": "0s" }, "budgets": { "removal": { "per_tick": 9, "windows": windows } } } }),
+        )
+    };
+    let one_leaves = |max| Case::of(window(max)).after(|_, decision| drain(decision, 0, DrainReason::ScaleIn));
+    assert_eq!(one_leaves(1), Vec::<String>::new());
+    assert_eq!(one_leaves(0), ["I3"]);
+    let sick = Case::of(window(0)).after(|_, decision| drain(decision, 0, DrainReason::Unhealthy));
+    assert_eq!(sick, Vec::<String>::new(), "the sick are replaced all the same");
+
+    // eight, of which two are the reserve; one of them is given up
+    let given_up = |known: bool| {
+        let mut world = World::serving(8, json!({ "reserve": { "threshold": 2 } }));
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().reserve = 2;
+        world.read("requests", 75.0);
+        if !known {
+            world.loads.clear();
+        }
+        Case::of(world).after(|_, decision| {
+            let decided = decision.pools.get_mut(&pool("blue")).unwrap();
+            (decided.after, decided.reserve) = (7, 1);
+        })
+    };
+    assert_eq!(given_up(true), Vec::<String>::new());
+    assert_eq!(given_up(false), ["I5"]);
+}
+
+#[test]
+fn i21_growth_beyond_the_spend_cap() {
+    // it is noon, and the day has room for eight until midnight
+    let grown = |after: u32, min: u32| {
+        let guards = json!({ "budgets": { "spend": { "instance_hours_per_day": 96 } } });
+        let world = World::serving(
+            4,
+            json!({ "guards": guards, "defaults": { "capacity": { "min": min, "max": 20, "initial": min } } }),
+        );
+        Case::of(world).after(|_, decision| decision.pools.get_mut(&pool("blue")).unwrap().after = after)
+    };
+    assert_eq!(grown(8, 1), Vec::<String>::new());
+    assert_eq!(grown(9, 1), ["I21"]);
+    assert_eq!(grown(9, 9), Vec::<String>::new(), "a minimum does not wait");
+}

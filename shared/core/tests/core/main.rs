@@ -28,6 +28,7 @@ mod renewal;
 mod reserve;
 mod simple;
 mod spec;
+mod spend;
 mod step;
 mod stored;
 mod strangers;

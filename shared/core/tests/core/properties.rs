@@ -217,7 +217,7 @@ proptest! {
     fn after_any_history_the_fleet_settles(chance in Chance::below(240)) {
         let tape = &mut chance.tape();
         let warm = tape.maybe(2, |tape| json!({ "defaults": { "warm": { "size": 1 + tape.below(3), "return": tape.once_in(2), "max_age": "1d" } } }));
-        let mut world = World::new(warm.unwrap_or(json!({})));
+        let mut world = World::new(warm.unwrap_or_else(|| json!({})));
         world.read("requests", 80.0);
         for _ in 0..60 {
             turn(&mut world, tape);

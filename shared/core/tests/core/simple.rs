@@ -83,7 +83,7 @@ fn a_removal_cools_down_from_when_it_is_gone_and_holds_back_no_addition() {
     assert_eq!(looks(&mut pool, 20.0, 60, 4), [9; 4]);
     assert_eq!(
         pool.vote().1.to_string(),
-        "20, but this policy cools down until 2026-06-02T12:08:00Z"
+        "20 asks for fewer, but this policy cools down until 2026-06-02T12:08:00Z"
     );
     assert_eq!(looks(&mut pool, 20.0, 60, 2), [9, 8]);
     // seconds after a removal
@@ -190,6 +190,18 @@ fn one_that_only_adds_keeps_nobody_from_removing() {
     let out = json!({ "out": { "from": 80, "add": 2 } });
     assert_eq!(simple(out.clone()).load(20.0).vote().0, None);
     assert_eq!(simple(out).load(90.0).vote().0, Some(12));
+}
+
+#[test]
+fn one_that_may_only_add_keeps_nobody_from_removing_while_it_waits() {
+    let mut policy = both();
+    merge(&mut policy, json!({ "mode": "out_only" }));
+    let mut pool = simple(policy);
+    looks(&mut pool, 90.0, 60, 1);
+    for (situation, value, vote) in [("it would remove", 20.0, None), ("it would add", 90.0, Some(12))] {
+        pool.series.insert(crate::support::policy("requests"), fresh(pool.now, value));
+        assert_eq!(pool.vote().0, vote, "{situation}");
+    }
 }
 
 #[test]

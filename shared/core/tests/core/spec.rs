@@ -26,6 +26,7 @@ fn one_mistake_one_problem() {
     let stepped = |out: Value, in_: Value| policies(json!({ "type": "step", "id": "s", "metric": busy(), "out": out, "in": in_ }));
     let metric = |metric: Value| policies(json!({ "type": "step", "id": "s", "metric": metric, "out": [{ "from": 1.0, "add": 1 }] }));
     let window = |when: Value, capacity: Value| policies(json!({ "type": "scheduled", "id": "w", "when": when, "capacity": capacity }));
+    let spend = |spend: Value| json!({ "guards": { "budgets": { "spend": spend } } });
     let noon = || json!({ "cron": "0 12 * * *", "for": "1h" });
     let pool = |change: Value| {
         let mut pool = json!({ "id": "blue", "target_groups": [group("blue")] });
@@ -150,6 +151,32 @@ fn one_mistake_one_problem() {
             json!({ "guards": { "budgets": { "removal": { "windows": vec![json!({ "cron": "0 9 * * *", "for": "1h", "max": 0 }); 11] } } } }),
             "guards.budgets.removal.windows",
             "more than `10`",
+        ),
+        (spend(json!({})), "guards.budgets.spend", "exactly one of"),
+        (
+            spend(json!({ "instance_hours_per_day": 9, "currency": "USD" })),
+            "guards.budgets.spend.currency",
+            "belongs to `per_day`",
+        ),
+        (
+            spend(json!({ "per_day": -1.0, "currency": "USD", "prices": { "c7a.large": 0.1 } })),
+            "guards.budgets.spend.per_day",
+            "`-1` is not above zero",
+        ),
+        (
+            spend(json!({ "per_day": 9.0, "currency": "dollars", "prices": { "c7a.large": 0.1 } })),
+            "guards.budgets.spend.currency",
+            "`dollars` is no currency",
+        ),
+        (
+            spend(json!({ "per_day": 9.0, "currency": "USD", "prices": { "c7a.large": 0.1, "m7a.large": 0.0000001 } })),
+            "guards.budgets.spend.prices.m7a.large",
+            "is not above zero, with at most six decimals",
+        ),
+        (
+            spend(json!({ "per_day": 9.0, "currency": "USD", "prices": { "m7a.large": 0.1 } })),
+            "guards.budgets.spend.prices",
+            "no price for `c7a.large`",
         ),
         (json!({ "reserve": { "ratio": "15" } }), "reserve.ratio", "`15` is not a percentage"),
         (

@@ -144,3 +144,13 @@ fn one_without_steps_in_keeps_nobody_from_removing() {
         assert_eq!(pool.size().desired, desired, "{situation}");
     }
 }
+
+#[test]
+fn one_whose_metric_nobody_can_foresee_binds_unless_its_owner_says_otherwise() {
+    let voted = |mode: &str| {
+        let slow = json!({ "type": "step", "id": "requests", "metric": "response_time", "out": [{ "from": 1, "add": 1 }], "mode": mode });
+        Pool::with(json!([slow]), json!({})).load(0.2).vote().0
+    };
+    assert_eq!(voted("act"), Some(10));
+    assert_eq!(voted("out_only"), None);
+}

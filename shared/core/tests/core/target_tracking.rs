@@ -167,6 +167,27 @@ fn partial_data_adds_and_never_removes() {
     assert_eq!(of(50.0), Some(10));
 }
 
+/// An earlier datapoint that is low for want of data: with it, three would agree.
+#[test]
+fn an_earlier_gap_agrees_to_more_and_never_to_fewer() {
+    let of = |value: f64, datapoints: Value, lacks: bool| {
+        let mut policy = tracking();
+        policy["datapoints"] = datapoints;
+        let pool = Pool::with(json!([policy]), json!({}));
+        let mut series = minutes(pool.now, &[Some(value); 3]);
+        if let Series::Points { points, incomplete, .. } = &mut series {
+            incomplete.extend(lacks.then(|| points[1].at));
+        }
+        pool.change(|pool| drop(pool.series.insert(super::support::policy("requests"), series)))
+            .vote()
+            .0
+    };
+    assert_eq!(of(50.0, json!({ "in": "3 of 3" }), false), Some(5));
+    assert_eq!(of(50.0, json!({ "in": "3 of 3" }), true), Some(10));
+    assert_eq!(of(50.0, json!({ "in": "2 of 3" }), true), Some(5));
+    assert_eq!(of(200.0, json!({ "out": "3 of 3" }), true), Some(20));
+}
+
 #[test]
 fn scale_in_can_be_disabled() {
     let mut policy = tracking();

@@ -144,14 +144,6 @@ impl World {
         self.instances.iter().filter(rests).collect()
     }
 
-    /// Somebody terminates an instance.
-    pub fn end(&mut self, id: &InstanceId) {
-        let now = self.now;
-        for machine in self.instances.iter_mut().filter(|machine| machine.id == *id) {
-            machine.terminated_at.get_or_insert(now);
-        }
-    }
-
     pub fn state(&self) -> Option<CapacityState> {
         self.table.states.values().next().map(|(state, _)| state.clone())
     }
@@ -476,6 +468,7 @@ impl Metrics for Hand {
                 points: point.into_iter().collect(),
                 period: Seconds(60),
                 partial: false,
+                incomplete: Vec::new(),
             };
             Ok(queries.iter().map(|_| series.clone()).collect())
         })

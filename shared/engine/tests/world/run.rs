@@ -39,16 +39,6 @@ pub fn spec(initial: u32) -> RawFleetSpec {
     .unwrap()
 }
 
-/// The same, and two kept stopped.
-#[allow(dead_code, reason = "of the two tests that share this world only one needs it")]
-pub fn warm_spec(initial: u32) -> RawFleetSpec {
-    let mut raw = spec(initial);
-    if let Some(defaults) = &mut raw.defaults {
-        defaults.warm = serde_json::from_value(serde_json::json!({ "size": 2, "return": true })).unwrap();
-    }
-    raw
-}
-
 pub fn invocation(world: &Rc<RefCell<World>>, request: &str) -> Invocation {
     Invocation {
         installation: InstallationId::new("test-installation"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId};
 use ghostnet_core::observation::{InstanceState, Told};
-use ghostnet_core::spec::{Drift, PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::Check;
@@ -34,7 +34,7 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
     found
 }
 
-fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state: &PoolState, found: &mut Vec<(Check, String)>) {
+fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, state: &PoolState, found: &mut Vec<(Check, String)>) {
     let name = format!("{id}/{}", pool.id);
     let alive: BTreeSet<&InstanceId> = world.alive(id, &pool.id).map(|machine| &machine.id).collect();
     let here = || state.members.iter().filter(|(_, member)| !member.gone);
@@ -89,7 +89,8 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, _: &CapacityState, state:
     let targets = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
     let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
     if pool.role == PoolRole::Active {
-        carries(pool, &name, load, serving, (state, world.now), found);
+        let capped = world.fleets.get(id).is_some_and(|fleet| is_capped(&fleet.spec, whole, world.now));
+        carries(pool, &name, load, serving, (state, capped, world.now), found);
     }
 }
 
@@ -110,19 +111,29 @@ fn stock(world: &World, id: &FleetId, pool: &PoolSpec, state: &PoolState, name: 
     }
 }
 
+/// Whether the day's spend cap leaves no room for one more instance of whatever type.
+fn is_capped(spec: &FleetSpec, state: &CapacityState, now: Millis) -> bool {
+    let wanted = state.pools.values().map(|pool| pool.desired).fold(1, u32::saturating_add);
+    spec.spend.as_ref().is_some_and(|cap| {
+        let dearest = spec.pools.iter().map(|pool| cap.price_of_growth(pool)).max().unwrap_or(0);
+        cap.affordable_rate(state.spend.as_ref(), at(now)) < dearest.saturating_mul(u64::from(wanted))
+    })
+}
+
 /// Every tracked target holds, or the pool is as large as it may be.
 fn carries(
     pool: &PoolSpec,
     name: &str,
     load: f64,
     serving: u32,
-    (state, world_now): (&PoolState, Millis),
+    (state, capped, world_now): (&PoolState, bool, Millis),
     found: &mut Vec<(Check, String)>,
 ) {
     // the reserve is there too, and nobody leans on it
     let is_churning = churn::held_until(state, at(world_now)).is_some();
     let (complete, asked) = (serving == state.desired, state.without_reserve());
-    let serving = serving.min(asked);
+    let alone = f64::from(state.desired) / f64::from(asked.max(1));
+    let shared = load * if asked > 0 { alone } else { 1.0 };
     for policy in &pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
         if policy.mode == PolicyMode::RecommendOnly {
@@ -130,9 +141,9 @@ fn carries(
         }
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());
         // one that serves from zero has no metric that could ask for the first
-        let too_few = serving > 0 && load / f64::from(serving) > limit * 1.001 && state.desired < pool.capacity.max;
-        let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(serving.saturating_sub(1)));
-        let asks_for_fewer = load / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
+        let too_few = serving > 0 && shared / f64::from(serving) > limit * 1.001 && state.desired < pool.capacity.max && !capped;
+        let (out, one_fewer) = (pool.guards.tolerance_out.ratio(), load / f64::from(asked.saturating_sub(1)));
+        let asks_for_fewer = shared / f64::from(serving.max(1)) < rule.target.get() * (1.0 - pool.guards.tolerance_in.ratio()) * 0.999;
         // a pool of several policies shrinks only if all agree, and one among strangers counts its own share alone
         let too_many = !is_churning
             && pool.policies.len() == 1

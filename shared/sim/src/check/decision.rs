@@ -13,7 +13,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, mix, same_size};
+use super::{Check, Removal, Watch, evidence, mix, pace, same_size, spend};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -122,7 +122,9 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     replay(world, commit, inputs, spec, &mut found);
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
-    let mut removals = Vec::new();
+    let (mut removals, mut changes) = (Vec::new(), Vec::new());
+    spend::count(&mut world.watch.spent, spec, inputs);
+    let tally = world.watch.spent.get(&spec.id).copied().filter(|_| !world.watch.was_restored());
     for pool in &spec.pools {
         let (Some(decided), Some(next)) = (commit.record.pools.get(&pool.id), commit.state.pools.get(&pool.id)) else {
             continue;
@@ -140,16 +142,21 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
         launch_first(&judged, &mut found);
+        spend::judge(&judged, tally.as_ref(), &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
         mix::judge(world, &judged, &mut found);
         if !inputs.retiring {
             window_removals(&judged, &mut world.watch, &mut found);
         }
+        changes.push((pool.id.clone(), pace::changes(&judged)));
         let removed = judged.begun(|why| why != DrainReason::Interrupted);
         if removed > 0 && !inputs.retiring {
             removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));
         }
+    }
+    for (pool, changes) in changes {
+        pace::judge(world, commit, &pool, changes);
     }
     for (pool, budget, removed, size) in removals {
         let key = (commit.fleet.clone(), pool.clone());

@@ -197,7 +197,7 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
             let detail = format!("{request} terminates {id} before it has finished and before its deadline");
             world.watch.add(Check::WaitsForWord, now, detail);
         }
-        if let Some(fault) = unready(world, &fleet, &pool, id, request) {
+        if let Some(fault) = unready(world, &fleet, &pool, id, (request, does)) {
             world.watch.add(Check::TwoPhases, now, format!("{request} {does} {id} {fault}"));
         }
     }
@@ -224,7 +224,7 @@ fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId) -
 }
 
 /// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
-fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, request: &str) -> Option<&'static str> {
+fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (request, does): (&str, &str)) -> Option<&'static str> {
     let now = world.now;
     let state = world.table.fleets.get(fleet)?.capacity()?;
     let member = state.pools.get(pool).and_then(|pool| pool.members.get(id));
@@ -234,9 +234,8 @@ fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, reque
     }
     let plan = world.watch.plans.get(request).and_then(|plans| plans.get(fleet));
     let first = plan.and_then(|plan| plan.steps.iter().find(|step| step.action.instances().contains(id)));
-    let stops = first.is_some_and(|step| matches!(step.action, Action::Stop { .. }));
     let drain = member.and_then(|member| member.drain);
-    let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && stops;
+    let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && does == "stops";
     let Some(drain) = drain else {
         let registered = world.cloud.groups.values().any(|group| group.targets.contains_key(id));
         return match (kept, registered) {

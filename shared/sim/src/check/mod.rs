@@ -9,7 +9,9 @@ mod decision;
 mod effect;
 mod evidence;
 mod mix;
+mod pace;
 mod same_size;
+mod spend;
 
 pub use calm::is_right;
 pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
@@ -17,7 +19,7 @@ pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PoolId, StepId};
+use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PolicyId, PoolId, StepId};
 use ghostnet_core::plan::{Action, Plan};
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::state::TrafficState;
@@ -98,6 +100,8 @@ checks! {
     OldEvent "I15" "old-event";
     /// Launches within the hour stay within the cap.
     LaunchCap "I16" "launch-cap";
+    /// Growth stays within what the spend cap leaves of the day.
+    SpendCap "I21" "spend-cap";
     /// Nothing that is not ours is touched.
     NothingForeign "I17" "nothing-foreign";
     /// Steps start inside their window, and only by its owner.
@@ -108,6 +112,8 @@ checks! {
     NoDoubleLaunch "I8" "no-double-launch";
     /// Generations and epochs only grow.
     Monotone "" "monotone";
+    /// A simple policy cools down between its changes.
+    Pace "" "pace";
     /// `core::size` counts as `reconcile` did.
     SameSize "" "same-size";
     /// The spine's own audit never has to refuse a decision.
@@ -153,6 +159,9 @@ pub struct Watch {
     removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
     /// Scale-in drains by fleet, pool, opening of a removal window, and how many it allows.
     window_removals: BTreeMap<(FleetId, PoolId, Timestamp, u32), u32>,
+    /// What each fleet has spent, by the lists that its decisions saw.
+    spent: BTreeMap<FleetId, spend::Spent>,
+    paces: BTreeMap<(FleetId, PoolId, PolicyId), (std::cmp::Ordering, Timestamp)>,
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
@@ -197,6 +206,7 @@ impl Watch {
         self.tokens.clear();
         self.removals.clear();
         self.window_removals.clear();
+        self.paces.clear();
     }
 
     /// Whether the table was ever restored.

@@ -43,6 +43,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         retiring: inputs.retiring,
         traffic_floor: inputs.traffic.floors.get(&judged.pool.id).copied().unwrap_or(0),
         room: room(judged),
+        spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),
         windows: &windows,
         flow: &flow,

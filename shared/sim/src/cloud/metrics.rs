@@ -113,6 +113,7 @@ impl History {
             points: found,
             period,
             partial: false,
+            incomplete: Vec::new(),
         }
     }
 

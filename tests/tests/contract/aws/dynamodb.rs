@@ -5,16 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_aws::Aws;
-use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{FleetId, SpecVersion};
-use ghostnet_engine::port::CommitResult;
+use ghostnet_core::id::FleetId;
 use serde_json::{Map, Value, json};
 
 use crate::reply::refused;
-use crate::sample::{spec, text as json_of, traffic};
+use crate::sample::{text as json_of, traffic};
 use crate::store::Given;
-use crate::wire::{self, Reply, Sent};
+use crate::wire::{Reply, Sent};
 
 /// Seconds for which a token is remembered.
 const TOKEN_MEMORY: i64 = 600;
@@ -34,26 +31,6 @@ pub(super) struct DynamoDb {
     tokens: BTreeMap<String, (i64, Value)>,
     /// During the next call.
     contended: bool,
-}
-
-/// `ghostnet apply`.
-pub(super) fn apply(aws: &Aws, fleet: &FleetId, alarms: &[String]) {
-    let read = wire::run(aws.get_spec(fleet)).unwrap().map(|spec| spec.version);
-    let write = SpecWrite {
-        fleet,
-        spec: &spec(read.map_or(1, |version| version.0 + 1)),
-        read_version: read,
-        first_traffic: &traffic(),
-        alarms,
-    };
-    assert_eq!(wire::run(aws.put_spec(&write)), Ok(CommitResult::Committed));
-}
-
-/// `ghostnet delete`.
-pub(super) fn delete(aws: &Aws, fleet: &FleetId) {
-    let read = wire::run(aws.get_spec(fleet)).unwrap();
-    let version = read.map_or(SpecVersion(0), |spec| spec.version);
-    assert_eq!(wire::run(aws.delete_fleet(fleet, version)), Ok(CommitResult::Committed));
 }
 
 impl DynamoDb {

@@ -307,7 +307,7 @@ impl Ec2 {
             return error(sent, 400, "IncorrectInstanceState");
         }
         for id in ids {
-            self.change(&id, |instance| drop(instance.stopped_at.get_or_insert(now)));
+            self.change(&id, |instance| instance.stopped_at = instance.stopped_at.or(Some(now)));
         }
         stopped()
     }

@@ -19,6 +19,7 @@ pub use policy::*;
 pub use warm::*;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -386,6 +387,27 @@ pub struct RawBudgets {
     /// Limits of removing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<RawRemovalBudget>,
+    /// What the fleet may cost in a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spend: Option<RawSpend>,
+}
+
+/// What all pools of a fleet together may cost in a day, midnight to midnight UTC: instance hours, or money. It limits growth.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSpend {
+    /// So many instance hours; this, or `per_day` with `currency` and `prices`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_hours_per_day: Option<u32>,
+    /// So much money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<f64>,
+    /// Its currency, three capital letters, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The price of an hour by instance type; every type that a pool may launch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<BTreeMap<String, f64>>,
 }
 
 /// Limits of launching.

@@ -18,7 +18,7 @@ use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Tally,
+    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend, Tally,
     TrafficState, Turning, Unready, Warm, WarmPhase,
 };
 use ghostnet_core::unit::{Moment, Percent, Seconds};
@@ -76,11 +76,20 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
-    let guards = json!({
+    let spend = tape.maybe(3, |tape| match tape.below(3) {
+        0 => json!({ "per_day": 12.5, "currency": "USD", "prices": { "c7a.large": 0.10264, "m7a.large": 0.2 } }),
+        1 => json!({ "instance_hours_per_day": 0 }),
+        _ => json!({ "instance_hours_per_day": 60 + tape.below(400) }),
+    });
+    let mut guards = json!({
         "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
         "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
         "budgets": { "launch": { "per_tick": tape.one_of(&[json!("100%"), json!(3)]), "per_hour": tape.one_of(&[100, 6]) }, "removal": { "per_tick": tape.one_of(&[json!("10%"), json!(100), json!(0)]), "windows": windows } },
     });
+    guards["budgets"]
+        .as_object_mut()
+        .unwrap()
+        .extend(spend.map(|spend| ("spend".to_owned(), spend)));
     let mode = tape.one_of(&["on", "on", "on", "on", "out_only", "recommend_only", "paused"]);
     let tags = |tape: &mut Tape<'_>| (tape.once_in(2), tape.once_in(4));
     for pool in &mut pools {
@@ -145,6 +154,11 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
         reason: "no".into(),
         since: now,
         until: about(tape, 60),
+    });
+    made.state.spend = tape.maybe(2, |tape| Spend {
+        at: ago(tape, 90_000).into(),
+        spent: u64::from(tape.below(1_000)) * 1_000_000 * 900,
+        rate: u64::from(tape.below(20)) * 1_000_000,
     });
     made.observation.instances = Some(Vec::new());
     for pool in &spec.pools {

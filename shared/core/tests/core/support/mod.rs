@@ -112,6 +112,7 @@ pub fn minutes(now: Timestamp, values: &[Option<f64>]) -> Series {
         points: (0..).zip(values).filter_map(point).collect(),
         period: Seconds(60),
         partial: false,
+        incomplete: Vec::new(),
     }
 }
 
@@ -134,6 +135,7 @@ pub fn partial(now: Timestamp, value: f64) -> Series {
             points,
             period,
             partial: true,
+            incomplete: Vec::new(),
         },
         other => other,
     }

@@ -25,6 +25,7 @@ pub struct Pool {
     pub retiring: bool,
     pub traffic_floor: u32,
     pub room: u32,
+    pub spend_room: Option<u32>,
     pub window_removals: Option<(u32, Guard)>,
     pub now: Timestamp,
 }
@@ -59,6 +60,7 @@ impl Pool {
             retiring: false,
             traffic_floor: 0,
             room: u32::MAX,
+            spend_room: None,
             window_removals: None,
             now: at(0),
         }
@@ -126,6 +128,7 @@ impl Pool {
             retiring: self.retiring,
             traffic_floor: self.traffic_floor,
             room: self.room,
+            spend_room: self.spend_room,
             series: &self.series,
             windows: &self.windows(),
             flow: &self.flow,

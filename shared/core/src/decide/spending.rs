@@ -1,0 +1,63 @@
+//! How far the spend cap lets a pool grow, given what the others have and want.
+
+use std::collections::BTreeMap;
+
+use super::Situation;
+use super::census::Standing;
+use super::fleet::Counted;
+use crate::id::PoolId;
+use crate::spec::SpendCap;
+use crate::spend;
+use crate::state::CapacityState;
+
+/// A fleet's cap, and what it still lets the fleet cost per hour.
+pub(super) struct Spending<'a> {
+    cap: &'a SpendCap,
+    affordable: u64,
+}
+
+impl<'a> Spending<'a> {
+    /// Takes in what this look has seen. None: the fleet has no cap.
+    pub(super) fn of(situation: &Situation<'a>, state: &mut CapacityState) -> Option<Self> {
+        let Some(cap) = &situation.spec.spend else {
+            state.spend = None;
+            return None;
+        };
+        // what cannot be listed goes on costing what it did
+        if let Some(instances) = &situation.observation.instances {
+            spend::note(&mut state.spend, cap.rate(instances.iter()), situation.now);
+        }
+        let affordable = cap.affordable_rate(state.spend.as_ref(), situation.now);
+        Some(Self { cap, affordable })
+    }
+
+    /// The largest size that the cap lets a pool have. Zero: not even what is there lasts until midnight.
+    pub(super) fn room(&self, counted: &[Counted<'_>], of: &Counted<'_>, wanted: &BTreeMap<&PoolId, u32>) -> u32 {
+        let others = counted.iter().filter(|other| other.pool.id != of.pool.id);
+        let others = others.map(|other| self.cost(other, wanted.get(&other.pool.id).copied().unwrap_or(0)));
+        let spent = others.fold(self.cost(of, 0), u64::saturating_add);
+        let Some(left) = self.affordable.checked_sub(spent) else {
+            return 0;
+        };
+        let more = u32::try_from(left / self.cap.price_of_growth(of.pool)).unwrap_or(u32::MAX);
+        of.census.counts.capacity().saturating_add(more)
+    }
+
+    /// Millionths per hour of a pool that wants so many: what is there and stays at its own price, what is still to come at the
+    /// dearest. The sick and the leaving are on their way out; what they cost is in the tally of the looks that saw them.
+    fn cost(&self, counted: &Counted<'_>, wanted: u32) -> u64 {
+        let (counts, each) = (&counted.census.counts, self.cap.price_of_growth(counted.pool));
+        let stays = |standing| {
+            !matches!(
+                standing,
+                Standing::Draining | Standing::Unhealthy | Standing::NeverHealthy | Standing::Out
+            )
+        };
+        let people = counted.census.people.iter().filter(|person| stays(person.standing));
+        let there = people
+            .map(|person| person.listed.map_or(each, |instance| self.cap.price(&instance.instance_type)))
+            .fold(0, u64::saturating_add);
+        let coming = counts.in_flight.saturating_add(wanted.saturating_sub(counts.capacity()));
+        there.saturating_add(u64::from(coming).saturating_mul(each))
+    }
+}
