@@ -186,6 +186,10 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .get_mut("drain")?
             .as_object_mut()?
             .insert("wait_for_tag".to_owned(), json!(true));
+        // whose last word is final cannot be kept
+        if let Some(warm) = defaults.get_mut("warm").and_then(Value::as_object_mut) {
+            warm.insert("return".to_owned(), json!(false));
+        }
     }
     if chance.once_in(4) {
         defaults

@@ -91,25 +91,31 @@ pub(super) fn read_pool(
         "health.when_unhealthy",
         |part| part.when_unhealthy.as_ref(),
     );
-    let (wait_for_tag, _) = layers.pick(
+    let (wait_for_tag, wait_at) = layers.pick(
         raw.drain.as_ref(),
         |own| own.drain.as_ref(),
         "drain.wait_for_tag",
         |part| part.wait_for_tag.as_ref(),
     );
     let (max_age, max_age_at) = layers.pick(raw.max_age.as_ref(), |own| own.max_age.as_ref(), "max_age", Some);
+    let wait_for_tag = wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG);
+    let warm = read_warm(raw, defaults_, &at, capacity, problems);
+    if wait_for_tag && warm.is_some_and(|warm| warm.takes_returns) {
+        let message = "who has said its last word cannot be kept warm: it would still say so when it is started";
+        problems.add(wait_at, message, "take it out, or set `warm.return: false`");
+    }
     Some(PoolSpec {
         id: id?,
         role,
         launch,
         target_groups,
-        warm: read_warm(raw, defaults_, &at, capacity, problems),
+        warm,
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
         keep_sick: read_keep(sick, &sick_at, problems),
-        wait_for_tag: wait_for_tag.copied().unwrap_or(defaults::WAIT_FOR_TAG),
+        wait_for_tag,
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
         scale_in_order: order.map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| read_order(order, &order_at, problems)),
         protect_tag: protect_tag.to_owned(),

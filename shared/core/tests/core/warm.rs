@@ -601,3 +601,13 @@ fn what_is_wrong_with_a_stock_is_told() {
     assert!(warm.takes_returns && warm.size == ghostnet_core::spec::Amount::Share(ghostnet_core::unit::Percent(20)));
     assert_eq!(spec(json!({})).pools[0].warm, None);
 }
+
+#[test]
+fn who_has_said_its_last_word_cannot_be_kept() {
+    let pool = |returns: bool| json!({ "defaults": { "drain": { "wait_for_tag": true }, "warm": { "size": 1, "return": returns } } });
+    assert_eq!(problems(pool(false)), Vec::<String>::new());
+    assert_eq!(
+        problems(pool(true)),
+        ["defaults.drain.wait_for_tag: who has said its last word cannot be kept warm: it would still say so when it is started"]
+    );
+}

@@ -94,7 +94,8 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     let tags = |tape: &mut Tape<'_>| (tape.once_in(2), tape.once_in(4));
     for pool in &mut pools {
         let (wait, ready) = tags(tape);
-        pool["drain"] = json!({ "wait_for_tag": wait });
+        let returns = pool["warm"]["return"].as_bool().unwrap_or(false);
+        pool["drain"] = json!({ "wait_for_tag": wait && !returns });
         pool["health"] = json!({ "ready_tag": ready });
         if tape.once_in(3) {
             pool["health"]["when_unhealthy"] = json!({ "maintenance": { "keep": "1h" } });
