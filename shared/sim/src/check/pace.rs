@@ -21,7 +21,10 @@ pub(super) struct Change {
 }
 
 pub(super) fn changes(judged: &Judged<'_>) -> Vec<Change> {
-    let (before, after) = (judged.decided.before, judged.decided.after);
+    // the reserve is nobody's vote
+    let reserved = judged.loaded.map_or(0, |loaded| loaded.reserve);
+    let before = judged.decided.before.saturating_sub(reserved);
+    let after = judged.decided.after.saturating_sub(judged.decided.reserve);
     let way = after.cmp(&before);
     let by_operator = judged
         .next
