@@ -144,6 +144,8 @@ impl Hands<'_, '_> {
         let mut drained = 0;
         let may_replace = match self.counted.breaker {
             None => removals_left,
+            // nobody is launched in their place while as many as are wanted serve without them
+            Some(_) if census.counts.serving() >= desired => removals_left,
             Some(breaker) => removals_left.min(u32::from(breaker.may_probe)),
         };
         if !situation.retiring {

@@ -177,7 +177,8 @@ fn wanted_version<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a 
 }
 
 /// Since when instances count as new for a refresh that goes on or is paused.
-fn asked_at(state: &PoolState) -> Option<Timestamp> {
+/// Whoever came before this moment is to be replaced, if an operator asked for it.
+pub(super) fn asked_at(state: &PoolState) -> Option<Timestamp> {
     let refresh = state.refresh.as_ref().filter(|refresh| refresh.ended.is_none())?;
     Some(refresh.requested_at)
 }

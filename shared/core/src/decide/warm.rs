@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, leaving, mix};
+use super::{Listed, Situation, backoff, leaving, mix, renewal};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -263,7 +263,7 @@ pub(super) fn remove(
             Some(DrainReason::WarmSurplus)
         } else if is_restless(member, person.listed, pool, situation.now) {
             Some(DrainReason::WarmRestless)
-        } else if is_outdated(member, person.listed, pool, situation.now) {
+        } else if is_outdated(member, person.listed, pool, situation.now) || is_to_be_renewed(member, state) {
             Some(DrainReason::WarmOutdated)
         } else {
             (gone_already < surplus).then_some(DrainReason::WarmSurplus)
@@ -310,6 +310,11 @@ fn is_restless(member: &Member, instance: Option<&Instance>, pool: &PoolSpec, no
     let since = warm.since.at().max(pool.warmup.after(instance.launched_at));
     let runs = instance.state == InstanceState::Running && warm.phase == WarmPhase::Kept;
     runs && Seconds::between(since, now) >= pool.registration_deadline
+}
+
+/// An operator asked for new instances since it came.
+fn is_to_be_renewed(member: &Member, state: &PoolState) -> bool {
+    renewal::asked_at(state).is_some_and(|asked_at| member.known_since.at() < asked_at)
 }
 
 /// It is too old, or of a type that the pool no longer names.
@@ -431,5 +436,9 @@ fn may_return(
     let by_scale_in = member.drain.is_some_and(|drain| drain.why == DrainReason::ScaleIn);
     // one that would soon be too old is not worth keeping
     let soon = Seconds(spec.max_age.0 / 10).after(situation.now);
-    by_scale_in && member.warm.is_none() && member.terminating_since.is_none() && !is_outdated(member, instance, pool, soon)
+    by_scale_in
+        && member.warm.is_none()
+        && member.terminating_since.is_none()
+        && !is_outdated(member, instance, pool, soon)
+        && !is_to_be_renewed(member, state)
 }
