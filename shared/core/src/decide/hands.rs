@@ -132,7 +132,7 @@ impl Hands<'_, '_> {
             let taken_back = leaving::take_back(pool, census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
-            let taken_in = warm::take_in(census, pool_state, &busy.all_instances(), needed, findings);
+            let taken_in = warm::take_in(pool, census, pool_state, &busy.all_instances(), needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_in);
             draft.preparing = draft.preparing.saturating_sub(taken_in);
             needed = needed.saturating_sub(taken_in);
@@ -201,7 +201,7 @@ impl Hands<'_, '_> {
     /// Whether the pool neither grows nor shrinks nor waits for anybody.
     fn is_calm(&self, desired: u32) -> bool {
         let counts = &self.counted.census.counts;
-        let stays = counts.coming() == 0 && counts.unhealthy == 0 && counts.draining == 0;
+        let stays = counts.coming() == 0 && counts.unhealthy == 0 && counts.draining == 0 && counts.renewing == 0;
         stays && self.counted.breaker.is_none() && desired == self.counted.before && counts.capacity() == desired
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, leaving, mix, renewal};
+use super::{Listed, Situation, backoff, hooks, leaving, mix, renewal};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -95,6 +95,7 @@ fn wanted(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state
 
 /// Takes in up to `needed` of those that nobody has stopped yet: they run already, or are about to. Returns how many.
 pub(super) fn take_in(
+    pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
     busy: &BTreeSet<InstanceId>,
@@ -103,7 +104,9 @@ pub(super) fn take_in(
 ) -> u32 {
     let mut taken: u32 = 0;
     let preparing = census.people.iter().filter(|person| person.standing == Standing::Preparing);
-    for person in preparing.filter(|person| !busy.contains(&person.id)) {
+    // one that is not listed may be no more, and one that has said its last word would only stand there
+    let works = |instance: &Instance| !hooks::gave_up(pool, instance);
+    for person in preparing.filter(|person| person.listed.is_some_and(works) && !busy.contains(&person.id)) {
         if taken >= needed {
             break;
         }
@@ -111,6 +114,8 @@ pub(super) fn take_in(
         let unstopped = |warm: Warm| warm.phase == WarmPhase::Preparing;
         if let Some(member) = member.filter(|member| member.drain.is_none() && member.warm.is_some_and(unstopped)) {
             member.warm = None;
+            // nothing of its former life counts
+            (member.served_since, member.unready) = (None, None);
             findings.push(Finding::TakenIn {
                 instance: person.id.clone(),
             });
@@ -148,7 +153,8 @@ pub(super) fn startable<'a>(
             .iter()
             .any(|exhausted| exhausted.offering == offering);
         let ready_before = is_recorded(situation, pool, &instance.id) && again(member);
-        if instance.state == InstanceState::Stopped && member.drain.is_none() && ready_before && !exhausted {
+        let works = ready_before && !exhausted && !hooks::gave_up(pool, instance);
+        if instance.state == InstanceState::Stopped && member.drain.is_none() && works {
             ready.push((member, instance));
         }
     }
@@ -317,12 +323,13 @@ fn is_to_be_renewed(member: &Member, state: &PoolState) -> bool {
     renewal::asked_at(state).is_some_and(|asked_at| member.known_since.at() < asked_at)
 }
 
-/// It is too old, or of a type that the pool no longer names.
+/// It is too old, of a type that the pool no longer names, or has said its last word.
 fn is_outdated(member: &Member, instance: Option<&Instance>, pool: &PoolSpec, now: Timestamp) -> bool {
     let Some(spec) = pool.warm else { return false };
     let types = &pool.launch.instance_types;
     let unnamed = instance.is_some_and(|instance| !types.is_empty() && !types.contains(&instance.instance_type));
-    unnamed || Seconds::between(member.known_since.at(), now) >= spec.max_age
+    let has_finished = instance.is_some_and(|instance| hooks::gave_up(pool, instance));
+    unnamed || has_finished || Seconds::between(member.known_since.at(), now) >= spec.max_age
 }
 
 /// Who came from scale-in and does not come to rest leaves as all others do; so do all if no stock is kept any more.

@@ -260,6 +260,27 @@ fn an_open_breaker_lets_one_probe_through_and_closes_when_it_serves() {
     }
 }
 
+/// Found by the simulator: fourteen served, twelve were wanted, and ten sick ones stayed for ever, because nothing was launched that
+/// could have closed the breaker.
+#[test]
+fn the_sick_leave_an_open_breaker_while_enough_serve_without_them() {
+    let mut world = World::serving(
+        10,
+        json!({ "policies": [], "guards": { "budgets": { "removal": { "per_tick": 10 } } }, "defaults": { "capacity": { "max": 20 } } }),
+    );
+    let sick_ones: Vec<String> = (0..4).map(|n| format!("i-blue-{n:03}")).collect();
+    world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 6;
+    let mut launched = 0;
+    for _ in 0..10 {
+        world.pass(60);
+        keep_sick(&mut world, &sick_ones);
+        let decision = world.look();
+        launched += steps(&decision).iter().filter(|step| step.starts_with("launch")).count();
+    }
+    assert_eq!((world.alive().len(), launched), (6, 0));
+    assert!(sick_ones.iter().all(|id| !world_has(&world, id)));
+}
+
 #[test]
 fn probes_that_fail_come_ever_more_slowly() {
     let mut world = World::serving(

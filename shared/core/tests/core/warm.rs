@@ -415,6 +415,7 @@ fn the_stock_is_filled_only_in_calm() {
         let id = InstanceId::new("i-blue-000");
         world.health("blue", &id, TargetHealth::Unhealthy);
     };
+    let renews = |world: &mut World| world.spec.pools[0].max_age = Some(Seconds(3_600));
     let refused = |world: &mut World| {
         let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
         state.warm_backoff = Some(ghostnet_core::state::LaunchBackoff {
@@ -422,7 +423,13 @@ fn the_stock_is_filled_only_in_calm() {
             wait: Seconds::minutes(5),
         });
     };
-    for (name, spoil) in [("grows", grows as Spoil), ("comes", comes), ("sick", sick), ("waits", refused)] {
+    for (name, spoil) in [
+        ("grows", grows as Spoil),
+        ("comes", comes),
+        ("sick", sick),
+        ("renews", renews),
+        ("waits", refused),
+    ] {
         let mut world = empty(json!({}));
         spoil(&mut world);
         let decision = world.look();
@@ -610,4 +617,27 @@ fn who_has_said_its_last_word_cannot_be_kept() {
         problems(pool(true)),
         ["defaults.drain.wait_for_tag: who has said its last word cannot be kept warm: it would still say so when it is started"]
     );
+}
+
+#[test]
+fn a_refresh_reaches_those_that_are_kept() {
+    use ghostnet_core::refresh::{RefreshRequest, apply};
+    let mut world = stocked(json!({}));
+    let request = RefreshRequest::Start {
+        by: "alice".into(),
+        reason: "a new image".into(),
+        checkpoints: Vec::new(),
+        bake: Seconds(0),
+    };
+    assert_eq!(why(&world.look()), []);
+    world.wait(60);
+    apply(&mut world.inputs.state, &[pool("blue")], &request, world.inputs.now).unwrap();
+    // the first look launches for those that serve, and whoever grows needs all that is kept: it is a start
+    let mut removed = Vec::new();
+    for _ in 0..3 {
+        removed.extend(why(&world.look()).into_iter().filter(|(_, why)| *why == DrainReason::WarmOutdated));
+        world.pass(60);
+    }
+    assert_eq!(removed, [(InstanceId::new("i-blue-011"), DrainReason::WarmOutdated)]);
+    assert!(!member(&world, "i-blue-010").is_warm(), "it was started");
 }
