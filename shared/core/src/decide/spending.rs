@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Situation;
-use super::census::Standing;
+use super::census::{Person, Standing};
 use super::fleet::Counted;
 use crate::id::PoolId;
 use crate::spec::SpendCap;
@@ -43,21 +43,24 @@ impl<'a> Spending<'a> {
         of.census.counts.capacity().saturating_add(more)
     }
 
-    /// Millionths per hour of a pool that wants so many: what is there and stays at its own price, what is still to come at the
-    /// dearest. The sick and the leaving are on their way out; what they cost is in the tally of the looks that saw them.
+    /// Millionths per hour of a pool that wants so many: what is there and stays at its own price, what is still to come, and the sick
+    /// that an open breaker keeps, at the dearest. Who leaves is on its way out; what it costs is in the tally of the looks that saw
+    /// it. Who is kept stopped costs nothing that is counted here.
     fn cost(&self, counted: &Counted<'_>, wanted: u32) -> u64 {
         let (counts, each) = (&counted.census.counts, self.cap.price_of_growth(counted.pool));
-        let stays = |standing| {
-            !matches!(
-                standing,
-                Standing::Draining | Standing::Unhealthy | Standing::NeverHealthy | Standing::Out
-            )
-        };
-        let people = counted.census.people.iter().filter(|person| stays(person.standing));
-        let there = people
-            .map(|person| person.listed.map_or(each, |instance| self.cap.price(&instance.instance_type)))
-            .fold(0, u64::saturating_add);
-        let coming = counts.in_flight.saturating_add(wanted.saturating_sub(counts.capacity()));
-        there.saturating_add(u64::from(coming).saturating_mul(each))
+        let price = |person: &Person<'_>| person.listed.map_or(each, |instance| self.cap.price(&instance.instance_type));
+        let (mut there, mut known): (u64, u32) = (0, 0);
+        for person in &counted.census.people {
+            match person.standing {
+                Standing::InService | Standing::WarmingServing | Standing::Warming | Standing::Pending => {
+                    known = known.saturating_add(1);
+                    there = there.saturating_add(price(person));
+                }
+                Standing::Preparing => there = there.saturating_add(price(person)),
+                Standing::Warm | Standing::Draining | Standing::Unhealthy | Standing::NeverHealthy | Standing::Out => {}
+            }
+        }
+        let others = wanted.max(counts.capacity()).saturating_sub(known);
+        there.saturating_add(u64::from(others).saturating_mul(each))
     }
 }

@@ -31,7 +31,13 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .filter(|(_, member)| member.drain.is_none() && !member.gone)
         .collect();
     let there = count(stay.len());
-    if there != counts.capacity() || counts.in_flight > 0 || nothing_on_demand(judged) {
+    // an open breaker counts the sick as capacity
+    let sick_count = judged
+        .decided
+        .guards
+        .iter()
+        .any(|outcome| outcome.guard.name() == "circuit breaker");
+    if there != counts.capacity() || counts.in_flight > 0 || sick_count || nothing_on_demand(judged) {
         return;
     }
     let spot_there = count(stay.iter().filter(|(id, _)| is_spot(id)).count());
