@@ -72,7 +72,7 @@ fn cases() -> Vec<Case> {
             Broken::FollowsOldRequest,
             &[(Fault::OperatorSize, 20), (Fault::EventLate, 8)],
             Check::OldEvent,
-            &[],
+            &[Check::SameSize],
         ),
         case(Broken::ForgetsToWait, NONE, Check::Pace, &[]),
         case(

@@ -26,7 +26,8 @@ fn is_the_same_fleet(calm: &Outcome, struck: &Outcome) -> bool {
 #[test]
 fn whatever_is_done_twice_or_cut_off_the_fleet_ends_the_same() {
     let mut struck = 0;
-    for seed in [2, 9] {
+    // one that only launches, and two that also start and stop
+    for seed in [9, 6, 39] {
         let calm = run(&setup(seed, None));
         assert_eq!(calm.violations, [], "seed {seed}, undisturbed");
         for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {

@@ -236,7 +236,10 @@ fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (requ
     let first = plan.and_then(|plan| plan.steps.iter().find(|step| step.action.instances().contains(id)));
     let drain = member.and_then(|member| member.drain);
     let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && does == "stops";
-    let Some(drain) = drain else {
+    let committed_at = first.and_then(|step| world.watch.steps.get(&step.id)).map(|step| step.at);
+    // who was kept when its stop was decided may be drained since, as by a notice of AWS
+    let drained_since = |drain: &Drain| kept && committed_at.is_some_and(|at| at <= drain.since.at());
+    let Some(drain) = drain.filter(|drain| !drained_since(drain)) else {
         let registered = world.cloud.groups.values().any(|group| group.targets.contains_key(id));
         return match (kept, registered) {
             (true, true) => Some("while it is registered"),
@@ -244,7 +247,6 @@ fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (requ
             (false, _) => Some("without a recorded drain"),
         };
     };
-    let committed_at = first.and_then(|step| world.watch.steps.get(&step.id)).map(|step| step.at);
     if committed_at.is_some_and(|at| at <= drain.since.at()) {
         return Some("in the decision that drained it");
     }
