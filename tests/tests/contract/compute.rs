@@ -322,7 +322,7 @@ fn a_choice_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
 fn a_spot_launch<S: Stage>(stage: &S) -> Played {
     let spot = run_instances(stage, &as_spot(launch(1)))?;
     let mut all = run_instances(stage, &with_token("other", launch(1)))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     let listed = list(stage).unwrap_or_default();
     let is_spot = |one: &&ListedInstance| one.instance.market == Market::Spot;
     let of_spot: BTreeSet<_> = listed.iter().filter(is_spot).map(|one| one.instance.id.clone()).collect();
@@ -488,7 +488,7 @@ fn word_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass, then: Opti
     two_running(stage)?;
     stage.mishap(mishap)?;
     expect("the answer", tell(stage, &["i-1"], Told::Draining), Err(class))?;
-    stage.pass(Seconds::minutes(1));
+    stage.pass(Seconds::minutes(1))?;
     expect_told(stage, [("i-1", then), ("i-2", None)])?;
     expect("the answer later", tell(stage, &["i-1"], Told::Serving), Ok(()))?;
     expect_told(stage, [("i-1", Some(Told::Serving)), ("i-2", None)])
@@ -527,7 +527,7 @@ fn a_terminate_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
 fn a_start<S: Stage>(stage: &S) -> Played {
     two(stage, InstanceState::Stopped)?;
     expect("the answer", start(stage, &["i-1", "i-2"]), Ok(Vec::new()))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])
 }
 
@@ -544,7 +544,7 @@ fn a_start_that_fails_in_part<S: Stage>(stage: &S) -> Played {
     let failed = [("i-3", "IncorrectInstanceState"), ("i-unknown", "InvalidInstanceID.NotFound")];
     let failed = failed.map(|(id, code)| (id.to_owned(), code.to_owned())).to_vec();
     expect("the answer", start(stage, &["i-1", "i-unknown", "i-3", "i-2"]), Ok(failed))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     let listed = list(stage).map(|listed| states_of(&listed)).unwrap_or_default();
     let runs = |id: &str| listed.contains(&(InstanceId::new(id), InstanceState::Running));
     expect("who runs", (runs("i-1"), runs("i-2"), runs("i-3")), (true, true, false))
@@ -554,7 +554,7 @@ fn a_start_without_capacity<S: Stage>(stage: &S) -> Played {
     two(stage, InstanceState::Stopped)?;
     stage.compute(Given::Dry(Zone::new("eu-west-1a")))?;
     expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::NoCapacity))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
 }
 
@@ -562,7 +562,7 @@ fn a_start_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
     two(stage, InstanceState::Stopped)?;
     stage.mishap(Mishap::AnswerLost)?;
     expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::Transient))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)])
 }
 
@@ -570,23 +570,23 @@ fn a_start_while_ec2_is_unwell<S: Stage>(stage: &S) -> Played {
     two(stage, InstanceState::Stopped)?;
     stage.mishap(Mishap::Unwell)?;
     expect("the answer", start(stage, &["i-1", "i-2"]), Err(ErrorClass::Transient))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
 }
 
 fn a_stop<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect_states(stage, &[("i-1", InstanceState::Stopping), ("i-2", InstanceState::Running)])?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Running)])
 }
 
 fn a_stop_of_one_that_is_stopped<S: Stage>(stage: &S) -> Played {
     stage.compute(Given::Instance("i-1", InstanceState::Stopped))?;
     expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
-    stage.pass(SETTLED);
+    stage.pass(SETTLED)?;
     expect_states(stage, &[("i-1", InstanceState::Stopped)])
 }
 
@@ -594,7 +594,7 @@ fn a_stop_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     let failed = vec![("i-unknown".to_owned(), "InvalidInstanceID.NotFound".to_owned())];
     expect("the answer", stop(stage, &["i-1", "i-unknown", "i-2"]), Ok(failed))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Stopped)])
 }
 
@@ -602,7 +602,7 @@ fn a_stop_whose_answer_is_lost<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
     stage.mishap(Mishap::AnswerLost)?;
     expect("the answer", stop(stage, &["i-1"]), Err(ErrorClass::Transient))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_states(stage, &[("i-1", InstanceState::Stopped), ("i-2", InstanceState::Running)])
 }
 
@@ -612,10 +612,10 @@ fn a_stop_and_then_a_start<S: Stage>(stage: &S) -> Played {
     let launched = |stage: &S| list(stage).map(|listed| listed.first().map(|one| one.instance.launched_at));
     let first = launched(stage);
     expect("the answer", stop(stage, &["i-1"]), Ok(Vec::new()))?;
-    stage.pass(Seconds::minutes(5));
-    expect("the launch time", launched(stage), first.clone())?;
+    stage.pass(Seconds::minutes(5))?;
+    expect("the launch time", launched(stage), first)?;
     expect("the answer", start(stage, &["i-1"]), Ok(Vec::new()))?;
-    stage.pass(Seconds::minutes(5));
+    stage.pass(Seconds::minutes(5))?;
     expect_that("it was launched later", launched(stage) > first, launched(stage))
 }
 
