@@ -87,6 +87,47 @@ pub(super) const SHORT: &[(&str, Why)] = &[
              and not Ok({(InstanceId(\"i-1\"), ShuttingDown), (InstanceId(\"i-2\"), ShuttingDown), (InstanceId(\"i-3\"), Running)})",
         ),
     ),
+    // fleets, starts, stops and words: no capacity that ends, no moment between running and stopped, and no time that passes
+    ("a choice of which one type has capacity", Why::NotShown(ALWAYS_CAPACITY)),
+    ("a choice of which no type has capacity", Why::NotShown(ALWAYS_CAPACITY)),
+    ("a choice at the quota", Why::NotShown(ALWAYS_CAPACITY)),
+    ("the quota of spot is reached", Why::NotShown(ALWAYS_CAPACITY)),
+    ("a choice asked too fast", Why::NotShown(NEVER_TOO_FAST)),
+    // the local EC2 answers a fleet with an internal error
+    (
+        "a launch with a choice",
+        Why::Otherwise("not so: the launch succeeds: Err(Transient)"),
+    ),
+    (
+        "the same token twice, with a choice",
+        Why::Otherwise("not so: the launch succeeds: Err(Transient)"),
+    ),
+    (
+        "a choice whose answer is lost",
+        Why::Otherwise("not so: the launch succeeds: Err(Transient)"),
+    ),
+    ("a start", Why::NotShown(TIME_STANDS)),
+    ("a start whose answer is lost", Why::NotShown(TIME_STANDS)),
+    ("a start with instances that cannot be started", Why::NotShown(AT_ONCE)),
+    ("a start without capacity in the zone", Why::NotShown(ALWAYS_CAPACITY)),
+    ("a start while EC2 is unwell", Why::NotShown(NEVER_UNWELL)),
+    (
+        "a stop",
+        Why::Otherwise(
+            "the list: Ok({(InstanceId(\"i-1\"), Stopped), (InstanceId(\"i-2\"), Running)}), \
+             and not Ok({(InstanceId(\"i-1\"), Stopping), (InstanceId(\"i-2\"), Running)})",
+        ),
+    ),
+    ("a stop with an id that does not exist", Why::NotShown(TIME_STANDS)),
+    ("a stop whose answer is lost", Why::NotShown(TIME_STANDS)),
+    ("a stop, and then a start", Why::NotShown(TIME_STANDS)),
+    (
+        "a word to one that does not exist",
+        Why::Otherwise("the answer: Err(Invalid), and not Err(NotFound)"),
+    ),
+    ("a word that is not allowed", Why::NotShown(NEVER_DENIED)),
+    ("a word asked too fast", Why::NotShown(NEVER_TOO_FAST)),
+    ("a word while EC2 is unwell", Why::NotShown(NEVER_UNWELL)),
     // ELBv2: a registered target is healthy, whoever uses its group, and a deregistered one is no target any more
     ("a target whose first checks still run", Why::NotShown(NO_CHECKS)),
     ("a target that fails its checks", Why::NotShown(NO_CHECKS)),
@@ -142,7 +183,7 @@ pub(super) const SHORT: &[(&str, Why)] = &[
         Why::Otherwise(
             "series: Ok([Failed { why: \"InternalError: Expressions not implemented\" }]), \
              and not Ok([Points { points: [Datapoint { at: 2026-11-18T12:09:00Z, value: Finite(2.5) }], \
-             period: Seconds(60), partial: false }])",
+             period: Seconds(60), partial: false, incomplete: [] }])",
         ),
     ),
     // the table: everything but what takes time
