@@ -108,7 +108,8 @@ fn tags_are_set_at_launch_or_are_the_one_that_tells_our_instances_that_they_leav
         let [at_launch, afterwards] = conditions[..] else {
             panic!("{role}: {conditions:?}")
         };
-        assert_eq!(at_launch["StringEquals"]["ec2:CreateAction"], "RunInstances", "{role}");
+        let launches = json!(["CreateFleet", "RunInstances"]);
+        assert_eq!(at_launch["StringEquals"]["ec2:CreateAction"], launches, "{role}");
         assert!(
             !afterwards["StringEquals"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null(),
             "{role}"

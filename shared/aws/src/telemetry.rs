@@ -8,7 +8,9 @@ use std::io::Write;
 use ghostnet_core::id::InstallationId;
 use jiff::Timestamp;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Namespace of everything that GhostNet publishes.
 pub const NAMESPACE: &str = "GhostNet";
@@ -56,15 +58,17 @@ impl OwnMetric {
 /// Logs as JSON lines to stdout from now on, filtered by `log` (setting `GHOSTNET_LOG`). A filter that cannot be read
 /// counts as `info`; a second call changes nothing.
 pub fn log_as_json(log: &str) {
-    let filter = EnvFilter::try_new(log).unwrap_or_else(|_| EnvFilter::new("info"));
+    // by target and level alone: filters by span would bring a regular expression engine into every function
+    let filter: Targets = log.parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO));
     let lines = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_span_list(false)
         // CloudWatch Logs stamps every line
         .without_time()
-        .with_env_filter(filter)
-        .finish();
+        .with_max_level(LevelFilter::TRACE)
+        .finish()
+        .with(filter);
     // only fails if there is a subscriber already, and then that one logs
     let _ = tracing::subscriber::set_global_default(lines);
 }
