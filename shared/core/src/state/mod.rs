@@ -3,13 +3,17 @@
 //! Both are stored items with a schema version. A reader of this version reads older ones; a writer keeps what it does
 //! not understand out of the way by refusing a newer schema.
 
+mod member;
+mod refused;
+mod traffic;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Epoch, Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
+use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
@@ -18,6 +22,9 @@ use crate::reason::Direction;
 use crate::refresh::Refresh;
 use crate::spec::{FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
+pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
+pub use refused::{LaunchBackoff, LaunchRefused};
+pub use traffic::TrafficState;
 
 /// Schema of the stored items that this build writes.
 pub const SCHEMA: u16 = 1;
@@ -364,285 +371,6 @@ pub struct Tally {
     pub count: u32,
 }
 
-/// AWS refused a launch for a reason that trying again does not mend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaunchRefused {
-    /// Not tried again before.
-    pub until: Timestamp,
-    /// AWS's error code.
-    pub code: String,
-    /// AWS's message, shortened.
-    pub message: String,
-}
-
-impl LaunchRefused {
-    /// How long to wait before the next try, by class; none where trying again soon is right.
-    fn by(class: crate::plan::Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
-        use crate::plan::Refusal;
-        let wait = match class {
-            Refusal::Quota | Refusal::Configuration => Seconds::minutes(5),
-            Refusal::Subnet => Seconds::minutes(3),
-            Refusal::Throttled => Seconds(THROTTLED_WAIT_MIN.saturating_add(spread(step))),
-            Refusal::NotFound | Refusal::Token => return None,
-        };
-        Some(Self {
-            until: wait.after(at),
-            code: code.to_owned(),
-            message: message.to_owned(),
-        })
-    }
-}
-
-/// Shortest wait after EC2 would not hear a launch.
-const THROTTLED_WAIT_MIN: u32 = 10;
-/// Waits are spread over this many seconds: fleets that asked in the same second must not ask again in the same one.
-const THROTTLED_SPREAD: u32 = 40;
-
-/// A step's place in the spread: no chance, but another for every fleet.
-fn spread(step: &StepId) -> u32 {
-    let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
-    step.plan.as_str().bytes().fold(0, mixed) % (THROTTLED_SPREAD + 1)
-}
-
-/// Launching waits, because what was launched never became healthy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaunchBackoff {
-    /// When the last of them was given up.
-    pub since: Timestamp,
-    /// How long to wait; the next wait is twice as long.
-    pub wait: Seconds,
-}
-
-impl LaunchBackoff {
-    /// Nothing is launched before.
-    #[must_use]
-    pub fn until(&self) -> Timestamp {
-        self.wait.after(self.since)
-    }
-}
-
-/// One instance that counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Since when it is known here; it counts, listed or not, until it is ten minutes old.
-    #[serde(rename = "k")]
-    pub known_since: Moment,
-    /// When it was first healthy in all its groups.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub served_since: Option<Moment>,
-    /// How long complete observations have shown it not healthy, in a row.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub unready: Option<Unready>,
-    /// It is leaving.
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
-    pub drain: Option<Drain>,
-    /// A terminate call for it succeeded.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    pub terminating_since: Option<Moment>,
-    /// It is kept out of service, or was started and not seen to run yet.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
-    pub warm: Option<Warm>,
-    /// When its last start was committed.
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Moment>,
-    /// It was seen shutting down or terminated; kept until no group of ours lists it.
-    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
-    pub gone: bool,
-    /// It was launched as spot capacity; asked only while EC2 does not list it.
-    #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
-    pub spot: bool,
-    /// It serves on until another one serves in its place, and why.
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    pub renew: Option<RenewReason>,
-    /// AWS said that it will retire it.
-    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
-    pub retires: bool,
-}
-
-impl Member {
-    /// An instance that was just launched or adopted.
-    #[must_use]
-    pub fn new(known_since: impl Into<Moment>) -> Self {
-        Self {
-            known_since: known_since.into(),
-            served_since: None,
-            unready: None,
-            drain: None,
-            terminating_since: None,
-            warm: None,
-            started_at: None,
-            gone: false,
-            spot: false,
-            renew: None,
-            retires: false,
-        }
-    }
-
-    /// An instance that a launch brought, to serve or to be kept warm.
-    #[must_use]
-    pub fn launched(warm: bool, known_since: impl Into<Moment>) -> Self {
-        let mut member = Self::new(known_since);
-        let since = member.known_since;
-        member.warm = warm.then_some(Warm {
-            phase: WarmPhase::Preparing,
-            since,
-        });
-        member
-    }
-
-    /// When it last came: launched, or started.
-    #[must_use]
-    pub fn came_at(&self) -> Moment {
-        self.started_at.map_or(self.known_since, |started| started.max(self.known_since))
-    }
-
-    /// Whether it is kept out of service.
-    #[must_use]
-    pub fn is_warm(&self) -> bool {
-        self.warm.is_some_and(|warm| warm.phase != WarmPhase::Starting)
-    }
-
-    /// Whether its start was committed and it was not seen to run yet.
-    #[must_use]
-    pub fn is_starting(&self) -> bool {
-        self.warm.is_some_and(|warm| warm.phase == WarmPhase::Starting)
-    }
-
-    /// Its start did not happen: it is kept as before.
-    pub(crate) fn not_started(&mut self, at: impl Into<Moment>) {
-        if let Some(warm) = self.warm.as_mut().filter(|warm| warm.phase == WarmPhase::Starting) {
-            *warm = Warm {
-                phase: WarmPhase::Kept,
-                since: at.into(),
-            };
-        }
-    }
-}
-
-/// An instance that is kept ready out of service, on its way there, or on its way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warm {
-    /// Which of these.
-    #[serde(rename = "p")]
-    pub phase: WarmPhase,
-    /// Since when.
-    #[serde(rename = "s")]
-    pub since: Moment,
-}
-
-/// Where a warm instance is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WarmPhase {
-    /// Launched to be kept; nobody has asked EC2 to stop it.
-    Preparing,
-    /// A stop of it was committed: it rests, or will.
-    Kept,
-    /// A start of it was committed: it counts as coming until it is seen to run.
-    Starting,
-}
-
-/// Time that complete observations have shown an instance not healthy; unknown stops this clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unready {
-    /// Seconds counted so far.
-    #[serde(rename = "n")]
-    pub counted: Seconds,
-    /// When it was last seen not healthy.
-    #[serde(rename = "l")]
-    pub last_seen: Moment,
-}
-
-/// An instance is leaving: out of its groups, finishing requests. Until a terminate is committed it can be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drain {
-    /// When the drain was committed.
-    #[serde(rename = "s")]
-    pub since: Moment,
-    /// It is not waited for longer than this.
-    #[serde(rename = "d")]
-    pub deadline: Moment,
-    /// Why it leaves.
-    #[serde(rename = "w")]
-    pub why: DrainReason,
-}
-
-/// Why an instance leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DrainReason {
-    /// The pool wants fewer.
-    ScaleIn,
-    /// It became unhealthy.
-    Unhealthy,
-    /// It never became healthy.
-    NeverHealthy,
-    /// AWS takes it.
-    Interrupted,
-    /// Kept warm, and more are kept than wanted.
-    WarmSurplus,
-    /// Kept warm for too long, or of a type that the pool no longer names.
-    WarmOutdated,
-    /// To be kept warm, and could not be stopped.
-    WarmRestless,
-    /// Another one serves in its place.
-    Renewed,
-    /// It became unhealthy, and is kept for a while so that somebody can look at it.
-    Kept,
-}
-
-impl DrainReason {
-    /// Whether it is about an instance that was out of service anyway.
-    #[must_use]
-    pub fn is_of_warm(self) -> bool {
-        matches!(self, Self::WarmSurplus | Self::WarmOutdated | Self::WarmRestless)
-    }
-}
-
-impl std::fmt::Display for DrainReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::ScaleIn => "scale in",
-            Self::Unhealthy => "unhealthy",
-            Self::NeverHealthy => "never became healthy",
-            Self::Interrupted => "interrupted by AWS",
-            Self::WarmSurplus => "kept warm, and no longer needed",
-            Self::WarmOutdated => "kept warm, and outdated",
-            Self::WarmRestless => "to be kept warm, but could not be stopped",
-            Self::Renewed => "another one serves in its place",
-            Self::Kept => "unhealthy, kept for inspection",
-        })
-    }
-}
-
-/// Why an instance that is well is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RenewReason {
-    /// AWS will retire it.
-    Retirement,
-    /// An operator asked for a refresh.
-    Refresh,
-    /// It was launched from another version of the launch template.
-    Drift,
-    /// It is older than the pool allows.
-    Age,
-    /// Its zone has at least two more than another.
-    Balance,
-}
-
-impl std::fmt::Display for RenewReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Retirement => "AWS will retire it",
-            Self::Refresh => "a refresh was asked for",
-            Self::Drift => "another version of the launch template",
-            Self::Age => "older than `max_age`",
-            Self::Balance => "its zone has more than another",
-        })
-    }
-}
-
 /// The last recorded hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastHold {
@@ -660,34 +388,6 @@ pub struct RecordedOutcome {
     pub outcome: StepOutcome,
     /// When.
     pub at: Timestamp,
-}
-
-/// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrafficState {
-    /// Schema of this item.
-    pub schema: u16,
-    /// Bumped by every traffic commit.
-    pub epoch: Epoch,
-    /// The pool that takes traffic.
-    pub active: PoolId,
-    /// Fewest instances a shift of traffic needs, by pool.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub floors: BTreeMap<PoolId, u32>,
-}
-
-impl TrafficState {
-    /// Before any failover: the first active pool of the spec.
-    #[must_use]
-    pub fn first(spec: &FleetSpec) -> Option<Self> {
-        let active = spec.pools.iter().find(|pool| pool.role == crate::spec::PoolRole::Active)?;
-        Some(Self {
-            schema: SCHEMA,
-            epoch: Epoch(0),
-            active: active.id.clone(),
-            floors: BTreeMap::new(),
-        })
-    }
 }
 
 /// A spec as stored: item `SPEC`.

@@ -1,0 +1,248 @@
+//! Findings: everything else about a pool that is worth telling.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstanceId, TargetGroupArn};
+use crate::observation::{Market, tag};
+use crate::operator::Refused;
+use crate::refresh::Progress;
+use crate::state::{DrainReason, RenewReason};
+
+/// Something worth telling about a fleet or one of its instances, beside its size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// No complete list of instances: nothing is concluded from absence.
+    InstancesUnknown,
+    /// An operator's size holds.
+    OperatorHolds {
+        /// Who asked.
+        by: String,
+        /// The size.
+        desired: u32,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// An operator's request changed nothing.
+    OperatorRefused {
+        /// Who asked.
+        by: String,
+        /// Why not.
+        why: Refused,
+    },
+    /// A group could not be read.
+    GroupUnknown {
+        /// Which.
+        group: TargetGroupArn,
+    },
+    /// An instance leaves, and why.
+    Drains {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: DrainReason,
+    },
+    /// A draining instance is needed again.
+    TakenBack {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance that was to be kept warm is needed before it was stopped.
+    TakenIn {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance is replaced although it is well; its replacement comes first.
+    Renews {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: RenewReason,
+    },
+    /// A refresh goes on, waits, or has ended.
+    Refreshing {
+        /// How far it is.
+        progress: Progress,
+    },
+    /// An instance says that it has finished, and nobody asked it to leave: it is replaced.
+    GaveUp {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
+    NotTold {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance that carries our tags and was in no state is counted from now on.
+    Adopted {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// More unknown instances than can be an accident, or a state too young to judge: the pool's size is held.
+    UnknownInstances {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
+    /// A registered target whose instance is gone is deregistered.
+    Ghost {
+        /// Which.
+        instance: InstanceId,
+        /// From where.
+        group: TargetGroupArn,
+    },
+    /// A target that this fleet did not register: left alone.
+    ForeignTarget {
+        /// Which.
+        instance: InstanceId,
+        /// Where.
+        group: TargetGroupArn,
+    },
+    /// An instance of ours was stopped by somebody: not counted, left alone.
+    Stopped {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// AWS may take this instance; nothing is done about a maybe.
+    RebalanceHint {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// A launch was never found and is no longer counted.
+    LaunchGivenUp {
+        /// So many instances were asked for.
+        count: u32,
+    },
+    /// Every offering of the pool lately had no capacity: so many are not launched for now.
+    NoOffering {
+        /// So many.
+        count: u32,
+    },
+    /// A market ran out, or is off: so many are launched in the other one instead.
+    OtherMarket {
+        /// So many.
+        count: u32,
+        /// The market that they belong in.
+        wanted: Market,
+        /// The market they are launched in.
+        taken: Market,
+    },
+    /// A quota of the account is reached: nothing is launched in this market for a while.
+    MarketOff {
+        /// Which.
+        market: Market,
+        /// Until when.
+        until: Timestamp,
+        /// AWS's error code.
+        code: String,
+    },
+    /// Instances of this fleet whose pool is not in the spec: nobody counts, registers or terminates them.
+    NoPool {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
+    /// A member is neither listed nor young: no longer counted.
+    Vanished {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// The balancer sends traffic to every target because none is healthy.
+    FailOpen {
+        /// Where.
+        group: TargetGroupArn,
+    },
+    /// The size turned round three times within an hour: something misleads the policies.
+    Churn {
+        /// Nobody leaves before, if it does not turn round again.
+        until: Timestamp,
+    },
+    /// The zone of a subnet is not known: `apply` again.
+    ZoneUnknown {
+        /// The subnet.
+        subnet: crate::id::SubnetId,
+    },
+}
+
+impl Finding {
+    /// Whether somebody should be told at night.
+    #[must_use]
+    pub fn is_alert(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownInstances { .. }
+                | Self::MarketOff { .. }
+                | Self::NoPool { .. }
+                | Self::ZoneUnknown { .. }
+                | Self::LaunchGivenUp { .. }
+                | Self::FailOpen { .. }
+                | Self::Churn { .. }
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
+            Self::OperatorHolds {
+                by,
+                desired,
+                until,
+                reason,
+            } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
+            Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
+            Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Drains { instance, why } if why.is_of_warm() => write!(f, "removing {instance}: {why}"),
+            Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
+            Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
+            Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
+            Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
+            Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
+            Self::NotTold { instance } => write!(
+                f,
+                "{instance} leaves and its tag `{}` could not be set: may the role tag?",
+                tag::STATE
+            ),
+            Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
+            Self::UnknownInstances { instances } => {
+                write!(
+                    f,
+                    "{} unknown instances carry our tags: the size is held until somebody looks",
+                    instances.len()
+                )
+            }
+            Self::Ghost { instance, group } => write!(f, "{instance} is gone but still a target of {group}: deregistering"),
+            Self::ForeignTarget { instance, group } => write!(f, "{instance} in {group} was not registered by this fleet: left alone"),
+            Self::Stopped { instance } => write!(f, "{instance} was stopped by somebody: not counted, left alone"),
+            Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
+            Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
+            Self::NoOffering { count } => write!(f, "no offering has capacity for {count} more: not asked again for a while"),
+            Self::OtherMarket { count, wanted, taken } => {
+                write!(f, "no {wanted} capacity: {count} are launched {} instead", taken.adverb())
+            }
+            Self::MarketOff { market, until, code } => {
+                write!(f, "nothing is launched {} before {until}: {code}", market.adverb())
+            }
+            Self::NoPool { instances } => {
+                let count = instances.len();
+                write!(
+                    f,
+                    "{count} instances belong to no pool of the spec: add their pool again, or terminate them"
+                )
+            }
+            Self::Vanished { instance } => write!(f, "{instance} is not listed any more: no longer counted"),
+            Self::FailOpen { group } => write!(f, "no target of {group} is healthy: the balancer sends traffic to all of them"),
+            Self::Churn { until } => write!(
+                f,
+                "the size went to and fro three times within an hour: nobody leaves before {until}; look at the policies' targets"
+            ),
+            Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),
+        }
+    }
+}
