@@ -3,6 +3,8 @@
 //! Policies vote, the votes are combined, floors raise, guards limit, in one fixed order. The backtester and the tuner
 //! drive this function, the functions and the simulator reach it through `decide`: the same code decides everywhere.
 
+mod load;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -13,16 +15,14 @@ use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
 use crate::operator::Held;
 use crate::policy::simple::{Adjustment, Waits, Way};
-use crate::policy::{self, Ballot, measured_instances};
+use crate::policy::{self, Ballot};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
 use crate::reserve;
 use crate::sample::{Sample, Series};
-use crate::spec::{
-    CapacityRange, FleetMode, Guards, MarketMix, Measure, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule,
-    ThresholdChange,
-};
+use crate::spec::{CapacityRange, FleetMode, Guards, MarketMix, OpenWindow, Policy, Reserve, Rule, Scheduled, SimpleRule};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
+pub(crate) use load::{Load, out_limit};
 
 /// Everything a size may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -200,7 +200,9 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
     }
     match moved {
         Direction::Out => {
-            state.cooldown_out_until = until(input.guards.cooldown_out, input.now);
+            // one that runs already is not cut short by a move that did not wait for it
+            let running = state.cooldown_out_until.filter(|until| input.now < *until);
+            state.cooldown_out_until = until(input.guards.cooldown_out, input.now).max(running);
             // removing what was just added would be flapping, so a move out also holds back moves in
             state.cooldown_in_until = until(input.guards.cooldown_in, input.now);
         }
@@ -477,72 +479,6 @@ fn simulate_removal(input: &SizeInput<'_>, base: u32, number: &mut Number) {
             number.set(safe, Guard::PostRemoval { predicted, limit });
         }
     }
-}
-
-/// What the instances of a pool carry together, as one policy measures it, and how much one of them may have.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    total: f64,
-    limit: f64,
-}
-
-#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
-impl Load {
-    /// None for a policy that has no fresh value, never acts, never adds, or measures what does not rise as instances are removed.
-    pub(crate) fn of(
-        policy: &Policy,
-        guards: &Guards,
-        series: &BTreeMap<PolicyId, Series>,
-        there: (&CapacityCount, &Flow),
-        now: Timestamp,
-    ) -> Option<Self> {
-        if policy.mode == PolicyMode::RecommendOnly {
-            return None;
-        }
-        let (measure, limit) = (policy.rule.measure()?, out_limit(policy, guards)?);
-        let (Sample::Value { at, value } | Sample::Partial { at, value }) = series.get(&policy.id)?.sample(now) else {
-            return None;
-        };
-        let measured = measured_instances(measure, there.0, there.1, at, Direction::In);
-        Some(Self {
-            total: value.get() * f64::from(measured),
-            limit,
-        })
-    }
-
-    /// Whether so many instances carry it without one of them asking for more.
-    pub(crate) fn is_carried_by(&self, instances: u32) -> bool {
-        self.total <= 0.0 || (instances > 0 && self.spread_over(instances) < self.limit)
-    }
-
-    fn spread_over(&self, instances: u32) -> f64 {
-        self.total / f64::from(instances.max(1))
-    }
-}
-
-/// What a metric must stay under after a removal: where its policy begins to add, less the tolerance. None for a metric
-/// that does not rise as instances are removed, or a policy that never adds.
-#[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
-pub(crate) fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
-    let tolerance = guards.tolerance_out.ratio();
-    match &policy.rule {
-        Rule::TargetTracking(rule) => Some(rule.target.get() * (1.0 + tolerance) * (1.0 - tolerance)),
-        Rule::Step(rule) => rising(&rule.measure, rule.out.first()?.from?, tolerance),
-        Rule::Threshold(rule) => match rule.change {
-            ThresholdChange::Add(_) => rising(&rule.measure, rule.from?, tolerance),
-            ThresholdChange::Remove(_) => None,
-        },
-        Rule::Simple(rule) => rising(&rule.measure, rule.out?.bound, tolerance),
-        // a demand does not rise as instances are removed
-        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
-    }
-}
-
-/// Where a metric that rises as instances are removed must stay under, if more are added from `lowest`.
-#[expect(clippy::float_arithmetic, reason = "thresholds are floats, finite by construction")]
-fn rising(measure: &Measure, lowest: Finite, tolerance: f64) -> Option<f64> {
-    let rises = measure.metric.falls_with_instances();
-    Some(lowest.get() * (1.0 - tolerance)).filter(|limit| rises && *limit > 0.0)
 }
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
