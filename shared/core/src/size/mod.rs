@@ -532,7 +532,8 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &
         Direction::In => input.state.cooldown_in_until,
         Direction::Hold => return,
     };
-    if wanted < held && votes.iter().any(Vote::binds_unknowing) {
+    let asks_for_more = |vote: &Vote| vote.capacity.is_some_and(|capacity| capacity > before);
+    if wanted < held && votes.iter().any(|vote| vote.binds_unknowing() || asks_for_more(vote)) {
         number.set(held, Guard::ReserveKept);
     } else if let Some(until) = cooldown.filter(|until| input.now < *until) {
         number.set(held, Guard::Cooldown { until });

@@ -82,6 +82,14 @@ fn a_wish_and_no_emergency() {
     }
 }
 
+/// The cooldown holds the growth back; meanwhile nobody leaves just because less reserve is wanted.
+#[test]
+fn the_reserve_stays_while_a_growth_waits() {
+    let waits = |pool: &mut Pool| pool.state.cooldown_out_until = Some(at(1));
+    let sizing = reserved(json!({ "threshold": 1 }), json!({}), 2, 100.0).change(waits).size();
+    assert_eq!((sizing.desired, guards(&sizing)), (12, vec!["cooldown", "reserve", "reserve kept"]));
+}
+
 #[test]
 fn the_reserve_leaves_within_the_budget() {
     let one = json!({ "budgets": { "removal": { "per_tick": 1 } } });
