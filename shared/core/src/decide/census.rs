@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::groups::{Groups, Verdict};
 use super::{CapacityCount, Listed, Situation, hooks, warm};
 use crate::id::InstanceId;
-use crate::observation::{Instance, InstanceState};
+use crate::observation::{Instance, InstanceState, Market};
 use crate::plan::Action;
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
@@ -73,6 +73,8 @@ pub(super) struct Person<'a> {
     pub(super) standing: Standing,
     /// What EC2 lists; none if it does not list it.
     pub(super) listed: Option<&'a Instance>,
+    /// How it was bought: as EC2 lists it, or else as it was launched.
+    pub(super) market: Market,
     /// Whether it serves only until another one does in its place.
     pub(super) renewing: bool,
 }
@@ -83,6 +85,8 @@ pub(super) struct Census<'a> {
     /// In the order of their ids.
     pub(super) people: Vec<Person<'a>>,
     pub(super) counts: CapacityCount,
+    /// Whether any of them is kept warm, comes from there, or goes there.
+    pub(super) any_warm: bool,
     pub(super) groups: Groups<'a>,
 }
 
@@ -110,6 +114,7 @@ pub(super) fn take<'a>(
     };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
     let mut people = Vec::with_capacity(pool_state.members.len());
+    let mut any_warm = false;
     for (id, member) in &mut pool_state.members {
         let instance = instances.to(id);
         let verdict = hooks::gated(pool, member, instance, verdicts.of(id));
@@ -141,16 +146,24 @@ pub(super) fn take<'a>(
         if !(rests && member.is_warm() && standing == Standing::Draining) {
             standing.count_in(&mut counts);
         }
+        any_warm |= member.warm.is_some();
+        let as_launched = if member.spot { Market::Spot } else { Market::OnDemand };
         let renewing = member.renew.is_some() && standing.serves();
         counts.renewing = counts.renewing.saturating_add(u32::from(renewing));
         people.push(Person {
             id: id.clone(),
             standing,
             listed: instance,
+            market: instance.map_or(as_launched, |instance| instance.market),
             renewing,
         });
     }
-    Census { people, counts, groups }
+    Census {
+        people,
+        counts,
+        any_warm,
+        groups,
+    }
 }
 
 /// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::census::Census;
 use super::fleet::{Counted, surge};
 use super::ladder::{Climbed, Ladder};
 use super::membership::{self, Busy};
@@ -60,8 +61,8 @@ impl Draft {
 /// What is launched: how, where others are, and what for.
 struct ToLaunch<'a> {
     launch: &'a LaunchSpec,
-    /// Instances there are by zone.
-    by_zone: BTreeMap<Zone, u32>,
+    /// Counts the instances there are by zone.
+    by_zone: fn(&Census<'_>) -> BTreeMap<Zone, u32>,
     /// Instances there are by market.
     shares: Shares,
     generation: Generation,
@@ -183,7 +184,7 @@ impl Hands<'_, '_> {
         shares.add(Market::OnDemand, started);
         let what = ToLaunch {
             launch: &pool.launch,
-            by_zone: leaving::zones(&self.counted.census),
+            by_zone: leaving::zones,
             shares,
             generation,
             warm: false,
@@ -208,8 +209,11 @@ impl Hands<'_, '_> {
     /// Start steps for at most `needed` warm instances. Returns how many.
     fn start(&mut self, needed: u32, busy: &Busy, state: &mut PoolState, draft: &mut Draft) -> u32 {
         let (situation, pool) = (self.situation, self.counted.pool);
+        if needed == 0 || !self.counted.census.any_warm {
+            return 0;
+        }
         let mut ready = warm::startable(situation, pool, &self.counted.census, state, &busy.all_instances());
-        if needed == 0 || ready.is_empty() {
+        if ready.is_empty() {
             return 0;
         }
         let there = saturate(ready.len());
@@ -238,9 +242,12 @@ impl Hands<'_, '_> {
         let room = situation.spec.maximum.saturating_sub(there);
         let count = missing.min(budget.div_ceil(2)).min(room);
         let count = self.limit_launches(count, 0, state);
+        if count == 0 {
+            return 0;
+        }
         let what = ToLaunch {
             launch: &warm::launched_as(&pool.launch),
-            by_zone: warm::zones(&self.counted.census),
+            by_zone: warm::zones,
             shares: Shares::default(),
             generation,
             warm: true,
@@ -267,7 +274,7 @@ impl Hands<'_, '_> {
         let ladder = Ladder {
             launch: what.launch,
             places: self.places(),
-            by_zone: what.by_zone,
+            by_zone: (what.by_zone)(&self.counted.census),
             shares: what.shares,
             exhausted: &self.situation.observation.exhausted,
             calls_left: draft.launch_calls_left(),

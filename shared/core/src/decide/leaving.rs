@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Person, Standing};
-use super::mix::{self, Shares};
+use super::mix::Shares;
 use super::{Situation, backoff, hooks};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, TargetHealth};
@@ -77,7 +77,7 @@ pub(super) fn take_back(
             .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
             .and_then(|member| member.drain);
         if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
-            candidates.push((drain.since, person.id.clone(), mix::market(person, state)));
+            candidates.push((drain.since, person.id.clone(), person.market));
         }
     }
     candidates.sort();
@@ -190,7 +190,6 @@ pub(super) fn drain_excess(
         let spare = |person: &&&Person<'_>| serving_left > 0 || !person.standing.serves();
         let order = Order {
             pool,
-            state,
             by_zone: &by_zone,
             shares: *shares,
         };
@@ -198,7 +197,7 @@ pub(super) fn drain_excess(
             .iter()
             .filter(spare)
             .min_by(|a, b| order.compare(a, b))
-            .map(|person| (person.id.clone(), person.standing, zone(person), mix::market(person, state)));
+            .map(|person| (person.id.clone(), person.standing, zone(person), person.market));
         let Some((id, standing, zone, market)) = next else { break };
         candidates.retain(|person| person.id != id);
         if standing.serves() {
@@ -327,7 +326,6 @@ fn zone(person: &Person<'_>) -> Option<Zone> {
 /// Who leaves before whom.
 struct Order<'a> {
     pool: &'a PoolSpec,
-    state: &'a PoolState,
     by_zone: &'a BTreeMap<Zone, u32>,
     shares: Shares,
 }
@@ -345,9 +343,8 @@ impl Order<'_> {
             ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
         });
         let mix = &self.pool.launch.market;
-        let market = |person: &Person<'_>| mix::market(person, self.state);
-        let is_base = |person: &Person<'_>| self.shares.is_base(market(person), mix);
-        let is_kept = |person: &Person<'_>| market(person) != self.shares.in_excess(mix);
+        let is_base = |person: &Person<'_>| self.shares.is_base(person.market, mix);
+        let is_kept = |person: &Person<'_>| person.market != self.shares.in_excess(mix);
         // one that does not serve yet is the cheapest to lose, unless the base is counted on it; the id breaks ties
         let ready = |person: &Person<'_>| person.standing.serves();
         is_base(a)

@@ -5,7 +5,7 @@ use super::census::{self, Census, Person, Standing};
 use crate::observation::Market;
 use crate::plan::Action;
 use crate::spec::{MarketMix, PoolSpec};
-use crate::state::{CapacityState, PoolState};
+use crate::state::CapacityState;
 
 /// Instances by market: those that stay, and those that open launches may still bring. Together they are the pool's capacity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,10 +18,8 @@ impl Shares {
     /// What there is of a pool.
     pub(super) fn of(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &CapacityState) -> Self {
         let mut shares = Self::default();
-        if let Some(pool_state) = state.pools.get(&pool.id) {
-            for person in census.people.iter().filter(|person| stays(person)) {
-                shares.add(market(person, pool_state), 1);
-            }
+        for person in census.people.iter().filter(|person| stays(person)) {
+            shares.add(person.market, 1);
         }
         let instances = situation.observation.instances.as_deref().unwrap_or_default();
         for open in state.open_of(&pool.id).filter(|open| census::brings(open, false)) {
@@ -74,15 +72,6 @@ impl Shares {
     pub(super) fn remove(&mut self, market: Market) {
         let share = self.share_mut(market);
         *share = share.saturating_sub(1);
-    }
-}
-
-/// How an instance was bought: as EC2 lists it, or else as it was launched.
-pub(super) fn market(person: &Person<'_>, state: &PoolState) -> Market {
-    match person.listed {
-        Some(instance) => instance.market,
-        None if state.members.get(&person.id).is_some_and(|member| member.spot) => Market::Spot,
-        None => Market::OnDemand,
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
 use super::fleet::surge;
+use super::sorted::Walk;
 use super::{Listed, Situation, leaving, placement};
 use crate::budget;
 use crate::id::{InstanceId, Zone};
@@ -110,9 +111,10 @@ fn choose(
         let all = census.people.iter().enumerate();
         all.filter(|(_, person)| person.standing == Standing::InService)
     };
+    let mut members = Walk::over(state.members.iter());
     let candidate = |(place, person): (usize, &Person<'_>)| {
         let instance = person.listed?;
-        let why = reason(situation, pool, asked_at, state.members.get(&person.id)?, instance)?;
+        let why = reason(situation, pool, asked_at, members.to(&person.id)?, instance)?;
         // zone by zone, so that no more than one zone changes at a time
         Some((why, instance.zone.clone(), place))
     };
@@ -172,8 +174,11 @@ pub(super) fn template(situation: &Situation<'_>, pool: &PoolSpec) -> Template {
 }
 
 fn wanted_version<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a TemplateVersion> {
-    let resolved = situation.resolved.templates.get(&pool.id);
-    resolved.filter(|_| pool.launch.drift == Drift::Replace)
+    if pool.launch.drift == Drift::Replace {
+        situation.resolved.templates.get(&pool.id)
+    } else {
+        None
+    }
 }
 
 /// Since when instances count as new for a refresh that goes on or is paused.

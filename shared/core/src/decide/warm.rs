@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, hooks, leaving, mix, renewal};
+use super::{Listed, Situation, backoff, hooks, leaving, renewal};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -81,6 +81,9 @@ pub(super) fn standing(member: &Member, instance: Option<&Instance>, pool: &Pool
 
 /// How many are kept of a pool, or will be: those at rest, those that prepare, and those on their way back from scale-in.
 fn stock(census: &Census<'_>, state: &PoolState) -> u32 {
+    if !census.any_warm {
+        return census.counts.stock();
+    }
     let returning = state.members.values().filter(|member| !member.gone && is_returning(member)).count();
     let returning = u32::try_from(returning).unwrap_or(u32::MAX);
     census.counts.stock().saturating_add(returning)
@@ -256,6 +259,9 @@ pub(super) fn remove(
     busy: &BTreeSet<InstanceId>,
     findings: &mut Vec<Finding>,
 ) -> u32 {
+    if !census.any_warm {
+        return 0;
+    }
     give_up_returning(situation, pool, state, busy);
     let surplus = stock(census, state).saturating_sub(wanted(situation, pool, census, state, max));
     let mut chosen: Vec<(&InstanceId, DrainReason)> = Vec::new();
@@ -436,7 +442,7 @@ fn may_return(
     let person = census.people.iter().find(|person| person.id == *id);
     let instance = person.and_then(|person| person.listed);
     let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
-    let on_demand = person.is_some_and(|person| mix::market(person, state) == Market::OnDemand);
+    let on_demand = person.is_some_and(|person| person.market == Market::OnDemand);
     let Some(member) = state.members.get(id).filter(|_| runs && on_demand) else {
         return false;
     };
