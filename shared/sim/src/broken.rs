@@ -32,6 +32,8 @@ pub enum Broken {
     NothingRegisters,
     /// Metrics whose missing datapoints read as zero.
     MissingIsZero,
+    /// A store that does not ask in which epoch a commit was decided.
+    EpochIgnored,
     /// A store that takes its own write for another's.
     OwnWriteForgotten,
     /// A store that reads old items: harmless, because every commit is conditional.

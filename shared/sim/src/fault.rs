@@ -124,6 +124,8 @@ faults! {
     LoadSpike "load-spike" 100;
     /// An operator asks for a size for a while, or gives one up.
     OperatorSize "operator-size" 60;
+    /// Failover moves traffic to another pool, or asks for fewest instances in one: the epoch moves under whoever decides.
+    TrafficMoved "traffic-moved" 60;
 }
 
 impl fmt::Display for Fault {

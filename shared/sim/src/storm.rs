@@ -1,5 +1,7 @@
 //! What befalls the account once a minute while the storm lasts, and how it all ends.
 
+use std::collections::BTreeMap;
+
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
@@ -10,6 +12,7 @@ use ghostnet_core::state::Pause;
 use ghostnet_core::unit::{Percent, Seconds};
 
 use crate::chance::Chance;
+use crate::check;
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
@@ -238,6 +241,9 @@ impl World {
         if self.faults.strikes(Fault::Refresh) {
             self.ask_for_refresh();
         }
+        if self.faults.strikes(Fault::TrafficMoved) {
+            self.move_traffic();
+        }
         if self.faults.strikes(Fault::NewTemplate) {
             self.change_template();
         }
@@ -276,6 +282,26 @@ impl World {
         }
         for request in requests {
             self.tell(Function::Tick, Signal::OperatorRequest(request));
+        }
+    }
+
+    /// Traffic of every fleet goes to one of its pools, and one needs fewest instances, or none does any more.
+    fn move_traffic(&mut self) {
+        for (id, fleet) in &self.fleets {
+            let Some(items) = self.table.fleets.get_mut(id) else { continue };
+            let Some(chance) = self.faults.chance(Fault::TrafficMoved) else {
+                return;
+            };
+            let Some(active) = chance.pick(&fleet.spec.pools).map(|pool| pool.id.clone()) else {
+                continue;
+            };
+            let needy = chance.pick(&fleet.spec.pools).filter(|_| chance.once_in(2));
+            let floors = needy.map(|pool| (pool.id.clone(), chance.count(1, pool.capacity.max.max(1))));
+            let traffic = items.move_traffic(active, floors.into_iter().collect());
+            self.log.line(self.now, || {
+                format!("{id}: traffic goes to {} in epoch {}", traffic.active, traffic.epoch.0)
+            });
+            check::on_traffic(&mut self.watch, self.now, id, &traffic);
         }
     }
 
@@ -432,7 +458,7 @@ impl World {
         members.filter(|(_, member)| member.is_warm()).map(|(id, _)| id.clone()).collect()
     }
 
-    /// A person looks at what was held for one: pauses and operators' sizes end; after a restore the specs are applied again, and the instances that
+    /// A person looks at what was held for one: pauses, operators' sizes and what shifts of traffic need end; after a restore the specs are applied again, and the instances that
     /// the table does not know are adopted.
     fn somebody_looks(&mut self) {
         let now = self.now;
@@ -448,6 +474,10 @@ impl World {
             }
         }
         let restored = self.watch.was_restored();
+        for items in self.table.fleets.values_mut() {
+            let active = items.traffic.active.clone();
+            items.move_traffic(active, BTreeMap::new());
+        }
         for (fleet, pool, ids) in unknown {
             if let Some(items) = self.table.fleets.get_mut(&fleet) {
                 items.pause(None);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
+use ghostnet_core::id::{Epoch, FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
@@ -162,6 +162,13 @@ impl Items {
             state.pause = pause;
             self.bump("pause");
         }
+    }
+
+    /// Failover's commit: another epoch.
+    pub fn move_traffic(&mut self, active: PoolId, floors: BTreeMap<PoolId, u32>) -> TrafficState {
+        self.traffic.epoch = Epoch(self.traffic.epoch.0.saturating_add(1));
+        (self.traffic.active, self.traffic.floors) = (active, floors);
+        self.traffic.clone()
     }
 
     /// No operator's size holds any more.

@@ -535,11 +535,14 @@ impl World {
 
     /// The transaction.
     pub(crate) fn commit(&mut self, commit: &Rc<Commit>, request: &str) -> Result<CommitResult, PortError> {
-        let commit = crate::broken::doctored(self.broken, commit);
+        let mut commit = crate::broken::doctored(self.broken, commit);
         let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
             // the spec's condition fails
             return Ok(CommitResult::Conflict);
         };
+        if self.broken == Some(Broken::EpochIgnored) {
+            Rc::make_mut(&mut commit).read_epoch = items.traffic.epoch;
+        }
         let before = items.capacity().map(|state| state.generation);
         let own = items.was_written_by(&commit.writer, at(self.now));
         let mut result = items.commit(&commit, at(self.now))?;

@@ -60,6 +60,12 @@ fn cases() -> Vec<Case> {
         case(Broken::ReadyInvented, NONE, Check::EntersReady, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
         case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),
+        case(
+            Broken::EpochIgnored,
+            &[(Fault::TrafficMoved, 200), (Fault::SlowCall, 250), (Fault::LoadSpike, 8)],
+            Check::Fenced,
+            &[],
+        ),
         case(Broken::RecordOfAnother, NONE, Check::OnRecord, &[]),
         case(Broken::InputsChanged, NONE, Check::Replay, &[]),
         case(
@@ -166,8 +172,8 @@ fn two_active_pools_in_one_epoch_and_an_epoch_that_goes_back() {
     ] {
         let mut world = quiet_world();
         let fleet = "web".parse().unwrap();
-        on_traffic(&mut world, &fleet, &traffic(2, "blue"));
-        on_traffic(&mut world, &fleet, &second);
+        on_traffic(&mut world.watch, 0, &fleet, &traffic(2, "blue"));
+        on_traffic(&mut world.watch, 0, &fleet, &second);
         let spoken: Vec<Check> = world.watch.violations.iter().map(|violation| violation.check).collect();
         assert_eq!(spoken, Vec::from_iter(speaks), "{situation}");
     }

@@ -92,6 +92,8 @@ checks! {
     OwnWrite "I10" "own-write";
     /// One active pool per epoch.
     OneActive "I12" "one-active";
+    /// Nobody commits what was decided in an older epoch.
+    Fenced "I12" "fenced";
     /// Every act and every hold has its record.
     OnRecord "I13" "on-record";
     /// The recorded inputs give the recorded decision, bit for bit.
@@ -202,7 +204,7 @@ impl Watch {
     /// The table is an older one: what it forgot is nobody's fault.
     pub fn restored(&mut self, now: Millis) {
         self.restored_at = Some(now);
-        self.restored_at = Some(now);
+        self.actives.clear();
         self.tokens.clear();
         self.removals.clear();
         self.window_removals.clear();
@@ -249,6 +251,12 @@ pub fn on_committed(world: &mut World, commit: &Commit, before: Option<Generatio
     if before.is_some_and(|before| commit.state.generation <= before) {
         let detail = format!("{} went from generation {before:?} to {}", commit.fleet, commit.state.generation);
         world.watch.add(Check::Monotone, world.now, detail);
+    }
+    let decided_in = commit.record.inputs.as_ref().map(|inputs| inputs.traffic.epoch);
+    let epoch = world.table.fleets.get(&commit.fleet).map(|items| items.traffic.epoch);
+    if decided_in.zip(epoch).is_some_and(|(decided_in, epoch)| decided_in != epoch) {
+        let detail = format!("{} was decided in epoch {decided_in:?} and committed in {epoch:?}", commit.fleet);
+        world.watch.add(Check::Fenced, world.now, detail);
     }
     remember_steps(world, commit, request);
     decision::judge(world, commit);
@@ -301,8 +309,7 @@ pub fn on_refused(world: &mut World, commit: &Commit, own: bool, told: CommitRes
 }
 
 /// The traffic state was written.
-pub fn on_traffic(world: &mut World, fleet: &FleetId, traffic: &TrafficState) {
-    let (watch, now) = (&mut world.watch, world.now);
+pub fn on_traffic(watch: &mut Watch, now: Millis, fleet: &FleetId, traffic: &TrafficState) {
     let newest = watch.actives.keys().filter(|(of, _)| of == fleet).map(|(_, epoch)| *epoch).max();
     if newest.is_some_and(|newest| traffic.epoch < newest) {
         watch.add(Check::Monotone, now, format!("{fleet} went back to epoch {}", traffic.epoch.0));
