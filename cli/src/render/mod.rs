@@ -10,6 +10,8 @@ pub(crate) mod problems;
 pub(crate) mod reason;
 pub(crate) mod replay;
 pub(crate) mod simulate;
+#[cfg(test)]
+mod situations;
 pub(crate) mod status;
 pub(crate) mod step;
 pub(crate) mod swarm;

@@ -1,6 +1,7 @@
 //! What AWS said at one moment, possibly stale. Made by the engine, read by `decide`, kept in the record for replay.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -236,6 +237,13 @@ pub struct Offering {
     pub market: Market,
 }
 
+impl fmt::Display for Offering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instance_type = self.instance_type.as_ref().map_or("the template's type", InstanceType::as_str);
+        write!(f, "{instance_type} {} in {}", self.market.adverb(), self.zone)
+    }
+}
+
 /// Purchase option.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -282,8 +290,8 @@ impl Market {
     }
 }
 
-impl std::fmt::Display for Market {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Market {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::mix::Shares;
 use super::placement::{Placement, Placer};
 use crate::id::Zone;
-use crate::observation::{ExhaustedOffering, Market, Place};
+use crate::observation::{ExhaustedOffering, Market, Offering, Place};
 use crate::plan::Strategy;
 use crate::reason::Finding;
 use crate::spec::LaunchSpec;
@@ -34,6 +34,23 @@ pub(super) struct Climbed {
 }
 
 impl Ladder<'_> {
+    /// Offerings that this pool would ask for if they had not run out.
+    fn passed_over(&self) -> Vec<ExhaustedOffering> {
+        let (types, markets) = (&self.launch.instance_types, self.launch.market.markets());
+        let is_wanted = |Offering {
+                             zone,
+                             instance_type,
+                             market,
+                         }: &Offering| {
+            let named = instance_type
+                .as_ref()
+                .map_or(types.is_empty(), |instance_type| types.contains(instance_type));
+            named && markets.contains(market) && self.places.iter().any(|place| place.zone == *zone)
+        };
+        let wanted = self.exhausted.iter().filter(|exhausted| is_wanted(&exhausted.offering));
+        wanted.cloned().collect()
+    }
+
     /// Places up to `count` instances.
     pub(super) fn climb(self, count: u32, state: &PoolState, now: Timestamp, findings: &mut Vec<Finding>) -> Climbed {
         let mix = &self.launch.market;
@@ -45,6 +62,10 @@ impl Ladder<'_> {
                     code: off.code.clone(),
                 });
             }
+        }
+        let passed_over = self.passed_over();
+        if !passed_over.is_empty() {
+            findings.push(Finding::RanOut { offerings: passed_over });
         }
         let mut placer = Placer::new(
             self.places,

@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, TargetGroupArn};
-use crate::observation::{Market, tag};
+use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
 use crate::refresh::Progress;
 use crate::state::{DrainReason, RenewReason};
+
+/// A pool of many types and zones may have a hundred of them.
+const RAN_OUT_TOLD_MAX: usize = 4;
 
 /// Something worth telling about a fleet or one of its instances, beside its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +121,11 @@ pub enum Finding {
         /// So many instances were asked for.
         count: u32,
     },
+    /// Offerings that are passed over, because AWS lately had no capacity there.
+    RanOut {
+        /// Which, and until when.
+        offerings: Vec<ExhaustedOffering>,
+    },
     /// Every offering of the pool lately had no capacity: so many are not launched for now.
     NoOffering {
         /// So many.
@@ -222,6 +230,17 @@ impl fmt::Display for Finding {
             Self::Stopped { instance } => write!(f, "{instance} was stopped by somebody: not counted, left alone"),
             Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
             Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),
+            Self::RanOut { offerings } => {
+                f.write_str("passed over, AWS had no capacity:")?;
+                for (place, ExhaustedOffering { offering, until }) in offerings.iter().take(RAN_OUT_TOLD_MAX).enumerate() {
+                    let comma = if place == 0 { "" } else { "," };
+                    write!(f, "{comma} {offering} until {until}")?;
+                }
+                match offerings.len().saturating_sub(RAN_OUT_TOLD_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, ", and {more} more"),
+                }
+            }
             Self::NoOffering { count } => write!(f, "no offering has capacity for {count} more: not asked again for a while"),
             Self::OtherMarket { count, wanted, taken } => {
                 write!(f, "no {wanted} capacity: {count} are launched {} instead", taken.adverb())

@@ -146,6 +146,11 @@ fn an_exhausted_market_is_stood_in_for() {
             .iter()
             .find(|finding| matches!(finding, Finding::OtherMarket { .. } | Finding::NoOffering { .. }));
         assert_eq!(told, finding.as_ref(), "{situation}");
+        let passed_over = blue(&decision).findings.iter().find_map(|finding| match finding {
+            Finding::RanOut { offerings } => Some(offerings),
+            _ => None,
+        });
+        assert_eq!(passed_over, Some(&world.exhausted), "{situation}");
     }
 }
 
