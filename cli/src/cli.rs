@@ -14,7 +14,7 @@ use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay
     disable_help_subcommand = true
 )]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. Data goes to standard output, messages to standard error.
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. Data goes to standard output, messages to standard error. \
 `ghostnet VERB --help` shows examples."
 )]
 pub(crate) struct Cli {

@@ -131,6 +131,14 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
                 "take the market out of the template, or `market` out of the spec",
             );
         }
+        Some(facts) if facts.is_spot && pool.warm.is_some() => {
+            problem(
+                at_template,
+                "the launch template asks for spot capacity, and EC2 does not stop what it launches so: nothing could be kept warm"
+                    .to_owned(),
+                "take the market out of the template, or `warm` out of the spec",
+            );
+        }
         Some(facts) if facts.instance_type.is_none() && pool.launch.instance_types.is_empty() => {
             let hint = "list `instance_types`, or set one in the template";
             problem(
@@ -303,12 +311,18 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_spot_needs_a_template_without_a_market() {
-        let spot = FLEET.replace("launch: {", "launch: { market: { spot_percent: 50 },");
-        let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
-        assert!(paths(found_for(&spot, |_| ())).is_empty());
-        let of_spot = template(|facts| facts.is_spot = true);
-        assert_eq!(paths(found_for(&spot, of_spot)), ["pools[0].launch.template"]);
+    fn a_share_of_spot_and_a_warm_stock_need_a_template_without_a_market() {
+        for (part, with) in [
+            ("launch: {", "launch: { market: { spot_percent: 50 },"),
+            ("    launch: {", "    warm: { size: 2 }\n    launch: {"),
+        ] {
+            assert!(FLEET.contains(part), "the example has `{part}`");
+            let fleet = FLEET.replace(part, with);
+            let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+            assert!(paths(found_for(&fleet, |_| ())).is_empty(), "{with}");
+            let of_spot = template(|facts| facts.is_spot = true);
+            assert_eq!(paths(found_for(&fleet, of_spot)), ["pools[0].launch.template"], "{with}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::stack::Session;
   ghostnet apply web.yaml
   ghostnet apply fleets/*.yaml        # all or, if any has a problem, none
 
-With --json: {fleet, version, stored_version, changed, dry_run, changes: [{path, from, to}],
+With --json: {fleet, version, stored_version, changed, dry_run, changes: [{path, from, to}], \
 alarms: {created, updated, removed}, notes}; for several files a list of these.")]
 pub(crate) struct Args {
     /// Fleet specs

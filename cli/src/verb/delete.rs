@@ -18,7 +18,7 @@ use crate::stack::Session;
   ghostnet delete web --drain     # drain and terminate every instance; run it again, when all are gone, to forget the fleet
   ghostnet delete web --release   # forget the fleet at once; its instances keep running and serving
 
-With --json: {fleet, done, instances, alarms_removed}; done is `draining` or `forgotten`. Decisions stay on record until
+With --json: {fleet, done, instances, alarms_removed}; done is `draining` or `forgotten`. Decisions stay on record until \
 they expire.")]
 pub(crate) struct Args {
     /// The fleet

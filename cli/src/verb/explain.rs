@@ -24,8 +24,8 @@ const RECORDS_MAX: usize = 500;
   ghostnet explain web --at 13:02:10 --full
   ghostnet explain web --at 2026-06-05T13:02:10.123Z-5f0c2a9be411
 
-Times are UTC. With --json: {fleet, decisions: [record]}, newest first; a record has id, at, until, count, function,
-signal, build, generation, pools: {id: {before, after, recommended, counts, votes, guards, findings}}, plan: {steps},
+Times are UTC. With --json: {fleet, decisions: [record]}, newest first; a record has id, at, until, count, function, \
+signal, build, generation, pools: {id: {before, after, recommended, counts, votes, guards, findings}}, plan: {steps}, \
 outcomes, summary, and with --full also inputs.")]
 pub(crate) struct Args {
     /// The fleet

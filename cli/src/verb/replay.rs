@@ -23,7 +23,7 @@ use crate::stack::Session;
   ghostnet replay 2026-06-05T13:02:10.123Z-5f0c2a9be411
   ghostnet replay --fleet web 2026-06-05T13:02:10.123Z-5f0c2a9be411
 
-With --json: {fleet, id, same, same_build, recorded_build, this_build, changes: [{path, from, to}]}. Exit code 1 if the
+With --json: {fleet, id, same, same_build, recorded_build, this_build, changes: [{path, from, to}]}. Exit code 1 if the \
 decision differs.")]
 pub(crate) struct Args {
     /// The decision's id, as `ghostnet explain --json` shows it

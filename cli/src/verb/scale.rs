@@ -23,7 +23,7 @@ const ANSWER_LETTERS_MAX: usize = 300;
   ghostnet scale web --pool green --desired 4 --reason 'rehearsal'
   ghostnet scale web --clear
 
-The size is held at once, within the bounds of the pool and the fleet; budgets, breaker and pauses still hold. When its time is
+The size is held at once, within the bounds of the pool and the fleet; budgets, breaker and pauses still hold. When its time is \
 over the policies go on from there. With --json: {fleet, plan, pools: {POOL: {before, after, guards, holds}}, launched, trouble}.")]
 pub(crate) struct Args {
     /// The fleet

@@ -31,9 +31,9 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
   ghostnet status web --instances
   ghostnet status web --watch
 
-With --json: {fleet, mode, generation, spec_version, retiring, evaluated_at, pause, pools: [{id, role, min, max,
-desired, in_service, warming, pending, in_flight, draining, unhealthy, instances: [{id, phase, zone, type}]}],
-open_steps, last_act, last_hold, next_look, findings}; without FLEET a list of these. Phases: pending, warming,
+With --json: {fleet, mode, generation, spec_version, retiring, evaluated_at, pause, pools: [{id, role, min, max, \
+desired, in_service, warming, pending, in_flight, draining, unhealthy, instances: [{id, phase, zone, type}]}], \
+open_steps, last_act, last_hold, next_look, findings}; without FLEET a list of these. Phases: pending, warming, \
 in_service, unhealthy, draining, stopped.")]
 pub(crate) struct Args {
     /// The fleet; all if absent

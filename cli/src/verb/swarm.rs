@@ -25,7 +25,7 @@ use crate::render;
   ghostnet swarm --seed 42 --log run.log       # one seed, with everything that happened
   ghostnet swarm --seed 42 --faults lost-reply,kill-after
 
-With --json: {runs, minutes, reconciles, decisions, launched, terminated, faults: {name: times}, failures: [{seed, ticks,
+With --json: {runs, minutes, reconciles, decisions, launched, terminated, faults: {name: times}, failures: [{seed, ticks, \
 check, at, detail, faults, command}]}. Exit code 1 if anything broke.")]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
 pub(crate) struct Args {

@@ -133,8 +133,8 @@ fn with_everything(c: &mut Criterion) {
     let now = world.now();
     let series = world.inputs.observation.series.get_mut(&pool("blue")).unwrap();
     let waiting = [
-        ("visible", fresh(now, 3_000.0)),
-        ("not_visible", fresh(now, 100.0)),
+        ("waiting", fresh(now, 3_000.0)),
+        ("in_work", fresh(now, 100.0)),
         ("oldest", fresh(now, 20.0)),
     ];
     series.insert(policy("jobs"), several(waiting));

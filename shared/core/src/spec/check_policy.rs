@@ -97,6 +97,16 @@ fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: 
             "the value that each instance should have",
         );
     }
+    if let (Some(Metric::Named { name, .. }), Some(target)) = (&metric, target)
+        && name.is_percentage()
+        && target.get() > 100.0
+    {
+        problems.add(
+            format!("{at}.target"),
+            format!("`{target}` is never reached: `{}` is at most 100", name.as_str()),
+            "write percent as a number: `50` is half",
+        );
+    }
     let measure = read_measure(metric?, raw.datapoints.as_ref(), raw.missing, at, problems);
     Some(TargetTracking { measure, target: target? })
 }

@@ -115,6 +115,12 @@ impl NamedMetric {
         }
     }
 
+    /// Whether it is a share of a hundred.
+    #[must_use]
+    pub fn is_percentage(self) -> bool {
+        matches!(self, Self::Cpu | Self::Memory | Self::Disk | Self::ErrorRate)
+    }
+
     /// Sources that publish the metric, the default first.
     #[must_use]
     pub fn sources(self) -> &'static [MetricSource] {

@@ -231,6 +231,11 @@ fn one_mistake_one_problem() {
         ),
         (tracked(json!({ "target": 0.0 })), "policies[0].target", "`0` is not above zero"),
         (
+            tracked(json!({ "metric": "cpu", "target": 500.0 })),
+            "policies[0].target",
+            "`500` is never reached: `cpu` is at most 100",
+        ),
+        (
             tracked(json!({ "metric": "response_time" })),
             "policies[0].metric",
             "`response_time` cannot be tracked",
