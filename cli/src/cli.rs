@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay, scale, schema, simulate, status, swarm, validate};
+use crate::verb::{
+    apply, completions, delete, explain, init, pause, plan, refresh, replay, scale, schema, simulate, status, swarm, validate,
+};
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
@@ -44,6 +46,7 @@ pub(crate) enum Verb {
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
     Scale(scale::Args),
+    Refresh(refresh::Args),
     Simulate(simulate::Args),
     Swarm(swarm::Args),
     Completions(completions::Args),

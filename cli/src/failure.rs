@@ -90,10 +90,12 @@ pub(crate) enum Failure {
     #[error("fleet `{0}` was changed by somebody else in the meantime")]
     Raced(FleetId),
     /// The function did not do what an operator asked.
-    #[error("fleet `{fleet}` is not scaled")]
-    NotScaled {
+    #[error("fleet `{fleet}` is not {verb}")]
+    NotDone {
         /// The fleet.
         fleet: FleetId,
+        /// What was asked for: `scaled`.
+        verb: &'static str,
         /// Why not.
         why: String,
         /// What to do about it.
@@ -160,7 +162,7 @@ impl Failure {
             last = text;
             cause = error.source();
         }
-        if let Self::NotScaled { why, hint, .. } = self {
+        if let Self::NotDone { why, hint, .. } = self {
             report.push_str(&format!("\n  because: {why}"));
             report.extend(hint.iter().map(|hint| format!("\nhint: {hint}")));
         }
@@ -176,7 +178,9 @@ impl Failure {
 
 fn about_error(error: &PortError) -> Option<&'static str> {
     match error.class {
-        ErrorClass::Denied => Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause, scale and delete"),
+        ErrorClass::Denied => {
+            Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause, scale, refresh and delete")
+        }
         ErrorClass::Throttled => Some("try again in a minute"),
         ErrorClass::Transient => Some("check the network and the credentials, then try again"),
         _ => None,

@@ -3,6 +3,7 @@
 mod advice;
 mod alarms;
 mod arguments;
+mod ask;
 mod change;
 mod cli;
 mod console;
@@ -68,6 +69,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
+        Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
         Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }

@@ -123,6 +123,7 @@ fn every_verb_has_help_with_examples() {
         "pause",
         "resume",
         "scale",
+        "refresh",
         "completions",
     ] {
         let help = String::from_utf8_lossy(&ghostnet(&[verb, "--help"]).stdout).into_owned();

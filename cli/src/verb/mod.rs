@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod refresh;
 pub(crate) mod replay;
 pub(crate) mod scale;
 pub(crate) mod schema;

@@ -279,28 +279,45 @@ impl World {
         }
     }
 
-    /// An operator asks for a refresh of every fleet, pauses or cancels it.
+    /// An operator asks for a refresh, pauses, resumes, cancels it, or rolls it back.
     fn ask_for_refresh(&mut self) {
         let now = at(self.now);
-        let start = RefreshRequest::Start {
-            by: "operator".to_owned(),
-            reason: "a new image".to_owned(),
-            checkpoints: if self.lasting(Fault::Refresh, 0, 1) == 0 {
-                Vec::new()
-            } else {
-                vec![Percent(20), Percent(50)]
-            },
-            bake: Seconds::minutes(5),
-        };
-        let request = match self.lasting(Fault::Refresh, 0, 9) {
-            0 => RefreshRequest::Pause,
-            1 => RefreshRequest::Resume,
-            2 => RefreshRequest::Cancel,
-            _ => start,
-        };
-        self.log.line(self.now, || format!("an operator asks for a refresh: {request:?}"));
-        for items in self.table.fleets.values_mut() {
-            items.refresh(&request, now);
+        let mut requests = Vec::new();
+        for (fleet, known) in &self.fleets {
+            let Some(chance) = self.faults.chance(Fault::Refresh) else {
+                return;
+            };
+            let pools: Vec<_> = known.spec.pools.iter().map(|pool| pool.id.clone()).collect();
+            let wish = match chance.count(0, 9) {
+                0 => RefreshRequest::Pause,
+                1 => RefreshRequest::Resume,
+                2 => RefreshRequest::Cancel,
+                3 => RefreshRequest::Rollback,
+                _ => RefreshRequest::Start {
+                    reason: "a new image".to_owned(),
+                    checkpoints: if chance.once_in(2) {
+                        Vec::new()
+                    } else {
+                        vec![Percent(20), Percent(50)]
+                    },
+                    bake: Seconds::minutes(5),
+                    drifted: chance.once_in(4),
+                },
+            };
+            requests.push(OperatorRequest {
+                fleet: fleet.clone(),
+                pool: if chance.once_in(2) { chance.pick(&pools).cloned() } else { None },
+                asked: Asked {
+                    by: "operator".to_owned(),
+                    at: now,
+                    wish: Wish::Refresh(wish),
+                },
+            });
+        }
+        for request in requests {
+            self.log
+                .line(self.now, || format!("an operator asks for a refresh: {:?}", request.asked.wish));
+            self.tell(Function::Tick, Signal::OperatorRequest(request));
         }
     }
 
@@ -411,7 +428,7 @@ impl World {
         let now = at(self.now);
         for (id, fleet) in &mut self.fleets {
             let Some(items) = self.table.fleets.get_mut(id) else { continue };
-            items.refresh(&RefreshRequest::Resume, now);
+            items.resume_refreshes();
             let mut raw = fleet.design.raw.clone();
             let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
             if let Ok(spec) = FleetSpec::check(&raw)

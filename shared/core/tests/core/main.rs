@@ -23,6 +23,7 @@ mod operator;
 mod pools;
 mod properties;
 mod queue;
+mod refreshes;
 mod remembered;
 mod renewal;
 mod reserve;

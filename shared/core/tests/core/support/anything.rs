@@ -13,7 +13,7 @@ use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
-use ghostnet_core::refresh::{Ended, Refresh};
+use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
@@ -191,7 +191,10 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
 fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
     if tape.once_in(6) {
         let pool = tape.maybe(2, |tape| pool(tape.one_of(&["blue", "green"])));
-        let (fleet, asked) = ("web".parse().unwrap(), any_asked(tape));
+        let (fleet, mut asked) = ("web".parse().unwrap(), any_asked(tape));
+        if tape.once_in(3) {
+            asked.wish = Wish::Refresh(any_refresh_request(tape));
+        }
         return Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
     }
     if known.is_empty() || !tape.once_in(4) {
@@ -489,6 +492,21 @@ fn template_version(version: u64) -> TemplateVersion {
     }
 }
 
+fn any_refresh_request(tape: &mut Tape<'_>) -> RefreshRequest {
+    match tape.below(8) {
+        0 => RefreshRequest::Pause,
+        1 => RefreshRequest::Resume,
+        2 => RefreshRequest::Cancel,
+        3 | 4 => RefreshRequest::Rollback,
+        _ => RefreshRequest::Start {
+            reason: "a new image".into(),
+            checkpoints: tape.maybe(2, |_| vec![Percent(20), Percent(50)]).unwrap_or_default(),
+            bake: Seconds(tape.below(900)),
+            drifted: tape.once_in(3),
+        },
+    }
+}
+
 fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
     Refresh {
         requested_at: ago(tape, 4_000),
@@ -504,6 +522,16 @@ fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
         ended: tape.maybe(4, |tape| Ended {
             at: ago(tape, 600),
             complete: tape.once_in(2),
+        }),
+        current: tape.maybe(4, |tape| template_version(u64::from(tape.below(3)))),
+        from: tape.maybe(2, |tape| template_version(u64::from(tape.below(3)))),
+        back: tape.maybe(4, |tape| Back {
+            to: template_version(u64::from(tape.below(3))),
+            spec_version: SpecVersion(u64::from(tape.below(2))),
+        }),
+        last: tape.maybe(2, |tape| LastAsked {
+            by: "operator".into(),
+            at: ago(tape, 1_200),
         }),
     }
 }
