@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::verb::{
-    apply, completions, delete, explain, init, pause, plan, refresh, replay, scale, schema, simulate, status, swarm, validate,
+    apply, completions, delete, explain, init, pause, plan, refresh, release, replay, scale, schema, simulate, status, swarm, validate,
 };
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
@@ -39,6 +39,7 @@ pub(crate) enum Verb {
     Schema(schema::Args),
     Apply(apply::Args),
     Delete(delete::Args),
+    Release(release::Args),
     Status(status::Args),
     Plan(plan::Args),
     Explain(explain::Args),

@@ -137,6 +137,28 @@ fn operators_may_do_what_the_command_line_does() {
     assert!(missing.is_empty(), "neither policy grants {missing:?}");
 }
 
+/// Whoever may take any tag off any instance could take it from its owner.
+#[test]
+fn operators_take_off_our_own_tags_and_no_others() {
+    let template = template();
+    let statements = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"];
+    let releases = statements.as_array().unwrap().iter();
+    let [release] = releases
+        .filter(|statement| actions_of(statement).contains("ec2:DeleteTags"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("one statement is about tags that go")
+    };
+    let keys: BTreeSet<&str> = release["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key.as_str().unwrap())
+        .collect();
+    assert_eq!(keys, BTreeSet::from(ghostnet_aws::ownership::KEYS));
+    assert!(!release["Condition"]["StringEquals"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null());
+}
+
 /// Actions of the calls that a function makes: its own source, and the engine's, which all functions share.
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));

@@ -8,6 +8,7 @@ pub(crate) mod init;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod refresh;
+pub(crate) mod release;
 pub(crate) mod replay;
 pub(crate) mod scale;
 pub(crate) mod schema;

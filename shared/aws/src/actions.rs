@@ -92,6 +92,7 @@ pub const OPERATOR: &[Call] = &[
         ],
     ),
     call("delete_fleet", &["dynamodb:DeleteItem"]),
+    call("disown", &["ec2:DeleteTags"]),
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
     call("invoke", &["lambda:InvokeFunction"]),

@@ -18,6 +18,7 @@ pub mod error;
 pub mod event;
 pub mod function;
 pub mod lambda;
+pub mod ownership;
 pub mod settings;
 pub mod telemetry;
 

@@ -203,6 +203,10 @@ fn every_verb_needs_what_the_table_says() {
             "delete_fleet",
             actions(async |aws| aws.delete_fleet(&fleet(), SpecVersion(3)).await),
         ),
+        (
+            "disown",
+            actions(async |aws| aws.disown(&region(), &[InstanceId::new("i-1")]).await),
+        ),
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
         ("invoke", actions(async |aws| aws.invoke("tick", b"{}".to_vec()).await)),

@@ -9,6 +9,7 @@ mod ec2;
 mod elbv2;
 mod history;
 mod operator;
+mod ownership;
 mod reply;
 mod sample;
 mod store;
