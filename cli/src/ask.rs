@@ -40,17 +40,20 @@ pub(crate) async fn operator(session: &Session, asking: &Asking<'_>, at: Timesta
 }
 
 fn heard(asking: &Asking<'_>, said: &Said) -> Result<Heard, Failure> {
-    let refused = |why: String, hint: Option<String>| Failure::NotDone {
+    let not_done = |why: String, hint: Option<String>, is_certain| Failure::NotDone {
         fleet: asking.fleet.clone(),
         verb: asking.verb,
         why,
         hint,
+        is_certain,
     };
+    let refused = |why: String, hint: Option<String>| not_done(why, hint, true);
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
     match said {
-        Said::Failed(story) => Err(refused(
+        Said::Failed(story) => Err(not_done(
             format!("the function failed: {}", shown(story)),
             Some("run the command again; `ghostnet status` shows whether it was heard already".to_owned()),
+            false,
         )),
         Said::Answer(bytes) => match serde_json::from_slice(bytes) {
             Ok(Answer::Heard(heard)) => Ok(heard),
@@ -59,10 +62,12 @@ fn heard(asking: &Asking<'_>, said: &Said) -> Result<Heard, Failure> {
                 fleet: asking.fleet.clone(),
                 meant: None,
             }),
-            Ok(Answer::Failed { why, .. }) => Err(refused(why, None)),
-            Err(_) => Err(refused(
+            Ok(Answer::Failed { why, .. }) => Err(not_done(why, None, false)),
+            // an older build says nothing to what it does not know
+            Err(_) => Err(not_done(
                 format!("the function answered `{}`", shown(bytes)),
                 Some("deploy the functions of this version: `sam build && sam deploy`".to_owned()),
+                bytes.as_slice() == b"null",
             )),
         },
     }

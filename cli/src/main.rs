@@ -17,6 +17,7 @@ mod schema;
 mod spec_file;
 mod stack;
 mod status;
+mod takeover;
 mod verb;
 mod words;
 
@@ -64,6 +65,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Apply(args) => verb::apply::run(args, stack, console).await,
         Verb::Delete(args) => verb::delete::run(args, stack, console).await,
         Verb::Release(args) => verb::release::run(args, stack, console).await,
+        Verb::Adopt(args) => verb::adopt::run(args, stack, console).await,
         Verb::Status(args) => verb::status::run(args, stack, console).await,
         Verb::Plan(args) => verb::plan::run(args, stack, console).await,
         Verb::Explain(args) => verb::explain::run(args, stack, console).await,

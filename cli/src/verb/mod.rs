@@ -1,5 +1,6 @@
 //! The verbs, one per file: each has its arguments and one `run`.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod delete;

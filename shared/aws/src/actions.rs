@@ -93,6 +93,17 @@ pub const OPERATOR: &[Call] = &[
     ),
     call("delete_fleet", &["dynamodb:DeleteItem"]),
     call("disown", &["ec2:DeleteTags"]),
+    call("candidates", &["ec2:DescribeInstances"]),
+    call("own", &["ec2:CreateTags"]),
+    call("auto_scaling_group", &["autoscaling:DescribeAutoScalingGroups"]),
+    call(
+        "auto_scaling_rules",
+        &[
+            "autoscaling:DescribeLifecycleHooks",
+            "autoscaling:DescribePolicies",
+            "autoscaling:DescribeScheduledActions",
+        ],
+    ),
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
     call("invoke", &["lambda:InvokeFunction"]),

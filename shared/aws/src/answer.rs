@@ -86,7 +86,7 @@ impl Answer {
         let is_of_refresh = |finding: &&Finding| {
             matches!(
                 finding,
-                Finding::RefreshAsked { .. } | Finding::Refreshing { .. } | Finding::RolledBack { .. }
+                Finding::HandedOver { .. } | Finding::RefreshAsked { .. } | Finding::Refreshing { .. } | Finding::RolledBack { .. }
             )
         };
         let heard = pools.iter().map(|(id, pool)| {

@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod answer;
+pub mod autoscaling;
 mod clients;
 mod clock;
 pub mod cloudwatch;

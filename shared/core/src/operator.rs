@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{FleetId, PoolId};
+use crate::id::{FleetId, InstanceId, PoolId};
 use crate::refresh::{RefreshRefused, RefreshRequest};
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::FleetMode;
@@ -42,7 +42,7 @@ pub struct Asked {
     pub wish: Wish,
 }
 
-/// A size for a time, or its end; or a refresh.
+/// A size for a time, or its end; a refresh; or instances that are handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
@@ -59,6 +59,12 @@ pub enum Wish {
     Clear,
     /// Instances are replaced, or are no longer. Remembered by the refresh itself, never in place of a size.
     Refresh(RefreshRequest),
+    /// These instances, which the operator has tagged as the pool's, belong to it from now on, and its size is raised with them.
+    /// Nothing of it is remembered but the members.
+    HandOver {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
 }
 
 /// A size that holds now.
@@ -79,7 +85,7 @@ impl Asked {
                 desired: *desired,
                 until: *until,
             }),
-            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) => None,
+            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
         }
     }
 
@@ -101,7 +107,7 @@ impl Asked {
         match &self.wish {
             Wish::Hold { until, .. } if Seconds::between(self.at, *until) > HOLD_MAX => Some(Refused::TooLong),
             Wish::Hold { until, .. } if now >= *until => Some(Refused::Over { until: *until }),
-            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) => None,
+            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
         }
     }
 }
@@ -157,6 +163,30 @@ pub enum Refused {
     },
     /// A refresh that cannot be.
     Refresh(RefreshRefused),
+    /// So many are not taken in at once.
+    TooMany {
+        /// At most.
+        most: usize,
+    },
+    /// EC2's list of instances is not complete now.
+    ListUnknown,
+    /// Not seen running with the pool's tags.
+    NotHere {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
+    /// Somebody's size holds, and more instances are beside it.
+    SizeHolds {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// With them there would be more than there may be.
+    NoRoom {
+        /// So many.
+        desired: u32,
+        /// Most.
+        max: u32,
+    },
 }
 
 impl Refused {
@@ -173,6 +203,11 @@ impl Refused {
             Self::Retiring => "it goes to zero, whatever anybody asks for",
             Self::Mode { .. } => "set `mode: on` in the spec and `ghostnet apply` it",
             Self::Refresh(refused) => refused.hint(),
+            Self::TooMany { .. } => "hand them over in several goes",
+            Self::ListUnknown => "ask again",
+            Self::NotHere { .. } => "EC2 shows a new tag within seconds: ask again",
+            Self::SizeHolds { .. } => "`ghostnet scale FLEET --clear` gives the size up",
+            Self::NoRoom { .. } => "raise `capacity.max`, or the fleet's `maximum`, and `ghostnet apply` it",
         }
     }
 }
@@ -190,6 +225,14 @@ impl fmt::Display for Refused {
             Self::Retiring => f.write_str("the fleet is being deleted"),
             Self::Mode { mode } => write!(f, "nobody is replaced in mode `{mode}`"),
             Self::Refresh(refused) => refused.fmt(f),
+            Self::TooMany { most } => write!(f, "at most {most} instances are taken in at once"),
+            Self::ListUnknown => f.write_str("the list of instances is incomplete"),
+            Self::NotHere { instances } => {
+                let ids: Vec<&str> = instances.iter().map(InstanceId::as_str).collect();
+                write!(f, "not seen running with the pool's tags: {}", ids.join(", "))
+            }
+            Self::SizeHolds { until } => write!(f, "an operator's size holds until {until}"),
+            Self::NoRoom { desired, max } => write!(f, "with them there are {desired}, and there may be {max}"),
         }
     }
 }

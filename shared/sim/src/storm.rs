@@ -1,7 +1,7 @@
 //! What befalls the account once a minute while the storm lasts, and how it all ends.
 
-use ghostnet_core::id::Zone;
-use ghostnet_core::observation::InstanceState;
+use ghostnet_core::id::{PlanId, Zone};
+use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
@@ -238,6 +238,9 @@ impl World {
         if self.faults.strikes(Fault::Refresh) {
             self.ask_for_refresh();
         }
+        if self.faults.strikes(Fault::HandedOver) {
+            self.hand_over();
+        }
         if self.faults.strikes(Fault::NewTemplate) {
             self.change_template();
         }
@@ -319,6 +322,55 @@ impl World {
                 .line(self.now, || format!("an operator asks for a refresh: {:?}", request.asked.wish));
             self.tell(Function::Tick, Signal::OperatorRequest(request));
         }
+    }
+
+    /// An operator tags an instance that runs and is nobody's, and asks a fleet to take it over; if there is none, one is launched.
+    fn hand_over(&mut self) {
+        let (now, ours) = (self.now, self.installation.clone());
+        let groups = &self.cloud.groups;
+        let is_nobodys = |machine: &crate::cloud::ec2::Machine| {
+            let is_registered = groups.values().any(|group| group.targets.contains_key(&machine.id));
+            machine.by_hand && machine.installation.is_none() && machine.state(now) == InstanceState::Running && !is_registered
+        };
+        let found = self
+            .cloud
+            .ec2
+            .machines
+            .values()
+            .find(|machine| is_nobodys(machine))
+            .map(|machine| machine.id.clone());
+        let Some(id) = found else {
+            self.launch_foreign(Fault::HandedOver, false);
+            return;
+        };
+        let Some(chance) = self.faults.chance(Fault::HandedOver) else {
+            return;
+        };
+        let fleets: Vec<_> = self.fleets.iter().map(|(id, fleet)| (id.clone(), &fleet.spec.pools)).collect();
+        let Some((fleet, pools)) = chance.pick(&fleets) else { return };
+        let ids: Vec<_> = pools.iter().map(|pool| pool.id.clone()).collect();
+        let Some(pool) = chance.pick(&ids).cloned() else { return };
+        let fleet = fleet.clone();
+        if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+            machine.installation = Some(ours);
+            machine.tags = Tags {
+                fleet: Some(fleet.clone()),
+                pool: Some(pool.clone()),
+                plan: Some(PlanId::new(tag::HANDED_OVER)),
+                step: None,
+            };
+        }
+        self.log.line(now, || format!("an operator hands {id} over to {fleet}/{pool}"));
+        let request = OperatorRequest {
+            fleet,
+            pool: Some(pool),
+            asked: Asked {
+                by: "operator".to_owned(),
+                at: at(now),
+                wish: Wish::HandOver { instances: vec![id] },
+            },
+        };
+        self.tell(Function::Tick, Signal::OperatorRequest(request));
     }
 
     /// The launch template gets another default version, and every fleet is applied again.

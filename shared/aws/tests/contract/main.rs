@@ -2,6 +2,7 @@
 //! answers. For what a local AWS cannot show: pages, partial launches, error codes, lost answers, transactions.
 
 mod actions;
+mod autoscaling;
 mod cbor;
 mod cloudwatch;
 mod commit;

@@ -3,7 +3,7 @@
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_aws::event::{classify, request_payload};
 use ghostnet_aws::lambda::Said;
-use ghostnet_core::id::{Generation, SpecVersion};
+use ghostnet_core::id::{Generation, InstanceId, SpecVersion};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
@@ -212,6 +212,9 @@ fn a_request_arrives_as_it_was_sent() {
         request().asked.wish,
         Wish::Clear,
         Wish::Refresh(start),
+        Wish::HandOver {
+            instances: vec![InstanceId::new("i-1"), InstanceId::new("i-2")],
+        },
         Wish::Refresh(RefreshRequest::Pause),
         Wish::Refresh(RefreshRequest::Resume),
         Wish::Refresh(RefreshRequest::Cancel),

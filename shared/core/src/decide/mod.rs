@@ -5,6 +5,7 @@ mod breaker;
 mod census;
 mod fleet;
 mod groups;
+mod handing_over;
 mod hands;
 mod hooks;
 mod ladder;

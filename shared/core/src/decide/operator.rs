@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Listed, Situation, open_windows, refreshing};
+use super::{Listed, Situation, handing_over, open_windows, refreshing};
 use crate::id::PoolId;
 use crate::operator::{Asked, OperatorRequest, Refused, Wish};
 use crate::reason::Finding;
@@ -17,6 +17,7 @@ pub(super) fn hear(situation: &Situation<'_>, listed: &Listed<'_>, state: &mut C
     if let Signal::OperatorRequest(request) = situation.signal {
         let heard = match &request.asked.wish {
             Wish::Refresh(wish) => refreshing::hear(situation, listed, request, wish, state),
+            Wish::HandOver { instances } => handing_over::hear(situation, listed, request, instances, state),
             Wish::Hold { .. } | Wish::Clear => refusals(situation, request, state),
         };
         for (pool, finding) in heard {
@@ -47,7 +48,7 @@ fn refusals(situation: &Situation<'_>, request: &OperatorRequest, state: &mut Ca
     let pools = &situation.spec.pools;
     let named: Vec<&PoolSpec> = match (&request.pool, &request.asked.wish) {
         (Some(id), _) => pools.iter().filter(|pool| pool.id == *id).collect(),
-        (None, Wish::Clear | Wish::Refresh(_)) => pools.iter().collect(),
+        (None, Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. }) => pools.iter().collect(),
         (None, Wish::Hold { .. }) => pools.iter().filter(|pool| pool.id == situation.traffic.active).collect(),
     };
     if named.is_empty() {
@@ -96,7 +97,7 @@ fn fault(situation: &Situation<'_>, pool: &PoolSpec, asked: &Asked, last: Option
     let max = max.min(situation.spec.maximum);
     let out_of_range = match asked.wish {
         Wish::Hold { desired, .. } if desired < min || desired > max => Some(Refused::OutOfRange { desired, min, max }),
-        Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) => None,
+        Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
     };
     asked.fault(situation.now).or(out_of_range)
 }

@@ -72,6 +72,15 @@ pub enum Finding {
         /// What.
         request: RefreshRequest,
     },
+    /// An operator handed instances over, and the pool's size was raised with them.
+    HandedOver {
+        /// Who.
+        by: String,
+        /// Which; none that were not there already.
+        instances: Vec<InstanceId>,
+        /// The size with them.
+        desired: u32,
+    },
     /// A refresh goes on, waits, or has ended.
     Refreshing {
         /// Who asked for it.
@@ -221,6 +230,13 @@ impl fmt::Display for Finding {
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
             Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
             Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
+            Self::HandedOver { by, instances, desired } => {
+                write!(
+                    f,
+                    "operator {by} hands over {} instances: {desired} are wanted with them",
+                    instances.len()
+                )
+            }
             Self::RefreshAsked { by, request } => write!(f, "operator {by} {request}"),
             Self::Refreshing {
                 by,

@@ -12,6 +12,7 @@ mod combined;
 mod drains;
 mod formula;
 mod guards;
+mod handed_over;
 mod health;
 mod hooks;
 mod kept;

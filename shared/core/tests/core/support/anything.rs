@@ -6,7 +6,7 @@ use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
 use ghostnet_core::observation::{
-    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word,
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word, tag,
 };
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
@@ -172,6 +172,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
     let mut traffic = TrafficState::first(&spec).unwrap();
     traffic.floors.extend(tape.maybe(8, |tape| (pool("blue"), tape.below(12))));
     let known: Vec<InstanceId> = state.pools.values().flat_map(|pool| pool.members.keys().cloned()).collect();
+    let listed: Vec<InstanceId> = observation.instances.iter().flatten().map(|instance| instance.id.clone()).collect();
     Inputs {
         installation: InstallationId::new("inst"),
         spec_version: SpecVersion(1),
@@ -180,7 +181,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
         retiring: tape.once_in(10),
         state,
         traffic,
-        signal: any_signal(tape, &known),
+        signal: any_signal(tape, &known, &listed),
         observation,
         now,
         execute_until: Seconds(30).after(now),
@@ -188,12 +189,16 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
     }
 }
 
-fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
+fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId], listed: &[InstanceId]) -> Signal {
     if tape.once_in(6) {
         let pool = tape.maybe(2, |tape| pool(tape.one_of(&["blue", "green"])));
         let (fleet, mut asked) = ("web".parse().unwrap(), any_asked(tape));
         if tape.once_in(3) {
             asked.wish = Wish::Refresh(any_refresh_request(tape));
+        } else if !listed.is_empty() && tape.once_in(3) {
+            asked.wish = Wish::HandOver {
+                instances: tape.maybe(2, |tape| vec![tape.one_of(listed)]).unwrap_or_else(|| listed.to_vec()),
+            };
         }
         return Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
     }
@@ -353,7 +358,9 @@ impl Made {
             state.members.insert(id.clone(), known);
         }
         if !tape.once_in(14) {
-            let plan = tape.maybe(5, |tape| PlanId::new(tape.one_of(&["plan-open", "plan-recorded", "plan-other"])));
+            let plan = tape.maybe(5, |tape| {
+                PlanId::new(tape.one_of(&["plan-open", "plan-recorded", "plan-other", tag::HANDED_OVER]))
+            });
             self.observation.recorded_plans = BTreeSet::from([PlanId::new("plan-recorded")]);
             let states = [
                 InstanceState::Running,
