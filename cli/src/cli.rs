@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::verb::{
-    adopt, apply, completions, delete, explain, init, pause, plan, refresh, release, replay, scale, schema, simulate, status, swarm,
-    validate,
+    adopt, apply, completions, delete, explain, import, init, pause, plan, refresh, release, replay, scale, schema, simulate, status,
+    swarm, validate,
 };
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
@@ -40,6 +40,7 @@ pub(crate) enum Verb {
     Schema(schema::Args),
     Apply(apply::Args),
     Delete(delete::Args),
+    Import(import::Args),
     Adopt(adopt::Args),
     Release(release::Args),
     Status(status::Args),

@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod diff;
 mod failure;
+mod import;
 mod look;
 mod render;
 mod resolve;
@@ -65,6 +66,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Apply(args) => verb::apply::run(args, stack, console).await,
         Verb::Delete(args) => verb::delete::run(args, stack, console).await,
         Verb::Release(args) => verb::release::run(args, stack, console).await,
+        Verb::Import(args) => verb::import::run(args, stack, console).await,
         Verb::Adopt(args) => verb::adopt::run(args, stack, console).await,
         Verb::Status(args) => verb::status::run(args, stack, console).await,
         Verb::Plan(args) => verb::plan::run(args, stack, console).await,

@@ -116,6 +116,7 @@ fn every_verb_has_help_with_examples() {
         "schema",
         "apply",
         "delete",
+        "import",
         "adopt",
         "release",
         "status",

@@ -96,6 +96,7 @@ pub const OPERATOR: &[Call] = &[
     call("candidates", &["ec2:DescribeInstances"]),
     call("own", &["ec2:CreateTags"]),
     call("auto_scaling_group", &["autoscaling:DescribeAutoScalingGroups"]),
+    call("alarm_facts", &["cloudwatch:DescribeAlarms"]),
     call(
         "auto_scaling_rules",
         &[

@@ -223,6 +223,10 @@ fn every_verb_needs_what_the_table_says() {
             actions(async |aws| aws.auto_scaling_group(&region(), "web-asg").await),
         ),
         (
+            "alarm_facts",
+            actions(async |aws| aws.alarm_facts(&region(), &["a".to_owned()]).await),
+        ),
+        (
             "auto_scaling_rules",
             actions(async |aws| aws.auto_scaling_rules(&region(), "web-asg").await),
         ),
