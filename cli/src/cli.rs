@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::verb::{apply, completions, delete, explain, init, pause, plan, replay, scale, schema, simulate, status, swarm, validate};
+use crate::verb::{
+    adopt, apply, completions, delete, explain, import, init, pause, plan, refresh, release, replay, scale, schema, simulate, status,
+    swarm, validate,
+};
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
 #[derive(Debug, Parser)]
@@ -37,6 +40,9 @@ pub(crate) enum Verb {
     Schema(schema::Args),
     Apply(apply::Args),
     Delete(delete::Args),
+    Import(import::Args),
+    Adopt(adopt::Args),
+    Release(release::Args),
     Status(status::Args),
     Plan(plan::Args),
     Explain(explain::Args),
@@ -44,6 +50,7 @@ pub(crate) enum Verb {
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
     Scale(scale::Args),
+    Refresh(refresh::Args),
     Simulate(simulate::Args),
     Swarm(swarm::Args),
     Completions(completions::Args),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use ghostnet_aws::settings::SettingsError;
 use ghostnet_core::id::FleetId;
+use ghostnet_core::spec::Problem;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::ReconcileError;
 
@@ -90,14 +91,37 @@ pub(crate) enum Failure {
     #[error("fleet `{0}` was changed by somebody else in the meantime")]
     Raced(FleetId),
     /// The function did not do what an operator asked.
-    #[error("fleet `{fleet}` is not scaled")]
-    NotScaled {
+    #[error("fleet `{fleet}` is not {verb}")]
+    NotDone {
         /// The fleet.
         fleet: FleetId,
+        /// What was asked for: `scaled`.
+        verb: &'static str,
         /// Why not.
         why: String,
         /// What to do about it.
         hint: Option<String>,
+        /// Whether it is known that nothing was done.
+        is_certain: bool,
+    },
+    /// Something stands against taking instances over.
+    #[error("fleet `{fleet}` takes nobody over\n\n{}", crate::render::problems::lines(.problems))]
+    NotAdopted {
+        /// The fleet.
+        fleet: FleetId,
+        /// What.
+        problems: Vec<Problem>,
+    },
+    /// No such Auto Scaling group.
+    #[error("there is no Auto Scaling group `{0}`")]
+    NoGroup(String),
+    /// A stored spec that this version does not understand.
+    #[error("the stored spec of fleet `{fleet}` has {problems} problems")]
+    Stored {
+        /// The fleet.
+        fleet: FleetId,
+        /// How many.
+        problems: usize,
     },
     /// No such decision.
     #[error("no decision {0} is on record")]
@@ -139,6 +163,8 @@ impl Failure {
             Self::Aws { source, .. } => about_error(source),
             Self::Undecided { source, .. } => about_undecided(source),
             Self::NoFleet { meant: None, .. } => Some("`ghostnet status` lists the fleets"),
+            Self::NoGroup(_) => Some("check the name, the region and the account"),
+            Self::Stored { .. } => Some("use the command line of the deployed version, or `ghostnet apply` the spec anew"),
             Self::Raced(_) => Some("look at `ghostnet status`, then run the command again"),
             Self::NoDecision(_) => Some("`ghostnet explain FLEET --since 7d` lists decisions"),
             Self::NoInputs(_) => Some("only decisions that changed something, and the first of several equal holds, keep their inputs"),
@@ -160,7 +186,7 @@ impl Failure {
             last = text;
             cause = error.source();
         }
-        if let Self::NotScaled { why, hint, .. } = self {
+        if let Self::NotDone { why, hint, .. } = self {
             report.push_str(&format!("\n  because: {why}"));
             report.extend(hint.iter().map(|hint| format!("\nhint: {hint}")));
         }
@@ -176,7 +202,9 @@ impl Failure {
 
 fn about_error(error: &PortError) -> Option<&'static str> {
     match error.class {
-        ErrorClass::Denied => Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause, scale and delete"),
+        ErrorClass::Denied => {
+            Some("attach the stack's Viewer policy to look, its Operator policy to apply, pause, scale, refresh, adopt, release and delete")
+        }
         ErrorClass::Throttled => Some("try again in a minute"),
         ErrorClass::Transient => Some("check the network and the credentials, then try again"),
         _ => None,

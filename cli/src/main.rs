@@ -3,11 +3,13 @@
 mod advice;
 mod alarms;
 mod arguments;
+mod ask;
 mod change;
 mod cli;
 mod console;
 mod diff;
 mod failure;
+mod import;
 mod look;
 mod render;
 mod resolve;
@@ -16,6 +18,7 @@ mod schema;
 mod spec_file;
 mod stack;
 mod status;
+mod takeover;
 mod verb;
 mod words;
 
@@ -62,12 +65,16 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
     match verb {
         Verb::Apply(args) => verb::apply::run(args, stack, console).await,
         Verb::Delete(args) => verb::delete::run(args, stack, console).await,
+        Verb::Release(args) => verb::release::run(args, stack, console).await,
+        Verb::Import(args) => verb::import::run(args, stack, console).await,
+        Verb::Adopt(args) => verb::adopt::run(args, stack, console).await,
         Verb::Status(args) => verb::status::run(args, stack, console).await,
         Verb::Plan(args) => verb::plan::run(args, stack, console).await,
         Verb::Explain(args) => verb::explain::run(args, stack, console).await,
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
+        Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
         Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }

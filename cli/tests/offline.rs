@@ -116,6 +116,9 @@ fn every_verb_has_help_with_examples() {
         "schema",
         "apply",
         "delete",
+        "import",
+        "adopt",
+        "release",
         "status",
         "plan",
         "explain",
@@ -123,6 +126,7 @@ fn every_verb_has_help_with_examples() {
         "pause",
         "resume",
         "scale",
+        "refresh",
         "completions",
     ] {
         let help = String::from_utf8_lossy(&ghostnet(&[verb, "--help"]).stdout).into_owned();

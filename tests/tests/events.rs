@@ -137,9 +137,25 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
                 "2026-01-27T01:43:21Z",
             ),
         ),
+        (
+            "hand-over.json",
+            one(
+                "arn:aws:sts::123456789012:assumed-role/operator/ana asks web blue at 2026-03-02T08:00:00Z: HandOver { instances: [InstanceId(\"i-0fedcba9876543210\")] }",
+            ),
+        ),
         ("lambda-failure-record-sqs.json", one(FLEET)),
         ("lambda-failure-record.json", one(FLEET)),
         ("other-service.json", ignored("a record of neither SNS nor SQS")),
+        (
+            "refresh-rollback.json",
+            one("arn:aws:sts::123456789012:assumed-role/operator/ana asks web at 2026-03-02T09:00:00Z: Refresh(Rollback)"),
+        ),
+        (
+            "refresh.json",
+            one(
+                "arn:aws:sts::123456789012:assumed-role/operator/ana asks web blue at 2026-03-02T08:00:00Z: Refresh(Start { reason: \"a new image\", checkpoints: [Percent(20), Percent(50)], bake: Seconds(600), drifted: false })",
+            ),
+        ),
         (
             "scale-clear.json",
             one("arn:aws:sts::123456789012:assumed-role/operator/ana asks web at 2026-03-02T09:00:00Z: Clear"),

@@ -137,6 +137,49 @@ fn operators_may_do_what_the_command_line_does() {
     assert!(missing.is_empty(), "neither policy grants {missing:?}");
 }
 
+/// Whoever may tag any instance as ours could have GhostNet terminate it: only what is nobody's, or ours already.
+#[test]
+fn operators_hand_over_what_is_nobodys_and_nothing_else() {
+    let template = template();
+    let statements = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"];
+    let takes = statements.as_array().unwrap().iter();
+    let [takes] = takes
+        .filter(|statement| actions_of(statement).contains("ec2:CreateTags"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("one statement is about tags that come")
+    };
+    let condition = &takes["Condition"];
+    let of = |key: &str| format!("aws:RequestTag/{key}");
+    assert_eq!(condition["StringEquals"][of(tag::PLAN)], tag::HANDED_OVER);
+    assert!(!condition["StringEquals"][of(tag::INSTALLATION)].is_null());
+    assert!(!condition["StringEqualsIfExists"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null());
+    let keys = &condition["ForAllValues:StringEquals"]["aws:TagKeys"];
+    assert_eq!(*keys, json!([tag::FLEET, tag::INSTALLATION, tag::PLAN, tag::POOL]));
+}
+
+/// Whoever may take any tag off any instance could take it from its owner.
+#[test]
+fn operators_take_off_our_own_tags_and_no_others() {
+    let template = template();
+    let statements = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"];
+    let releases = statements.as_array().unwrap().iter();
+    let [release] = releases
+        .filter(|statement| actions_of(statement).contains("ec2:DeleteTags"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("one statement is about tags that go")
+    };
+    let keys: BTreeSet<&str> = release["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key.as_str().unwrap())
+        .collect();
+    assert_eq!(keys, BTreeSet::from(ghostnet_aws::ownership::KEYS));
+    assert!(!release["Condition"]["StringEquals"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null());
+}
+
 /// Actions of the calls that a function makes: its own source, and the engine's, which all functions share.
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use ghostnet_core::spec::Problem;
 use serde::Serialize;
 
 use crate::spec_file::SpecProblem;
@@ -13,6 +14,21 @@ pub(crate) struct FileProblems {
     pub(crate) file: String,
     /// Its problems, in the order of the file.
     pub(crate) problems: Vec<SpecProblem>,
+}
+
+/// Problems that are of no file: each on its lines, with its hint.
+pub(crate) fn lines(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        // writing to a String cannot fail
+        let _ = write!(text, "  {}\n    {}\n", problem.path, problem.message);
+        if let Some(hint) = &problem.hint {
+            let _ = writeln!(text, "    hint: {hint}");
+        }
+        text.push('\n');
+    }
+    text.push_str("nothing was done");
+    text
 }
 
 /// The message, without the word `error` before it.

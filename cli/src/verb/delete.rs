@@ -1,12 +1,14 @@
-//! `ghostnet delete`: the end of a fleet, with its instances or without.
+//! `ghostnet delete`: the end of a fleet, with its instances or, as `ghostnet release` says directly, without.
 
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, SpecVersion};
 use ghostnet_core::plan::Action;
-use ghostnet_engine::port::{Clock, CommitResult, Compute};
+use ghostnet_core::state::CapacityState;
+use ghostnet_engine::port::{Clock, CommitResult, Compute, ListedInstance};
 use serde::Serialize;
 
+use super::release;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::stack::Session;
@@ -16,17 +18,17 @@ use crate::stack::Session;
 #[command(group = clap::ArgGroup::new("how").required(true))]
 #[command(after_help = "Examples:
   ghostnet delete web --drain     # drain and terminate every instance; run it again, when all are gone, to forget the fleet
-  ghostnet delete web --release   # forget the fleet at once; its instances keep running and serving
+  ghostnet delete web --release   # the same as `ghostnet release web`
 
 With --json: {fleet, done, instances, alarms_removed}; done is `draining` or `forgotten`. Decisions stay on record until \
-they expire.")]
+they expire. With --release as `ghostnet release` prints it.")]
 pub(crate) struct Args {
     /// The fleet
     fleet: FleetId,
     /// Drain and terminate its instances
     #[arg(long, group = "how")]
     drain: bool,
-    /// Leave its instances as they are
+    /// Forget it at once and leave its instances running and registered, nobody's
     #[arg(long, group = "how")]
     release: bool,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Args {
 struct Deleted {
     fleet: FleetId,
     done: Done,
-    /// Instances that exist or may exist: leaving with `drain`, left alone with `release`.
+    /// Instances that exist or may exist, and leave.
     instances: usize,
     alarms_removed: Vec<AlarmName>,
 }
@@ -55,11 +57,14 @@ enum Done {
 pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
     let session = Session::open(stack).await?;
     let fleet = &args.fleet;
+    if args.release {
+        return release::release(&session, fleet, console).await;
+    }
     let Some(stored) = session.spec(fleet).await? else {
         return Err(session.no_fleet(fleet).await);
     };
     let instances = instances(&session, fleet).await?;
-    let done = if args.drain && !(stored.retiring && instances == 0) {
+    let done = if !(stored.retiring && instances == 0) {
         if !stored.retiring {
             retire(&session, fleet).await?;
         }
@@ -75,7 +80,7 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
         instances,
         alarms_removed,
     };
-    console.answer(&text(&deleted, args.drain), &deleted)?;
+    console.answer(&text(&deleted), &deleted)?;
     if done == Done::Draining {
         console.say(&format!(
             "hint: `ghostnet status {fleet} --watch` shows when it is empty; then run `ghostnet delete {fleet} --drain` again to forget it"
@@ -86,21 +91,26 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
 
 /// Instances of the fleet that exist or may exist: those that EC2 lists, and those that only the state knows.
 async fn instances(session: &Session, fleet: &FleetId) -> Result<usize, Failure> {
-    let listed = session.aws.instances(session.aws.home(), session.aws.installation()).await;
-    let listed = listed.map_err(Failure::aws("instances cannot be read"))?;
-    let listed = listed
-        .iter()
-        .filter(|listed| listed.fleet.as_ref() == Some(fleet) && !listed.instance.state.is_gone());
-    let mut ids: BTreeSet<InstanceId> = listed.map(|listed| listed.instance.id.clone()).collect();
+    let mut ids: BTreeSet<InstanceId> = listed(session, fleet).await?.into_iter().map(|listed| listed.instance.id).collect();
     let state = session.state(fleet).await?;
     let members = state.iter().flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
     ids.extend(members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()));
-    // a launch whose answer was lost may still bring its instances
-    let open = state
-        .iter()
-        .flat_map(|state| &state.open)
-        .filter(|open| matches!(open.step.action, Action::Launch(_)));
-    Ok(ids.len().saturating_add(open.count()))
+    Ok(ids.len().saturating_add(state.as_ref().map_or(0, launches_under_way)))
+}
+
+/// Instances that carry the fleet's tags and are not gone.
+pub(super) async fn listed(session: &Session, fleet: &FleetId) -> Result<Vec<ListedInstance>, Failure> {
+    let listed = session.aws.instances(session.aws.home(), session.aws.installation()).await;
+    let listed = listed.map_err(Failure::aws("instances cannot be read"))?.into_iter();
+    Ok(listed
+        .filter(|listed| listed.fleet.as_ref() == Some(fleet) && !listed.instance.state.is_gone())
+        .collect())
+}
+
+/// Launches whose answer was lost, or is still to come: they may bring their instances yet.
+pub(super) fn launches_under_way(state: &CapacityState) -> usize {
+    let open = state.open.iter();
+    open.filter(|open| matches!(open.step.action, Action::Launch(_))).count()
 }
 
 async fn retire(session: &Session, fleet: &FleetId) -> Result<(), Failure> {
@@ -112,7 +122,7 @@ async fn retire(session: &Session, fleet: &FleetId) -> Result<(), Failure> {
     }
 }
 
-async fn forget(session: &Session, fleet: &FleetId, version: SpecVersion) -> Result<(), Failure> {
+pub(super) async fn forget(session: &Session, fleet: &FleetId, version: SpecVersion) -> Result<(), Failure> {
     match session
         .aws
         .delete_fleet(fleet, version)
@@ -125,7 +135,7 @@ async fn forget(session: &Session, fleet: &FleetId, version: SpecVersion) -> Res
 }
 
 /// Nothing needs to grow any more.
-async fn remove_alarms(session: &Session, fleet: &FleetId) -> Result<Vec<AlarmName>, Failure> {
+pub(super) async fn remove_alarms(session: &Session, fleet: &FleetId) -> Result<Vec<AlarmName>, Failure> {
     let region = session.aws.home();
     let names: Vec<AlarmName> = session.alarms(fleet).await?.into_iter().map(|alarm| alarm.name).collect();
     session
@@ -136,16 +146,19 @@ async fn remove_alarms(session: &Session, fleet: &FleetId) -> Result<Vec<AlarmNa
     Ok(names)
 }
 
-fn text(deleted: &Deleted, drain: bool) -> String {
+fn text(deleted: &Deleted) -> String {
     let Deleted { fleet, instances, .. } = deleted;
-    let counted = if *instances == 1 {
+    match deleted.done {
+        Done::Draining => format!("{fleet}: draining {}", counted(*instances)),
+        Done::Forgotten => format!("{fleet}: forgotten, nothing is left of it but its decisions"),
+    }
+}
+
+/// `1 instance`, `2 instances`.
+pub(super) fn counted(instances: usize) -> String {
+    if instances == 1 {
         "1 instance".to_owned()
     } else {
         format!("{instances} instances")
-    };
-    match (deleted.done, drain) {
-        (Done::Draining, _) => format!("{fleet}: draining {counted}"),
-        (Done::Forgotten, true) => format!("{fleet}: forgotten, nothing is left of it but its decisions"),
-        (Done::Forgotten, false) => format!("{fleet}: forgotten, {counted} left as they are"),
     }
 }

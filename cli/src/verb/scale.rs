@@ -1,20 +1,16 @@
 //! `ghostnet scale`: an operator's size holds for a time in place of the votes.
 
-use ghostnet_aws::answer::{Answer, Heard, PoolHeard};
-use ghostnet_aws::event::scale_payload;
-use ghostnet_aws::lambda::Said;
+use ghostnet_aws::answer::{Heard, PoolHeard};
 use ghostnet_core::id::{FleetId, PoolId};
-use ghostnet_core::operator::{Asked, HOLD_MAX, OperatorRequest, Wish};
+use ghostnet_core::operator::{HOLD_MAX, Wish};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Clock;
 
 use crate::arguments;
+use crate::ask::{self, Asking};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::stack::Session;
-
-/// Longest part of an answer that cannot be read which is shown.
-const ANSWER_LETTERS_MAX: usize = 300;
 
 /// Hold a pool at a size for a time, in place of the policies' votes
 #[derive(Debug, clap::Args)]
@@ -75,47 +71,13 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
         },
         None => Wish::Clear,
     };
-    let request = OperatorRequest {
-        fleet: args.fleet.clone(),
-        pool: args.pool.clone(),
-        asked: Asked {
-            by: session.caller().await,
-            at,
-            wish,
-        },
+    let asking = Asking {
+        fleet: &args.fleet,
+        pool: args.pool.as_ref(),
+        verb: "scaled",
     };
-    let said = session.aws.invoke(&session.stack.tick_function, scale_payload(&request)).await;
-    let said = said.map_err(Failure::aws(format!("function `{}` cannot be asked", session.stack.tick_function)))?;
-    let heard = heard(&args.fleet, &said)?;
+    let heard = ask::operator(&session, &asking, at, wish).await?;
     console.answer(&text(args, &heard), &heard)
-}
-
-fn heard(fleet: &FleetId, said: &Said) -> Result<Heard, Failure> {
-    let refused = |why: String, hint: Option<String>| Failure::NotScaled {
-        fleet: fleet.clone(),
-        why,
-        hint,
-    };
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
-    match said {
-        Said::Failed(story) => Err(refused(
-            format!("the function failed: {}", shown(story)),
-            Some("run the command again; `ghostnet status` shows whether the size holds already".to_owned()),
-        )),
-        Said::Answer(bytes) => match serde_json::from_slice(bytes) {
-            Ok(Answer::Heard(heard)) => Ok(heard),
-            Ok(Answer::Refused { why, hint }) => Err(refused(why, Some(hint))),
-            Ok(Answer::Failed { kind, .. }) if kind == "NoSuchFleet" => Err(Failure::NoFleet {
-                fleet: fleet.clone(),
-                meant: None,
-            }),
-            Ok(Answer::Failed { why, .. }) => Err(refused(why, None)),
-            Err(_) => Err(refused(
-                format!("the function answered `{}`", shown(bytes)),
-                Some("deploy the functions of this version: `sam build && sam deploy`".to_owned()),
-            )),
-        },
-    }
 }
 
 /// The pools that were asked about, or that moved.
@@ -146,10 +108,6 @@ fn text(args: &Args, heard: &Heard) -> String {
 mod tests {
     use super::*;
 
-    fn fleet() -> FleetId {
-        "web".parse().unwrap_or_else(|error| panic!("{error}"))
-    }
-
     fn args(line: &[&str]) -> Result<Args, String> {
         use clap::Parser;
         let cli = crate::cli::Cli::try_parse_from(["ghostnet", "scale", "web"].iter().chain(line));
@@ -159,17 +117,14 @@ mod tests {
         }
     }
 
-    const HEARD: &[u8] = br#"{"heard":{"fleet":"web","plan":"p","pools":{
+    const HEARD: &[u8] = br#"{"fleet":"web","plan":"p","pools":{
         "blue":{"before":6,"after":9,"guards":["an operator wants 12 until 2026-03-02T10:00:00Z","at most 3 launches a minute"],
                 "holds":"operator ana: 12 until 2026-03-02T10:00:00Z, load test"},
-        "green":{"before":2,"after":2,"guards":[],"holds":null}},"launched":3,"trouble":[]}}"#;
+        "green":{"before":2,"after":2,"guards":[],"holds":null}},"launched":3,"trouble":[]}"#;
 
     #[test]
     fn an_operator_reads_what_came_of_it() {
-        let (Ok(args), Ok(heard)) = (
-            args(&["--desired", "12", "--reason", "load test"]),
-            heard(&fleet(), &Said::Answer(HEARD.to_vec())),
-        ) else {
+        let (Ok(args), Ok(heard)) = (args(&["--desired", "12", "--reason", "load test"]), serde_json::from_slice(HEARD)) else {
             panic!("both can be read")
         };
         insta::assert_snapshot!(text(&args, &heard), @"
@@ -178,31 +133,6 @@ mod tests {
           at most 3 launches a minute
         launched 3 at once
         ");
-    }
-
-    #[test]
-    fn a_refusal_says_what_where_why_and_what_to_do() {
-        let report = |said: Said| heard(&fleet(), &said).map_err(|failure| failure.report()).err().unwrap_or_default();
-        let answer = |text: &str| report(Said::Answer(text.as_bytes().to_vec()));
-        insta::assert_snapshot!(answer(r#"{"refused":{"why":"70 is not between 1 and 40","hint":"ask for less"}}"#), @"
-        error: fleet `web` is not scaled
-          because: 70 is not between 1 and 40
-        hint: ask for less
-        ");
-        insta::assert_snapshot!(answer(r#"{"failed":{"kind":"NoSuchFleet","why":"fleet is not applied"}}"#), @"
-        error: fleet `web` is not applied
-        hint: `ghostnet status` lists the fleets
-        ");
-        insta::assert_snapshot!(answer("null"), @"
-        error: fleet `web` is not scaled
-          because: the function answered `null`
-        hint: deploy the functions of this version: `sam build && sam deploy`
-        ");
-        insta::assert_snapshot!(report(Said::Failed(br#"{"errorType":"CommitConflict"}"#.to_vec())), @r#"
-        error: fleet `web` is not scaled
-          because: the function failed: {"errorType":"CommitConflict"}
-        hint: run the command again; `ghostnet status` shows whether the size holds already
-        "#);
     }
 
     #[test]

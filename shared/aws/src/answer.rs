@@ -55,6 +55,9 @@ pub struct PoolHeard {
     pub guards: Vec<String>,
     /// What an operator's size is, in words; none: the policies decide.
     pub holds: Option<String>,
+    /// What was heard of a refresh, and how far it is, in words.
+    #[serde(default)]
+    pub refresh: Vec<String>,
 }
 
 impl Answer {
@@ -80,6 +83,12 @@ impl Answer {
             let (why, hint) = (why.to_string(), why.hint().to_owned());
             return Self::Refused { why, hint };
         }
+        let is_of_refresh = |finding: &&Finding| {
+            matches!(
+                finding,
+                Finding::HandedOver { .. } | Finding::RefreshAsked { .. } | Finding::Refreshing { .. } | Finding::RolledBack { .. }
+            )
+        };
         let heard = pools.iter().map(|(id, pool)| {
             let holds = pool
                 .findings
@@ -90,6 +99,7 @@ impl Answer {
                 after: pool.after,
                 guards: pool.guards.iter().map(|outcome| outcome.guard.to_string()).collect(),
                 holds: holds.map(ToString::to_string),
+                refresh: pool.findings.iter().filter(is_of_refresh).map(ToString::to_string).collect(),
             };
             (id.clone(), heard)
         });

@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod answer;
+pub mod autoscaling;
 mod clients;
 mod clock;
 pub mod cloudwatch;
@@ -18,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod function;
 pub mod lambda;
+pub mod ownership;
 pub mod settings;
 pub mod telemetry;
 

@@ -21,6 +21,8 @@ pub mod tag {
     pub const POOL: &str = "ghostnet:pool";
     /// By which plan.
     pub const PLAN: &str = "ghostnet:plan";
+    /// By the plan of nobody: an operator hands it over, and nobody heard yet.
+    pub const HANDED_OVER: &str = "handed-over";
     /// By which of its steps.
     pub const STEP: &str = "ghostnet:step";
     /// At which generation of the capacity state.

@@ -1,4 +1,4 @@
-//! An operator's size: what somebody asks for holds for a time in place of the votes, and always ends.
+//! What an operator asks: a size that holds for a time in place of the votes and always ends, or a refresh.
 //!
 //! A request is taken in once. It carries the moment at which it was issued: an older one than the last that was heard changes
 //! nothing, so a duplicate, a retry or a late arrival never undoes what somebody asked for since.
@@ -8,8 +8,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{FleetId, PoolId};
+use crate::id::{FleetId, InstanceId, PoolId};
+use crate::refresh::{RefreshRefused, RefreshRequest};
 use crate::signal::EVENT_AGE_MAX;
+use crate::spec::FleetMode;
 use crate::unit::Seconds;
 
 /// Longest time that an operator's size may hold: the longest shift of Amazon's Application Recovery Controller.
@@ -22,7 +24,7 @@ pub const AHEAD_MAX: Seconds = Seconds(60);
 pub struct OperatorRequest {
     /// The fleet.
     pub fleet: FleetId,
-    /// The pool; none: the one that takes traffic, or every pool when a size is given up.
+    /// The pool; none: the one that takes traffic, for a size; else every pool, or every one that it means something to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolId>,
     /// What is asked, by whom, and when.
@@ -40,7 +42,7 @@ pub struct Asked {
     pub wish: Wish,
 }
 
-/// A size for a time, or its end.
+/// A size for a time, or its end; a refresh; or instances that are handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
@@ -55,6 +57,14 @@ pub enum Wish {
     },
     /// The policies go on.
     Clear,
+    /// Instances are replaced, or are no longer. Remembered by the refresh itself, never in place of a size.
+    Refresh(RefreshRequest),
+    /// These instances, which the operator has tagged as the pool's, belong to it from now on, and its size is raised with them.
+    /// Nothing of it is remembered but the members.
+    HandOver {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
 }
 
 /// A size that holds now.
@@ -75,7 +85,7 @@ impl Asked {
                 desired: *desired,
                 until: *until,
             }),
-            Wish::Hold { .. } | Wish::Clear => None,
+            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
         }
     }
 
@@ -97,7 +107,7 @@ impl Asked {
         match &self.wish {
             Wish::Hold { until, .. } if Seconds::between(self.at, *until) > HOLD_MAX => Some(Refused::TooLong),
             Wish::Hold { until, .. } if now >= *until => Some(Refused::Over { until: *until }),
-            Wish::Hold { .. } | Wish::Clear => None,
+            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
         }
     }
 }
@@ -146,6 +156,37 @@ pub enum Refused {
     },
     /// The fleet is being deleted.
     Retiring,
+    /// What it asks is not done in this mode.
+    Mode {
+        /// The fleet's.
+        mode: FleetMode,
+    },
+    /// A refresh that cannot be.
+    Refresh(RefreshRefused),
+    /// So many are not taken in at once.
+    TooMany {
+        /// At most.
+        most: usize,
+    },
+    /// EC2's list of instances is not complete now.
+    ListUnknown,
+    /// Not seen running with the pool's tags.
+    NotHere {
+        /// Which.
+        instances: Vec<InstanceId>,
+    },
+    /// Somebody's size holds, and more instances are beside it.
+    SizeHolds {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// With them there would be more than there may be.
+    NoRoom {
+        /// So many.
+        desired: u32,
+        /// Most.
+        max: u32,
+    },
 }
 
 impl Refused {
@@ -160,6 +201,13 @@ impl Refused {
             Self::NoSuchPool { .. } => "`ghostnet status` lists the pools",
             Self::OutOfRange { .. } => "ask for a size within the bounds, or change `capacity` in the spec and `ghostnet apply` it",
             Self::Retiring => "it goes to zero, whatever anybody asks for",
+            Self::Mode { .. } => "set `mode: on` in the spec and `ghostnet apply` it",
+            Self::Refresh(refused) => refused.hint(),
+            Self::TooMany { .. } => "hand them over in several goes",
+            Self::ListUnknown => "ask again",
+            Self::NotHere { .. } => "EC2 shows a new tag within seconds: ask again",
+            Self::SizeHolds { .. } => "`ghostnet scale FLEET --clear` gives the size up",
+            Self::NoRoom { .. } => "raise `capacity.max`, or the fleet's `maximum`, and `ghostnet apply` it",
         }
     }
 }
@@ -175,6 +223,16 @@ impl fmt::Display for Refused {
             Self::NoSuchPool { pool } => write!(f, "the fleet has no pool `{pool}`"),
             Self::OutOfRange { desired, min, max } => write!(f, "{desired} is not between {min} and {max}"),
             Self::Retiring => f.write_str("the fleet is being deleted"),
+            Self::Mode { mode } => write!(f, "nobody is replaced in mode `{mode}`"),
+            Self::Refresh(refused) => refused.fmt(f),
+            Self::TooMany { most } => write!(f, "at most {most} instances are taken in at once"),
+            Self::ListUnknown => f.write_str("the list of instances is incomplete"),
+            Self::NotHere { instances } => {
+                let ids: Vec<&str> = instances.iter().map(InstanceId::as_str).collect();
+                write!(f, "not seen running with the pool's tags: {}", ids.join(", "))
+            }
+            Self::SizeHolds { until } => write!(f, "an operator's size holds until {until}"),
+            Self::NoRoom { desired, max } => write!(f, "with them there are {desired}, and there may be {max}"),
         }
     }
 }

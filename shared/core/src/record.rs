@@ -95,6 +95,7 @@ impl Inputs {
         Situation {
             installation: &self.installation,
             spec,
+            spec_version: self.spec_version,
             resolved: &self.resolved,
             retiring: self.retiring,
             state: &self.state,

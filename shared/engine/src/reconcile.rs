@@ -235,6 +235,7 @@ impl<'a> Attempt<'a> {
         Situation {
             installation: &self.invocation.installation,
             spec,
+            spec_version: stored.version,
             resolved: &stored.resolved,
             retiring: stored.retiring,
             state,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use ghostnet_core::id::PlanId;
 use ghostnet_core::plan::Action;
+use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
@@ -74,6 +75,8 @@ pub enum Broken {
     OutgrowsSpend,
     /// A decision that follows an operator's old request.
     FollowsOldRequest,
+    /// A decision that heeds an operator's request about a refresh from long ago.
+    FollowsOldRefresh,
     /// A decision that forgets what its simple policies wait for.
     ForgetsToWait,
 }
@@ -118,6 +121,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         }
         Broken::FollowsOldNotice => follow_old_notice(&mut changed),
         Broken::FollowsOldRequest => follow_old_request(&mut changed),
+        Broken::FollowsOldRefresh => follow_old_refresh(&mut changed),
         Broken::ForgetsToWait => changed.state.pools.values_mut().for_each(|pool| pool.adjusted.clear()),
         _ => return Rc::clone(commit),
     }
@@ -240,6 +244,17 @@ fn follow_old_notice(commit: &mut Commit) {
                 deadline: at,
                 why: DrainReason::Interrupted,
             });
+        }
+    }
+}
+
+fn follow_old_refresh(commit: &mut Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let Signal::OperatorRequest(request) = &inputs.signal else { return };
+    if Seconds::between(request.asked.at, inputs.now) > EVENT_AGE_MAX {
+        for refresh in commit.state.pools.values_mut().filter_map(|pool| pool.refresh.as_mut()) {
+            let (by, at) = (request.asked.by.clone(), request.asked.at);
+            refresh.last = Some(LastAsked { by, at });
         }
     }
 }

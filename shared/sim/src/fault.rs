@@ -120,6 +120,8 @@ faults! {
     NewTemplate "new-template" 30;
     /// An operator asks for a refresh, pauses it, or cancels it.
     Refresh "refresh" 60;
+    /// An operator hands an instance over that runs elsewhere.
+    HandedOver "handed-over" 40;
     /// The load multiplies for a while.
     LoadSpike "load-spike" 100;
     /// An operator asks for a size for a while, or gives one up.

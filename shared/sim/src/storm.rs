@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::Zone;
-use ghostnet_core::observation::InstanceState;
+use ghostnet_core::id::{PlanId, Zone};
+use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
@@ -244,6 +244,9 @@ impl World {
         if self.faults.strikes(Fault::TrafficMoved) {
             self.move_traffic();
         }
+        if self.faults.strikes(Fault::HandedOver) {
+            self.hand_over();
+        }
         if self.faults.strikes(Fault::NewTemplate) {
             self.change_template();
         }
@@ -305,29 +308,95 @@ impl World {
         }
     }
 
-    /// An operator asks for a refresh of every fleet, pauses or cancels it.
+    /// An operator asks for a refresh, pauses, resumes, cancels it, or rolls it back.
     fn ask_for_refresh(&mut self) {
         let now = at(self.now);
-        let start = RefreshRequest::Start {
-            by: "operator".to_owned(),
-            reason: "a new image".to_owned(),
-            checkpoints: if self.lasting(Fault::Refresh, 0, 1) == 0 {
-                Vec::new()
-            } else {
-                vec![Percent(20), Percent(50)]
-            },
-            bake: Seconds::minutes(5),
-        };
-        let request = match self.lasting(Fault::Refresh, 0, 9) {
-            0 => RefreshRequest::Pause,
-            1 => RefreshRequest::Resume,
-            2 => RefreshRequest::Cancel,
-            _ => start,
-        };
-        self.log.line(self.now, || format!("an operator asks for a refresh: {request:?}"));
-        for items in self.table.fleets.values_mut() {
-            items.refresh(&request, now);
+        let mut requests = Vec::new();
+        for (fleet, known) in &self.fleets {
+            let Some(chance) = self.faults.chance(Fault::Refresh) else {
+                return;
+            };
+            let pools: Vec<_> = known.spec.pools.iter().map(|pool| pool.id.clone()).collect();
+            let wish = match chance.count(0, 9) {
+                0 => RefreshRequest::Pause,
+                1 => RefreshRequest::Resume,
+                2 => RefreshRequest::Cancel,
+                3 => RefreshRequest::Rollback,
+                _ => RefreshRequest::Start {
+                    reason: "a new image".to_owned(),
+                    checkpoints: if chance.once_in(2) {
+                        Vec::new()
+                    } else {
+                        vec![Percent(20), Percent(50)]
+                    },
+                    bake: Seconds::minutes(5),
+                    drifted: chance.once_in(4),
+                },
+            };
+            requests.push(OperatorRequest {
+                fleet: fleet.clone(),
+                pool: if chance.once_in(2) { chance.pick(&pools).cloned() } else { None },
+                asked: Asked {
+                    by: "operator".to_owned(),
+                    at: now,
+                    wish: Wish::Refresh(wish),
+                },
+            });
         }
+        for request in requests {
+            self.log
+                .line(self.now, || format!("an operator asks for a refresh: {:?}", request.asked.wish));
+            self.tell(Function::Tick, Signal::OperatorRequest(request));
+        }
+    }
+
+    /// An operator tags an instance that runs and is nobody's, and asks a fleet to take it over; if there is none, one is launched.
+    fn hand_over(&mut self) {
+        let (now, ours) = (self.now, self.installation.clone());
+        let groups = &self.cloud.groups;
+        let is_nobodys = |machine: &crate::cloud::ec2::Machine| {
+            let is_registered = groups.values().any(|group| group.targets.contains_key(&machine.id));
+            machine.by_hand && machine.installation.is_none() && machine.state(now) == InstanceState::Running && !is_registered
+        };
+        let found = self
+            .cloud
+            .ec2
+            .machines
+            .values()
+            .find(|machine| is_nobodys(machine))
+            .map(|machine| machine.id.clone());
+        let Some(id) = found else {
+            self.launch_foreign(Fault::HandedOver, false);
+            return;
+        };
+        let Some(chance) = self.faults.chance(Fault::HandedOver) else {
+            return;
+        };
+        let fleets: Vec<_> = self.fleets.iter().map(|(id, fleet)| (id.clone(), &fleet.spec.pools)).collect();
+        let Some((fleet, pools)) = chance.pick(&fleets) else { return };
+        let ids: Vec<_> = pools.iter().map(|pool| pool.id.clone()).collect();
+        let Some(pool) = chance.pick(&ids).cloned() else { return };
+        let fleet = fleet.clone();
+        if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+            machine.installation = Some(ours);
+            machine.tags = Tags {
+                fleet: Some(fleet.clone()),
+                pool: Some(pool.clone()),
+                plan: Some(PlanId::new(tag::HANDED_OVER)),
+                step: None,
+            };
+        }
+        self.log.line(now, || format!("an operator hands {id} over to {fleet}/{pool}"));
+        let request = OperatorRequest {
+            fleet,
+            pool: Some(pool),
+            asked: Asked {
+                by: "operator".to_owned(),
+                at: at(now),
+                wish: Wish::HandOver { instances: vec![id] },
+            },
+        };
+        self.tell(Function::Tick, Signal::OperatorRequest(request));
     }
 
     /// The launch template gets another default version, and every fleet is applied again.
@@ -437,7 +506,7 @@ impl World {
         let now = at(self.now);
         for (id, fleet) in &mut self.fleets {
             let Some(items) = self.table.fleets.get_mut(id) else { continue };
-            items.refresh(&RefreshRequest::Resume, now);
+            items.resume_refreshes();
             let mut raw = fleet.design.raw.clone();
             let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
             if let Ok(spec) = FleetSpec::check(&raw)

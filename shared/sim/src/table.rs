@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{Epoch, FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
-use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
@@ -143,16 +142,12 @@ impl Items {
         }
     }
 
-    /// `refresh`: what an operator asks for, of each pool for which it makes sense.
-    pub fn refresh(&mut self, request: &RefreshRequest, now: Timestamp) {
-        let Some((state, _)) = &mut self.state else { return };
-        let pools: Vec<PoolId> = state.pools.keys().cloned().collect();
-        let changed = pools
-            .into_iter()
-            .filter(|pool| ghostnet_core::refresh::apply(state, std::slice::from_ref(pool), request, now).is_ok())
-            .count();
-        if changed > 0 {
-            self.bump("refresh");
+    /// Refreshes that operators left paused go on.
+    pub fn resume_refreshes(&mut self) {
+        if let Some((state, _)) = &mut self.state {
+            let refreshes = state.pools.values_mut().filter_map(|pool| pool.refresh.as_mut());
+            refreshes.for_each(|refresh| refresh.paused = false);
+            self.bump("resume refreshes");
         }
     }
 

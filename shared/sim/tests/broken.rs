@@ -80,6 +80,12 @@ fn cases() -> Vec<Case> {
             Check::OldEvent,
             &[Check::SameSize],
         ),
+        case(
+            Broken::FollowsOldRefresh,
+            &[(Fault::Refresh, 20), (Fault::EventLate, 8)],
+            Check::OldEvent,
+            &[],
+        ),
         case(Broken::ForgetsToWait, NONE, Check::Pace, &[]),
         case(
             Broken::LaunchesForgotten,

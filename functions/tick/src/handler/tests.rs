@@ -163,6 +163,17 @@ async fn an_operator_is_told_what_came_of_a_request() {
 }
 
 #[tokio::test]
+async fn an_operator_is_told_why_nothing_is_refreshed() {
+    let ports = world(&["web"]);
+    ports.now.set("2026-03-02T08:00:05Z".parse().unwrap());
+    let answer = ask(&ports, &Cell::new(false), "refresh.json").await.unwrap();
+    assert!(
+        matches!(&answer, Some(Answer::Refused { why, .. }) if why == "nobody is replaced in mode `recommend_only`"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_for_this_function_is_not_sent_again() {
     let ports = world(&["web"]);
     for file in ["alarm-sns-fleet.json", "ec2-spot-warning.json", "other-service.json"] {

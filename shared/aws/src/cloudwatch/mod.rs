@@ -5,6 +5,7 @@
 pub mod alarm;
 mod answer;
 mod query;
+pub mod watched;
 
 use std::collections::BTreeMap;
 

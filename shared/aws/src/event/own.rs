@@ -1,13 +1,15 @@
-//! What GhostNet sends to itself: a schedule's input, a request to look at one fleet, an operator's request for a size.
+//! What GhostNet sends to itself: a schedule's input, a request to look at one fleet, an operator's request.
 
-use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::adoption::HANDED_OVER_MAX;
+use ghostnet_core::id::{FleetId, InstanceId, PoolId};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::text::shortened;
+use super::text::{instance, shortened};
 use super::{Rejected, fields, ignored};
 
 /// Our payloads. All values are strings, because EventBridge Scheduler substitutes strings.
@@ -27,8 +29,11 @@ struct Own {
 /// A payload of our own. A version that this build does not know is ignored: a newer build may have sent it.
 pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
     const SHAPE: &str = "payload of GhostNet";
-    if object.get("ghostnet").and_then(Value::as_str) == Some(SCALE) {
-        return scale(SHAPE, fields(SHAPE, object)?);
+    match object.get("ghostnet").and_then(Value::as_str) {
+        Some(SCALE) => return scale(SHAPE, fields(SHAPE, object)?),
+        Some(HAND_OVER) => return hand_over(SHAPE, fields(SHAPE, object)?),
+        Some(REFRESH) => return Ok(refresh(fields(SHAPE, object)?)),
+        _ => {}
     }
     let own: Own = fields(SHAPE, object)?;
     match own.ghostnet.as_deref() {
@@ -56,10 +61,14 @@ fn evaluate(shape: &'static str, fleet: Option<&str>, by: &str) -> Result<Signal
     Ok(Signal::Evaluate { fleet, by: shortened(by) })
 }
 
-/// Kind and version of an operator's request.
+/// Kind and version of an operator's request for a size.
 const SCALE: &str = "scale/v1";
+/// Kind and version of an operator's request to take instances over.
+const HAND_OVER: &str = "hand-over/v1";
+/// Kind and version of an operator's request about a refresh.
+const REFRESH: &str = "refresh/v1";
 
-/// An operator's request. Nobody but our own command line writes it, so nothing else is tolerated in it.
+/// An operator's request for a size. Nobody but our own command line writes it, so nothing else is tolerated in it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scale {
@@ -105,25 +114,100 @@ fn scale(shape: &'static str, scale: Scale) -> Result<Signal, Rejected> {
     }))
 }
 
+/// An operator's request about a refresh.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    ghostnet: String,
+    fleet: FleetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<PoolId>,
+    by: String,
+    at: Timestamp,
+    refresh: RefreshRequest,
+}
+
+fn refresh(refresh: Refresh) -> Signal {
+    let mut request = refresh.refresh;
+    if let RefreshRequest::Start { reason, .. } = &mut request {
+        *reason = shortened(reason);
+    }
+    Signal::OperatorRequest(OperatorRequest {
+        fleet: refresh.fleet,
+        pool: refresh.pool,
+        asked: Asked {
+            by: shortened(&refresh.by),
+            at: refresh.at,
+            wish: Wish::Refresh(request),
+        },
+    })
+}
+
+/// Instances that an operator hands over.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandOver {
+    ghostnet: String,
+    fleet: FleetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<PoolId>,
+    by: String,
+    at: Timestamp,
+    instances: Vec<InstanceId>,
+}
+
+fn hand_over(shape: &'static str, handed: HandOver) -> Result<Signal, Rejected> {
+    // ids go into a record: what is none, or too many of them, goes nowhere
+    let ids = handed.instances.iter().map(|id| instance(id.as_str()));
+    let ids: Option<Vec<InstanceId>> = ids.collect();
+    let instances = ids
+        .filter(|ids| ids.len() <= HANDED_OVER_MAX)
+        .ok_or_else(|| Rejected::malformed(shape, "`instances` are at most 200 ids"))?;
+    Ok(Signal::OperatorRequest(OperatorRequest {
+        fleet: handed.fleet,
+        pool: handed.pool,
+        asked: Asked {
+            by: shortened(&handed.by),
+            at: handed.at,
+            wish: Wish::HandOver { instances },
+        },
+    }))
+}
+
 /// The payload of an operator's request, as [`classify`](super::classify) reads it.
 #[must_use]
-pub fn scale_payload(request: &OperatorRequest) -> Vec<u8> {
+pub fn request_payload(request: &OperatorRequest) -> Vec<u8> {
     let OperatorRequest { fleet, pool, asked } = request.clone();
     let Asked { by, at, wish } = asked;
-    let (hold, clear) = match wish {
-        Wish::Hold { desired, until, reason } => (Some(Hold { desired, until, reason }), false),
-        Wish::Clear => (None, true),
-    };
-    let ghostnet = SCALE.to_owned();
-    // text, numbers and moments always serialise
-    serde_json::to_vec(&Scale {
-        ghostnet,
-        fleet,
-        pool,
-        by,
+    let scale = |hold: Option<Hold>, clear: bool| Scale {
+        ghostnet: SCALE.to_owned(),
+        fleet: fleet.clone(),
+        pool: pool.clone(),
+        by: by.clone(),
         at,
         hold,
         clear,
-    })
+    };
+    // text, numbers and moments always serialise
+    match wish {
+        Wish::Hold { desired, until, reason } => serde_json::to_vec(&scale(Some(Hold { desired, until, reason }), false)),
+        Wish::Clear => serde_json::to_vec(&scale(None, true)),
+        Wish::HandOver { instances } => serde_json::to_vec(&HandOver {
+            ghostnet: HAND_OVER.to_owned(),
+            fleet: fleet.clone(),
+            pool: pool.clone(),
+            by: by.clone(),
+            at,
+            instances,
+        }),
+        Wish::Refresh(request) => serde_json::to_vec(&Refresh {
+            ghostnet: REFRESH.to_owned(),
+            fleet: fleet.clone(),
+            pool: pool.clone(),
+            by: by.clone(),
+            at,
+            refresh: request,
+        }),
+    }
     .unwrap_or_default()
 }

@@ -203,6 +203,33 @@ fn every_verb_needs_what_the_table_says() {
             "delete_fleet",
             actions(async |aws| aws.delete_fleet(&fleet(), SpecVersion(3)).await),
         ),
+        (
+            "disown",
+            actions(async |aws| aws.disown(&region(), &[InstanceId::new("i-1")]).await),
+        ),
+        (
+            "candidates",
+            actions(async |aws| aws.candidates(&region(), &[InstanceId::new("i-1")]).await),
+        ),
+        (
+            "own",
+            actions(async |aws| {
+                aws.own(&region(), &[InstanceId::new("i-1")], &[("ghostnet:fleet", "web".to_owned())])
+                    .await
+            }),
+        ),
+        (
+            "auto_scaling_group",
+            actions(async |aws| aws.auto_scaling_group(&region(), "web-asg").await),
+        ),
+        (
+            "alarm_facts",
+            actions(async |aws| aws.alarm_facts(&region(), &["a".to_owned()]).await),
+        ),
+        (
+            "auto_scaling_rules",
+            actions(async |aws| aws.auto_scaling_rules(&region(), "web-asg").await),
+        ),
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
         ("invoke", actions(async |aws| aws.invoke("tick", b"{}".to_vec()).await)),

@@ -263,3 +263,38 @@ fn a_fleets_alarms_are_found_by_their_names() {
     );
     assert_eq!(wire.only().text("AlarmNamePrefix"), "ghostnet/web/");
 }
+
+#[test]
+fn what_an_alarm_of_somebody_else_watches_is_read_if_it_is_one_metric() {
+    let alarm = |change: Value| {
+        let mut alarm = json!({
+            "AlarmName": "busy", "Namespace": "App", "MetricName": "Busy", "Dimensions": [{ "Name": "Service", "Value": "web" }],
+            "ExtendedStatistic": "p90", "Period": 300, "ComparisonOperator": "LessThanOrEqualToThreshold", "Threshold": 12.5,
+            "EvaluationPeriods": 5, "DatapointsToAlarm": 3,
+        });
+        for (key, value) in change.as_object().into_iter().flatten() {
+            alarm[key] = value.clone();
+        }
+        alarm
+    };
+    let answer = json!({ "MetricAlarms": [
+        alarm(json!({})),
+        alarm(json!({ "AlarmName": "expression", "MetricName": null })),
+        alarm(json!({ "AlarmName": "band", "ComparisonOperator": "GreaterThanUpperThreshold" })),
+    ] });
+    let wire = Wire::new(move |_, _| Reply::cbor(&answer));
+    let names = ["busy", "expression", "band"].map(str::to_owned);
+    let found = run(wire.aws().alarm_facts(&region(), &names)).unwrap_or_default();
+    let [facts] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (facts.name.as_str(), facts.metric.as_str(), facts.statistic.as_str()),
+        ("busy", "Busy", "p90")
+    );
+    assert_eq!((facts.period_seconds, facts.datapoints, facts.evaluated), (300, 3, 5));
+    assert_eq!((facts.comparison, facts.threshold), (Comparison::AtMost, 12.5));
+    assert_eq!(facts.dimensions.get("Service").map(String::as_str), Some("web"));
+    assert_eq!(wire.only().operation, "cloudwatch:DescribeAlarms");
+    let wire = Wire::new(|_, _| Reply::cbor(&json!({})));
+    assert_eq!(run(wire.aws().alarm_facts(&region(), &[])), Ok(Vec::new()));
+    assert!(wire.sent().is_empty(), "nobody is asked about nothing");
+}

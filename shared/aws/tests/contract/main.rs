@@ -2,6 +2,7 @@
 //! answers. For what a local AWS cannot show: pages, partial launches, error codes, lost answers, transactions.
 
 mod actions;
+mod autoscaling;
 mod cbor;
 mod cloudwatch;
 mod commit;
@@ -9,6 +10,7 @@ mod ec2;
 mod elbv2;
 mod history;
 mod operator;
+mod ownership;
 mod reply;
 mod sample;
 mod store;

@@ -1,12 +1,14 @@
 //! The command line's writes: conditional, whole, and fencing off what functions decide meanwhile.
 
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_aws::event::{classify, scale_payload};
+use ghostnet_aws::event::{classify, request_payload};
 use ghostnet_aws::lambda::Said;
-use ghostnet_core::id::{Generation, SpecVersion};
+use ghostnet_core::id::{Generation, InstanceId, SpecVersion};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Pause, StoredSpec};
+use ghostnet_core::unit::{Percent, Seconds};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::CommitResult;
 use serde_json::{Value, json};
@@ -200,10 +202,27 @@ fn request() -> OperatorRequest {
 
 #[test]
 fn a_request_arrives_as_it_was_sent() {
-    for wish in [request().asked.wish, Wish::Clear] {
+    let start = RefreshRequest::Start {
+        reason: "a new image".to_owned(),
+        checkpoints: vec![Percent(20), Percent(50)],
+        bake: Seconds(600),
+        drifted: true,
+    };
+    for wish in [
+        request().asked.wish,
+        Wish::Clear,
+        Wish::Refresh(start),
+        Wish::HandOver {
+            instances: vec![InstanceId::new("i-1"), InstanceId::new("i-2")],
+        },
+        Wish::Refresh(RefreshRequest::Pause),
+        Wish::Refresh(RefreshRequest::Resume),
+        Wish::Refresh(RefreshRequest::Cancel),
+        Wish::Refresh(RefreshRequest::Rollback),
+    ] {
         let mut sent = request();
         sent.asked.wish = wish;
-        assert_eq!(classify(&scale_payload(&sent)), Ok(vec![Signal::OperatorRequest(sent)]));
+        assert_eq!(classify(&request_payload(&sent)), Ok(vec![Signal::OperatorRequest(sent)]));
     }
 }
 
@@ -229,7 +248,7 @@ fn a_function_is_asked_and_answers_or_fails() {
         ),
     ] {
         let wire = Wire::new(move |_, _| reply.clone());
-        let said = run(wire.aws().invoke("ghostnet-tick", scale_payload(&request())));
+        let said = run(wire.aws().invoke("ghostnet-tick", request_payload(&request())));
         assert_eq!(said.map_err(|error| error.class), expected, "{situation}");
         let sent = wire.sent();
         assert_eq!(sent[0].body["ghostnet"], json!("scale/v1"), "{situation}");

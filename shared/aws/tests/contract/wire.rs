@@ -227,6 +227,7 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let parameters = form(std::str::from_utf8(bytes).unwrap_or_default());
     let service = match parameters.get("Version").map(String::as_str) {
         Some("2016-11-15") => "ec2",
+        Some("2011-01-01") => "autoscaling",
         Some("2015-12-01") => "elasticloadbalancing",
         _ => "sts",
     };

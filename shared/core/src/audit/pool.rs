@@ -7,7 +7,9 @@ use crate::budget;
 use crate::decide::{Decision, PoolDecision, Situation, open_windows, surge};
 use crate::id::InstanceId;
 use crate::observation::TargetHealth;
+use crate::operator::Wish;
 use crate::plan::{Action, Step};
+use crate::refresh::{LastAsked, Refresh};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec, Prices, Rule, Scheduled};
 use crate::spend::MICROS;
@@ -53,6 +55,7 @@ impl<'a> Judge<'a> {
         self.spend(found);
         self.ownership(found);
         self.operator(found);
+        self.refreshed(found);
         self.market_mix(found);
         self.warm(found);
     }
@@ -292,6 +295,22 @@ impl<'a> Judge<'a> {
         let in_order = before.is_none_or(|before| before.at < asked.at);
         if !requested || !in_order || Seconds::between(asked.at, self.situation.now) > EVENT_AGE_MAX {
             let detail = format!("a size that {} asked for at {} would hold", asked.by, asked.at);
+            found.add("I15", Some(self.pool), detail);
+        }
+    }
+
+    /// I15: a refresh begins, stops or turns back only because it was asked in this very request, lately and in order.
+    fn refreshed(&self, found: &mut Found) {
+        let last = |refresh: Option<&Refresh>| refresh.and_then(|refresh| refresh.last.clone());
+        let before = self.loaded.and_then(|loaded| last(loaded.refresh.as_ref()));
+        let Some(LastAsked { by, at }) = last(self.next.refresh.as_ref()).filter(|next| before.as_ref() != Some(next)) else {
+            return;
+        };
+        let requested = matches!(self.situation.signal, Signal::OperatorRequest(request)
+            if matches!(request.asked.wish, Wish::Refresh(_)) && request.asked.by == by && request.asked.at == at);
+        let in_order = before.is_none_or(|before| before.at < at);
+        if !requested || !in_order || Seconds::between(at, self.situation.now) > EVENT_AGE_MAX {
+            let detail = format!("a refresh would heed what {by} asked at {at}");
             found.add("I15", Some(self.pool), detail);
         }
     }

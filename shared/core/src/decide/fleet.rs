@@ -41,6 +41,11 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     );
     // every pool has the same windows: each is looked up once
     let removal_windows = situation.spec.open_removal_windows(situation.now);
+    for pool in pools {
+        let known = state.pools.entry(pool.id.clone());
+        known.or_insert_with(|| PoolState::new(pool.capacity.initial));
+    }
+    let mut told_by_operators = operator::hear(situation, &listed, &mut state);
     let mut counted: Vec<Counted<'_>> = pools
         .iter()
         .map(|pool| count_pool(situation, pool, &listed, &removal_windows, &mut state))
@@ -48,7 +53,6 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     if let Some(first) = counted.first_mut() {
         first.findings.extend(without_a_pool(situation, &listed));
     }
-    let mut told_by_operators = operator::hear(situation, &mut state);
     for counted in &mut counted {
         counted
             .findings
@@ -128,10 +132,7 @@ fn count_pool<'a>(
     state: &mut CapacityState,
 ) -> Counted<'a> {
     let mut findings = Vec::new();
-    let pool_state = state
-        .pools
-        .entry(pool.id.clone())
-        .or_insert_with(|| PoolState::new(pool.capacity.initial));
+    let pool_state = state.pools.entry(pool.id.clone()).or_default();
     let before = pool_state.desired;
     pool_state.follow_groups(&pool.target_groups);
     let judgement = roll::call(situation, pool, listed, state, &mut findings);

@@ -18,7 +18,7 @@ use crate::observation::{Market, Place};
 use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
 use crate::size;
-use crate::spec::{FleetMode, LaunchSpec, MarketMix};
+use crate::spec::{FleetMode, LaunchSpec, MarketMix, Template};
 use crate::state::{CapacityState, PoolState};
 
 /// The plan as it grows, pool by pool.
@@ -283,9 +283,10 @@ impl Hands<'_, '_> {
             placements,
             limited_by_calls,
         } = ladder.climb(count, state, self.situation.now, &mut self.counted.findings);
+        let template = renewal::template(self.situation, self.counted.pool, state);
         let mut launched: u32 = 0;
         for placement in placements {
-            let launch = self.launch_of(&placement, generation, draft);
+            let launch = self.launch_of(&placement, template.clone(), generation, draft);
             let action = Action::Launch(Launch { warm, ..launch });
             if draft.add(self, action) {
                 launched = launched.saturating_add(placement.count);
@@ -366,9 +367,8 @@ impl Hands<'_, '_> {
         places
     }
 
-    fn launch_of(&self, placement: &Placement, generation: Generation, draft: &Draft) -> Launch {
+    fn launch_of(&self, placement: &Placement, template: Template, generation: Generation, draft: &Draft) -> Launch {
         let step = draft.plan.next_step();
-        let template = renewal::template(self.situation, self.counted.pool);
         let instance_type = placement
             .offering
             .instance_type

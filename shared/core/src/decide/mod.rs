@@ -5,6 +5,7 @@ mod breaker;
 mod census;
 mod fleet;
 mod groups;
+mod handing_over;
 mod hands;
 mod hooks;
 mod ladder;
@@ -14,6 +15,7 @@ mod mix;
 mod open_steps;
 mod operator;
 pub mod placement;
+mod refreshing;
 mod renewal;
 mod roll;
 mod sorted;
@@ -28,7 +30,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InstallationId, InstanceId, PlanId, PoolId};
+use crate::id::{InstallationId, InstanceId, PlanId, PoolId, SpecVersion};
 use crate::observation::{Instance, Observation};
 use crate::plan::Plan;
 use crate::reason::{Finding, GuardOutcome, Vote};
@@ -47,6 +49,8 @@ pub struct Situation<'a> {
     pub installation: &'a InstallationId,
     /// What the user wants.
     pub spec: &'a FleetSpec,
+    /// Its version.
+    pub spec_version: SpecVersion,
     /// What `apply` looked up.
     pub resolved: &'a Resolved,
     /// Whether the fleet is being deleted.

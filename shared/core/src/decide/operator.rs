@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Situation, open_windows};
+use super::{Listed, Situation, handing_over, open_windows, refreshing};
 use crate::id::PoolId;
 use crate::operator::{Asked, OperatorRequest, Refused, Wish};
 use crate::reason::Finding;
@@ -12,12 +12,16 @@ use crate::spec::PoolSpec;
 use crate::state::CapacityState;
 
 /// Takes in a request, forgets what is over, and tells by pool what holds or was refused.
-pub(super) fn hear(situation: &Situation<'_>, state: &mut CapacityState) -> BTreeMap<PoolId, Vec<Finding>> {
+pub(super) fn hear(situation: &Situation<'_>, listed: &Listed<'_>, state: &mut CapacityState) -> BTreeMap<PoolId, Vec<Finding>> {
     let mut told: BTreeMap<PoolId, Vec<Finding>> = BTreeMap::new();
     if let Signal::OperatorRequest(request) = situation.signal {
-        for (pool, why) in refusals(situation, request, state) {
-            let by = request.asked.by.clone();
-            told.entry(pool).or_default().push(Finding::OperatorRefused { by, why });
+        let heard = match &request.asked.wish {
+            Wish::Refresh(wish) => refreshing::hear(situation, listed, request, wish, state),
+            Wish::HandOver { instances } => handing_over::hear(situation, listed, request, instances, state),
+            Wish::Hold { .. } | Wish::Clear => refusals(situation, request, state),
+        };
+        for (pool, finding) in heard {
+            told.entry(pool).or_default().push(finding);
         }
     }
     for (id, pool) in &mut state.pools {
@@ -40,16 +44,15 @@ pub(super) fn hear(situation: &Situation<'_>, state: &mut CapacityState) -> BTre
 }
 
 /// Where the request is refused, and why; elsewhere it is remembered.
-fn refusals(situation: &Situation<'_>, request: &OperatorRequest, state: &mut CapacityState) -> Vec<(PoolId, Refused)> {
+fn refusals(situation: &Situation<'_>, request: &OperatorRequest, state: &mut CapacityState) -> Vec<(PoolId, Finding)> {
     let pools = &situation.spec.pools;
     let named: Vec<&PoolSpec> = match (&request.pool, &request.asked.wish) {
         (Some(id), _) => pools.iter().filter(|pool| pool.id == *id).collect(),
-        (None, Wish::Clear) => pools.iter().collect(),
+        (None, Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. }) => pools.iter().collect(),
         (None, Wish::Hold { .. }) => pools.iter().filter(|pool| pool.id == situation.traffic.active).collect(),
     };
-    if let (true, Some(first)) = (named.is_empty(), pools.first()) {
-        let pool = request.pool.clone().unwrap_or_else(|| situation.traffic.active.clone());
-        return vec![(first.id.clone(), Refused::NoSuchPool { pool })];
+    if named.is_empty() {
+        return no_such_pool(situation, request).into_iter().collect();
     }
     let mut refused = Vec::new();
     for pool in named {
@@ -62,11 +65,23 @@ fn refusals(situation: &Situation<'_>, request: &OperatorRequest, state: &mut Ca
             continue;
         }
         match fault(situation, pool, &request.asked, last) {
-            Some(why) => refused.push((pool.id.clone(), why)),
+            Some(why) => refused.push((pool.id.clone(), refusal(request, why))),
             None => pool_state.asked = Some(request.asked.clone()),
         }
     }
     refused
+}
+
+/// Told by the first pool, for want of the one that was named.
+pub(super) fn no_such_pool(situation: &Situation<'_>, request: &OperatorRequest) -> Option<(PoolId, Finding)> {
+    let first = situation.spec.pools.first()?;
+    let pool = request.pool.clone().unwrap_or_else(|| situation.traffic.active.clone());
+    Some((first.id.clone(), refusal(request, Refused::NoSuchPool { pool })))
+}
+
+pub(super) fn refusal(request: &OperatorRequest, why: Refused) -> Finding {
+    let by = request.asked.by.clone();
+    Finding::OperatorRefused { by, why }
 }
 
 fn fault(situation: &Situation<'_>, pool: &PoolSpec, asked: &Asked, last: Option<&Asked>) -> Option<Refused> {
@@ -82,7 +97,7 @@ fn fault(situation: &Situation<'_>, pool: &PoolSpec, asked: &Asked, last: Option
     let max = max.min(situation.spec.maximum);
     let out_of_range = match asked.wish {
         Wish::Hold { desired, .. } if desired < min || desired > max => Some(Refused::OutOfRange { desired, min, max }),
-        Wish::Hold { .. } | Wish::Clear => None,
+        Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
     };
     asked.fault(situation.now).or(out_of_range)
 }

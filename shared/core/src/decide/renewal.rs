@@ -17,6 +17,7 @@ use crate::budget;
 use crate::id::{InstanceId, Zone};
 use crate::observation::Instance;
 use crate::reason::Finding;
+use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{Drift, FleetMode, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
@@ -48,12 +49,15 @@ pub(super) fn notice(situation: &Situation<'_>, state: &mut PoolState) {
 
 /// Takes the marks away that are no longer justified: the spec, the mode, the refresh or the instance's protection changed.
 pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState) {
-    let asked_at = asked_at(state);
+    if let Some(refresh) = &mut state.refresh {
+        refresh.follow_spec(situation.spec_version, situation.now);
+    }
+    let causes = Causes::of(situation, pool, state.refresh.as_ref());
     let nobody = situation.retiring || situation.spec.mode == FleetMode::OutOnly;
     for (id, member) in state.members.iter_mut().filter(|(_, member)| member.renew.is_some()) {
         member.renew = match listed.get(id) {
             _ if nobody => None,
-            Some(instance) => reason(situation, pool, asked_at, member, instance),
+            Some(instance) => reason(situation, pool, causes, member, instance),
             // absence says nothing
             None => member.renew,
         };
@@ -78,8 +82,9 @@ pub(super) fn begin(
     if !(nothing_open && is_calm(census, state, situation.now)) || room == 0 {
         return;
     }
-    let asked_at = asked_at(state).filter(|_| may_go_on);
-    let chosen = choose(situation, pool, census, state, asked_at, room);
+    let mut causes = Causes::of(situation, pool, state.refresh.as_ref());
+    causes.refresh = causes.refresh.filter(|_| may_go_on);
+    let chosen = choose(situation, pool, census, state, causes, room);
     if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
         state.rebalanced_at = Some(situation.now);
     }
@@ -104,7 +109,7 @@ fn choose(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &PoolState,
-    asked_at: Option<Timestamp>,
+    causes: Causes<'_>,
     room: u32,
 ) -> Vec<(usize, RenewReason)> {
     let serving = || {
@@ -114,7 +119,7 @@ fn choose(
     let mut members = Walk::over(state.members.iter());
     let candidate = |(place, person): (usize, &Person<'_>)| {
         let instance = person.listed?;
-        let why = reason(situation, pool, asked_at, members.to(&person.id)?, instance)?;
+        let why = reason(situation, pool, causes, members.to(&person.id)?, instance)?;
         // zone by zone, so that no more than one zone changes at a time
         Some((why, instance.zone.clone(), place))
     };
@@ -162,9 +167,10 @@ pub(super) fn finish(
 }
 
 /// The template that a launch names. Where drift is replaced, the version is the one that `apply` looked up, by its id and
-/// its number: what `$Default` means later would make every new instance another one to replace.
-pub(super) fn template(situation: &Situation<'_>, pool: &PoolSpec) -> Template {
-    match wanted_version(situation, pool) {
+/// its number: what `$Default` means later would make every new instance another one to replace. After a rollback it is the
+/// one that was gone back to.
+pub(super) fn template(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState) -> Template {
+    match pinned(situation, state.refresh.as_ref()).or_else(|| drift_to(situation, pool)) {
         Some(TemplateVersion { id, version }) => Template {
             key: TemplateKey::Id(id.clone()),
             version: version.to_string(),
@@ -173,7 +179,7 @@ pub(super) fn template(situation: &Situation<'_>, pool: &PoolSpec) -> Template {
     }
 }
 
-fn wanted_version<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a TemplateVersion> {
+fn drift_to<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a TemplateVersion> {
     if pool.launch.drift == Drift::Replace {
         situation.resolved.templates.get(&pool.id)
     } else {
@@ -181,34 +187,50 @@ fn wanted_version<'a>(situation: &Situation<'a>, pool: &PoolSpec) -> Option<&'a 
     }
 }
 
-/// Since when instances count as new for a refresh that goes on or is paused.
-/// Whoever came before this moment is to be replaced, if an operator asked for it.
-pub(super) fn asked_at(state: &PoolState) -> Option<Timestamp> {
-    let refresh = state.refresh.as_ref().filter(|refresh| refresh.ended.is_none())?;
-    Some(refresh.requested_at)
+/// The version that launches name after a rollback.
+fn pinned<'a>(situation: &Situation<'_>, refresh: Option<&'a Refresh>) -> Option<&'a TemplateVersion> {
+    refresh.and_then(|refresh| refresh.pinned(situation.spec_version))
 }
 
-fn reason(
-    situation: &Situation<'_>,
-    pool: &PoolSpec,
-    asked_at: Option<Timestamp>,
-    member: &Member,
-    instance: &Instance,
-) -> Option<RenewReason> {
+/// What instances are replaced for, beside what concerns one alone.
+#[derive(Clone, Copy)]
+struct Causes<'a> {
+    refresh: Option<&'a Refresh>,
+    /// Whoever is of another version has drifted.
+    drift_to: Option<&'a TemplateVersion>,
+}
+
+impl<'a> Causes<'a> {
+    fn of(situation: &Situation<'a>, pool: &PoolSpec, refresh: Option<&'a Refresh>) -> Self {
+        // what was rolled back must not be drift the other way
+        let is_back = pinned(situation, refresh).is_some();
+        Self {
+            refresh,
+            drift_to: drift_to(situation, pool).filter(|_| !is_back),
+        }
+    }
+}
+
+/// Whether an operator asked for another one in its place. One of the stock that is not listed is judged by its age alone.
+pub(super) fn is_to_be_refreshed(state: &PoolState, member: &Member, instance: Option<&Instance>) -> bool {
+    let template = instance.and_then(|instance| instance.template.as_ref());
+    let refresh = state.refresh.as_ref();
+    refresh.is_some_and(|refresh| refresh.replaces(member.known_since.at(), template))
+}
+
+fn reason(situation: &Situation<'_>, pool: &PoolSpec, causes: Causes<'_>, member: &Member, instance: &Instance) -> Option<RenewReason> {
     if instance.protected || member.drain.is_some() || member.terminating_since.is_some() || member.gone {
         return None;
     }
     let born = born(member, instance);
-    let drifted = || {
-        let (wanted, from) = (wanted_version(situation, pool)?, instance.template.as_ref()?);
-        (wanted != from).then_some(())
-    };
+    let template = instance.template.as_ref();
+    let drifted = || causes.drift_to.zip(template).is_some_and(|(wanted, from)| wanted != from);
     let is_old = |most: Seconds| Seconds::between(born, situation.now) >= most;
     if member.retires {
         Some(RenewReason::Retirement)
-    } else if asked_at.is_some_and(|at| born < at) {
+    } else if causes.refresh.is_some_and(|refresh| refresh.replaces(born, template)) {
         Some(RenewReason::Refresh)
-    } else if drifted().is_some() {
+    } else if drifted() {
         Some(RenewReason::Drift)
     } else if pool.max_age.is_some_and(is_old) {
         Some(RenewReason::Age)
@@ -273,17 +295,38 @@ fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: 
 
 /// Keeps the account of a refresh; whether it may mark more now.
 fn account(situation: &Situation<'_>, census: &Census<'_>, state: &mut PoolState, findings: &mut Vec<Finding>) -> bool {
-    let Some(refresh) = state.refresh.as_mut().filter(|refresh| refresh.ended.is_none()) else {
+    let Some(refresh) = &mut state.refresh else { return false };
+    let back_to = refresh.back.as_ref().map(|back| back.to.clone());
+    if !refresh.goes_on() {
+        findings.extend(refresh.pinned(situation.spec_version).cloned().map(|to| Finding::RolledBack { to }));
         return false;
-    };
-    let older = census.people.iter().filter(|person| {
-        let (member, instance) = (state.members.get(&person.id), person.listed);
-        let exists = member.is_some_and(|member| !member.gone);
-        let is_old = |(member, instance): (&Member, &Instance)| !instance.protected && born(member, instance) < refresh.requested_at;
-        exists && person.standing != Standing::Out && member.zip(instance).is_some_and(is_old)
+    }
+    let older = census.people.iter().filter_map(|person| {
+        let (member, instance) = (state.members.get(&person.id)?, person.listed?);
+        let is_old = !instance.protected && refresh.replaces(born(member, instance), instance.template.as_ref());
+        (is_old && !member.gone && person.standing != Standing::Out).then_some(instance)
     });
-    let left = u32::try_from(older.count()).unwrap_or(u32::MAX);
+    let older: Vec<&Instance> = older.collect();
+    if refresh.total.is_none() && refresh.back.is_none() {
+        refresh.from = version_of_most(&older);
+    }
+    let left = u32::try_from(older.len()).unwrap_or(u32::MAX);
     let progress = refresh.advance(left, situation.now);
-    findings.push(Finding::Refreshing { progress });
+    findings.push(Finding::Refreshing {
+        by: refresh.by.clone(),
+        progress,
+        back_to,
+    });
     progress.goes_on()
+}
+
+/// The version of the launch template that most of them are of; the newer one if as many are of two.
+fn version_of_most(instances: &[&Instance]) -> Option<TemplateVersion> {
+    let mut counted: BTreeMap<&TemplateVersion, u32> = BTreeMap::new();
+    for version in instances.iter().filter_map(|instance| instance.template.as_ref()) {
+        let count = counted.entry(version).or_default();
+        *count = count.saturating_add(1);
+    }
+    let most = counted.into_iter().max_by_key(|(_, count)| *count);
+    most.map(|(version, _)| version.clone())
 }

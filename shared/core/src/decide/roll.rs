@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::sorted::Walk;
 use super::{Listed, Situation};
 use crate::id::{InstanceId, PlanId, PoolId};
-use crate::observation::Instance;
+use crate::observation::{Instance, tag};
 use crate::plan::{Action, UNLISTED_COUNTS_FOR};
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
@@ -57,7 +57,7 @@ pub(super) fn call(
     let new = |(id, warm)| (id, Member::launched(warm, situation.now));
     members.members.extend(known.into_iter().map(new));
     strike_vanished(situation, pool, members, &here, findings);
-    judge_unknown(situation, members, unknown, young_state, findings)
+    judge_unknown(situation, listed, members, unknown, young_state, findings)
 }
 
 /// Instances that an open launch step of this pool brought, as their tags say, and whether they are to be kept warm.
@@ -116,10 +116,15 @@ fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolS
     state.members.retain(|id, member| !member.gone || in_a_group(id));
 }
 
+fn is_handed_over(plan: &PlanId) -> bool {
+    plan.as_str() == tag::HANDED_OVER
+}
+
 /// A few unknown instances in a grown state are adopted. Many, or any in a young state (the table may have been restored
 /// from an older point in time), hold the pool until a person looks. None is ever terminated for being unknown.
 fn judge_unknown(
     situation: &Situation<'_>,
+    listed: &Listed<'_>,
     state: &mut PoolState,
     unknown: Vec<InstanceId>,
     young_state: bool,
@@ -130,7 +135,13 @@ fn judge_unknown(
     }
     let members = u32::try_from(state.members.len()).unwrap_or(u32::MAX);
     let most = usize::try_from(Percent(10).of_floor(members).max(1)).unwrap_or(usize::MAX);
-    if young_state || unknown.len() > most {
+    // what an operator is about to hand over is taken in by the request that follows, with the pool's size
+    let handed_over = |id: &InstanceId| {
+        listed
+            .get(id)
+            .is_some_and(|instance| instance.plan.as_ref().is_some_and(is_handed_over))
+    };
+    if young_state || unknown.len() > most || unknown.iter().any(handed_over) {
         findings.push(Finding::UnknownInstances { instances: unknown });
         return Judgement::Held;
     }

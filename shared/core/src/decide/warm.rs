@@ -275,7 +275,7 @@ pub(super) fn remove(
             Some(DrainReason::WarmSurplus)
         } else if is_restless(member, person.listed, pool, situation.now) {
             Some(DrainReason::WarmRestless)
-        } else if is_outdated(member, person.listed, pool, situation.now) || is_to_be_renewed(member, state) {
+        } else if is_outdated(member, person.listed, pool, situation.now) || renewal::is_to_be_refreshed(state, member, person.listed) {
             Some(DrainReason::WarmOutdated)
         } else {
             (gone_already < surplus).then_some(DrainReason::WarmSurplus)
@@ -322,11 +322,6 @@ fn is_restless(member: &Member, instance: Option<&Instance>, pool: &PoolSpec, no
     let since = warm.since.at().max(pool.warmup.after(instance.launched_at));
     let runs = instance.state == InstanceState::Running && warm.phase == WarmPhase::Kept;
     runs && Seconds::between(since, now) >= pool.registration_deadline
-}
-
-/// An operator asked for new instances since it came.
-fn is_to_be_renewed(member: &Member, state: &PoolState) -> bool {
-    renewal::asked_at(state).is_some_and(|asked_at| member.known_since.at() < asked_at)
 }
 
 /// It is too old, of a type that the pool no longer names, or has said its last word.
@@ -453,5 +448,5 @@ fn may_return(
         && member.warm.is_none()
         && member.terminating_since.is_none()
         && !is_outdated(member, instance, pool, soon)
-        && !is_to_be_renewed(member, state)
+        && !renewal::is_to_be_refreshed(state, member, instance)
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
-use crate::refresh::Progress;
+use crate::refresh::{Progress, RefreshRequest};
+use crate::spec::TemplateVersion;
 use crate::state::{DrainReason, RenewReason};
 
 /// A pool of many types and zones may have a hundred of them.
@@ -67,10 +68,37 @@ pub enum Finding {
         /// Why.
         why: RenewReason,
     },
+    /// An operator's request about a refresh was heard.
+    RefreshAsked {
+        /// Who asked.
+        by: String,
+        /// What.
+        request: RefreshRequest,
+    },
+    /// An operator handed instances over, and the pool's size was raised with them.
+    HandedOver {
+        /// Who.
+        by: String,
+        /// Which; none that were not there already.
+        instances: Vec<InstanceId>,
+        /// The size with them.
+        desired: u32,
+    },
     /// A refresh goes on, waits, or has ended.
     Refreshing {
+        /// Who asked for it.
+        #[serde(default)]
+        by: String,
         /// How far it is.
         progress: Progress,
+        /// It is rolled back, to this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back_to: Option<TemplateVersion>,
+    },
+    /// A refresh was rolled back, and the spec was not applied since.
+    RolledBack {
+        /// What launches name.
+        to: TemplateVersion,
     },
     /// An instance says that it has finished, and nobody asked it to leave: it is replaced.
     GaveUp {
@@ -210,7 +238,29 @@ impl fmt::Display for Finding {
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
             Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
             Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
-            Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
+            Self::HandedOver { by, instances, desired } => {
+                write!(
+                    f,
+                    "operator {by} hands over {} instances: {desired} are wanted with them",
+                    instances.len()
+                )
+            }
+            Self::RefreshAsked { by, request } => write!(f, "operator {by} {request}"),
+            Self::Refreshing {
+                by,
+                progress,
+                back_to: None,
+            } => write!(f, "refresh asked by {by}: {progress}"),
+            Self::Refreshing {
+                progress,
+                back_to: Some(to),
+                ..
+            } => write!(f, "refresh rolled back to version {} of {}: {progress}", to.version, to.id),
+            Self::RolledBack { to } => write!(
+                f,
+                "the refresh was rolled back: launches name version {} of {} until the next `apply`",
+                to.version, to.id
+            ),
             Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
             Self::NotTold { instance } => write!(
                 f,

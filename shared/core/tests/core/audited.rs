@@ -6,6 +6,7 @@ use ghostnet_core::id::{ClientToken, Generation, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Market, TargetHealth};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step};
+use ghostnet_core::refresh::{LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
 
@@ -394,6 +395,42 @@ fn i15_an_operators_size_is_asked_for_lately_and_in_order() {
         ("nobody asked", asked(0, false, None), vec!["I15"]),
         ("an older one after a newer one", asked(-60, true, Some(-30)), vec!["I15"]),
         ("a newer one after an older one", asked(-30, true, Some(-60)), vec![]),
+    ] {
+        assert_eq!(Case::calm().after(change), found, "{situation}");
+    }
+}
+
+#[test]
+fn i15_a_refresh_is_asked_for_lately_and_in_order() {
+    let last = |issued: i64| LastAsked {
+        by: "me".into(),
+        at: at(issued),
+    };
+    let refresh = |issued: i64| Refresh {
+        last: Some(last(issued)),
+        ..Refresh::default()
+    };
+    let asked = |issued: i64, wish: Option<Wish>, before: Option<i64>| {
+        move |world: &mut World, decision: &mut Decision| {
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().refresh = before.map(refresh);
+            decision.state.pools.get_mut(&pool("blue")).unwrap().refresh = Some(refresh(issued));
+            if let Some(wish) = wish.clone() {
+                let (fleet, pool) = ("web".parse().unwrap(), None);
+                let (by, at) = ("me".into(), at(issued));
+                let asked = Asked { by, at, wish };
+                world.inputs.signal = Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
+            }
+        }
+    };
+    let cancel = || Some(Wish::Refresh(RefreshRequest::Cancel));
+    for (situation, change, found) in [
+        ("asked for lately", asked(-600, cancel(), None), vec![]),
+        ("asked for long ago", asked(-601, cancel(), None), vec!["I15"]),
+        ("nobody asked", asked(0, None, None), vec!["I15"]),
+        ("something else was asked", asked(0, Some(Wish::Clear), None), vec!["I15"]),
+        ("an older one after a newer one", asked(-60, cancel(), Some(-30)), vec!["I15"]),
+        ("a newer one after an older one", asked(-30, cancel(), Some(-60)), vec![]),
+        ("nothing new", asked(-60, None, Some(-60)), vec![]),
     ] {
         assert_eq!(Case::calm().after(change), found, "{situation}");
     }

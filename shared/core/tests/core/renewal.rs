@@ -1,14 +1,13 @@
-//! Instances that are well and are replaced: too old, drifted, or because an operator asked. Launch first, and calmly.
+//! Instances that are well and are replaced: too old, drifted, or to be retired. Launch first, and calmly.
 
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::TargetHealth;
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
-use ghostnet_core::refresh::{Phase, RefreshRefused, RefreshRequest, apply};
 use ghostnet_core::spec::{TemplateKey, TemplateVersion};
 use ghostnet_core::state::RenewReason;
-use ghostnet_core::unit::{Percent, Seconds};
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -215,107 +214,6 @@ fn drift_is_ignored_unless_asked_for_or_where_it_cannot_be_known() {
         }
         assert_eq!(renews(&world.look()), [], "{situation}");
     }
-}
-
-fn start(checkpoints: &[u16], bake: Seconds) -> RefreshRequest {
-    RefreshRequest::Start {
-        by: "ada".into(),
-        reason: "a new image".into(),
-        checkpoints: checkpoints.iter().map(|share| Percent(*share)).collect(),
-        bake,
-    }
-}
-
-fn ask(world: &mut World, request: &RefreshRequest) -> Result<(), RefreshRefused> {
-    let now = world.now();
-    apply(&mut world.inputs.state, &[pool("blue")], request, now)
-}
-
-fn phases(decisions: &[Decision]) -> Vec<Phase> {
-    let of = |decision: &Decision| {
-        let phase = |finding: &Finding| match finding {
-            Finding::Refreshing { progress } => Some(progress.phase),
-            _ => None,
-        };
-        blue(decision).findings.iter().find_map(phase)
-    };
-    decisions.iter().filter_map(of).collect()
-}
-
-#[test]
-fn a_refresh_replaces_everybody_and_waits_at_its_checkpoints() {
-    let mut world = old(4, json!({}));
-    ask(&mut world, &start(&[25, 50], Seconds::minutes(10))).unwrap();
-    let decisions = play(&mut world, 80, None);
-    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 4));
-    assert_eq!((world.alive().len(), alive_old(&world)), (4, 0));
-    let phases = phases(&decisions);
-    assert_eq!(phases.last(), Some(&Phase::Complete));
-    let baked = phases.iter().filter(|phase| matches!(phase, Phase::Baking { .. })).count();
-    assert_eq!(baked, 20, "ten minutes at each of two");
-    let refresh = world.inputs.state.pools[&pool("blue")].refresh.clone().unwrap();
-    assert!(refresh.ended.unwrap().complete);
-    assert_eq!(refresh.total, Some(4));
-}
-
-#[test]
-fn a_refresh_is_paused_resumed_and_cancelled() {
-    let mut world = old(4, json!({}));
-    ask(&mut world, &start(&[], Seconds(0))).unwrap();
-    world.look();
-    ask(&mut world, &RefreshRequest::Pause).unwrap();
-    play(&mut world, 30, None);
-    assert_eq!((world.alive().len(), alive_old(&world)), (4, 3), "what was begun is finished");
-    ask(&mut world, &RefreshRequest::Resume).unwrap();
-    world.wait(60);
-    assert_eq!(renews(&world.look()).len(), 1);
-    ask(&mut world, &RefreshRequest::Cancel).unwrap();
-    let decisions = play(&mut world, 30, None);
-    assert_eq!(counts(&decisions[0]).renewing, 0);
-    assert_eq!(phases(&decisions), []);
-    assert_eq!(world.alive().len(), 4);
-}
-
-#[test]
-fn a_request_that_makes_no_sense_is_refused_and_changes_nothing() {
-    let going = || {
-        let mut world = old(2, json!({}));
-        ask(&mut world, &start(&[], Seconds(0))).unwrap();
-        world
-    };
-    let calm = || old(2, json!({}));
-    type Make<'a> = &'a dyn Fn() -> World;
-    let cases: [(&str, Make<'_>, RefreshRequest, RefreshRefused); 7] = [
-        ("a second", &going, start(&[], Seconds(0)), RefreshRefused::GoesOn(pool("blue"))),
-        (
-            "a pause of nothing",
-            &calm,
-            RefreshRequest::Pause,
-            RefreshRefused::None(pool("blue")),
-        ),
-        (
-            "an end of nothing",
-            &calm,
-            RefreshRequest::Cancel,
-            RefreshRefused::None(pool("blue")),
-        ),
-        ("descending", &calm, start(&[50, 20], Seconds(0)), RefreshRefused::Checkpoints),
-        ("nothing", &calm, start(&[0], Seconds(0)), RefreshRefused::Checkpoints),
-        ("too much", &calm, start(&[101], Seconds(0)), RefreshRefused::Checkpoints),
-        ("two days", &calm, start(&[50], Seconds::minutes(2 * 24 * 60)), RefreshRefused::Bake),
-    ];
-    for (situation, make, request, refused) in cases {
-        let mut world = make();
-        let before = world.inputs.state.clone();
-        assert_eq!(ask(&mut world, &request), Err(refused), "{situation}");
-        assert_eq!(world.inputs.state, before, "{situation}");
-    }
-    let mut world = calm();
-    let now = world.now();
-    let pools = [pool("blue"), pool("red")];
-    let refused = apply(&mut world.inputs.state, &pools, &start(&[], Seconds(0)), now);
-    assert_eq!(refused, Err(RefreshRefused::NoPool(pool("red"))));
-    assert_eq!(world.inputs.state.pools[&pool("blue")].refresh, None, "all or none");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use ghostnet_core::observation::TargetHealth;
 use ghostnet_core::operator::{Asked, Wish};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
-use ghostnet_core::refresh::RefreshRequest;
+use ghostnet_core::refresh::{Back, LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Pause, RecordedOutcome, RenewReason, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_core::unit::{Percent, Seconds};
 use serde::Serialize;
@@ -85,13 +85,37 @@ fn busy_world() -> World {
     pool_state.rebalanced_at = Some(at(-60));
     pool_state.members.values_mut().last().unwrap().renew = Some(RenewReason::Drift);
     let request = RefreshRequest::Start {
-        by: "me".into(),
         reason: "a new image".into(),
         checkpoints: vec![Percent(20), Percent(50)],
         bake: Seconds::minutes(10),
+        drifted: true,
     };
-    ghostnet_core::refresh::apply(state, &[pool("blue")], &request, at(-30)).unwrap();
     comes_back(&request);
+    let version = |version| TemplateVersion {
+        id: "lt-web".into(),
+        version,
+    };
+    state.pools.get_mut(&pool("blue")).unwrap().refresh = Some(Refresh {
+        requested_at: at(-30),
+        by: "me".into(),
+        reason: "a new image".into(),
+        checkpoints: vec![Percent(50)],
+        bake: Seconds::minutes(10),
+        paused: true,
+        total: Some(6),
+        bakes_until: Some(at(90)),
+        ended: None,
+        current: Some(version(3)),
+        from: Some(version(2)),
+        back: Some(Back {
+            to: version(2),
+            spec_version: SpecVersion(1),
+        }),
+        last: Some(LastAsked {
+            by: "me".into(),
+            at: at(-20),
+        }),
+    });
     state.pause = Some(Pause {
         by: "me".into(),
         reason: "why".into(),

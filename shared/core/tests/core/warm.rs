@@ -3,6 +3,7 @@
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, TargetHealth};
+use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::{Drain, DrainReason, Member, Warm, WarmPhase};
@@ -621,23 +622,24 @@ fn who_has_said_its_last_word_cannot_be_kept() {
 
 #[test]
 fn a_refresh_reaches_those_that_are_kept() {
-    use ghostnet_core::refresh::{RefreshRequest, apply};
+    use ghostnet_core::refresh::RefreshRequest;
     let mut world = stocked(json!({}));
     let request = RefreshRequest::Start {
-        by: "alice".into(),
         reason: "a new image".into(),
         checkpoints: Vec::new(),
         bake: Seconds(0),
+        drifted: false,
     };
     assert_eq!(why(&world.look()), []);
     world.wait(60);
-    apply(&mut world.inputs.state, &[pool("blue")], &request, world.inputs.now).unwrap();
     // the first look launches for those that serve, and whoever grows needs all that is kept: it is a start
-    let mut removed = Vec::new();
-    for _ in 0..3 {
-        removed.extend(why(&world.look()).into_iter().filter(|(_, why)| *why == DrainReason::WarmOutdated));
+    let mut decisions = vec![world.ask("alice", Wish::Refresh(request))];
+    for _ in 0..2 {
         world.pass(60);
+        decisions.push(world.look());
     }
+    let outdated = |(_, why): &(InstanceId, DrainReason)| *why == DrainReason::WarmOutdated;
+    let removed: Vec<_> = decisions.iter().flat_map(why).filter(outdated).collect();
     assert_eq!(removed, [(InstanceId::new("i-blue-011"), DrainReason::WarmOutdated)]);
     assert!(!member(&world, "i-blue-010").is_warm(), "it was started");
 }

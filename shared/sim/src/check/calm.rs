@@ -56,6 +56,11 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
             .fleets
             .get(id)
             .and_then(|items| items.spec.resolved.templates.get(&pool.id));
+        // what was rolled back is not drift the other way
+        let spec_version = world.table.fleets.get(id).map(|items| items.spec.version);
+        let refresh = state.refresh.as_ref().zip(spec_version);
+        let pinned = refresh.and_then(|(refresh, version)| refresh.pinned(version));
+        let resolved = pinned.or(resolved);
         pool.launch.drift == Drift::Replace && !machine.protected && resolved.is_some_and(|version| *version != machine.template)
     };
     if let Some(machine) = world.alive(id, &pool.id).find(drifts) {

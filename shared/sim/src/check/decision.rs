@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ghostnet_core::decide::{PoolDecision, decide};
 use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
 use ghostnet_core::record::{Inputs, decision_digest};
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
@@ -254,6 +255,24 @@ fn old_request(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)
         let is_late = Seconds::between(asked.at, inputs.now) > EVENT_AGE_MAX;
         if !is_requested || is_late || before.is_some_and(|before| before.at >= asked.at) {
             found.push((Check::OldEvent, format!("{pool} heeds what was asked at {}", asked.at)));
+        }
+    }
+    old_refresh(commit, inputs, found);
+}
+
+/// The same of refreshes, which remember themselves who asked last.
+fn old_refresh(commit: &Commit, inputs: &Inputs, found: &mut Vec<(Check, String)>) {
+    for (pool, next) in &commit.state.pools {
+        let last = |pool: &PoolState| pool.refresh.as_ref().and_then(|refresh| refresh.last.clone());
+        let before = inputs.state.pools.get(pool).and_then(last);
+        let Some(asked) = last(next).filter(|asked| before.as_ref() != Some(asked)) else {
+            continue;
+        };
+        let is_requested = matches!(&inputs.signal, Signal::OperatorRequest(request)
+            if matches!(request.asked.wish, Wish::Refresh(_)) && request.asked.at == asked.at);
+        let is_late = Seconds::between(asked.at, inputs.now) > EVENT_AGE_MAX;
+        if !is_requested || is_late || before.is_some_and(|before| before.at >= asked.at) {
+            found.push((Check::OldEvent, format!("{pool} refreshes as was asked at {}", asked.at)));
         }
     }
 }

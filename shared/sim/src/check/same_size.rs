@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::budget;
 use ghostnet_core::decide::Flow;
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::policy::simple::Waits;
@@ -10,6 +9,7 @@ use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
 use ghostnet_core::spec::OpenWindow;
 use ghostnet_core::state::{Member, PoolState};
+use ghostnet_core::{adoption, budget};
 
 use super::Check;
 use super::decision::Judged;
@@ -19,7 +19,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         return;
     }
     let (inputs, none) = (judged.inputs, BTreeMap::new());
-    let state = PoolState {
+    let mut state = PoolState {
         members: BTreeMap::new(),
         // a request is heard before the pool is sized
         asked: judged.next.asked.clone(),
@@ -28,6 +28,8 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
             .cloned()
             .unwrap_or_else(|| PoolState::new(judged.pool.capacity.initial))
     };
+    // and so is what was handed over, with the size that it needs
+    adoption::raise(&mut state, judged.decided.before, &judged.pool.guards, inputs.now);
     let pause = inputs.state.pause.as_ref().filter(|pause| inputs.now < pause.until);
     let flow = Flow::of(&members(judged), inputs.now);
     let windows = windows(judged);

@@ -6,14 +6,14 @@ use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
 use ghostnet_core::observation::{
-    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word,
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word, tag,
 };
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
-use ghostnet_core::refresh::{Ended, Refresh};
+use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
@@ -172,6 +172,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
     let mut traffic = TrafficState::first(&spec).unwrap();
     traffic.floors.extend(tape.maybe(8, |tape| (pool("blue"), tape.below(12))));
     let known: Vec<InstanceId> = state.pools.values().flat_map(|pool| pool.members.keys().cloned()).collect();
+    let listed: Vec<InstanceId> = observation.instances.iter().flatten().map(|instance| instance.id.clone()).collect();
     Inputs {
         installation: InstallationId::new("inst"),
         spec_version: SpecVersion(1),
@@ -180,7 +181,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
         retiring: tape.once_in(10),
         state,
         traffic,
-        signal: any_signal(tape, &known),
+        signal: any_signal(tape, &known, &listed),
         observation,
         now,
         execute_until: Seconds(30).after(now),
@@ -188,10 +189,17 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
     }
 }
 
-fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId]) -> Signal {
+fn any_signal(tape: &mut Tape<'_>, known: &[InstanceId], listed: &[InstanceId]) -> Signal {
     if tape.once_in(6) {
         let pool = tape.maybe(2, |tape| pool(tape.one_of(&["blue", "green"])));
-        let (fleet, asked) = ("web".parse().unwrap(), any_asked(tape));
+        let (fleet, mut asked) = ("web".parse().unwrap(), any_asked(tape));
+        if tape.once_in(3) {
+            asked.wish = Wish::Refresh(any_refresh_request(tape));
+        } else if !listed.is_empty() && tape.once_in(3) {
+            asked.wish = Wish::HandOver {
+                instances: tape.maybe(2, |tape| vec![tape.one_of(listed)]).unwrap_or_else(|| listed.to_vec()),
+            };
+        }
         return Signal::OperatorRequest(OperatorRequest { fleet, pool, asked });
     }
     if known.is_empty() || !tape.once_in(4) {
@@ -350,7 +358,9 @@ impl Made {
             state.members.insert(id.clone(), known);
         }
         if !tape.once_in(14) {
-            let plan = tape.maybe(5, |tape| PlanId::new(tape.one_of(&["plan-open", "plan-recorded", "plan-other"])));
+            let plan = tape.maybe(5, |tape| {
+                PlanId::new(tape.one_of(&["plan-open", "plan-recorded", "plan-other", tag::HANDED_OVER]))
+            });
             self.observation.recorded_plans = BTreeSet::from([PlanId::new("plan-recorded")]);
             let states = [
                 InstanceState::Running,
@@ -489,6 +499,21 @@ fn template_version(version: u64) -> TemplateVersion {
     }
 }
 
+fn any_refresh_request(tape: &mut Tape<'_>) -> RefreshRequest {
+    match tape.below(8) {
+        0 => RefreshRequest::Pause,
+        1 => RefreshRequest::Resume,
+        2 => RefreshRequest::Cancel,
+        3 | 4 => RefreshRequest::Rollback,
+        _ => RefreshRequest::Start {
+            reason: "a new image".into(),
+            checkpoints: tape.maybe(2, |_| vec![Percent(20), Percent(50)]).unwrap_or_default(),
+            bake: Seconds(tape.below(900)),
+            drifted: tape.once_in(3),
+        },
+    }
+}
+
 fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
     Refresh {
         requested_at: ago(tape, 4_000),
@@ -504,6 +529,16 @@ fn any_refresh(tape: &mut Tape<'_>) -> Refresh {
         ended: tape.maybe(4, |tape| Ended {
             at: ago(tape, 600),
             complete: tape.once_in(2),
+        }),
+        current: tape.maybe(4, |tape| template_version(u64::from(tape.below(3)))),
+        from: tape.maybe(2, |tape| template_version(u64::from(tape.below(3)))),
+        back: tape.maybe(4, |tape| Back {
+            to: template_version(u64::from(tape.below(3))),
+            spec_version: SpecVersion(u64::from(tape.below(2))),
+        }),
+        last: tape.maybe(2, |tape| LastAsked {
+            by: "operator".into(),
+            at: ago(tape, 1_200),
         }),
     }
 }

@@ -6,11 +6,12 @@ use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, Zone};
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Target, TargetHealth};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::spec::{FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub struct World {
     pub unreadable: BTreeSet<String>,
     pub recorded: BTreeSet<PlanId>,
     pub exhausted: Vec<ExhaustedOffering>,
+    /// What the default version of the launch template is, if EC2 tells it of its instances.
+    pub default_version: Option<TemplateVersion>,
     looks: u32,
     launched: u32,
 }
@@ -65,6 +68,7 @@ impl World {
             unreadable: BTreeSet::new(),
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
+            default_version: None,
             looks: 0,
             launched: 0,
         }
@@ -190,6 +194,17 @@ impl World {
         decision
     }
 
+    /// An operator asks something of every pool that it may be meant for; a tick hears it.
+    pub fn ask(&mut self, by: &str, wish: Wish) -> Decision {
+        let (fleet, pool) = ("web".parse().unwrap(), None);
+        let asked = Asked {
+            by: by.into(),
+            at: self.now(),
+            wish,
+        };
+        self.look_at(Signal::OperatorRequest(OperatorRequest { fleet, pool, asked }))
+    }
+
     pub fn commit(&mut self, decision: &Decision) {
         self.inputs.state = decision.state.clone();
     }
@@ -269,7 +284,15 @@ impl World {
             step: Some(step.id.number),
             protected: false,
             word: ghostnet_core::observation::Word::default(),
-            template: None,
+            template: match &launch.template.key {
+                TemplateKey::Id(id) => launch
+                    .template
+                    .version
+                    .parse()
+                    .ok()
+                    .map(|version| TemplateVersion { id: id.clone(), version }),
+                TemplateKey::Name(_) => self.default_version.clone(),
+            },
         };
         self.instances.insert(id.clone(), instance);
         id

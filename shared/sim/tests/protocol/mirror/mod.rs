@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
-use ghostnet_core::id::{Generation, InstallationId, PlanId, PoolId, StepId, TargetGroupArn};
+use ghostnet_core::id::{Generation, InstallationId, PlanId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Observation, Target, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep};
 use ghostnet_core::signal::Signal;
@@ -165,6 +165,7 @@ impl Mirror {
         Situation {
             installation: &self.installation,
             spec: &self.spec,
+            spec_version: SpecVersion(1),
             resolved: &self.resolved,
             retiring: false,
             state,

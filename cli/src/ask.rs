@@ -1,0 +1,118 @@
+//! Asking the tick function for something, as an operator: who asks and when goes with it, and the answer is waited for.
+
+use ghostnet_aws::answer::{Answer, Heard};
+use ghostnet_aws::event::request_payload;
+use ghostnet_aws::lambda::Said;
+use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::stack::Session;
+
+/// Longest part of an answer that cannot be read which is shown.
+const ANSWER_LETTERS_MAX: usize = 300;
+
+/// Of whom something is asked.
+pub(crate) struct Asking<'a> {
+    /// The fleet.
+    pub(crate) fleet: &'a FleetId,
+    /// The pool; none: those that the request means.
+    pub(crate) pool: Option<&'a PoolId>,
+    /// What does not happen to the fleet if it is refused: `scaled`.
+    pub(crate) verb: &'static str,
+}
+
+/// Asks, and waits for what comes of it.
+///
+/// # Errors
+/// The function cannot be asked, or refuses.
+pub(crate) async fn operator(session: &Session, asking: &Asking<'_>, at: Timestamp, wish: Wish) -> Result<Heard, Failure> {
+    let by = session.caller().await;
+    let request = OperatorRequest {
+        fleet: asking.fleet.clone(),
+        pool: asking.pool.cloned(),
+        asked: Asked { by, at, wish },
+    };
+    let said = session.aws.invoke(&session.stack.tick_function, request_payload(&request)).await;
+    let said = said.map_err(Failure::aws(format!("function `{}` cannot be asked", session.stack.tick_function)))?;
+    heard(asking, &said)
+}
+
+fn heard(asking: &Asking<'_>, said: &Said) -> Result<Heard, Failure> {
+    let not_done = |why: String, hint: Option<String>, is_certain| Failure::NotDone {
+        fleet: asking.fleet.clone(),
+        verb: asking.verb,
+        why,
+        hint,
+        is_certain,
+    };
+    let refused = |why: String, hint: Option<String>| not_done(why, hint, true);
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
+    match said {
+        Said::Failed(story) => Err(not_done(
+            format!("the function failed: {}", shown(story)),
+            Some("run the command again; `ghostnet status` shows whether it was heard already".to_owned()),
+            false,
+        )),
+        Said::Answer(bytes) => match serde_json::from_slice(bytes) {
+            Ok(Answer::Heard(heard)) => Ok(heard),
+            Ok(Answer::Refused { why, hint }) => Err(refused(why, Some(hint.replace("FLEET", asking.fleet.as_str())))),
+            Ok(Answer::Failed { kind, .. }) if kind == "NoSuchFleet" => Err(Failure::NoFleet {
+                fleet: asking.fleet.clone(),
+                meant: None,
+            }),
+            Ok(Answer::Failed { why, .. }) => Err(not_done(why, None, false)),
+            // an older build says nothing to what it does not know
+            Err(_) => Err(not_done(
+                format!("the function answered `{}`", shown(bytes)),
+                Some("deploy the functions of this version: `sam build && sam deploy`".to_owned()),
+                bytes.as_slice() == b"null",
+            )),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet() -> FleetId {
+        "web".parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn asking(fleet: &FleetId) -> Asking<'_> {
+        let (pool, verb) = (None, "scaled");
+        Asking { fleet, pool, verb }
+    }
+
+    #[test]
+    fn a_refusal_says_what_where_why_and_what_to_do() {
+        let report = |said: Said| {
+            heard(&asking(&fleet()), &said)
+                .map_err(|failure| failure.report())
+                .err()
+                .unwrap_or_default()
+        };
+        let answer = |text: &str| report(Said::Answer(text.as_bytes().to_vec()));
+        insta::assert_snapshot!(answer(r#"{"refused":{"why":"70 is not between 1 and 40","hint":"see `ghostnet scale FLEET`"}}"#), @"
+        error: fleet `web` is not scaled
+          because: 70 is not between 1 and 40
+        hint: see `ghostnet scale web`
+        ");
+        insta::assert_snapshot!(answer(r#"{"failed":{"kind":"NoSuchFleet","why":"fleet is not applied"}}"#), @"
+        error: fleet `web` is not applied
+        hint: `ghostnet status` lists the fleets
+        ");
+        insta::assert_snapshot!(answer("null"), @"
+        error: fleet `web` is not scaled
+          because: the function answered `null`
+        hint: deploy the functions of this version: `sam build && sam deploy`
+        ");
+        insta::assert_snapshot!(report(Said::Failed(br#"{"errorType":"CommitConflict"}"#.to_vec())), @r#"
+        error: fleet `web` is not scaled
+          because: the function failed: {"errorType":"CommitConflict"}
+        hint: run the command again; `ghostnet status` shows whether it was heard already
+        "#);
+    }
+}
