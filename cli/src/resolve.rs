@@ -156,7 +156,15 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
                     "use one of type `instance`",
                 );
             }
-            Some(_) => {}
+            Some(facts) => {
+                for (field, meant) in pool.balancing.unfit_for(&facts.protocol) {
+                    problem(
+                        format!("{at}.balancing.{field}"),
+                        format!("target group `{group}` of protocol `{}` has no such attribute", facts.protocol),
+                        &format!("take it out: it is for groups of protocol {meant}"),
+                    );
+                }
+            }
         }
     }
     found.notes.extend(pool_notes(account, pool));

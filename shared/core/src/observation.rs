@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
 use crate::sample::Series;
 use crate::signal::AlarmState;
-use crate::spec::TemplateVersion;
+use crate::spec::{Attribute, TemplateVersion};
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -46,6 +46,9 @@ pub struct Observation {
     pub instances: Option<Vec<Instance>>,
     /// Targets by group; a group that could not be read is absent.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// Attributes of groups that the spec names; read rarely, and absent where not asked or unreadable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// Series by pool and policy; not asked ones are absent.
     pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
     /// States of the alarms that wake this fleet; unreadable or deleted ones are absent.
@@ -64,6 +67,7 @@ impl Observation {
             observed_at,
             instances: None,
             targets: BTreeMap::new(),
+            attributes: BTreeMap::new(),
             series: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),

@@ -11,6 +11,7 @@ use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{Queries, QueryShape, Stat};
 use jiff::Timestamp;
 
@@ -33,9 +34,10 @@ pub(crate) async fn observe<P: Ports>(
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets) = futures::join!(
+    let (instances, targets, mut attributes) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
-        read_targets(ports, invocation, fleets)
+        read_targets(ports, invocation, fleets),
+        read_attributes(ports, invocation, fleets, signal, now)
     );
     match instances {
         Ok(listed) => sort_instances(listed, fleets, &mut seen),
@@ -47,6 +49,7 @@ pub(crate) async fn observe<P: Ports>(
             .into_iter()
             .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
             .collect();
+        observation.attributes = attributes.remove(id).unwrap_or_default();
     }
     read_alarms(ports, invocation, fleets, signal, now, &mut seen).await;
     read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
@@ -83,6 +86,41 @@ async fn read_targets<P: Ports>(
         .filter_map(|answer| async { answer })
         .collect()
         .await
+}
+
+/// Attributes of the groups whose turn it is, by fleet. Only the tick may set them, so only it reads them.
+async fn read_attributes<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    signal: &Signal,
+    now: Timestamp,
+) -> BTreeMap<FleetId, BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>> {
+    let mut read: BTreeMap<FleetId, BTreeMap<_, _>> = BTreeMap::new();
+    if invocation.function != "tick" {
+        return read;
+    }
+    let due = |(id, fleet): (&FleetId, &Fleet)| {
+        let groups = quiet::groups_to_tune(id, fleet, signal, now);
+        groups.into_iter().map(|group| (id.clone(), group.clone())).collect::<Vec<_>>()
+    };
+    let ask = |(id, group): (FleetId, TargetGroupArn)| async move {
+        match ports.group_attributes(&invocation.region, &group).await {
+            Ok(attributes) => Some((id, group, attributes)),
+            Err(error) => {
+                tracing::warn!(%error, %group, "attributes are unknown");
+                None
+            }
+        }
+    };
+    let asked: Vec<_> = fleets.iter().flat_map(due).map(ask).collect();
+    let mut answers = futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        if let Some((id, group, attributes)) = answer {
+            read.entry(id).or_default().insert(group, attributes);
+        }
+    }
+    read
 }
 
 /// The groups that the spec names, and those it named before, where somebody may still be registered.

@@ -13,6 +13,8 @@ mod run;
 mod world;
 
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::raw::RawBalancing;
 use run::*;
 use world::World;
 
@@ -43,4 +45,37 @@ fn a_quiet_minute_costs_five_calls() {
 #[test]
 fn a_hundred_instances_cost_no_more_than_three() {
     assert_eq!(quiet_calls(100), quiet_calls(3));
+}
+
+const READS: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+const SETS: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
+
+/// Attributes are read once an hour, in a minute that costs no more calls than another; a change by somebody else is put right then.
+#[test]
+fn an_hour_with_attributes_to_keep_costs_five_calls_a_minute() {
+    let mut raw = spec(3);
+    let balancing = serde_json::json!({ "algorithm": "least_outstanding_requests" });
+    raw.defaults.as_mut().unwrap().balancing = serde_json::from_value::<Option<RawBalancing>>(balancing).unwrap();
+    let world = World::new(raw, 3_000.0);
+    ticks(&world, "settle", 15);
+    let algorithm = || world.borrow().attributes.get(&Attribute::Algorithm).cloned();
+    let wanted = Some("least_outstanding_requests".to_owned());
+    assert_eq!(algorithm(), wanted, "set as soon as it was applied");
+    let hour = |name: &str| {
+        let quiet = |tick: u32| {
+            wait(&world, 60);
+            world.borrow_mut().calls.clear();
+            look(&world, &format!("{name}-{tick}"), &Signal::Tick).unwrap();
+            world.borrow().calls.clone()
+        };
+        (0..60).map(quiet).collect::<Vec<_>>()
+    };
+    let count = |hour: &[Vec<&str>], call: &str| hour.iter().flatten().filter(|made| **made == call).count();
+    let quiet = hour("quiet");
+    // the list of fleets is the fifth
+    assert!(quiet.iter().all(|tick| tick.len() <= 4), "{quiet:#?}");
+    assert_eq!((count(&quiet, READS), count(&quiet, SETS)), (1, 0));
+    world.borrow_mut().attributes.insert(Attribute::Algorithm, "round_robin".to_owned());
+    let mended = hour("mended");
+    assert_eq!((count(&mended, SETS), algorithm()), (1, wanted));
 }

@@ -10,7 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, leaving, membership, open_steps, operator, renewal,
+    warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -156,6 +157,13 @@ fn count_pool<'a>(
     } else if acting && judgement == Judgement::Sound {
         renewal::begin(situation, pool, &mut census, state, &mut findings);
     }
+    findings.extend(
+        state
+            .pools
+            .get(&pool.id)
+            .into_iter()
+            .flat_map(|pool_state| balancing::differences(situation, pool, pool_state)),
+    );
     let window_removals = state
         .pools
         .get(&pool.id)

@@ -24,6 +24,7 @@ pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
 pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
@@ -174,6 +175,12 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "an old image, old secrets and caches wait no longer than a week",
         ),
         row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
+        row(
+            "balancing",
+            &"none",
+            "a target group is its owner's; only what the spec names is set",
+        ),
+        row("balancing.stickiness.duration", &STICKINESS, "AWS's own"),
         row(
             "launch.drift",
             &"ignore",

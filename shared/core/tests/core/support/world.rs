@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
-use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, Zone};
+use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Target, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::spec::{Attribute, FleetSpec};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub struct World {
     pub unreadable: BTreeSet<String>,
     pub recorded: BTreeSet<PlanId>,
     pub exhausted: Vec<ExhaustedOffering>,
+    /// Attributes of groups, where this look reads them.
+    pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     looks: u32,
     launched: u32,
 }
@@ -65,6 +67,7 @@ impl World {
             unreadable: BTreeSet::new(),
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
+            attributes: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -132,6 +135,7 @@ impl World {
         observation.instances = self.instances_known.then(|| self.instances.values().cloned().collect());
         observation.recorded_plans.clone_from(&self.recorded);
         observation.exhausted.clone_from(&self.exhausted);
+        observation.attributes.clone_from(&self.attributes);
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
@@ -202,7 +206,7 @@ impl World {
 
     /// What a step does in AWS; its reply.
     pub fn execute(&mut self, step: &Step) -> StepOutcome {
-        let mut group = |group: &ghostnet_core::id::TargetGroupArn, ids: &[InstanceId], health| {
+        let mut group = |group: &TargetGroupArn, ids: &[InstanceId], health| {
             let name = group.as_str().split('/').nth(1).unwrap().to_owned();
             self.targets
                 .entry(name)
@@ -233,6 +237,10 @@ impl World {
                         instance.state = InstanceState::Stopping;
                     }
                 }
+                StepOutcome::Done
+            }
+            Action::Tune { group, set } => {
+                self.attributes.entry(group.clone()).or_default().extend(set.clone());
                 StepOutcome::Done
             }
             Action::Tag { instances, told } => {
