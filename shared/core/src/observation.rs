@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Imbalance;
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
 use crate::sample::Series;
 use crate::signal::AlarmState;
@@ -51,6 +52,9 @@ pub struct Observation {
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// Series by pool and policy; not asked ones are absent.
     pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
+    /// How unequally the targets of adaptive groups answer, where it was asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
     /// States of the alarms that wake this fleet; unreadable or deleted ones are absent.
     pub alarms: BTreeMap<AlarmName, AlarmState>,
     /// Plans named by instance tags that are on record: their instances are known.
@@ -68,6 +72,7 @@ impl Observation {
             instances: None,
             targets: BTreeMap::new(),
             attributes: BTreeMap::new(),
+            imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
+use ghostnet_core::adaptive;
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::Attribute;
-use ghostnet_core::spec::metric::{Queries, QueryShape, Stat};
+use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
 use jiff::Timestamp;
 
 use crate::average;
@@ -199,11 +200,21 @@ async fn read_alarms<P: Ports>(
 struct Asked {
     fleet: FleetId,
     pool: PoolId,
-    policy: PolicyId,
+    whose: Whose,
     /// What its answers become.
     becomes: Becomes,
     /// How many queries follow for it.
     queries: usize,
+}
+
+/// Who needs an answer.
+enum Whose {
+    /// A policy.
+    Policy(PolicyId),
+    /// An adaptive group: the spread of its response times.
+    Spread(TargetGroupArn),
+    /// The same: its anomalous targets.
+    Anomalous(TargetGroupArn),
 }
 
 /// What the answers to a metric's queries become.
@@ -251,7 +262,7 @@ async fn read_metrics<P: Ports>(
     for Asked {
         fleet,
         pool,
-        policy,
+        whose,
         becomes,
         queries,
     } in asked
@@ -271,7 +282,11 @@ async fn read_metrics<P: Ports>(
             },
         };
         if let Some(observation) = seen.get_mut(&fleet) {
-            observation.series.entry(pool).or_default().insert(policy, series);
+            match whose {
+                Whose::Policy(policy) => drop(observation.series.entry(pool).or_default().insert(policy, series)),
+                Whose::Spread(group) => observation.imbalance.entry(group).or_default().spread = series,
+                Whose::Anomalous(group) => observation.imbalance.entry(group).or_default().anomalous = series,
+            }
         }
     }
     publish(ports, invocation, &published).await;
@@ -307,10 +322,27 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
             asked.push(Asked {
                 fleet: id.clone(),
                 pool: pool.id.clone(),
-                policy: policy.id.clone(),
+                whose: Whose::Policy(policy.id.clone()),
                 becomes,
                 queries: count,
             });
+        }
+        for group in pool.target_groups.iter().filter(|_| pool.balancing.adaptive.is_some()) {
+            let shapes = imbalance(group, &fleet.stored.resolved);
+            let whose = [Whose::Spread(group.clone()), Whose::Anomalous(group.clone())];
+            for (shape, whose) in shapes.into_iter().zip(whose) {
+                queries.push(MetricQuery {
+                    shape,
+                    points: adaptive::POINTS,
+                });
+                asked.push(Asked {
+                    fleet: id.clone(),
+                    pool: pool.id.clone(),
+                    whose,
+                    becomes: Becomes::TheSeries,
+                    queries: 1,
+                });
+            }
         }
     }
 }

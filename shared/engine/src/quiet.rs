@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::load::Fleet;
 
-/// So long after an `apply` every tick reads the attributes that the spec names: the first of them sets what differs, and the
+/// So long after an `apply`, or a change of an adaptive group, every tick reads the attributes that the spec names: the first of them sets what differs, and the
 /// next ones see it.
 const TUNED_AT_ONCE_FOR: Seconds = Seconds::minutes(3);
 /// Which of the minutes from one reading of the metrics to the next is for attributes.
@@ -68,8 +68,8 @@ pub(crate) fn counting(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timest
     }
 }
 
-/// The groups whose attributes this look reads: all that the spec tunes while it is new or a step of theirs is open, else each
-/// once an hour, in a minute of its own.
+/// The groups whose attributes this look reads: those that the spec tunes while it is new, a step of theirs is open or they have just
+/// come to another algorithm, else each once an hour, in a minute of its own.
 pub(crate) fn groups_to_tune<'a>(id: &FleetId, fleet: &'a Fleet, signal: &Signal, now: Timestamp) -> Vec<&'a TargetGroupArn> {
     if *signal != Signal::Tick || fleet.stored.retiring {
         return Vec::new();
@@ -80,8 +80,14 @@ pub(crate) fn groups_to_tune<'a>(id: &FleetId, fleet: &'a Fleet, signal: &Signal
         let opens = |open: &OpenStep| matches!(&open.step.action, Action::Tune { group: tuned, .. } if tuned == group);
         fleet.state.open.iter().any(opens)
     };
+    let adapted = |group: &TargetGroupArn| {
+        let mut adapted = fleet.state.pools.values().filter_map(|pool| pool.adapted.get(group));
+        adapted.any(|adapted| Seconds::between(adapted.since.at(), now) < TUNED_AT_ONCE_FOR)
+    };
     let groups = tuned_groups(fleet);
-    groups.filter(|group| is_new || is_open(group) || in_turn.contains(group)).collect()
+    groups
+        .filter(|group| is_new || is_open(group) || adapted(group) || in_turn.contains(group))
+        .collect()
 }
 
 /// The groups whose turn this minute is. Of the minutes between two readings of the metrics it is the third: neither a reading's

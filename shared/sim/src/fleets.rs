@@ -231,7 +231,14 @@ fn with_balancing(chance: &mut Chance, mut value: Value) -> Option<Value> {
     }
     let mut named = json!({});
     let fields = named.as_object_mut()?;
-    if chance.once_in(2) {
+    if chance.once_in(3) {
+        let adaptive = json!({ "above": *chance.pick(&["200%", "400%"])?, "below": "150%", "dwell": *chance.pick(&["1h", "2h"])? });
+        fields.extend(
+            json!({ "adaptive": adaptive, "slow_start": "0s", "anomaly_mitigation": false })
+                .as_object()?
+                .clone(),
+        );
+    } else if chance.once_in(2) {
         let algorithm = *chance.pick(&["round_robin", "least_outstanding_requests", "weighted_random"])?;
         let slow_start = if algorithm == "round_robin" {
             *chance.pick(&["0s", "90s"])?

@@ -342,7 +342,11 @@ impl World {
         let now = self.now;
         let pools = self.fleets.values().flat_map(|fleet| &fleet.spec.pools);
         let groups: Vec<(TargetGroupArn, BTreeMap<Attribute, String>)> = pools
-            .flat_map(|pool| pool.target_groups.iter().map(|group| (group.clone(), pool.balancing.attributes())))
+            .flat_map(|pool| {
+                pool.target_groups
+                    .iter()
+                    .map(|group| (group.clone(), pool.balancing.attributes(None)))
+            })
             .collect();
         let Some(chance) = self.faults.chance(Fault::ForeignAttribute) else {
             return;

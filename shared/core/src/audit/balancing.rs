@@ -9,7 +9,6 @@ impl Judge<'_> {
     /// I22.
     pub(super) fn balancing(&self, found: &mut Found) {
         let (situation, pool) = (self.situation, self.pool);
-        let named = pool.balancing.attributes();
         for step in self.steps() {
             let Action::Tune { group, set } = &step.action else { continue };
             let mut fault = |what: String| found.add("I22", Some(pool), format!("{} {what}", step.id));
@@ -23,6 +22,7 @@ impl Judge<'_> {
                 fault(format!("would set attributes of {group}, which the spec does not name"));
             }
             let there = situation.observation.attributes.get(group);
+            let named = pool.balancing.attributes(self.next.adapted.get(group));
             for (attribute, value) in set {
                 if named.get(attribute) != Some(value) {
                     fault(format!("would set `{attribute}` to `{value}`, which the spec does not say"));

@@ -145,6 +145,7 @@ fn count_pool<'a>(
         renewal::settle(situation, pool, listed, pool_state);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);
+            balancing::adapt(situation, pool, pool_state, &mut findings);
         }
     }
     let mut census = census::take(situation, pool, listed, state, &mut findings);

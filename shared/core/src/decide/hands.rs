@@ -97,7 +97,7 @@ impl Hands<'_, '_> {
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
         actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));
-        actions.extend(balancing::steps(situation, pool, &busy));
+        actions.extend(balancing::steps(situation, pool, pool_state, &busy));
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();

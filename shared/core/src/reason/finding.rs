@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Switch;
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{Market, tag};
 use crate::operator::Refused;
@@ -40,6 +41,13 @@ pub enum Finding {
     GroupUnknown {
         /// Which.
         group: TargetGroupArn,
+    },
+    /// An adaptive group changes its algorithm.
+    Adapts {
+        /// Which group.
+        group: TargetGroupArn,
+        /// Why, and so to what.
+        why: Switch,
     },
     /// An attribute of a group is not as the spec says, which wins.
     Detuned {
@@ -189,6 +197,8 @@ pub enum Finding {
 pub enum Tuned {
     /// The spec says so.
     Spec,
+    /// An adaptive group has come to this algorithm.
+    Adaptive,
     /// It was set for the spec before, and somebody else changed it since.
     ChangedByOthers,
 }
@@ -197,6 +207,7 @@ impl fmt::Display for Tuned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Spec => "the spec says so",
+            Self::Adaptive => "an adaptive group has come to it",
             Self::ChangedByOthers => "somebody else changed it, and the spec's value wins",
         })
     }
@@ -231,6 +242,7 @@ impl fmt::Display for Finding {
             } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
             Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Adapts { group, why } => write!(f, "{group} goes to `{}`: {why}", why.to().as_str()),
             Self::Detuned {
                 group,
                 attribute,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::Seconds;
+use crate::adaptive::{self, Adapted};
+use crate::unit::{Percent, Seconds};
 
 /// What a spec says about the attributes of a pool's target groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -12,6 +13,9 @@ pub struct Balancing {
     /// How a target is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
+    /// How it follows what is measured instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
     /// Whether the balancer sends less to targets that answer otherwise than the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anomaly_mitigation: Option<bool>,
@@ -36,12 +40,13 @@ impl Balancing {
         *self == Self::default()
     }
 
-    /// The attributes that the spec names, as AWS writes them.
+    /// The attributes that the spec names, as AWS writes them; of an adaptive group with the algorithm that it has come to.
     #[must_use]
-    pub fn attributes(&self) -> BTreeMap<Attribute, String> {
+    pub fn attributes(&self, adapted: Option<&Adapted>) -> BTreeMap<Attribute, String> {
         let mut named = BTreeMap::new();
         let mut name = |attribute, value: Option<String>| named.extend(value.map(|value| (attribute, value)));
-        name(Attribute::Algorithm, self.algorithm.map(|algorithm| algorithm.as_str().to_owned()));
+        let algorithm = self.adaptive.map(|_| adaptive::algorithm(adapted)).or(self.algorithm);
+        name(Attribute::Algorithm, algorithm.map(|algorithm| algorithm.as_str().to_owned()));
         let on_off = |on| if on { "on" } else { "off" }.to_owned();
         name(Attribute::AnomalyMitigation, self.anomaly_mitigation.map(on_off));
         name(Attribute::SlowStart, self.slow_start.map(|time| time.0.to_string()));
@@ -71,6 +76,7 @@ impl Balancing {
         };
         let only_http = [
             ("algorithm", self.algorithm.is_some()),
+            ("adaptive", self.adaptive.is_some()),
             ("anomaly_mitigation", self.anomaly_mitigation.is_some()),
             ("slow_start", self.slow_start.is_some()),
         ];
@@ -86,6 +92,17 @@ impl Balancing {
         );
         unfit
     }
+}
+
+/// When an algorithm follows what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Adaptive {
+    /// Above this spread of response times `least_outstanding_requests` is used.
+    pub above: Percent,
+    /// Below this one `round_robin` again.
+    pub below: Percent,
+    /// Least time from one change to the next.
+    pub dwell: Seconds,
 }
 
 /// How a balancer chooses a target.

@@ -1,16 +1,18 @@
 //! Reads how target groups spread requests, field by field over the fleet's defaults, and refuses what AWS would.
 
-use super::balancing::{Algorithm, Balancing, CrossZone, Stickiness};
-use super::check_guards::duration;
+use super::balancing::{Adaptive, Algorithm, Balancing, CrossZone, Stickiness};
+use super::check_guards::{duration, percent};
 use super::defaults;
 use super::problem::Problems;
-use super::raw::{RawAlgorithm, RawBalancing, RawCookie, RawCrossZone, RawDuration, RawStickiness};
-use crate::unit::Seconds;
+use super::raw::{RawAdaptive, RawAlgorithm, RawBalancing, RawCookie, RawCrossZone, RawDuration, RawStickiness};
+use crate::unit::{Percent, Seconds};
 
 /// AWS's bounds of a slow start, which zero turns off.
 const SLOW_START: [Seconds; 2] = [Seconds(30), Seconds::minutes(15)];
 /// AWS's longest deregistration delay.
 const DELAY_MOST: Seconds = Seconds::minutes(60);
+/// Bounds of the time between two changes of an adaptive algorithm.
+const DWELL: [Seconds; 2] = [Seconds::minutes(10), Seconds::minutes(7 * 24 * 60)];
 /// AWS's longest stickiness.
 const STICKS_MOST: Seconds = Seconds::minutes(7 * 24 * 60);
 /// The balancer keeps cookie names that begin like this for itself.
@@ -19,6 +21,7 @@ const OWN_COOKIES: &str = "AWSALB";
 pub(super) fn read(own: Option<&RawBalancing>, default: Option<&RawBalancing>, at: &str, problems: &mut Problems) -> Balancing {
     let layers = Layers { own, default, at };
     let (algorithm, algorithm_at) = layers.pick("algorithm", |raw| raw.algorithm.as_ref());
+    let (adaptive, adaptive_at) = layers.pick("adaptive", |raw| raw.adaptive.as_ref());
     let (mitigation, mitigation_at) = layers.pick("anomaly_mitigation", |raw| raw.anomaly_mitigation.as_ref());
     let (stickiness, stickiness_at) = layers.pick("stickiness", |raw| raw.stickiness.as_ref());
     let (slow_start, slow_start_at) = layers.pick("slow_start", |raw| raw.slow_start.as_ref());
@@ -30,6 +33,7 @@ pub(super) fn read(own: Option<&RawBalancing>, default: Option<&RawBalancing>, a
             RawAlgorithm::LeastOutstandingRequests => Algorithm::LeastOutstandingRequests,
             RawAlgorithm::WeightedRandom => Algorithm::WeightedRandom,
         }),
+        adaptive: adaptive.map(|raw| read_adaptive(raw, &adaptive_at, problems)),
         anomaly_mitigation: mitigation.copied(),
         stickiness: stickiness.map(|raw| read_stickiness(raw, &stickiness_at, problems)),
         slow_start: slow_start.map(|raw| read_slow_start(raw, &slow_start_at, problems)),
@@ -43,8 +47,17 @@ pub(super) fn read(own: Option<&RawBalancing>, default: Option<&RawBalancing>, a
             "add `algorithm: weighted_random`, or take it out",
         );
     }
+    if balancing.adaptive.is_some() && balancing.algorithm.is_some() {
+        let hint = format!("keep one of them; the algorithm stands at `{algorithm_at}`");
+        problems.add(&adaptive_at, "an adaptive group has no fixed algorithm", hint);
+    }
     let slow = balancing.slow_start.is_some_and(|time| time > Seconds(0));
     match balancing.algorithm {
+        None if slow && balancing.adaptive.is_some() => problems.add(
+            slow_start_at,
+            "a slow start is not possible with the algorithm `least_outstanding_requests`, which `adaptive` may choose",
+            format!("set it to `0s`, or take `{adaptive_at}` out"),
+        ),
         Some(algorithm @ (Algorithm::LeastOutstandingRequests | Algorithm::WeightedRandom)) if slow => problems.add(
             slow_start_at,
             format!("a slow start is not possible with the algorithm `{}`", algorithm.as_str()),
@@ -64,6 +77,27 @@ pub(super) fn read(own: Option<&RawBalancing>, default: Option<&RawBalancing>, a
         );
     }
     balancing
+}
+
+fn read_adaptive(raw: &RawAdaptive, at: &str, problems: &mut Problems) -> Adaptive {
+    let above = percent(raw.above.as_ref(), &format!("{at}.above"), defaults::ADAPTIVE_ABOVE, problems);
+    let below = percent(raw.below.as_ref(), &format!("{at}.below"), defaults::ADAPTIVE_BELOW, problems);
+    let dwell_at = format!("{at}.dwell");
+    let dwell = duration(raw.dwell.as_ref(), &dwell_at, defaults::ADAPTIVE_DWELL, problems);
+    if above <= Percent(100) {
+        let message = format!("`{above}` is always exceeded: a percentile above the median is never less than the median");
+        problems.add(format!("{at}.above"), message, "three times the median, `300%`, is unusual");
+    }
+    if below >= above {
+        let message = format!("`{below}` is not below `above`, `{above}`");
+        problems.add(format!("{at}.below"), message, "leave a gap, or the algorithm goes to and fro");
+    }
+    let [least, most] = DWELL;
+    if !(least..=most).contains(&dwell) {
+        let message = format!("`{dwell}` is not between `{least}` and `{most}`");
+        problems.add(dwell_at, message, "a change needs minutes until it shows in the metrics");
+    }
+    Adaptive { above, below, dwell }
 }
 
 fn read_stickiness(raw: &RawStickiness, at: &str, problems: &mut Problems) -> Stickiness {

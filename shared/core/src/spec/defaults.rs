@@ -24,6 +24,9 @@ pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
 pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+pub(super) const ADAPTIVE_ABOVE: Percent = Percent(300);
+pub(super) const ADAPTIVE_BELOW: Percent = Percent(200);
+pub(super) const ADAPTIVE_DWELL: Seconds = Seconds::minutes(60);
 pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
@@ -180,6 +183,13 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             &"none",
             "a target group is its owner's; only what the spec names is set",
         ),
+        row(
+            "balancing.adaptive.above",
+            &ADAPTIVE_ABOVE,
+            "response times of one service spread about twice around their median",
+        ),
+        row("balancing.adaptive.below", &ADAPTIVE_BELOW, "clearly less than where it changed"),
+        row("balancing.adaptive.dwell", &ADAPTIVE_DWELL, "once an hour at most"),
         row("balancing.stickiness.duration", &STICKINESS, "AWS's own"),
         row(
             "launch.drift",

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{FleetId, PoolId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::Seconds;
-pub use balancing::{Algorithm, Attribute, Balancing, CrossZone, Stickiness};
+pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use formula::Formula;
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Adapted;
 use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::observation::Market;
 use crate::operator::Asked;
@@ -181,6 +182,9 @@ pub struct PoolState {
     /// Groups that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
+    /// The algorithms that adaptive groups have come to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adapted: BTreeMap<TargetGroupArn, Adapted>,
     /// Attributes of groups that were set for this pool, and to what: so a change by somebody else is known as one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuned: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
@@ -216,6 +220,7 @@ impl PoolState {
         let named: BTreeSet<TargetGroupArn> = named.iter().cloned().collect();
         self.former_groups.extend(self.groups.difference(&named).cloned());
         self.former_groups.retain(|group| !named.contains(group));
+        self.adapted.retain(|group, _| named.contains(group));
         self.tuned.retain(|group, _| named.contains(group));
         self.groups = named;
     }

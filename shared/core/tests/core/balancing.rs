@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_core::adaptive::{Adapted, Imbalance, Switch, judge};
 use ghostnet_core::audit::audit;
 use ghostnet_core::plan::{Action, Refusal, StepOutcome};
 use ghostnet_core::reason::{Finding, Tuned};
+use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{Attribute, FleetSpec};
+use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec};
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -249,6 +252,11 @@ fn what_aws_forbids_is_refused_with_its_place() {
             json!({ "anomaly_mitigation": true, "algorithm": "round_robin" }),
             "anomaly_mitigation",
         ),
+        (json!({ "adaptive": {}, "algorithm": "round_robin" }), "adaptive"),
+        (json!({ "adaptive": {}, "slow_start": "60s" }), "slow_start"),
+        (json!({ "adaptive": { "above": "100%", "below": "50%" } }), "adaptive.above"),
+        (json!({ "adaptive": { "above": "200%" } }), "adaptive.below"),
+        (json!({ "adaptive": { "dwell": "5m" } }), "adaptive.dwell"),
         (json!({ "deregistration_delay": "2h" }), "deregistration_delay"),
         (json!({ "cross_zone": "perhaps" }), "cross_zone"),
         (json!({ "stickiness": { "cookie": "lb" }, "cross_zone": false }), "stickiness"),
@@ -310,4 +318,101 @@ fn keys_are_aws_s() {
         assert_eq!(json!(attribute), json!(attribute.key()));
     }
     assert_eq!(Attribute::of("preserve_client_ip.enabled"), None);
+}
+
+fn points(now: i64, values: impl IntoIterator<Item = f64>) -> Series {
+    let point = |(n, value)| Datapoint {
+        at: at(now - 60 * (n + 1)),
+        value: finite(value),
+    };
+    Series::Points {
+        points: (0_i64..).zip(values).map(point).collect(),
+        period: Seconds(60),
+        partial: false,
+        incomplete: Vec::new(),
+    }
+}
+
+/// `above: 300%`, `below: 200%`, `dwell: 1h`; datapoints of a minute, the newest first.
+#[test]
+fn an_adaptive_group_changes_only_on_lasting_evidence() {
+    use Algorithm::{LeastOutstandingRequests as Least, RoundRobin};
+    let spec = spec(named(json!({ "adaptive": {} })));
+    let rule = spec.pools[0].balancing.adaptive.unwrap();
+    let (calm, failing) = (vec![0.0; 15], vec![2.0; 3]);
+    let mixed = |high: usize, low: usize| [vec![301.0; high], vec![199.0; low]].concat();
+    for (situation, from, since, spread, anomalous, to) in [
+        (
+            "unequal for ten of fifteen minutes",
+            RoundRobin,
+            None,
+            mixed(10, 5),
+            &calm,
+            Some(Least),
+        ),
+        ("unequal for nine", RoundRobin, None, mixed(9, 6), &calm, None),
+        ("between the thresholds", RoundRobin, None, vec![300.0; 15], &calm, None),
+        ("unequal and some fail", RoundRobin, None, mixed(15, 0), &failing, None),
+        ("nothing known", RoundRobin, None, vec![], &calm, None),
+        ("unequal, and it changed lately", RoundRobin, Some(3_599), mixed(15, 0), &calm, None),
+        (
+            "unequal, and it changed an hour ago",
+            RoundRobin,
+            Some(3_600),
+            mixed(15, 0),
+            &calm,
+            Some(Least),
+        ),
+        ("equal again", Least, Some(3_600), vec![199.0; 12], &calm, Some(RoundRobin)),
+        ("equal for eleven minutes", Least, Some(3_600), vec![199.0; 11], &calm, None),
+        ("equal, and it changed lately", Least, Some(3_599), vec![199.0; 15], &calm, None),
+        ("between the thresholds again", Least, Some(9_000), vec![200.0; 15], &calm, None),
+        ("some fail: at once", Least, Some(60), mixed(15, 0), &failing, Some(RoundRobin)),
+        (
+            "too few datapoints of failing ones",
+            Least,
+            Some(60),
+            mixed(15, 0),
+            &vec![2.0; 2],
+            None,
+        ),
+    ] {
+        let adapted = since.map(|ago: i64| Adapted {
+            algorithm: from,
+            since: at(-ago).into(),
+        });
+        let seen = Imbalance {
+            spread: points(0, spread),
+            anomalous: points(0, anomalous.iter().copied()),
+        };
+        let switch = judge(&rule, adapted.as_ref(), &seen, at(0));
+        assert_eq!(switch.map(Switch::to), to, "{situation}");
+        assert_eq!(
+            judge(&rule, adapted.as_ref(), &seen, at(600)),
+            None,
+            "{situation}, and all of it is ten minutes old"
+        );
+    }
+}
+
+/// The change is told with its numbers, remembered, and set at the next look that reads the group.
+#[test]
+fn an_adaptive_group_sets_what_it_has_come_to() {
+    let mut world = world(json!({ "adaptive": {} }), &[(ALGORITHM, "round_robin")]);
+    assert_eq!(set(&world.look()), [""; 0]);
+    let now = world.now().as_second() - at(0).as_second();
+    let seen = Imbalance {
+        spread: points(now, vec![412.0; 15]),
+        anomalous: points(now, vec![0.0; 15]),
+    };
+    world.imbalance = BTreeMap::from([(group("blue"), seen)]);
+    let decision = world.look();
+    assert_eq!(set(&decision), ["load_balancing.algorithm.type=least_outstanding_requests"]);
+    let told: Vec<String> = blue(&decision).findings.iter().map(ToString::to_string).collect();
+    let why = "goes to `least_outstanding_requests`: the 90th percentile of response times is 412 % of the median, above 300% in 10 of 15";
+    assert!(told.iter().any(|told| told.ends_with(why)), "{told:?}");
+    world.wait(60);
+    assert_eq!(set(&world.look()), [""; 0]);
+    show(&mut world, &[(ALGORITHM, "round_robin")]);
+    assert_eq!(set(&world.look()), ["load_balancing.algorithm.type=least_outstanding_requests"]);
 }

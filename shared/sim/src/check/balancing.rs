@@ -2,21 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_core::adaptive::Adapted;
 use ghostnet_core::id::{FleetId, TargetGroupArn};
-use ghostnet_core::spec::{Attribute, FleetSpec, PoolSpec};
+use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec};
 
 use super::Check;
+use crate::clock::at;
 use crate::world::World;
+
+/// Those that an adaptive group may come to.
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastOutstandingRequests];
 
 /// Attributes of a group were set on behalf of a fleet: each is one that its spec names, or named until lately, to that value.
 pub fn on_tuned(world: &mut World, arn: &TargetGroupArn, set: &BTreeMap<Attribute, String>) {
     let now = world.now;
+    let since = at(now).into();
     let specs = world.fleets.values().map(|fleet| &fleet.spec);
     let specs = specs.chain(world.watch.old_specs.iter().map(|(_, spec)| spec));
     let named: Vec<BTreeMap<Attribute, String>> = specs
         .flat_map(|spec: &FleetSpec| &spec.pools)
         .filter(|pool| pool.target_groups.contains(arn))
-        .map(|pool| pool.balancing.attributes())
+        .flat_map(|pool| ALGORITHMS.map(|algorithm| pool.balancing.attributes(Some(&Adapted { algorithm, since }))))
         .collect();
     let is_named = |(attribute, value): (&Attribute, &String)| named.iter().any(|named| named.get(attribute) == Some(value));
     if let Some((attribute, value)) = set.iter().find(|one| !is_named(*one)) {
@@ -27,8 +33,10 @@ pub fn on_tuned(world: &mut World, arn: &TargetGroupArn, set: &BTreeMap<Attribut
 
 /// In calm the named attributes are as the spec says, and the others as people left them.
 pub(super) fn judge(world: &World, id: &FleetId, pool: &PoolSpec, found: &mut Vec<(Check, String)>) {
-    let named = pool.balancing.attributes();
+    let state = world.table.fleets.get(id).and_then(|items| items.capacity());
     for arn in &pool.target_groups {
+        let adapted = state.as_ref().and_then(|state| state.pools.get(&pool.id)?.adapted.get(arn));
+        let named = pool.balancing.attributes(adapted);
         let Some(group) = world.cloud.groups.get(arn) else { continue };
         for (attribute, value) in &group.attributes {
             let right = named.get(attribute).or_else(|| group.by_others.get(attribute));

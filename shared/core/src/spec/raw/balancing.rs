@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::RawDuration;
+use super::{RawDuration, RawPercent};
 
 /// Attributes of a pool's target groups that are set and kept. What is not named here is never touched.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct RawBalancing {
     /// `round_robin`, `least_outstanding_requests` or `weighted_random`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<RawAlgorithm>,
+    /// Instead of `algorithm`: `round_robin`, and `least_outstanding_requests` while targets answer unequally fast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<RawAdaptive>,
     /// Whether the balancer sends less to targets that answer otherwise than the rest; only with `weighted_random`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anomaly_mitigation: Option<bool>,
@@ -31,6 +34,21 @@ pub struct RawBalancing {
     /// Whether a node of the balancer sends requests to targets in other zones: `true`, `false` or `as_load_balancer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_zone: Option<RawCrossZone>,
+}
+
+/// When the algorithm changes: by the 90th percentile of response times in percent of their median.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAdaptive {
+    /// `least_outstanding_requests` above this spread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub above: Option<RawPercent>,
+    /// `round_robin` again below this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<RawPercent>,
+    /// Least time from one change to the next, `10m` to `7d`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dwell: Option<RawDuration>,
 }
 
 /// How a balancer chooses a target.

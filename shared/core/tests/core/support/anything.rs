@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::adaptive::{Adapted, Imbalance};
 use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
@@ -16,7 +17,7 @@ use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Ended, Refresh};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{Attribute, FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
+use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
     CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend, Tally,
     TrafficState, Turning, Unready, Warm, WarmPhase,
@@ -107,6 +108,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             pool["balancing"] = tape.one_of(&[
                 json!({ "deregistration_delay": "60s" }),
                 json!({ "algorithm": "least_outstanding_requests", "slow_start": "0s" }),
+                json!({ "adaptive": { "above": "200%", "below": "150%" } }),
             ]);
         }
         if tape.once_in(3) {
@@ -338,6 +340,20 @@ impl Made {
             ];
             let read = read.map(|(attribute, value)| (attribute, value.to_owned()));
             self.observation.attributes.insert(group(spec.id.as_str()), BTreeMap::from(read));
+        }
+        if tape.once_in(2) {
+            let seen = Imbalance {
+                spread: any_series(tape, 500),
+                anomalous: any_series(tape, 2),
+            };
+            self.observation.imbalance.insert(group(spec.id.as_str()), seen);
+        }
+        if tape.once_in(3) {
+            let adapted = Adapted {
+                algorithm: tape.one_of(&[Algorithm::RoundRobin, Algorithm::LeastOutstandingRequests]),
+                since: ago(tape, 7_200).into(),
+            };
+            state.adapted.insert(group(spec.id.as_str()), adapted);
         }
         if tape.once_in(4) {
             let set = BTreeMap::from([(Attribute::DeregistrationDelay, "60".to_owned())]);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::adaptive::Imbalance;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, TargetGroupArn, Zone};
@@ -33,6 +34,8 @@ pub struct World {
     pub exhausted: Vec<ExhaustedOffering>,
     /// Attributes of groups, where this look reads them.
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
+    /// How unequally targets answer, where it is asked.
+    pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
     looks: u32,
     launched: u32,
 }
@@ -68,6 +71,7 @@ impl World {
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
             attributes: BTreeMap::new(),
+            imbalance: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -136,6 +140,7 @@ impl World {
         observation.recorded_plans.clone_from(&self.recorded);
         observation.exhausted.clone_from(&self.exhausted);
         observation.attributes.clone_from(&self.attributes);
+        observation.imbalance.clone_from(&self.imbalance);
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
