@@ -250,6 +250,7 @@ mod tests {
         let group = TargetGroupFacts {
             balancer: Some("app/web/1".to_owned()),
             target_type: "instance".to_owned(),
+            protocol: "HTTP".to_owned(),
         };
         let mut account = Account {
             zones: pool.launch.subnets.iter().enumerate().map(zone).collect(),
@@ -317,6 +318,18 @@ mod tests {
         assert!(paths(found_for(&spot, |_| ())).is_empty());
         let of_spot = template(|facts| facts.is_spot = true);
         assert_eq!(paths(found_for(&spot, of_spot)), ["pools[0].launch.template"]);
+    }
+
+    #[test]
+    fn attributes_must_fit_the_protocol_of_the_group() {
+        let fleet = FLEET.replace(
+            "launch: {",
+            "balancing: { slow_start: 60s, deregistration_delay: 60s }\n    launch: {",
+        );
+        let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+        assert_eq!(paths(found_for(&fleet, |_| ())), [""; 0]);
+        let tcp = |account: &mut Account| account.groups.values_mut().for_each(|facts| facts.protocol = "TCP".to_owned());
+        assert_eq!(paths(found_for(&fleet, tcp)), ["pools[0].balancing.slow_start"]);
     }
 
     #[test]
