@@ -89,7 +89,8 @@ async fn read_targets<P: Ports>(
         .await
 }
 
-/// Attributes of the groups whose turn it is, by fleet. Only the tick may set them, so only it reads them.
+/// Attributes by fleet, of the groups whose turn it is. Only the tick may set them, so no other function reads them; who only looks sees
+/// them all.
 async fn read_attributes<P: Ports>(
     ports: &P,
     invocation: &Invocation,
@@ -98,11 +99,12 @@ async fn read_attributes<P: Ports>(
     now: Timestamp,
 ) -> BTreeMap<FleetId, BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>> {
     let mut read: BTreeMap<FleetId, BTreeMap<_, _>> = BTreeMap::new();
-    if invocation.function != "tick" {
-        return read;
-    }
     let due = |(id, fleet): (&FleetId, &Fleet)| {
-        let groups = quiet::groups_to_tune(id, fleet, signal, now);
+        let groups = match invocation.function {
+            "tick" => quiet::groups_to_tune(id, fleet, signal, now),
+            "cli" => quiet::tuned_groups(fleet).collect(),
+            _ => Vec::new(),
+        };
         groups.into_iter().map(|group| (id.clone(), group.clone())).collect::<Vec<_>>()
     };
     let ask = |(id, group): (FleetId, TargetGroupArn)| async move {

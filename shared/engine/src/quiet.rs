@@ -106,7 +106,8 @@ fn groups_in_turn<'a>(id: &FleetId, fleet: &'a Fleet, now: Timestamp) -> Vec<&'a
         .collect()
 }
 
-fn tuned_groups(fleet: &Fleet) -> impl Iterator<Item = &TargetGroupArn> {
+/// The groups of which the spec names attributes.
+pub(crate) fn tuned_groups(fleet: &Fleet) -> impl Iterator<Item = &TargetGroupArn> {
     let tuned = fleet.spec.pools.iter().filter(|pool| !pool.balancing.is_silent());
     tuned.flat_map(|pool| &pool.target_groups)
 }

@@ -12,11 +12,14 @@
 mod run;
 mod world;
 
+use futures::FutureExt;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::raw::RawBalancing;
+use ghostnet_engine::invocation::Invocation;
+use ghostnet_engine::reconcile::preview;
 use run::*;
-use world::World;
+use world::{Hand, World};
 
 /// Calls of ten consecutive quiet ticks, the list of fleets included, which the tick function reads before it reconciles.
 fn quiet_calls(instances: u32) -> Vec<Vec<&'static str>> {
@@ -78,4 +81,32 @@ fn an_hour_with_attributes_to_keep_costs_five_calls_a_minute() {
     world.borrow_mut().attributes.insert(Attribute::Algorithm, "round_robin".to_owned());
     let mended = hour("mended");
     assert_eq!((count(&mended, SETS), algorithm()), (1, wanted));
+}
+
+/// Whoever only looks sees what would be set, at any minute; a function that may not set does not read.
+#[test]
+fn a_preview_shows_what_differs_and_other_functions_do_not_read() {
+    let mut raw = spec(3);
+    let balancing = serde_json::json!({ "deregistration_delay": "30s" });
+    raw.defaults.as_mut().unwrap().balancing = serde_json::from_value::<Option<RawBalancing>>(balancing).unwrap();
+    let world = World::new(raw, 3_000.0);
+    ticks(&world, "settle", 15);
+    world
+        .borrow_mut()
+        .attributes
+        .insert(Attribute::DeregistrationDelay, "300".to_owned());
+    let reads = |function: &'static str| {
+        world.borrow_mut().calls.clear();
+        let (hand, invocation) = (Hand::new(&world, None), invocation(&world, "look"));
+        let invocation = Invocation { function, ..invocation };
+        let signal = Signal::Evaluate {
+            fleet: fleet(),
+            by: "test".to_owned(),
+        };
+        let looked = preview(&hand, &invocation, &fleet(), &signal).now_or_never().unwrap().unwrap();
+        let read = world.borrow().calls.contains(&READS);
+        (read, looked.decision.plan.steps.len())
+    };
+    assert_eq!(reads("cli"), (true, 1));
+    assert_eq!(reads("alarm"), (false, 0));
 }
