@@ -97,7 +97,7 @@ mod tests {
             };
             notes(&file.spec)
                 .into_iter()
-                .filter(|note| note.contains("deregistration delay of"))
+                .filter(|note| note.contains("sets a deregistration delay of"))
                 .count()
         };
         assert_eq!(told(0, "5m", "5m"), 0);

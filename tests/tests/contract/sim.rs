@@ -59,7 +59,6 @@ const SHORT: &[(&str, Why)] = &[
     ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("attributes that our role may not set", Why::NotShown(NO_PERMISSIONS)),
-    ("attributes that are set too fast", Why::NotShown(NO_RATE)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),

@@ -119,7 +119,7 @@ impl Elbv2 {
         let keys = numbered(sent, |n| format!("Attributes.member.{n}.Key"));
         let values = numbered(sent, |n| format!("Attributes.member.{n}.Value"));
         let mut next = self.attributes.clone();
-        next.extend(keys.into_iter().map(str::to_owned).zip(values.into_iter().map(str::to_owned)));
+        next.extend(keys.into_iter().zip(values));
         let is = |key: &str, value: &str| next.get(key).is_some_and(|there| there == value);
         let slow = !is("slow_start.duration_seconds", "0") && !is("load_balancing.algorithm.type", "round_robin");
         if slow {
