@@ -46,7 +46,11 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("a terminate while EC2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("targets while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("a register while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
-    ("attributes that are not possible together", Why::NotShown(TIME_STANDS)),
+    // moto judges attributes one by one
+    (
+        "attributes that are not possible together",
+        Why::Otherwise(r#"load_balancing.algorithm.type: Ok(Some("least_outstanding_requests")), and not Ok(Some("round_robin"))"#),
+    ),
     ("attributes that are set while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("series while CloudWatch is unwell", Why::NotShown(NEVER_UNWELL)),
     ("alarms while CloudWatch is unwell", Why::NotShown(NEVER_UNWELL)),
