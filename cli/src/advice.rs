@@ -6,6 +6,9 @@ use ghostnet_core::unit::Seconds;
 /// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
 const SPOT_DRAIN_MAX: Seconds = Seconds(90);
 
+/// From AWS's notice until it takes spot capacity back.
+const SPOT_NOTICE: Seconds = Seconds::minutes(2);
+
 /// Notes about a spec, each once.
 pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
     let mut notes = Vec::new();
@@ -38,7 +41,28 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
             pool.id, pool.drain_timeout
         ));
     }
+    for pool in &spec.pools {
+        notes.extend(slow_to_leave(pool));
+    }
     notes
+}
+
+/// A target that drains longer than its instance is given is cut off.
+fn slow_to_leave(pool: &PoolSpec) -> Option<String> {
+    let delay = pool.balancing.deregistration_delay?;
+    if delay > pool.drain_timeout {
+        return Some(format!(
+            "pool `{}` sets a deregistration delay of {delay} and terminates after `drain.timeout`, {}: requests are cut off, \
+             make the delay the shorter one",
+            pool.id, pool.drain_timeout
+        ));
+    }
+    (pool.launch.market.uses_spot() && delay > SPOT_NOTICE).then(|| {
+        format!(
+            "pool `{}` sets a deregistration delay of {delay}, and AWS takes spot capacity {SPOT_NOTICE} after its notice: set 90s or less",
+            pool.id
+        )
+    })
 }
 
 #[cfg(test)]
@@ -59,5 +83,26 @@ mod tests {
         assert_eq!(told(50, "90s"), [""; 0]);
         let [note] = &told(50, "91s")[..] else { panic!("one note") };
         assert!(note.starts_with("pool `main` drains for up to 91s"), "{note}");
+    }
+
+    #[test]
+    fn a_deregistration_delay_that_outlasts_the_instance_is_told() {
+        let told = |spot: u32, drain: &str, delay: &str| {
+            let change = format!(
+                "balancing: {{ deregistration_delay: {delay} }}\n    drain: {{ timeout: {drain} }}\n    launch: {{ market: {{ spot_percent: {spot} }},"
+            );
+            let fleet = include_str!("../../infra/fleets/small.yaml").replace("launch: {", &change);
+            let Ok(file) = crate::spec_file::read("", &fleet) else {
+                panic!("the example has no problems")
+            };
+            notes(&file.spec)
+                .into_iter()
+                .filter(|note| note.contains("sets a deregistration delay of"))
+                .count()
+        };
+        assert_eq!(told(0, "5m", "5m"), 0);
+        assert_eq!(told(0, "60s", "61s"), 1);
+        assert_eq!(told(50, "5m", "2m"), 0);
+        assert_eq!(told(50, "5m", "121s"), 1);
     }
 }

@@ -164,7 +164,15 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
                     "use one of type `instance`",
                 );
             }
-            Some(_) => {}
+            Some(facts) => {
+                for (field, meant) in pool.balancing.unfit_for(&facts.protocol) {
+                    problem(
+                        format!("{at}.balancing.{field}"),
+                        format!("target group `{group}` of protocol `{}` has no such attribute", facts.protocol),
+                        &format!("take it out: it is for groups of protocol {meant}"),
+                    );
+                }
+            }
         }
     }
     found.notes.extend(pool_notes(account, pool));
@@ -250,6 +258,7 @@ mod tests {
         let group = TargetGroupFacts {
             balancer: Some("app/web/1".to_owned()),
             target_type: "instance".to_owned(),
+            protocol: "HTTP".to_owned(),
         };
         let mut account = Account {
             zones: pool.launch.subnets.iter().enumerate().map(zone).collect(),
@@ -323,6 +332,18 @@ mod tests {
             let of_spot = template(|facts| facts.is_spot = true);
             assert_eq!(paths(found_for(&fleet, of_spot)), ["pools[0].launch.template"], "{with}");
         }
+    }
+
+    #[test]
+    fn attributes_must_fit_the_protocol_of_the_group() {
+        let fleet = FLEET.replace(
+            "launch: {",
+            "balancing: { slow_start: 60s, deregistration_delay: 60s }\n    launch: {",
+        );
+        let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+        assert_eq!(paths(found_for(&fleet, |_| ())), [""; 0]);
+        let tcp = |account: &mut Account| account.groups.values_mut().for_each(|facts| facts.protocol = "TCP".to_owned());
+        assert_eq!(paths(found_for(&fleet, tcp)), ["pools[0].balancing.slow_start"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::Resolved;
 use ghostnet_core::state::{RecordedOutcome, SCHEMA, StoredSpec};
 use ghostnet_core::unit::Seconds;
@@ -211,6 +212,14 @@ impl LoadBalancer for FakePorts {
 
     async fn deregister(&self, _: &Region, _: &TargetGroupArn, _: &[InstanceId]) -> Result<(), PortError> {
         self.answer("deregister", "", ())
+    }
+
+    async fn group_attributes(&self, _: &Region, _: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
+        self.answer("group_attributes", "", BTreeMap::new())
+    }
+
+    async fn set_group_attributes(&self, _: &Region, _: &TargetGroupArn, _: &BTreeMap<Attribute, String>) -> Result<(), PortError> {
+        self.answer("set_group_attributes", "", ())
     }
 }
 

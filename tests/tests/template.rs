@@ -180,14 +180,16 @@ fn operators_take_off_our_own_tags_and_no_others() {
     assert!(!release["Condition"]["StringEquals"][format!("aws:ResourceTag/{}", tag::INSTALLATION)].is_null());
 }
 
+/// What the engine does on behalf of tick alone: it publishes averages, and keeps the attributes of target groups.
+const OF_TICK: [&str; 3] = ["publish", "group_attributes", "set_group_attributes"];
+
 /// Actions of the calls that a function makes: its own source, and the engine's, which all functions share.
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));
     let engine = source(&root().join("shared/engine/src"));
     let calls = |call: &&actions::Call| {
         let text = format!(".{}(", call.name);
-        // the engine publishes averages on behalf of tick alone
-        own.contains(&text) || engine.contains(&text) && (call.name != "publish" || function == "tick")
+        own.contains(&text) || engine.contains(&text) && (!OF_TICK.contains(&call.name) || function == "tick")
     };
     actions::PORTS
         .iter()

@@ -32,6 +32,10 @@ pub(crate) fn planned(step: &Step) -> String {
             let how = if *hibernate { "hibernate" } else { "stop" };
             format!("{how} {}, to be kept warm", ids(instances))
         }
+        Action::Tune { group, set } => {
+            let set = set.iter().map(|(attribute, value)| format!("{attribute} to {value}"));
+            format!("set {} for {}", set.collect::<Vec<_>>().join(", "), group_name(group))
+        }
         Action::Tag { instances, told } => format!("mark {} {}", ids(instances), told.as_str()),
         Action::Terminate { instances } => format!("terminate {}", ids(instances)),
     }
@@ -89,6 +93,7 @@ fn past(planned: &str) -> String {
     let (verb, rest) = planned.split_once(' ').unwrap_or((planned, ""));
     let ending = match verb {
         "stop" => "ped",
+        "set" => "",
         _ if verb.ends_with('e') => "d",
         _ => "ed",
     };
@@ -158,6 +163,10 @@ mod tests {
     fn what_was_planned_is_told_as_done() {
         for (planned, done) in [
             ("stop i-1, to be kept warm", "stopped i-1, to be kept warm"),
+            (
+                "set slow_start.duration_seconds to 60 for web",
+                "set slow_start.duration_seconds to 60 for web",
+            ),
             ("start i-1 in eu-west-1a", "started i-1 in eu-west-1a"),
             ("hibernate i-1", "hibernated i-1"),
             ("terminate i-1", "terminated i-1"),

@@ -30,6 +30,8 @@ pub const PORTS: &[Call] = &[
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
+    call("group_attributes", &["elasticloadbalancing:DescribeTargetGroupAttributes"]),
+    call("set_group_attributes", &["elasticloadbalancing:ModifyTargetGroupAttributes"]),
     call("series", &["cloudwatch:GetMetricData"]),
     call("alarm_states", &["cloudwatch:DescribeAlarms"]),
     call("publish", &["cloudwatch:PutMetricData"]),

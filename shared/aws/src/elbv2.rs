@@ -1,14 +1,15 @@
-//! ELBv2: reads the health of targets, registers and deregisters them.
+//! ELBv2: reads the health of targets, registers and deregisters them, reads and sets attributes of their groups.
 
 use std::collections::BTreeMap;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_elasticloadbalancingv2::config::Builder as ConfigOverride;
 use aws_sdk_elasticloadbalancingv2::types::{
-    TargetDescription, TargetHealthDescription, TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
+    TargetDescription, TargetGroupAttribute, TargetHealthDescription, TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
 };
 use ghostnet_core::id::{InstanceId, Region, TargetGroupArn};
 use ghostnet_core::observation::{Target, TargetHealth};
+use ghostnet_core::spec::Attribute;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::LoadBalancer;
 
@@ -18,6 +19,8 @@ use crate::error::{incomplete, port_error};
 const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 const REGISTER: &str = "elasticloadbalancing:RegisterTargets";
 const DEREGISTER: &str = "elasticloadbalancing:DeregisterTargets";
+const ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+const SET_ATTRIBUTES: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
 const GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
 /// What a spec needs to know about a target group.
@@ -27,6 +30,8 @@ pub struct TargetGroupFacts {
     pub balancer: Option<String>,
     /// `instance`, `ip`, `lambda` or `alb`; GhostNet registers instances only.
     pub target_type: String,
+    /// `HTTP`, `HTTPS`, `TCP` and so on; empty for a group of Lambda functions.
+    pub protocol: String,
 }
 
 impl LoadBalancer for Aws {
@@ -67,6 +72,39 @@ impl LoadBalancer for Aws {
         let answer = request.customize().config_override(once()).send().await;
         answer.map(|_| ()).map_err(|error| port_error(DEREGISTER, error))
     }
+
+    async fn group_attributes(&self, region: &Region, group: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
+        let answer = self
+            .clients(region)
+            .elbv2
+            .describe_target_group_attributes()
+            .target_group_arn(group.as_str())
+            .send()
+            .await;
+        let answer = answer.map_err(|error| port_error(ATTRIBUTES, error))?;
+        // what a spec cannot name is nobody's business here
+        let known = |attribute: &TargetGroupAttribute| Some((Attribute::of(attribute.key()?)?, attribute.value()?.to_owned()));
+        Ok(answer.attributes().iter().filter_map(known).collect())
+    }
+
+    async fn set_group_attributes(
+        &self,
+        region: &Region,
+        group: &TargetGroupArn,
+        attributes: &BTreeMap<Attribute, String>,
+    ) -> Result<(), PortError> {
+        let set = attributes
+            .iter()
+            .map(|(attribute, value)| TargetGroupAttribute::builder().key(attribute.key()).value(value).build());
+        let request = self
+            .clients(region)
+            .elbv2
+            .modify_target_group_attributes()
+            .target_group_arn(group.as_str())
+            .set_attributes(Some(set.collect()));
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| port_error(SET_ATTRIBUTES, error))
+    }
 }
 
 impl Aws {
@@ -106,6 +144,7 @@ impl Aws {
                 .first()
                 .and_then(|arn| balancer_dimension(arn))
                 .map(str::to_owned),
+            protocol: found.protocol().map_or("", |protocol| protocol.as_str()).to_owned(),
             target_type: found.target_type().map_or("instance", |kind| kind.as_str()).to_owned(),
         }))
     }

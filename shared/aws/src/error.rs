@@ -95,6 +95,7 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("InvalidAMIID.*", ErrorClass::Invalid),
     ("InvalidLaunchTemplate*", ErrorClass::Invalid),
     ("InvalidParameter*", ErrorClass::Invalid),
+    ("InvalidConfigurationRequest*", ErrorClass::Invalid),
     ("ValidationE*", ErrorClass::Invalid),
     // AWS is unwell; some services answer these with a 4xx
     ("InternalError", ErrorClass::Transient),

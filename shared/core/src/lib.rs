@@ -9,6 +9,7 @@
 //! plan; [`audit`] judges the result against the invariants.
 #![warn(missing_docs, clippy::indexing_slicing, clippy::as_conversions, clippy::float_arithmetic)]
 
+pub mod adaptive;
 pub mod adoption;
 pub mod audit;
 pub mod budget;

@@ -6,10 +6,11 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Imbalance;
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
 use crate::sample::Series;
 use crate::signal::AlarmState;
-use crate::spec::TemplateVersion;
+use crate::spec::{Attribute, TemplateVersion};
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -49,8 +50,14 @@ pub struct Observation {
     pub instances: Option<Vec<Instance>>,
     /// Targets by group; a group that could not be read is absent.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// Attributes of groups that the spec names; read rarely, and absent where not asked or unreadable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// Series by pool and policy; not asked ones are absent.
     pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
+    /// How unequally the targets of adaptive groups answer, where it was asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
     /// States of the alarms that wake this fleet; unreadable or deleted ones are absent.
     pub alarms: BTreeMap<AlarmName, AlarmState>,
     /// Plans named by instance tags that are on record: their instances are known.
@@ -67,6 +74,8 @@ impl Observation {
             observed_at,
             instances: None,
             targets: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),

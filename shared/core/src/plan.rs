@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
 use crate::observation::{Offering, Place, Told};
-use crate::spec::{Allocation, Template};
+use crate::spec::{Allocation, Attribute, Template};
 use crate::unit::Seconds;
 
 /// Longest a step may take, retries included; the SDK's time-outs are set under it.
@@ -101,6 +101,13 @@ pub enum Action {
         /// What they are told.
         told: Told,
     },
+    /// `ModifyTargetGroupAttributes`. Attempted once: a late second one could undo what somebody set since.
+    Tune {
+        /// The group.
+        group: TargetGroupArn,
+        /// What is set.
+        set: BTreeMap<Attribute, String>,
+    },
     /// `TerminateInstances`, irrevocable once committed.
     Terminate {
         /// The instances.
@@ -119,6 +126,7 @@ impl Action {
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
             Self::Tag { .. } => "tag",
+            Self::Tune { .. } => "tune",
             Self::Terminate { .. } => "terminate",
         }
     }
@@ -133,11 +141,11 @@ impl Action {
         }
     }
 
-    /// The instances it touches; none for a launch.
+    /// The instances it touches; none for a launch, or where a group is tuned.
     #[must_use]
     pub fn instances(&self) -> &[InstanceId] {
         match self {
-            Self::Launch(_) => &[],
+            Self::Launch(_) | Self::Tune { .. } => &[],
             Self::Register { instances, .. }
             | Self::Deregister { instances, .. }
             | Self::Start { instances, .. }

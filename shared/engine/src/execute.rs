@@ -106,7 +106,12 @@ fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
     match &step.action {
         Action::Terminate { instances } => !instances.iter().all(drained),
         Action::Stop { instances, .. } => !instances.iter().all(|id| drained(id) || warm(id)),
-        Action::Launch(_) | Action::Start { .. } | Action::Register { .. } | Action::Deregister { .. } | Action::Tag { .. } => false,
+        Action::Launch(_)
+        | Action::Start { .. }
+        | Action::Register { .. }
+        | Action::Deregister { .. }
+        | Action::Tune { .. }
+        | Action::Tag { .. } => false,
     }
 }
 
@@ -145,6 +150,7 @@ async fn perform<P: Ports>(
         }
         Action::Register { group, instances } => membership(ports.register(region, group, instances).await),
         Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
+        Action::Tune { group, set } => tuned(ports.set_group_attributes(region, group, set).await),
         Action::Start { instances, .. } => started_or_stopped(ports.start(region, instances).await),
         Action::Stop { instances, hibernate } => started_or_stopped(ports.stop(region, instances, *hibernate).await),
         Action::Tag { instances, told } => membership(ports.tell(region, instances, *told).await),
@@ -178,6 +184,14 @@ fn launch_failed(error: PortError) -> Result<Option<StepOutcome>, PortError> {
         }
         // the token was used: the launch may have happened, its instances are found by their tags
         ErrorClass::Token | ErrorClass::Transient => Err(error),
+    }
+}
+
+/// What AWS does not take was not set: the next look at the group's attributes shows it again.
+fn tuned(result: Result<(), PortError>) -> Result<Option<StepOutcome>, PortError> {
+    match result {
+        Err(error) if error.class == ErrorClass::Invalid => Ok(Some(refused(Refusal::Configuration, &error.code, &error.message))),
+        result => membership(result),
     }
 }
 

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
+use ghostnet_core::adaptive;
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::metric::{Queries, QueryShape, Stat};
+use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
 use jiff::Timestamp;
 
 use crate::average;
@@ -33,9 +35,10 @@ pub(crate) async fn observe<P: Ports>(
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets) = futures::join!(
+    let (instances, targets, mut attributes) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
-        read_targets(ports, invocation, fleets)
+        read_targets(ports, invocation, fleets),
+        read_attributes(ports, invocation, fleets, signal, now)
     );
     match instances {
         Ok(listed) => sort_instances(listed, fleets, &mut seen),
@@ -47,6 +50,7 @@ pub(crate) async fn observe<P: Ports>(
             .into_iter()
             .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
             .collect();
+        observation.attributes = attributes.remove(id).unwrap_or_default();
     }
     read_alarms(ports, invocation, fleets, signal, now, &mut seen).await;
     read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
@@ -83,6 +87,43 @@ async fn read_targets<P: Ports>(
         .filter_map(|answer| async { answer })
         .collect()
         .await
+}
+
+/// Attributes by fleet, of the groups whose turn it is. Only the tick may set them, so no other function reads them; who only looks sees
+/// them all.
+async fn read_attributes<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    signal: &Signal,
+    now: Timestamp,
+) -> BTreeMap<FleetId, BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>> {
+    let mut read: BTreeMap<FleetId, BTreeMap<_, _>> = BTreeMap::new();
+    let due = |(id, fleet): (&FleetId, &Fleet)| {
+        let groups = match invocation.function {
+            "tick" => quiet::groups_to_tune(id, fleet, signal, now),
+            "cli" => quiet::tuned_groups(fleet).collect(),
+            _ => Vec::new(),
+        };
+        groups.into_iter().map(|group| (id.clone(), group.clone())).collect::<Vec<_>>()
+    };
+    let ask = |(id, group): (FleetId, TargetGroupArn)| async move {
+        match ports.group_attributes(&invocation.region, &group).await {
+            Ok(attributes) => Some((id, group, attributes)),
+            Err(error) => {
+                tracing::warn!(%error, %group, "attributes are unknown");
+                None
+            }
+        }
+    };
+    let asked: Vec<_> = fleets.iter().flat_map(due).map(ask).collect();
+    let mut answers = futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        if let Some((id, group, attributes)) = answer {
+            read.entry(id).or_default().insert(group, attributes);
+        }
+    }
+    read
 }
 
 /// The groups that the spec names, and those it named before, where somebody may still be registered.
@@ -161,11 +202,21 @@ async fn read_alarms<P: Ports>(
 struct Asked {
     fleet: FleetId,
     pool: PoolId,
-    policy: PolicyId,
+    whose: Whose,
     /// What its answers become.
     becomes: Becomes,
     /// How many queries follow for it.
     queries: usize,
+}
+
+/// Who needs an answer.
+enum Whose {
+    /// A policy.
+    Policy(PolicyId),
+    /// An adaptive group: the spread of its response times.
+    Spread(TargetGroupArn),
+    /// The same: its anomalous targets.
+    Anomalous(TargetGroupArn),
 }
 
 /// What the answers to a metric's queries become.
@@ -213,7 +264,7 @@ async fn read_metrics<P: Ports>(
     for Asked {
         fleet,
         pool,
-        policy,
+        whose,
         becomes,
         queries,
     } in asked
@@ -233,7 +284,11 @@ async fn read_metrics<P: Ports>(
             },
         };
         if let Some(observation) = seen.get_mut(&fleet) {
-            observation.series.entry(pool).or_default().insert(policy, series);
+            match whose {
+                Whose::Policy(policy) => drop(observation.series.entry(pool).or_default().insert(policy, series)),
+                Whose::Spread(group) => observation.imbalance.entry(group).or_default().spread = series,
+                Whose::Anomalous(group) => observation.imbalance.entry(group).or_default().anomalous = series,
+            }
         }
     }
     publish(ports, invocation, &published).await;
@@ -269,10 +324,27 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
             asked.push(Asked {
                 fleet: id.clone(),
                 pool: pool.id.clone(),
-                policy: policy.id.clone(),
+                whose: Whose::Policy(policy.id.clone()),
                 becomes,
                 queries: count,
             });
+        }
+        for group in pool.target_groups.iter().filter(|_| pool.balancing.adaptive.is_some()) {
+            let shapes = imbalance(group, &fleet.stored.resolved);
+            let whose = [Whose::Spread(group.clone()), Whose::Anomalous(group.clone())];
+            for (shape, whose) in shapes.into_iter().zip(whose) {
+                queries.push(MetricQuery {
+                    shape,
+                    points: adaptive::POINTS,
+                });
+                asked.push(Asked {
+                    fleet: id.clone(),
+                    pool: pool.id.clone(),
+                    whose,
+                    becomes: Becomes::TheSeries,
+                    queries: 1,
+                });
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::state::{CapacityState, RecordedOutcome, StoredSpec, TrafficState};
 use ghostnet_core::unit::Finite;
@@ -114,6 +115,18 @@ pub trait LoadBalancer {
 
     /// Deregisters instances. Succeeds for one that is not registered.
     async fn deregister(&self, region: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError>;
+
+    /// Attributes of a group that a spec can name; what the group does not have is absent.
+    async fn group_attributes(&self, region: &Region, group: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError>;
+
+    /// Sets attributes of a group, all or none, and leaves the others as they are. Attempted once: a late second one could undo
+    /// what somebody set since.
+    async fn set_group_attributes(
+        &self,
+        region: &Region,
+        group: &TargetGroupArn,
+        attributes: &BTreeMap<Attribute, String>,
+    ) -> Result<(), PortError>;
 }
 
 /// CloudWatch.

@@ -5,14 +5,21 @@
 //! has nothing that would wake it, so it is never quiet. Which minute a quiet
 //! fleet is read follows from its id, so that a thousand fleets spread over the minutes without remembering anything.
 
-use ghostnet_core::id::{AlarmName, FleetId, digest};
+use ghostnet_core::id::{AlarmName, FleetId, TargetGroupArn, digest};
 use ghostnet_core::observation::Observation;
+use ghostnet_core::plan::{Action, OpenStep};
 use ghostnet_core::signal::{AlarmState, Signal};
 use ghostnet_core::state::{Member, WarmPhase};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
 use crate::load::Fleet;
+
+/// So long after an `apply`, or a change of an adaptive group, every tick reads the attributes that the spec names: the first of them sets what differs, and the
+/// next ones see it.
+const TUNED_AT_ONCE_FOR: Seconds = Seconds::minutes(3);
+/// Which of the minutes from one reading of the metrics to the next is for attributes.
+const TUNING_MINUTE: i64 = 2;
 
 /// Whether a look reads a fleet's metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +28,8 @@ pub(crate) enum Reading {
     Anyway,
     /// If an alarm is not `OK`.
     IfAlarmed,
-    /// No: the metrics were fine a minute ago, and an alarm that changed since then has sent its own event.
+    /// No: the metrics were fine a minute ago, or attributes are read in place of alarm states, and an alarm that changed since
+    /// then has sent its own event.
     No,
 }
 
@@ -30,7 +38,7 @@ pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timesta
     let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
     if somebody_asks || !is_settled(fleet) || is_never_quiet(fleet) || is_due(id, fleet, now) {
         Reading::Anyway
-    } else if is_due(id, fleet, Seconds(60).before(now)) {
+    } else if is_due(id, fleet, Seconds(60).before(now)) || !groups_in_turn(id, fleet, now).is_empty() {
         Reading::No
     } else {
         Reading::IfAlarmed
@@ -60,6 +68,50 @@ pub(crate) fn counting(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timest
     }
 }
 
+/// The groups whose attributes this look reads: those that the spec tunes while it is new, a step of theirs is open or they have just
+/// come to another algorithm, else each once an hour, in a minute of its own.
+pub(crate) fn groups_to_tune<'a>(id: &FleetId, fleet: &'a Fleet, signal: &Signal, now: Timestamp) -> Vec<&'a TargetGroupArn> {
+    if *signal != Signal::Tick || fleet.stored.retiring {
+        return Vec::new();
+    }
+    let is_new = Seconds::between(fleet.stored.applied_at, now) < TUNED_AT_ONCE_FOR;
+    let in_turn = groups_in_turn(id, fleet, now);
+    let is_open = |group: &TargetGroupArn| {
+        let opens = |open: &OpenStep| matches!(&open.step.action, Action::Tune { group: tuned, .. } if tuned == group);
+        fleet.state.open.iter().any(opens)
+    };
+    let adapted = |group: &TargetGroupArn| {
+        let mut adapted = fleet.state.pools.values().filter_map(|pool| pool.adapted.get(group));
+        adapted.any(|adapted| Seconds::between(adapted.since.at(), now) < TUNED_AT_ONCE_FOR)
+    };
+    let groups = tuned_groups(fleet);
+    groups
+        .filter(|group| is_new || is_open(group) || adapted(group) || in_turn.contains(group))
+        .collect()
+}
+
+/// The groups whose turn this minute is. Of the minutes between two readings of the metrics it is the third: neither a reading's
+/// own nor the one that counts it, so that it costs no more calls than another.
+fn groups_in_turn<'a>(id: &FleetId, fleet: &'a Fleet, now: Timestamp) -> Vec<&'a TargetGroupArn> {
+    let every = read_every_minutes(fleet);
+    let (round, minute) = (minute_of(id, now).div_euclid(every), minute_of(id, now).rem_euclid(every));
+    if minute != TUNING_MINUTE.min(every - 1) {
+        return Vec::new();
+    }
+    let rounds = (60 / every).max(1);
+    let places = (0_i64..).zip(tuned_groups(fleet));
+    places
+        .filter(|(place, _)| place.rem_euclid(rounds) == round.rem_euclid(rounds))
+        .map(|(_, group)| group)
+        .collect()
+}
+
+/// The groups of which the spec names attributes.
+pub(crate) fn tuned_groups(fleet: &Fleet) -> impl Iterator<Item = &TargetGroupArn> {
+    let tuned = fleet.spec.pools.iter().filter(|pool| !pool.balancing.is_silent());
+    tuned.flat_map(|pool| &pool.target_groups)
+}
+
 /// Whether every alarm of the fleet is known to be `OK`.
 pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
     alarms(fleet)
@@ -80,16 +132,17 @@ pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
 }
 
 fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
+    minute_of(id, now).rem_euclid(read_every_minutes(fleet)) == 0
+}
+
+/// The number of this minute, counted from one of the fleet's own.
+fn minute_of(id: &FleetId, now: Timestamp) -> i64 {
     let offset = i64::from(
         digest(id.as_str())
             .bytes()
             .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
     );
-    now.as_second()
-        .div_euclid(60)
-        .wrapping_add(offset)
-        .rem_euclid(read_every_minutes(fleet))
-        == 0
+    now.as_second().div_euclid(60).wrapping_add(offset)
 }
 
 /// Whether nothing would wake the fleet: it has no alarm, or a policy that none can stand for.

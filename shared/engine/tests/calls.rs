@@ -12,9 +12,14 @@
 mod run;
 mod world;
 
+use futures::FutureExt;
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::raw::RawBalancing;
+use ghostnet_engine::invocation::Invocation;
+use ghostnet_engine::reconcile::preview;
 use run::*;
-use world::World;
+use world::{Hand, World};
 
 /// Calls of ten consecutive quiet ticks, the list of fleets included, which the tick function reads before it reconciles.
 fn quiet_calls(instances: u32) -> Vec<Vec<&'static str>> {
@@ -43,4 +48,65 @@ fn a_quiet_minute_costs_five_calls() {
 #[test]
 fn a_hundred_instances_cost_no_more_than_three() {
     assert_eq!(quiet_calls(100), quiet_calls(3));
+}
+
+const READS: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+const SETS: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
+
+/// Attributes are read once an hour, in a minute that costs no more calls than another; a change by somebody else is put right then.
+#[test]
+fn an_hour_with_attributes_to_keep_costs_five_calls_a_minute() {
+    let mut raw = spec(3);
+    let balancing = serde_json::json!({ "algorithm": "least_outstanding_requests" });
+    raw.defaults.as_mut().unwrap().balancing = serde_json::from_value::<Option<RawBalancing>>(balancing).unwrap();
+    let world = World::new(raw, 3_000.0);
+    ticks(&world, "settle", 15);
+    let algorithm = || world.borrow().attributes.get(&Attribute::Algorithm).cloned();
+    let wanted = Some("least_outstanding_requests".to_owned());
+    assert_eq!(algorithm(), wanted, "set as soon as it was applied");
+    let hour = |name: &str| {
+        let quiet = |tick: u32| {
+            wait(&world, 60);
+            world.borrow_mut().calls.clear();
+            look(&world, &format!("{name}-{tick}"), &Signal::Tick).unwrap();
+            world.borrow().calls.clone()
+        };
+        (0..60).map(quiet).collect::<Vec<_>>()
+    };
+    let count = |hour: &[Vec<&str>], call: &str| hour.iter().flatten().filter(|made| **made == call).count();
+    let quiet = hour("quiet");
+    // the list of fleets is the fifth
+    assert!(quiet.iter().all(|tick| tick.len() <= 4), "{quiet:#?}");
+    assert_eq!((count(&quiet, READS), count(&quiet, SETS)), (1, 0));
+    world.borrow_mut().attributes.insert(Attribute::Algorithm, "round_robin".to_owned());
+    let mended = hour("mended");
+    assert_eq!((count(&mended, SETS), algorithm()), (1, wanted));
+}
+
+/// Whoever only looks sees what would be set, at any minute; a function that may not set does not read.
+#[test]
+fn a_preview_shows_what_differs_and_other_functions_do_not_read() {
+    let mut raw = spec(3);
+    let balancing = serde_json::json!({ "deregistration_delay": "30s" });
+    raw.defaults.as_mut().unwrap().balancing = serde_json::from_value::<Option<RawBalancing>>(balancing).unwrap();
+    let world = World::new(raw, 3_000.0);
+    ticks(&world, "settle", 15);
+    world
+        .borrow_mut()
+        .attributes
+        .insert(Attribute::DeregistrationDelay, "300".to_owned());
+    let reads = |function: &'static str| {
+        world.borrow_mut().calls.clear();
+        let (hand, invocation) = (Hand::new(&world, None), invocation(&world, "look"));
+        let invocation = Invocation { function, ..invocation };
+        let signal = Signal::Evaluate {
+            fleet: fleet(),
+            by: "test".to_owned(),
+        };
+        let looked = preview(&hand, &invocation, &fleet(), &signal).now_or_never().unwrap().unwrap();
+        let read = world.borrow().calls.contains(&READS);
+        (read, looked.decision.plan.steps.len())
+    };
+    assert_eq!(reads("cli"), (true, 1));
+    assert_eq!(reads("alarm"), (false, 0));
 }

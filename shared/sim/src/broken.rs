@@ -31,6 +31,10 @@ pub enum Broken {
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.
     NothingRegisters,
+    /// A balancer that answers changes of attributes and does nothing.
+    NothingTunes,
+    /// A balancer that sets more attributes than it is asked to.
+    TunesUnnamed,
     /// Metrics whose missing datapoints read as zero.
     MissingIsZero,
     /// A store that does not ask in which epoch a commit was decided.

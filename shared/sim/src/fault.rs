@@ -108,6 +108,8 @@ faults! {
     ForeignInstallation "foreign-installation" 80;
     /// Somebody registers other targets in the fleet's group.
     ForeignTarget "foreign-target" 80;
+    /// Somebody sets an attribute of a fleet's group.
+    ForeignAttribute "foreign-attribute" 80;
     /// Somebody launches "one more like this" by hand: the tags are copied.
     HandLaunched "hand-launched" 40;
     /// The table is restored from an older point in time.

@@ -164,6 +164,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
         defaults.insert("warm".to_owned(), any_warm(chance)?);
     }
     let value = with_tags(chance, value)?;
+    let value = with_balancing(chance, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -220,6 +221,51 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .as_object_mut()?
             .insert("rebalance_zones".to_owned(), json!(true));
     }
+    Some(value)
+}
+
+/// Some fleets keep attributes of their target groups: some of them, or all.
+fn with_balancing(chance: &mut Chance, mut value: Value) -> Option<Value> {
+    if !chance.once_in(3) {
+        return Some(value);
+    }
+    let mut named = json!({});
+    let fields = named.as_object_mut()?;
+    if chance.once_in(3) {
+        let adaptive = json!({ "above": *chance.pick(&["200%", "400%"])?, "below": "150%", "dwell": *chance.pick(&["1h", "2h"])? });
+        fields.extend(
+            json!({ "adaptive": adaptive, "slow_start": "0s", "anomaly_mitigation": false })
+                .as_object()?
+                .clone(),
+        );
+    } else if chance.once_in(2) {
+        let algorithm = *chance.pick(&["round_robin", "least_outstanding_requests", "weighted_random"])?;
+        let slow_start = if algorithm == "round_robin" {
+            *chance.pick(&["0s", "90s"])?
+        } else {
+            "0s"
+        };
+        let mitigation = algorithm == "weighted_random" && chance.once_in(2);
+        fields.extend(
+            json!({ "algorithm": algorithm, "slow_start": slow_start, "anomaly_mitigation": mitigation })
+                .as_object()?
+                .clone(),
+        );
+    }
+    if chance.once_in(2) {
+        let kinds = [
+            json!({ "cookie": "none" }),
+            json!({ "cookie": "lb", "duration": "1h" }),
+            json!({ "cookie": "app", "name": "SESSION" }),
+        ];
+        let stickiness = chance.pick(&kinds)?.clone();
+        fields.extend(json!({ "stickiness": stickiness, "cross_zone": true }).as_object()?.clone());
+    }
+    if chance.once_in(2) {
+        let delay = *chance.pick(&["30s", "90s", "2m"])?;
+        fields.insert("deregistration_delay".to_owned(), json!(delay));
+    }
+    value.get_mut("defaults")?.as_object_mut()?.insert("balancing".to_owned(), named);
     Some(value)
 }
 

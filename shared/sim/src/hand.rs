@@ -15,6 +15,7 @@ use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::state::RecordedOutcome;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{
@@ -91,7 +92,7 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 10] = [
+const CHANGING: [&str; 11] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
@@ -102,6 +103,7 @@ const CHANGING: [&str; 10] = [
     "ec2:CreateTags",
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:ModifyTargetGroupAttributes",
 ];
 
 /// Longest time from sending a call to its landing: the SDK gives up under twenty seconds, and what it sent by then lands
@@ -250,6 +252,7 @@ fn is_attempted_once(call: &str) -> bool {
             | "ec2:CreateTags"
             | "elasticloadbalancing:RegisterTargets"
             | "elasticloadbalancing:DeregisterTargets"
+            | "elasticloadbalancing:ModifyTargetGroupAttributes"
     )
 }
 
@@ -480,6 +483,30 @@ impl LoadBalancer for Hand {
         let (group, ids) = (group.clone(), instances.to_vec());
         self.call("elasticloadbalancing:DeregisterTargets", move |world| {
             world.deregister(&group, &ids)
+        })
+        .await
+    }
+
+    async fn group_attributes(&self, _: &Region, group: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
+        const CALL: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+        let group = group.clone();
+        self.call(CALL, move |world| match world.cloud.groups.get(&group) {
+            Some(group) => Ok(group.attributes.clone()),
+            None => Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound")),
+        })
+        .await
+    }
+
+    async fn set_group_attributes(
+        &self,
+        _: &Region,
+        group: &TargetGroupArn,
+        attributes: &BTreeMap<Attribute, String>,
+    ) -> Result<(), PortError> {
+        self.watched(&Sent::Tune(group, attributes));
+        let (group, set) = (group.clone(), attributes.clone());
+        self.call("elasticloadbalancing:ModifyTargetGroupAttributes", move |world| {
+            world.tune(&group, &set)
         })
         .await
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{PlanId, Zone};
+use ghostnet_core::id::{PlanId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::spec::raw::RawDuration;
+use ghostnet_core::spec::{Attribute, FleetSpec, RawFleetSpec};
 use ghostnet_core::state::Pause;
 use ghostnet_core::unit::{Percent, Seconds};
 
@@ -210,6 +211,9 @@ impl World {
             {
                 group.register(&id, false, now);
             }
+        }
+        if self.faults.strikes(Fault::ForeignAttribute) {
+            self.set_attribute_by_hand();
         }
         if self.faults.strikes(Fault::HandLaunched) {
             self.launch_one_more_like_this();
@@ -425,6 +429,49 @@ impl World {
         few.then(|| self.cloud.ec2.launch_by_hand(&like, installation, tags, now))
     }
 
+    /// Somebody sets an attribute in the console. What would make impossible what the spec names is left alone: nobody could
+    /// put that right but the owner.
+    fn set_attribute_by_hand(&mut self) {
+        let now = self.now;
+        let pools = self.fleets.values().flat_map(|fleet| &fleet.spec.pools);
+        let groups: Vec<(TargetGroupArn, BTreeMap<Attribute, String>)> = pools
+            .flat_map(|pool| {
+                pool.target_groups
+                    .iter()
+                    .map(|group| (group.clone(), pool.balancing.attributes(None)))
+            })
+            .collect();
+        let Some(chance) = self.faults.chance(Fault::ForeignAttribute) else {
+            return;
+        };
+        let values = [
+            (Attribute::Algorithm, "round_robin"),
+            (Attribute::Algorithm, "least_outstanding_requests"),
+            (Attribute::Algorithm, "weighted_random"),
+            (Attribute::AnomalyMitigation, "on"),
+            (Attribute::SlowStart, "60"),
+            (Attribute::SlowStart, "0"),
+            (Attribute::Stickiness, "true"),
+            (Attribute::Stickiness, "false"),
+            (Attribute::CrossZone, "false"),
+            (Attribute::DeregistrationDelay, "20"),
+            (Attribute::DeregistrationDelay, "240"),
+            (Attribute::LbCookieDuration, "600"),
+        ];
+        let Some(((group, named), (attribute, value))) = chance.pick(&groups).cloned().zip(chance.pick(&values).copied()) else {
+            return;
+        };
+        let harmless = matches!(attribute, Attribute::DeregistrationDelay | Attribute::LbCookieDuration);
+        if (harmless || named.contains_key(&attribute))
+            && let Some(group) = self.cloud.groups.get_mut(&group)
+        {
+            let set = BTreeMap::from([(attribute, value.to_owned())]);
+            let taken = group.set(&set, false);
+            self.log
+                .line(now, || format!("somebody sets {attribute} to {value}, taken: {taken}"));
+        }
+    }
+
     fn launch_one_more_like_this(&mut self) {
         let (now, ours) = (self.now, self.installation.clone());
         let is_ours = |machine: &crate::cloud::ec2::Machine| machine.installation.as_ref() == Some(&ours) && machine.is_alive(now);
@@ -570,6 +617,10 @@ fn other_bounds(raw: &RawFleetSpec, size: u32, chance: &mut Chance) -> Option<(R
     capacity.min = Some(chance.count(0, max.min(size)));
     capacity.initial = capacity.min;
     raw.maximum = None;
+    let balancing = raw.defaults.as_mut().and_then(|defaults| defaults.balancing.as_mut());
+    if let Some(delay) = balancing.and_then(|balancing| balancing.deregistration_delay.as_mut()) {
+        *delay = RawDuration(if max.is_multiple_of(2) { "45s" } else { "75s" }.to_owned());
+    }
     for policy in raw.policies.iter_mut().flatten() {
         if let ghostnet_core::spec::raw::RawPolicy::Scheduled(scheduled) = policy {
             scheduled.capacity.desired = scheduled.capacity.desired.map(|desired| desired.min(max));

@@ -10,7 +10,7 @@ use ghostnet_core::plan::{Choice, Launch, Strategy};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{FleetSpec, Rule};
+use ghostnet_core::spec::{Attribute, FleetSpec, Rule};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, MetricQuery, RefusedOffering};
 
@@ -531,6 +531,28 @@ impl World {
         }
         self.log.line(now, || format!("  deregistered {ids:?}"));
         Ok(())
+    }
+
+    /// ModifyTargetGroupAttributes.
+    pub(crate) fn tune(&mut self, arn: &TargetGroupArn, set: &BTreeMap<Attribute, String>) -> Result<(), PortError> {
+        const CALL: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
+        if !self.cloud.groups.contains_key(arn) {
+            return Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound"));
+        }
+        let mut set = set.clone();
+        match self.broken {
+            Some(Broken::NothingTunes) => return Ok(()),
+            Some(Broken::TunesUnnamed) => drop(set.insert(Attribute::AppCookieDuration, "60".to_owned())),
+            _ => {}
+        }
+        check::on_tuned(self, arn, &set);
+        let taken = self.cloud.groups.get_mut(arn).is_some_and(|group| group.set(&set, true));
+        self.log.line(self.now, || format!("  tuned {set:?}, taken: {taken}"));
+        if taken {
+            Ok(())
+        } else {
+            Err(refusal(CALL, ErrorClass::Invalid, "InvalidConfigurationRequest"))
+        }
     }
 
     /// The transaction.

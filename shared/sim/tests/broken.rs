@@ -40,6 +40,8 @@ fn cases() -> Vec<Case> {
     };
     vec![
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
+        case(Broken::NothingTunes, NONE, Check::Balancing, &[]),
+        case(Broken::TunesUnnamed, &[(Fault::ForeignAttribute, 20)], Check::Balancing, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
         case(Broken::RenewsTooEarly, NONE, Check::LaunchFirst, &[]),

@@ -30,6 +30,17 @@ fn the_log_changes_nothing() {
     assert_eq!((quiet.counters, quiet.struck), (loud.counters, loud.struck));
 }
 
+/// The whole way: measured, decided, remembered, read at the next tick, set.
+#[test]
+fn adaptive_groups_come_to_another_algorithm_and_set_it() {
+    let tells = |log: &[String], text: &str| log.iter().any(|line| line.contains(text));
+    let adapts = (1..=40).map(|seed| logged(seed).log).find(|log| {
+        let tuned = r#"tuned {Algorithm: "least_outstanding_requests"}, taken: true"#;
+        tells(log, "goes to `least_outstanding_requests`: the 90th percentile") && tells(log, tuned)
+    });
+    assert!(adapts.is_some());
+}
+
 /// What makes a failure shrinkable: a fault that is taken away takes nothing else with it.
 #[test]
 fn a_fault_that_never_strikes_can_be_taken_away_without_a_trace() {

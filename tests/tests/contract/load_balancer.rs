@@ -1,7 +1,10 @@
 //! The contract of ELBv2: what the health of a target means, and membership that is all or none and attempted once.
 
+use std::collections::BTreeMap;
+
 use ghostnet_core::id::{InstanceId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::LoadBalancer;
@@ -24,6 +27,7 @@ pub(crate) enum Given {
 
 const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 const REGISTER: &str = "elasticloadbalancing:RegisterTargets";
+const SET_ATTRIBUTES: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
 const DEREGISTER: &str = "elasticloadbalancing:DeregisterTargets";
 
 /// Until a registered target has passed its first check, and a deregistered one has finished its requests.
@@ -134,6 +138,41 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
             deregister_is_open(stage, Mishap::FirstAnswerLost)
         }),
         ("a drained target that is taken back", a_drained_target_that_is_taken_back),
+        ("attributes of a group", |stage| {
+            expect_attributes(stage, &[(Attribute::Algorithm, "round_robin"), (Attribute::SlowStart, "0")])
+        }),
+        ("attributes of a group that does not exist", |stage| {
+            let read = stage.run(stage.ports().group_attributes(&region(), &no_group()));
+            expect("the answer", by_class(read.map(|_| ())), Err(ErrorClass::NotFound))
+        }),
+        ("attributes that are set", attributes_that_are_set),
+        ("attributes that are not possible together", |stage| {
+            let together = [(Attribute::Algorithm, "least_outstanding_requests"), (Attribute::SlowStart, "60")];
+            set_fails(stage, &together, ErrorClass::Invalid)
+        }),
+        ("attributes that are set in a group that does not exist", |stage| {
+            let set = BTreeMap::from([(Attribute::SlowStart, "60".to_owned())]);
+            let answer = stage.run(stage.ports().set_group_attributes(&region(), &no_group(), &set));
+            expect("the answer", by_class(answer), Err(ErrorClass::NotFound))
+        }),
+        ("attributes that are set too fast", |stage| {
+            stage.mishap(Mishap::TooFast(SET_ATTRIBUTES))?;
+            set_fails(stage, &[(Attribute::SlowStart, "60")], ErrorClass::Throttled)
+        }),
+        ("attributes that our role may not set", |stage| {
+            stage.mishap(Mishap::Denied)?;
+            set_fails(stage, &[(Attribute::SlowStart, "60")], ErrorClass::Denied)
+        }),
+        ("attributes that are set while ELBv2 is unwell", |stage| {
+            stage.mishap(Mishap::Unwell)?;
+            set_fails(stage, &[(Attribute::SlowStart, "60")], ErrorClass::Transient)
+        }),
+        ("attributes that are set, and the answer is lost", |stage| {
+            set_is_open(stage, Mishap::AnswerLost)
+        }),
+        ("attributes that are set, and the first answer is lost", |stage| {
+            set_is_open(stage, Mishap::FirstAnswerLost)
+        }),
     ]
 }
 
@@ -219,6 +258,48 @@ fn a_drained_target_that_is_taken_back<S: Stage>(stage: &S) -> Played {
     expect_targets(stage, &[("i-1", TargetHealth::Initial)])?;
     stage.pass(CHECKED_AND_DRAINED)?;
     expect_targets(stage, &[("i-1", TargetHealth::Healthy)])
+}
+
+/// The others stay as they are.
+fn attributes_that_are_set<S: Stage>(stage: &S) -> Played {
+    let set = [(Attribute::DeregistrationDelay, "60"), (Attribute::SlowStart, "90")];
+    expect("the answer", set_attributes(stage, &set), Ok(()))?;
+    expect_attributes(stage, &set)?;
+    let together = [(Attribute::Algorithm, "least_outstanding_requests"), (Attribute::SlowStart, "0")];
+    expect("the answer", set_attributes(stage, &together), Ok(()))?;
+    expect_attributes(stage, &together)?;
+    expect_attributes(stage, &[(Attribute::DeregistrationDelay, "60")])
+}
+
+/// All or none.
+fn set_fails<S: Stage>(stage: &S, set: &[(Attribute, &str)], class: ErrorClass) -> Played {
+    let answer = set_attributes(stage, set);
+    stage.pass(Seconds::minutes(1))?;
+    expect_attributes(stage, &[(Attribute::Algorithm, "round_robin"), (Attribute::SlowStart, "0")])?;
+    expect("the answer", answer, Err(class))
+}
+
+/// Attempted once: a late repetition could undo what somebody set in the meantime. So it stays open.
+fn set_is_open<S: Stage>(stage: &S, mishap: Mishap) -> Played {
+    stage.mishap(mishap)?;
+    let set = [(Attribute::SlowStart, "60")];
+    expect("the answer", set_attributes(stage, &set), Err(ErrorClass::Transient))?;
+    expect_attributes(stage, &set)
+}
+
+fn set_attributes<S: Stage>(stage: &S, set: &[(Attribute, &str)]) -> Result<(), ErrorClass> {
+    let set = set.iter().map(|(attribute, value)| (*attribute, (*value).to_owned())).collect();
+    by_class(stage.run(stage.ports().set_group_attributes(&region(), &group(), &set)))
+}
+
+/// The group has these attributes, among others.
+fn expect_attributes<S: Stage>(stage: &S, wanted: &[(Attribute, &str)]) -> Played {
+    let read = by_class(stage.run(stage.ports().group_attributes(&region(), &group())));
+    for (attribute, value) in wanted {
+        let there = read.clone().map(|read| read.get(attribute).cloned());
+        expect(attribute.key(), there, Ok(Some((*value).to_owned())))?;
+    }
+    Ok(())
 }
 
 fn two_running<S: Stage>(stage: &S) -> Played {

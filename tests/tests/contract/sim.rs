@@ -58,6 +58,7 @@ const SHORT: &[(&str, Why)] = &[
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("attributes that our role may not set", Why::NotShown(NO_PERMISSIONS)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),

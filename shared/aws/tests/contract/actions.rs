@@ -128,6 +128,14 @@ fn every_port_needs_what_the_table_says() {
             "deregister",
             actions(async |aws| aws.deregister(&region(), &group(), &instances()).await),
         ),
+        (
+            "group_attributes",
+            actions(async |aws| aws.group_attributes(&region(), &group()).await),
+        ),
+        (
+            "set_group_attributes",
+            actions(async |aws| aws.set_group_attributes(&region(), &group(), &BTreeMap::new()).await),
+        ),
         ("series", actions(async |aws| aws.series(&region(), &[plain()], minute(1)).await)),
         (
             "alarm_states",

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{InstanceId, TargetGroupArn};
 use ghostnet_core::observation::{Target, TargetHealth};
+use ghostnet_core::spec::Attribute;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::LoadBalancer;
 
-use crate::reply::{done, health};
+use crate::reply::{attributes, done, health};
 use crate::sample::{group, region};
 use crate::wire::{Reply, Wire, run};
 
@@ -79,8 +80,9 @@ fn a_look_at_health_is_repeated() {
 #[test]
 fn facts_of_groups_leave_out_what_does_not_exist() {
     let balancer = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/web/50dc";
-    let found =
-        format!("<member><LoadBalancerArns><member>{balancer}</member></LoadBalancerArns><TargetType>instance</TargetType></member>");
+    let found = format!(
+        "<member><LoadBalancerArns><member>{balancer}</member></LoadBalancerArns><TargetType>instance</TargetType><Protocol>HTTP</Protocol></member>"
+    );
     let found = format!("<DescribeTargetGroupsResult><TargetGroups>{found}</TargetGroups></DescribeTargetGroupsResult>");
     let wire = Wire::script([
         Reply::elb_error(400, "TargetGroupNotFound"),
@@ -90,9 +92,58 @@ fn facts_of_groups_leave_out_what_does_not_exist() {
     let told: Option<BTreeMap<_, _>> = facts.ok().map(|facts| {
         facts
             .into_iter()
-            .map(|(group, facts)| (group, (facts.balancer, facts.target_type)))
+            .map(|(group, facts)| (group, (facts.balancer, facts.target_type, facts.protocol)))
             .collect()
     });
-    let expected = BTreeMap::from([(group(), (Some("app/web/50dc".to_owned()), "instance".to_owned()))]);
+    let expected = BTreeMap::from([(group(), (Some("app/web/50dc".to_owned()), "instance".to_owned(), "HTTP".to_owned()))]);
     assert_eq!(told, Some(expected));
+}
+
+#[test]
+fn attributes_that_a_spec_can_name_are_read() {
+    let wire = Wire::script([attributes(
+        "DescribeTargetGroupAttributes",
+        &[
+            ("load_balancing.algorithm.type", "round_robin"),
+            ("preserve_client_ip.enabled", "true"),
+            ("stickiness.app_cookie.cookie_name", ""),
+        ],
+    )]);
+    let read = BTreeMap::from([
+        (Attribute::Algorithm, "round_robin".to_owned()),
+        (Attribute::AppCookieName, String::new()),
+    ]);
+    assert_eq!(run(wire.aws().group_attributes(&region(), &group())), Ok(read));
+    assert_eq!(wire.only().text("TargetGroupArn"), group().as_str());
+}
+
+#[test]
+fn attributes_are_set_in_one_attempt() {
+    let set = BTreeMap::from([
+        (Attribute::Algorithm, "weighted_random".to_owned()),
+        (Attribute::AnomalyMitigation, "on".to_owned()),
+    ]);
+    for (situation, reply, class) in [
+        ("lost", Reply::Lost, Some(ErrorClass::Transient)),
+        ("throttled", Reply::elb_error(400, "Throttling"), Some(ErrorClass::Throttled)),
+        (
+            "not possible together",
+            Reply::elb_error(400, "InvalidConfigurationRequest"),
+            Some(ErrorClass::Invalid),
+        ),
+        (
+            "group is gone",
+            Reply::elb_error(400, "TargetGroupNotFound"),
+            Some(ErrorClass::NotFound),
+        ),
+        ("done", attributes("ModifyTargetGroupAttributes", &[]), None),
+    ] {
+        let wire = Wire::new(move |_, _| reply.clone());
+        let result = run(wire.aws().set_group_attributes(&region(), &group(), &set));
+        assert_eq!(result.err().map(|error| error.class), class, "{situation}");
+        let sent = wire.only();
+        let told = ["Key", "Value"].map(|part| sent.text(&format!("Attributes.member.2.{part}")).to_owned());
+        assert_eq!(sent.operation, "elasticloadbalancing:ModifyTargetGroupAttributes");
+        assert_eq!(told, ["load_balancing.algorithm.anomaly_mitigation", "on"]);
+    }
 }

@@ -104,6 +104,14 @@ pub(crate) fn health(targets: &[(&str, &str, &str)]) -> Reply {
     Reply::xml(format!("<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"))
 }
 
+/// DescribeTargetGroupAttributes, or ModifyTargetGroupAttributes, which answers alike: keys and values.
+pub(crate) fn attributes(operation: &str, attributes: &[(&str, &str)]) -> Reply {
+    let member = |(key, value): &(&str, &str)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+    let members: String = attributes.iter().map(member).collect();
+    let result = format!("<{operation}Result><Attributes>{members}</Attributes></{operation}Result>");
+    Reply::xml(format!("<{operation}Response>{result}</{operation}Response>"))
+}
+
 /// Any other call of ELBv2: done.
 pub(crate) fn done(operation: &str) -> Reply {
     Reply::xml(format!("<{operation}Response><{operation}Result/></{operation}Response>"))

@@ -4,6 +4,7 @@
 //! repeats no policy and trusts none: the checks are made from the situation, the plan and the next state alone. A
 //! violation means that nothing is done, loudly.
 
+mod balancing;
 mod market;
 mod pool;
 mod size;
@@ -24,7 +25,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I21` of the architecture document.
+    /// The invariant, `I1` to `I22` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,
@@ -129,6 +130,10 @@ fn judge_order(situation: &Situation<'_>, decision: &Decision, found: &mut Found
         held.by(&open.step.action);
     }
     for step in decision.plan.steps.iter().filter(|step| step.id.plan == *situation.plan_id) {
+        if let Some(group) = held.tuned(&step.action) {
+            let detail = format!("{} would tune {group}, which another open step tunes", step.id);
+            found.add("I18", None, detail);
+        }
         if let Some(id) = held.conflict(&step.action) {
             found.add("I18", None, format!("{} would touch {id}, which another open step holds", step.id));
         }
@@ -144,6 +149,8 @@ struct Held<'a> {
     /// With the group, for (de)registrations: groups do not hold each other's targets.
     targets: BTreeSet<(&'a InstanceId, &'a TargetGroupArn)>,
     tagged: BTreeSet<&'a InstanceId>,
+    /// Groups whose attributes are set: nobody else's business.
+    groups: BTreeSet<&'a TargetGroupArn>,
     any: BTreeSet<&'a InstanceId>,
 }
 
@@ -152,6 +159,7 @@ impl<'a> Held<'a> {
         self.any.extend(action.instances());
         match action {
             Action::Launch(_) => {}
+            Action::Tune { group, .. } => drop(self.groups.insert(group)),
             Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
                 self.instances.extend(instances);
             }
@@ -162,9 +170,16 @@ impl<'a> Held<'a> {
         }
     }
 
+    fn tuned(&self, action: &'a Action) -> Option<&'a TargetGroupArn> {
+        match action {
+            Action::Tune { group, .. } => Some(group).filter(|group| self.groups.contains(group)),
+            _ => None,
+        }
+    }
+
     fn conflict(&self, action: &'a Action) -> Option<&'a InstanceId> {
         let holds = |id: &&InstanceId| match action {
-            Action::Launch(_) => false,
+            Action::Launch(_) | Action::Tune { .. } => false,
             Action::Start { .. } | Action::Stop { .. } | Action::Terminate { .. } => self.any.contains(*id),
             Action::Tag { .. } => self.instances.contains(*id) || self.tagged.contains(*id),
             Action::Register { group, .. } | Action::Deregister { group, .. } => {

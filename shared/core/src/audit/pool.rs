@@ -58,6 +58,7 @@ impl<'a> Judge<'a> {
         self.refreshed(found);
         self.market_mix(found);
         self.warm(found);
+        self.balancing(found);
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {

@@ -10,7 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, leaving, membership, open_steps, operator, renewal,
+    warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -145,6 +146,7 @@ fn count_pool<'a>(
         renewal::settle(situation, pool, listed, pool_state);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);
+            balancing::adapt(situation, pool, pool_state, &mut findings);
         }
     }
     let mut census = census::take(situation, pool, listed, state, &mut findings);
@@ -157,6 +159,13 @@ fn count_pool<'a>(
     } else if acting && judgement == Judgement::Sound {
         renewal::begin(situation, pool, &mut census, state, &mut findings);
     }
+    findings.extend(
+        state
+            .pools
+            .get(&pool.id)
+            .into_iter()
+            .flat_map(|pool_state| balancing::differences(situation, pool, pool_state)),
+    );
     let window_removals = state
         .pools
         .get(&pool.id)

@@ -11,7 +11,7 @@ use super::membership::{self, Busy};
 use super::mix::Shares;
 use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, hooks, leaving, open_steps, renewal, saturate, warm};
+use super::{Listed, Situation, backoff, balancing, hooks, leaving, open_steps, renewal, saturate, warm};
 use crate::budget;
 use crate::id::{ClientToken, Generation, Zone};
 use crate::observation::{Market, Place};
@@ -98,6 +98,7 @@ impl Hands<'_, '_> {
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
         actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));
+        actions.extend(balancing::steps(situation, pool, pool_state, &busy));
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
             let mut busy = busy.all_instances();

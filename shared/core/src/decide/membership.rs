@@ -77,6 +77,8 @@ pub(super) struct Busy {
     pub(super) instances: BTreeSet<InstanceId>,
     /// Targets with an open register or deregister.
     pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
+    /// Groups whose attributes an open step sets.
+    pub(super) groups: BTreeSet<TargetGroupArn>,
     /// Instances with an open tag step.
     pub(super) tagged: BTreeSet<InstanceId>,
 }
@@ -87,6 +89,7 @@ impl Busy {
         for open in &state.open {
             match &open.step.action {
                 Action::Launch(_) => {}
+                Action::Tune { group, .. } => drop(busy.groups.insert(group.clone())),
                 Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
                     busy.instances.extend(instances.iter().cloned());
                 }

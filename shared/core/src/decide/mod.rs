@@ -1,6 +1,7 @@
 //! What a fleet should do next: the situation in, the decision out.
 
 mod backoff;
+mod balancing;
 mod breaker;
 mod census;
 mod fleet;

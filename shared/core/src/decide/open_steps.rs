@@ -47,8 +47,8 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                 // while the committer may still be at it, only its own outcome closes the step
                 !(over && complete || given_up)
             }
-            // membership is decided afresh from what the groups show, and tags from what the list shows
-            Action::Register { .. } | Action::Deregister { .. } | Action::Stop { .. } | Action::Tag { .. } => !over,
+            // membership and attributes are decided afresh from what the groups show, and tags from what the list shows
+            Action::Register { .. } | Action::Deregister { .. } | Action::Tune { .. } | Action::Stop { .. } | Action::Tag { .. } => !over,
             Action::Start { instances: ids, .. } => {
                 if over {
                     ids.retain(|id| waits.contains(id));
@@ -113,6 +113,7 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
             | Action::Start { .. }
             | Action::Register { .. }
             | Action::Deregister { .. }
+            | Action::Tune { .. }
             | Action::Stop { .. }
             | Action::Tag { .. } => false,
         };

@@ -5,11 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Switch;
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
 use crate::refresh::{Progress, RefreshRequest};
-use crate::spec::TemplateVersion;
+use crate::spec::{Attribute, TemplateVersion};
 use crate::state::{DrainReason, RenewReason};
 
 /// A pool of many types and zones may have a hundred of them.
@@ -43,6 +44,27 @@ pub enum Finding {
     GroupUnknown {
         /// Which.
         group: TargetGroupArn,
+    },
+    /// An adaptive group changes its algorithm.
+    Adapts {
+        /// Which group.
+        group: TargetGroupArn,
+        /// Why, and so to what.
+        why: Switch,
+    },
+    /// An attribute of a group is not as the spec says, which wins.
+    Detuned {
+        /// Which group.
+        group: TargetGroupArn,
+        /// Which attribute.
+        attribute: Attribute,
+        /// What it is; none: the group has no such attribute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// What it is to be.
+        to: String,
+        /// Why.
+        why: Tuned,
     },
     /// An instance leaves, and why.
     Drains {
@@ -204,6 +226,28 @@ pub enum Finding {
     },
 }
 
+/// Why an attribute of a target group is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuned {
+    /// The spec says so.
+    Spec,
+    /// An adaptive group has come to this algorithm.
+    Adaptive,
+    /// It was set for the spec before, and somebody else changed it since.
+    ChangedByOthers,
+}
+
+impl fmt::Display for Tuned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spec => "the spec says so",
+            Self::Adaptive => "an adaptive group has come to it",
+            Self::ChangedByOthers => "somebody else changed it, and the spec's value wins",
+        })
+    }
+}
+
 impl Finding {
     /// Whether somebody should be told at night.
     #[must_use]
@@ -233,6 +277,17 @@ impl fmt::Display for Finding {
             } => write!(f, "operator {by}: {desired} until {until}, {reason}"),
             Self::OperatorRefused { by, why } => write!(f, "a request of {by} is refused: {why}"),
             Self::GroupUnknown { group } => write!(f, "target group {group} could not be read"),
+            Self::Adapts { group, why } => write!(f, "{group} goes to `{}`: {why}", why.to().as_str()),
+            Self::Detuned {
+                group,
+                attribute,
+                from,
+                to,
+                why,
+            } => {
+                let from = from.as_deref().map_or_else(|| "not there".to_owned(), |from| format!("`{from}`"));
+                write!(f, "`{attribute}` of {group} is {from} and is to be `{to}`: {why}")
+            }
             Self::Drains { instance, why } if why.is_of_warm() => write!(f, "removing {instance}: {why}"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),

@@ -8,7 +8,9 @@ use super::check_warm::read_warm;
 use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
-use super::{CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, Template, TemplateKey, check_market, check_reserve, defaults};
+use super::{
+    CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_market, check_reserve, defaults,
+};
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
 /// Stands in for a maximum that is missing, which is told, so that nothing else is told because of it.
@@ -108,6 +110,7 @@ pub(super) fn read_pool(
         id: id?,
         role,
         launch,
+        balancing: check_balancing::read(raw.balancing.as_ref(), defaults_.balancing.as_ref(), &at, problems),
         target_groups,
         warm,
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),

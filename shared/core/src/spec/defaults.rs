@@ -24,6 +24,10 @@ pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
 pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+pub(super) const ADAPTIVE_ABOVE: Percent = Percent(300);
+pub(super) const ADAPTIVE_BELOW: Percent = Percent(200);
+pub(super) const ADAPTIVE_DWELL: Seconds = Seconds::minutes(60);
+pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
@@ -174,6 +178,19 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "an old image, old secrets and caches wait no longer than a week",
         ),
         row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
+        row(
+            "balancing",
+            &"none",
+            "a target group is its owner's; only what the spec names is set",
+        ),
+        row(
+            "balancing.adaptive.above",
+            &ADAPTIVE_ABOVE,
+            "response times of one service spread about twice around their median",
+        ),
+        row("balancing.adaptive.below", &ADAPTIVE_BELOW, "clearly less than where it changed"),
+        row("balancing.adaptive.dwell", &ADAPTIVE_DWELL, "once an hour at most"),
+        row("balancing.stickiness.duration", &STICKINESS, "AWS's own"),
         row(
             "launch.drift",
             &"ignore",

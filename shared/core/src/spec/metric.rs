@@ -337,19 +337,7 @@ fn per_instance(name: NamedMetric) -> Stat {
 /// One group: the plain metric. Several: their sum, maximum or quotient by metric math, since every serving instance is
 /// in all of a pool's groups.
 fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolved) -> QueryShape {
-    let stat = |metric: &str, statistic: &str, group: &TargetGroupArn| {
-        let mut dimensions = BTreeMap::from([("TargetGroup".to_owned(), group_dimension(group).to_owned())]);
-        if let Some(balancer) = resolved.balancers.get(group) {
-            dimensions.insert("LoadBalancer".to_owned(), balancer.clone());
-        }
-        Stat {
-            namespace: "AWS/ApplicationELB".to_owned(),
-            name: metric.to_owned(),
-            dimensions,
-            statistic: statistic.to_owned(),
-            period: Seconds::minutes(1),
-        }
-    };
+    let stat = |metric: &str, statistic: &str, group: &TargetGroupArn| balancer_stat(metric, statistic, group, resolved);
     let over_groups = |metric: &str, statistic: &str, combine: &str| {
         if let [group] = groups {
             return QueryShape::Stat(stat(metric, statistic, group));
@@ -382,6 +370,39 @@ fn from_balancer(name: NamedMetric, groups: &[TargetGroupArn], resolved: &Resolv
         }
         NamedMetric::AlbRequestCount => over_groups("RequestCount", "Sum", "SUM"),
         _ => over_groups("RequestCountPerTarget", "Sum", "SUM"),
+    }
+}
+
+/// The spread of a group's response times, and how many of its targets the balancer finds anomalous.
+#[must_use]
+pub fn imbalance(group: &TargetGroupArn, resolved: &Resolved) -> [QueryShape; 2] {
+    let response_time = |statistic| balancer_stat("TargetResponseTime", statistic, group, resolved);
+    let inputs = BTreeMap::from([
+        ("middle".to_owned(), response_time("p50")),
+        ("tail".to_owned(), response_time("p90")),
+    ]);
+    let spread = QueryShape::Expression {
+        expression: "100 * tail / middle".to_owned(),
+        inputs,
+        period: Seconds::minutes(1),
+    };
+    [
+        spread,
+        QueryShape::Stat(balancer_stat("AnomalousHostCount", "Maximum", group, resolved)),
+    ]
+}
+
+fn balancer_stat(metric: &str, statistic: &str, group: &TargetGroupArn, resolved: &Resolved) -> Stat {
+    let mut dimensions = BTreeMap::from([("TargetGroup".to_owned(), group_dimension(group).to_owned())]);
+    if let Some(balancer) = resolved.balancers.get(group) {
+        dimensions.insert("LoadBalancer".to_owned(), balancer.clone());
+    }
+    Stat {
+        namespace: "AWS/ApplicationELB".to_owned(),
+        name: metric.to_owned(),
+        dimensions,
+        statistic: statistic.to_owned(),
+        period: Seconds::minutes(1),
     }
 }
 

@@ -3,7 +3,9 @@
 //! `raw` mirrors the YAML as typed, `check` reads it and lists every problem at once, `defaults` is the one table of
 //! what holds when the spec is silent. Reading YAML itself is not done here: core does no I/O and knows no syntax.
 
+pub mod balancing;
 pub mod check;
+mod check_balancing;
 mod check_capacity;
 mod check_demand;
 mod check_guards;
@@ -36,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{FleetId, PoolId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::Seconds;
+pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use formula::Formula;
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};
@@ -178,6 +181,9 @@ pub struct PoolSpec {
     pub launch: LaunchSpec,
     /// Target groups in which every serving instance is registered.
     pub target_groups: Vec<TargetGroupArn>,
+    /// What the spec says about the attributes of those groups.
+    #[serde(skip_serializing_if = "Balancing::is_silent")]
+    pub balancing: Balancing,
     /// Instances kept ready out of service; none: no such stock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm: Option<WarmSpec>,

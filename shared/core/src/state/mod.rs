@@ -13,6 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Adapted;
 use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
 use crate::observation::Market;
 use crate::operator::Asked;
@@ -20,7 +21,7 @@ use crate::plan::{OpenStep, StepOutcome};
 use crate::policy::simple::Adjustment;
 use crate::reason::Direction;
 use crate::refresh::Refresh;
-use crate::spec::{FleetSpec, MarketMix, PoolSpec};
+use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};
@@ -181,6 +182,12 @@ pub struct PoolState {
     /// Groups that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
+    /// The algorithms that adaptive groups have come to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adapted: BTreeMap<TargetGroupArn, Adapted>,
+    /// Attributes of groups that were set for this pool, and to what: so a change by somebody else is known as one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuned: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// When an instance was last replaced for the balance of the zones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_at: Option<Timestamp>,
@@ -213,6 +220,8 @@ impl PoolState {
         let named: BTreeSet<TargetGroupArn> = named.iter().cloned().collect();
         self.former_groups.extend(self.groups.difference(&named).cloned());
         self.former_groups.retain(|group| !named.contains(group));
+        self.adapted.retain(|group, _| named.contains(group));
+        self.tuned.retain(|group, _| named.contains(group));
         self.groups = named;
     }
 
@@ -273,6 +282,9 @@ impl PoolState {
             (Action::Terminate { instances }, StepOutcome::Done) => self.mark_terminating(instances.iter(), recorded.at),
             (Action::Terminate { instances }, StepOutcome::DoneExcept { failed }) => {
                 self.mark_terminating(instances.iter().filter(|id| !failed.contains_key(*id)), recorded.at);
+            }
+            (Action::Tune { group, set }, StepOutcome::Done) if self.groups.contains(group) => {
+                self.tuned.entry(group.clone()).or_default().extend(set.clone());
             }
             _ => {}
         }

@@ -5,6 +5,7 @@
 mod support;
 
 mod audited;
+mod balancing;
 mod budgets;
 mod capacity;
 mod churn;

@@ -16,7 +16,7 @@ use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::{RawFleetSpec, Resolved};
+use ghostnet_core::spec::{Attribute, RawFleetSpec, Resolved};
 use ghostnet_core::state::*;
 use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -37,6 +37,8 @@ pub struct World {
     pub instances: Vec<Machine>,
     tokens: BTreeMap<String, (Launch, Vec<InstanceId>)>,
     pub targets: BTreeMap<InstanceId, Registration>,
+    /// Of the only group.
+    pub attributes: BTreeMap<Attribute, String>,
     /// Requests per minute over all targets.
     pub load: f64,
     pub metric_is_missing: bool,
@@ -122,6 +124,10 @@ impl World {
             instances: Vec::new(),
             tokens: BTreeMap::new(),
             targets: BTreeMap::new(),
+            attributes: BTreeMap::from([
+                (Attribute::Algorithm, "round_robin".to_owned()),
+                (Attribute::DeregistrationDelay, "60".to_owned()),
+            ]),
             load,
             metric_is_missing: false,
             dry: BTreeSet::new(),
@@ -449,6 +455,26 @@ impl LoadBalancer for Hand {
                     target.deregistered_at.get_or_insert(now);
                 }
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn group_attributes(&self, _: &Region, _: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
+        self.call("elasticloadbalancing:DescribeTargetGroupAttributes", |world| {
+            Ok(world.attributes.clone())
+        })
+        .await
+    }
+
+    async fn set_group_attributes(
+        &self,
+        _: &Region,
+        _: &TargetGroupArn,
+        attributes: &BTreeMap<Attribute, String>,
+    ) -> Result<(), PortError> {
+        self.call("elasticloadbalancing:ModifyTargetGroupAttributes", |world| {
+            world.attributes.extend(attributes.clone());
             Ok(())
         })
         .await

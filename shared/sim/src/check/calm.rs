@@ -8,7 +8,7 @@ use ghostnet_core::observation::{InstanceState, Told};
 use ghostnet_core::spec::{Drift, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
-use super::Check;
+use super::{Check, balancing};
 use crate::clock::{Millis, at};
 use crate::fleets::group;
 use crate::world::World;
@@ -26,6 +26,7 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
             found.push((Check::Converges, format!("{id}: {} steps are open", state.open.len())));
         }
         for pool in &fleet.spec.pools {
+            balancing::judge(world, id, pool, &mut found);
             if let Some(pool_state) = state.pools.get(&pool.id) {
                 judge(world, id, pool, state, pool_state, &mut found);
             }

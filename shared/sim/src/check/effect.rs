@@ -1,9 +1,12 @@
 //! What is sent, and what takes effect: windows, tokens, two phases, foreign things, caps.
 
+use std::collections::BTreeMap;
+
 use ghostnet_core::budget;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId, TargetGroupArn};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, Step};
+use ghostnet_core::spec::Attribute;
 use ghostnet_core::state::Drain;
 use jiff::Timestamp;
 
@@ -21,6 +24,8 @@ pub enum Sent<'a> {
     Register(&'a TargetGroupArn, &'a [InstanceId]),
     /// DeregisterTargets.
     Deregister(&'a TargetGroupArn, &'a [InstanceId]),
+    /// ModifyTargetGroupAttributes.
+    Tune(&'a TargetGroupArn, &'a BTreeMap<Attribute, String>),
     /// StartInstances.
     Start(&'a [InstanceId]),
     /// StopInstances.
@@ -37,6 +42,7 @@ impl Sent<'_> {
             (Self::Launch(sent), Action::Launch(launch)) => sent.token == launch.token,
             (Self::Register(arn, ids), Action::Register { group, instances })
             | (Self::Deregister(arn, ids), Action::Deregister { group, instances }) => *arn == group && *ids == instances.as_slice(),
+            (Self::Tune(arn, sent), Action::Tune { group, set }) => *arn == group && *sent == set,
             (Self::Tag(ids, said), Action::Tag { instances, told }) => said == told && *ids == instances.as_slice(),
             (Self::Terminate(ids), Action::Terminate { instances })
             | (Self::Start(ids), Action::Start { instances, .. })

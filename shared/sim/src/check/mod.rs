@@ -4,6 +4,7 @@
 //! Each has a name, the number of its invariant (`docs/architecture.md` lists them), and a test in which a component that is
 //! broken on purpose makes it speak: a check that cannot fail is a defect.
 
+mod balancing;
 mod calm;
 mod decision;
 mod effect;
@@ -13,6 +14,7 @@ mod pace;
 mod same_size;
 mod spend;
 
+pub use balancing::on_tuned;
 pub use calm::is_right;
 pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
 
@@ -104,6 +106,8 @@ checks! {
     LaunchCap "I16" "launch-cap";
     /// Growth stays within what the spend cap leaves of the day.
     SpendCap "I21" "spend-cap";
+    /// Attributes that the spec names are as it says, and no other one is ever set.
+    Balancing "I22" "balancing";
     /// Nothing that is not ours is touched.
     NothingForeign "I17" "nothing-foreign";
     /// Steps start inside their window, and only by its owner.

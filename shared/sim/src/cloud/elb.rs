@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::spec::Attribute;
 
 use super::ec2::Machine;
 use crate::clock::{Millis, SECOND};
@@ -21,6 +22,10 @@ pub struct Group {
     pub verdict_after: Millis,
     /// Whether a listener uses it: else nobody is checked.
     pub used: bool,
+    /// Its attributes, as far as a spec can name them.
+    pub attributes: BTreeMap<Attribute, String>,
+    /// The same as they would be if nobody but other people had ever set them.
+    pub by_others: BTreeMap<Attribute, String>,
 }
 
 /// A target's place in a group.
@@ -38,8 +43,11 @@ impl Group {
     /// A group with the usual checks.
     #[must_use]
     pub fn new(deregistration_delay: Millis, first_check: Millis, used: bool) -> Self {
+        let attributes = fresh_attributes(deregistration_delay);
         Self {
             targets: BTreeMap::new(),
+            by_others: attributes.clone(),
+            attributes,
             deregistration_delay,
             first_check,
             verdict_after: 20 * SECOND,
@@ -89,6 +97,25 @@ impl Group {
         }
     }
 
+    /// Sets attributes, all or none. False: AWS refuses what would come of it.
+    pub fn set(&mut self, set: &BTreeMap<Attribute, String>, ours: bool) -> bool {
+        let mut next = self.attributes.clone();
+        next.extend(set.clone());
+        if !is_possible(&next) {
+            return false;
+        }
+        self.attributes = next;
+        if !ours {
+            self.by_others.extend(set.clone());
+        }
+        let delay = self
+            .attributes
+            .get(&Attribute::DeregistrationDelay)
+            .and_then(|delay| delay.parse::<Millis>().ok());
+        self.deregistration_delay = delay.map_or(self.deregistration_delay, |delay| delay * SECOND);
+        true
+    }
+
     /// Forgets who has drained away, and terminated targets after a while.
     pub fn forget(&mut self, machines: &BTreeMap<InstanceId, Machine>, now: Millis) {
         let delay = self.deregistration_delay;
@@ -97,4 +124,38 @@ impl Group {
             !drained && machines.contains_key(id)
         });
     }
+}
+
+/// Of a new group of an application load balancer.
+fn fresh_attributes(deregistration_delay: Millis) -> BTreeMap<Attribute, String> {
+    let value = |attribute: &Attribute| match attribute {
+        Attribute::Algorithm => "round_robin".to_owned(),
+        Attribute::AnomalyMitigation => "off".to_owned(),
+        Attribute::CrossZone => "use_load_balancer_configuration".to_owned(),
+        Attribute::DeregistrationDelay => (deregistration_delay / SECOND).to_string(),
+        Attribute::SlowStart => "0".to_owned(),
+        Attribute::Stickiness => "false".to_owned(),
+        Attribute::StickinessType => "lb_cookie".to_owned(),
+        Attribute::LbCookieDuration | Attribute::AppCookieDuration => "86400".to_owned(),
+        Attribute::AppCookieName => String::new(),
+    };
+    Attribute::ALL.iter().map(|attribute| (*attribute, value(attribute))).collect()
+}
+
+/// AWS's rules for attributes together, and the bounds of each.
+fn is_possible(attributes: &BTreeMap<Attribute, String>) -> bool {
+    let value = |attribute| attributes.get(&attribute).map_or("", String::as_str);
+    let seconds = |attribute| value(attribute).parse::<u32>().ok();
+    let algorithm = value(Attribute::Algorithm);
+    let slow_start = seconds(Attribute::SlowStart);
+    let known = matches!(algorithm, "round_robin" | "least_outstanding_requests" | "weighted_random");
+    let slow = slow_start.is_some_and(|time| time == 0 || (30..=900).contains(&time) && algorithm == "round_robin");
+    let mitigates = value(Attribute::AnomalyMitigation) == "off" || algorithm == "weighted_random";
+    let sticks = value(Attribute::Stickiness) == "true";
+    let kind = value(Attribute::StickinessType);
+    let named = kind != "app_cookie" || !value(Attribute::AppCookieName).is_empty();
+    let sticky = !sticks || matches!(kind, "lb_cookie" | "app_cookie") && named && value(Attribute::CrossZone) != "false";
+    let lasts = |attribute| seconds(attribute).is_some_and(|time| (1..=604_800).contains(&time));
+    let delays = seconds(Attribute::DeregistrationDelay).is_some_and(|time| time <= 3_600);
+    known && slow && mitigates && sticky && delays && lasts(Attribute::LbCookieDuration) && lasts(Attribute::AppCookieDuration)
 }

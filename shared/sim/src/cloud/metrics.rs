@@ -8,7 +8,7 @@ use ghostnet_core::signal::{AlarmChange, AlarmChangeKind, AlarmState};
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::unit::{Finite, Seconds};
 
-use crate::clock::{MINUTE, Millis, at};
+use crate::clock::{HOUR, MINUTE, Millis, at};
 
 /// Datapoints that are kept: more than any query of this world reaches back.
 const KEPT: usize = 45;
@@ -121,8 +121,11 @@ impl History {
     fn minutes(&self, shape: &QueryShape) -> Vec<(&Minute, f64)> {
         match shape {
             QueryShape::Stat(stat) => self.of_stat(stat),
-            // an error rate over the group, or a query by tag
+            // the spread of response times, an error rate over the group, or a query by tag
             QueryShape::Expression { inputs, expression, .. } => match inputs.values().next() {
+                Some(stat) if stat.name == "TargetResponseTime" => {
+                    self.of_group(stat, |minute| minute.response.map(|_| f64::from(100 + by_hour(minute) % 500)))
+                }
                 Some(stat) => self.of_group(stat, |minute| minute.errors),
                 None => {
                     let named = |(fleet, pool): &(FleetId, PoolId)| {
@@ -154,6 +157,7 @@ impl History {
             "ApproximateAgeOfOldestMessage" => self.of_queue(stat, |minute| Some(100.0 * minute.response?)),
             "RequestCountPerTarget" => self.of_group(stat, |minute| minute.requests),
             "TargetResponseTime" => self.of_group(stat, |minute| minute.response),
+            "AnomalousHostCount" => self.of_group(stat, |minute| Some(f64::from(u32::from(by_hour(minute).is_multiple_of(5))))),
             // what the agent publishes has the fleet as its dimension
             _ => {
                 let fleet = stat.dimensions.get("Fleet").map(String::as_str).unwrap_or_default();
@@ -226,6 +230,12 @@ impl History {
         }
         changes
     }
+}
+
+/// How unequal the targets of this world are differs by the hour; by arithmetic that nobody can foresee and everybody can repeat.
+fn by_hour(minute: &Minute) -> u32 {
+    let hour = u32::try_from(minute.start / HOUR % 100_000).unwrap_or(0);
+    hour.wrapping_mul(2_654_435_761) >> 16
 }
 
 fn series_period(series: &Series) -> Seconds {

@@ -8,7 +8,7 @@ use super::ec2::Ec2;
 use super::{error, numbered};
 use crate::compute;
 use crate::load_balancer::Given;
-use crate::reply::{done, health};
+use crate::reply::{attributes, done, health};
 use crate::sample::group;
 use crate::wire::{Reply, Sent};
 
@@ -17,10 +17,28 @@ const CHECKED_AFTER: i64 = 30;
 /// The deregistration delay, in seconds.
 const DRAINS_FOR: i64 = 300;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Elbv2 {
     targets: BTreeMap<String, Target>,
     full: bool,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Default for Elbv2 {
+    fn default() -> Self {
+        let fresh = [
+            ("deregistration_delay.timeout_seconds", "300"),
+            ("load_balancing.algorithm.type", "round_robin"),
+            ("load_balancing.algorithm.anomaly_mitigation", "off"),
+            ("preserve_client_ip.enabled", "true"),
+            ("slow_start.duration_seconds", "0"),
+        ];
+        Self {
+            targets: BTreeMap::new(),
+            full: false,
+            attributes: fresh.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +103,30 @@ impl Elbv2 {
                 ids.iter().for_each(|id| self.deregister(id, now));
                 done("DeregisterTargets")
             }
+            "elasticloadbalancing:DescribeTargetGroupAttributes" => self.describe_attributes("DescribeTargetGroupAttributes"),
+            "elasticloadbalancing:ModifyTargetGroupAttributes" => self.modify_attributes(sent),
             other => panic!("no port sends {other}"),
         }
+    }
+
+    fn describe_attributes(&self, operation: &str) -> Reply {
+        let told: Vec<_> = self.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        attributes(operation, &told)
+    }
+
+    /// All or none: what would not be possible together is refused.
+    fn modify_attributes(&mut self, sent: &Sent) -> Reply {
+        let keys = numbered(sent, |n| format!("Attributes.member.{n}.Key"));
+        let values = numbered(sent, |n| format!("Attributes.member.{n}.Value"));
+        let mut next = self.attributes.clone();
+        next.extend(keys.into_iter().zip(values));
+        let is = |key: &str, value: &str| next.get(key).is_some_and(|there| there == value);
+        let slow = !is("slow_start.duration_seconds", "0") && !is("load_balancing.algorithm.type", "round_robin");
+        if slow {
+            return error(sent, 400, "InvalidConfigurationRequest");
+        }
+        self.attributes = next;
+        self.describe_attributes("ModifyTargetGroupAttributes")
     }
 
     /// A target whose instance was terminated vanishes.

@@ -26,6 +26,7 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("a launch that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("a list that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("a register that is not allowed", Why::NotShown(NEVER_DENIED)),
+    ("attributes that our role may not set", Why::NotShown(NEVER_DENIED)),
     ("series that are not allowed", Why::NotShown(NEVER_DENIED)),
     ("a load that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("a commit that is not allowed", Why::NotShown(NEVER_DENIED)),
@@ -35,6 +36,7 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("targets asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a register asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a deregister asked too fast", Why::NotShown(NEVER_TOO_FAST)),
+    ("attributes that are set too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("series asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("alarms asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a value published too fast", Why::NotShown(NEVER_TOO_FAST)),
@@ -44,6 +46,12 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("a terminate while EC2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("targets while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("a register while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
+    // moto judges attributes one by one
+    (
+        "attributes that are not possible together",
+        Why::Otherwise(r#"load_balancing.algorithm.type: Ok(Some("least_outstanding_requests")), and not Ok(Some("round_robin"))"#),
+    ),
+    ("attributes that are set while ELBv2 is unwell", Why::NotShown(NEVER_UNWELL)),
     ("series while CloudWatch is unwell", Why::NotShown(NEVER_UNWELL)),
     ("alarms while CloudWatch is unwell", Why::NotShown(NEVER_UNWELL)),
     ("a load while the table is unwell", Why::NotShown(NEVER_UNWELL)),

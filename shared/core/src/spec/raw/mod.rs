@@ -4,6 +4,7 @@
 //! percentages and versions are text with a unit and are read in `check`. Doc comments here are what editors show,
 //! through the JSON Schema.
 
+mod balancing;
 mod demand;
 mod health;
 mod market;
@@ -11,6 +12,7 @@ mod metric;
 mod policy;
 mod warm;
 
+pub use balancing::*;
 pub use demand::*;
 pub use health::*;
 pub use market::*;
@@ -130,6 +132,9 @@ pub struct RawPool {
     /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<RawDuration>,
+    /// Attributes of the target groups that are set and kept; what is not named is never touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<RawBalancing>,
     /// Policies of this pool alone, instead of the fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<RawPolicy>>,
@@ -176,6 +181,9 @@ pub struct RawPoolSettings {
     /// An older instance is replaced: launched first, within the removal budget, while the pool is calm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<RawDuration>,
+    /// Attributes of the target groups that are set and kept; what is not named is never touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<RawBalancing>,
 }
 
 /// Bounds of a pool's size.

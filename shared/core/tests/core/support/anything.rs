@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::adaptive::{Adapted, Imbalance};
 use ghostnet_core::id::{
     ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
 };
@@ -16,7 +17,7 @@ use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
+use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
     CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend, Tally,
     TrafficState, Turning, Unready, Warm, WarmPhase,
@@ -102,6 +103,13 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         }
         if tape.once_in(3) {
             pool["max_age"] = json!("1h");
+        }
+        if tape.once_in(2) {
+            pool["balancing"] = tape.one_of(&[
+                json!({ "deregistration_delay": "60s" }),
+                json!({ "algorithm": "least_outstanding_requests", "slow_start": "0s" }),
+                json!({ "adaptive": { "above": "200%", "below": "150%" } }),
+            ]);
         }
         if tape.once_in(3) {
             pool["launch"] = json!({ "drift": "replace", "rebalance_zones": tape.once_in(2) });
@@ -333,6 +341,32 @@ impl Made {
                 .targets
                 .insert(group(spec.id.as_str()), targets.chain(foreign).collect());
         }
+        if tape.once_in(2) {
+            let read = [
+                (Attribute::Algorithm, tape.one_of(&["round_robin", "least_outstanding_requests"])),
+                (Attribute::DeregistrationDelay, tape.one_of(&["60", "300"])),
+            ];
+            let read = read.map(|(attribute, value)| (attribute, value.to_owned()));
+            self.observation.attributes.insert(group(spec.id.as_str()), BTreeMap::from(read));
+        }
+        if tape.once_in(2) {
+            let seen = Imbalance {
+                spread: any_series(tape, 500),
+                anomalous: any_series(tape, 2),
+            };
+            self.observation.imbalance.insert(group(spec.id.as_str()), seen);
+        }
+        if tape.once_in(3) {
+            let adapted = Adapted {
+                algorithm: tape.one_of(&[Algorithm::RoundRobin, Algorithm::LeastOutstandingRequests]),
+                since: ago(tape, 7_200).into(),
+            };
+            state.adapted.insert(group(spec.id.as_str()), adapted);
+        }
+        if tape.once_in(4) {
+            let set = BTreeMap::from([(Attribute::DeregistrationDelay, "60".to_owned())]);
+            state.tuned.insert(group(spec.id.as_str()), set);
+        }
         let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
         let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
         if !tape.once_in(10) {
@@ -434,7 +468,7 @@ impl Made {
     fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
         let group = group(spec.id.as_str());
         let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
-        match tape.below(7) {
+        match tape.below(8) {
             6 => Some(Action::Tag {
                 instances: one(tape, members)?,
                 told: tape.one_of(&[Told::Draining, Told::Serving]),
@@ -472,6 +506,10 @@ impl Made {
             4 => Some(Action::Stop {
                 instances: one(tape, members)?,
                 hibernate: false,
+            }),
+            7 => Some(Action::Tune {
+                group,
+                set: BTreeMap::from([(Attribute::DeregistrationDelay, "60".to_owned())]),
             }),
             _ => Some(Action::Terminate {
                 instances: one(tape, drained)?,

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::adaptive::Imbalance;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
-use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, Zone};
+use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Target, TargetHealth};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{FleetSpec, TemplateKey, TemplateVersion};
+use ghostnet_core::spec::{Attribute, FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -34,6 +35,10 @@ pub struct World {
     pub exhausted: Vec<ExhaustedOffering>,
     /// What the default version of the launch template is, if EC2 tells it of its instances.
     pub default_version: Option<TemplateVersion>,
+    /// Attributes of groups, where this look reads them.
+    pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
+    /// How unequally targets answer, where it is asked.
+    pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
     looks: u32,
     launched: u32,
 }
@@ -69,6 +74,8 @@ impl World {
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
             default_version: None,
+            attributes: BTreeMap::new(),
+            imbalance: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -136,6 +143,8 @@ impl World {
         observation.instances = self.instances_known.then(|| self.instances.values().cloned().collect());
         observation.recorded_plans.clone_from(&self.recorded);
         observation.exhausted.clone_from(&self.exhausted);
+        observation.attributes.clone_from(&self.attributes);
+        observation.imbalance.clone_from(&self.imbalance);
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
@@ -217,7 +226,7 @@ impl World {
 
     /// What a step does in AWS; its reply.
     pub fn execute(&mut self, step: &Step) -> StepOutcome {
-        let mut group = |group: &ghostnet_core::id::TargetGroupArn, ids: &[InstanceId], health| {
+        let mut group = |group: &TargetGroupArn, ids: &[InstanceId], health| {
             let name = group.as_str().split('/').nth(1).unwrap().to_owned();
             self.targets
                 .entry(name)
@@ -248,6 +257,10 @@ impl World {
                         instance.state = InstanceState::Stopping;
                     }
                 }
+                StepOutcome::Done
+            }
+            Action::Tune { group, set } => {
+                self.attributes.entry(group.clone()).or_default().extend(set.clone());
                 StepOutcome::Done
             }
             Action::Tag { instances, told } => {

@@ -110,6 +110,7 @@ pub(super) fn kind(action: &Action) -> Kind {
         Action::Terminate { .. } => Kind::Terminate,
         Action::Start { .. } | Action::Stop { .. } => unreachable!("this model keeps nothing warm"),
         Action::Tag { .. } => panic!("the model's pools wait for nobody's word"),
+        Action::Tune { .. } => panic!("the model's spec names no attribute"),
     }
 }
 
