@@ -19,6 +19,7 @@ pub mod event;
 pub mod function;
 pub mod lambda;
 pub mod settings;
+mod status;
 pub mod telemetry;
 
 pub use clients::{Aws, retries, timeouts};

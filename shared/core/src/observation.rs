@@ -31,6 +31,8 @@ pub mod tag {
     pub const DRAINED: &str = "ghostnet:drained";
     /// An instance says `true` here when it can begin to work.
     pub const READY: &str = "ghostnet:ready";
+    /// An instance writes the time here, as `2026-06-02T15:00:00Z`, again and again: its heartbeat.
+    pub const HEARTBEAT: &str = "ghostnet:heartbeat";
     /// EC2's own: the launch template's id.
     pub const TEMPLATE_ID: &str = "aws:ec2launchtemplate:id";
     /// EC2's own: the number of its version.
@@ -54,6 +56,10 @@ pub struct Observation {
     pub recorded_plans: BTreeSet<PlanId>,
     /// Offerings that lately had no capacity; read only when something is to be launched.
     pub exhausted: Vec<ExhaustedOffering>,
+    /// Instances of the fleet whose status checks fail, and since when, by EC2; none if no pool asks for them, or if they
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
 }
 
 impl Observation {
@@ -68,6 +74,7 @@ impl Observation {
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),
             exhausted: Vec::new(),
+            impaired: None,
         }
     }
 }
@@ -118,6 +125,9 @@ pub struct Word {
     /// It has finished its work for good. There is no way back from this word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drained: bool,
+    /// Its last heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat: Option<Timestamp>,
 }
 
 impl Word {
@@ -129,6 +139,7 @@ impl Word {
             told: value(tag::STATE).and_then(|state| Told::ALL.into_iter().find(|told| told.as_str() == state)),
             ready: says(tag::READY),
             drained: says(tag::DRAINED),
+            beat: value(tag::HEARTBEAT).and_then(|at| at.parse().ok()),
         }
     }
 

@@ -33,13 +33,17 @@ pub(crate) async fn observe<P: Ports>(
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets) = futures::join!(
+    let (instances, targets, impaired) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
-        read_targets(ports, invocation, fleets)
+        read_targets(ports, invocation, fleets),
+        read_status_checks(ports, invocation, fleets)
     );
     match instances {
         Ok(listed) => sort_instances(listed, fleets, &mut seen),
         Err(error) => tracing::warn!(%error, "instances are unknown"),
+    }
+    if let Some(impaired) = impaired {
+        sort_impaired(&impaired, fleets, &mut seen);
     }
     for (id, observation) in &mut seen {
         let groups = fleets.get(id).map(groups_of).unwrap_or_default();
@@ -52,6 +56,42 @@ pub(crate) async fn observe<P: Ports>(
     read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
     read_recorded_plans(ports, fleets, &mut seen).await;
     seen
+}
+
+/// Whose status checks fail, asked once for all fleets, and only if a pool wants to know.
+async fn read_status_checks<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> Option<BTreeMap<InstanceId, Timestamp>> {
+    if !fleets.values().any(wants_status_checks) {
+        return None;
+    }
+    match ports.impaired(&invocation.region).await {
+        Ok(impaired) => Some(impaired),
+        Err(error) => {
+            tracing::warn!(%error, "status checks are unknown");
+            None
+        }
+    }
+}
+
+fn wants_status_checks(fleet: &Fleet) -> bool {
+    fleet.spec.pools.iter().any(|pool| pool.status_checks.is_some())
+}
+
+/// Tells each fleet that wants to know which of its own instances fail.
+fn sort_impaired(impaired: &BTreeMap<InstanceId, Timestamp>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    for (id, observation) in seen {
+        if !fleets.get(id).is_some_and(wants_status_checks) {
+            continue;
+        }
+        let own = observation.instances.iter().flatten().filter_map(|instance| {
+            let since = impaired.get(&instance.id)?;
+            Some((instance.id.clone(), *since))
+        });
+        observation.impaired = Some(own.collect());
+    }
 }
 
 async fn read_targets<P: Ports>(

@@ -26,6 +26,10 @@ pub enum Broken {
     ForeignListed,
     /// Tags that say of everybody who leaves that it has finished.
     FinishedInvented,
+    /// Status checks that say of one that it fails.
+    ImpairedInvented,
+    /// A tag whose heartbeats are twelve minutes late.
+    HeartbeatsLost,
     /// Tags that say of everybody that it is ready.
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.
@@ -101,7 +105,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::DrainsAllAtOnce => {
             let at = Moment::from(changed.record.at);
             for pool in changed.state.pools.values_mut() {
-                drain(pool, at, DrainReason::Unhealthy, usize::MAX);
+                drain(pool, at, DrainReason::NeverHealthy, usize::MAX);
             }
         }
         Broken::TerminatesUndrained => forget_drains(&mut changed),

@@ -124,6 +124,10 @@ faults! {
     LoadSpike "load-spike" 100;
     /// An operator asks for a size for a while, or gives one up.
     OperatorSize "operator-size" 60;
+    /// The status checks of an instance fail for a while.
+    Impaired "impaired" 60;
+    /// An instance writes no heartbeat for a while.
+    SilentWorker "silent-worker" 60;
 }
 
 impl fmt::Display for Fault {

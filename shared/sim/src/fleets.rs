@@ -220,6 +220,12 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .as_object_mut()?
             .insert("rebalance_zones".to_owned(), json!(true));
     }
+    let health = defaults.get_mut("health")?.as_object_mut()?;
+    for (report, times) in [("status_checks", ["1m", "5m"]), ("heartbeat", ["3m", "10m"])] {
+        if chance.once_in(3) {
+            health.insert(report.to_owned(), json!(*chance.pick(&times)?));
+        }
+    }
     Some(value)
 }
 

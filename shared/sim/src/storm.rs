@@ -106,6 +106,23 @@ impl World {
             self.log.line(now, || format!("{id} is sick"));
             self.schedule(until, Event::Recover(id));
         }
+        for fault in [Fault::Impaired, Fault::SilentWorker] {
+            if self.faults.strikes(fault)
+                && let Some(id) = self.any_machine(fault, &running)
+            {
+                let until = now + self.lasting(fault, 1, 60) * MINUTE;
+                if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+                    let since = if fault == Fault::Impaired {
+                        &mut machine.impaired_since
+                    } else {
+                        &mut machine.silent_since
+                    };
+                    since.get_or_insert(now);
+                }
+                self.log.line(now, || format!("{fault} strikes {id}"));
+                self.schedule(until, Event::Recover(id));
+            }
+        }
         if self.faults.strikes(Fault::StoppedByHand)
             && let Some(id) = self.any_machine(Fault::StoppedByHand, &running)
             && let Some(machine) = self.cloud.ec2.machines.get_mut(&id)
@@ -382,7 +399,7 @@ impl World {
         self.faults.calm();
         self.cloud.capacity.refill();
         for machine in self.cloud.ec2.machines.values_mut() {
-            machine.sick_since = None;
+            machine.recover(now);
         }
         for fleet in self.fleets.values_mut() {
             fleet.load.spike = (1.0, 0);

@@ -57,6 +57,8 @@ fn cases() -> Vec<Case> {
         case(Broken::ShrinksAgainstVotes, NONE, Check::OutWins, &[Check::SameSize]),
         case(Broken::TokensDropped, NONE, Check::Tokens, &[]),
         case(Broken::FinishedInvented, NONE, Check::WaitsForWord, &[]),
+        case(Broken::ImpairedInvented, NONE, Check::SickIsSick, &[]),
+        case(Broken::HeartbeatsLost, NONE, Check::SickIsSick, &[]),
         case(Broken::ReadyInvented, NONE, Check::EntersReady, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
         case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),

@@ -11,5 +11,6 @@ mod history;
 mod operator;
 mod reply;
 mod sample;
+mod status;
 mod store;
 mod wire;

@@ -4,6 +4,7 @@
 //! repeats no policy and trusts none: the checks are made from the situation, the plan and the next state alone. A
 //! violation means that nothing is done, loudly.
 
+mod health;
 mod market;
 mod pool;
 mod size;
@@ -24,7 +25,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I21` of the architecture document.
+    /// The invariant, `I1` to `I22` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,

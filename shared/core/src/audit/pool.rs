@@ -55,6 +55,7 @@ impl<'a> Judge<'a> {
         self.operator(found);
         self.market_mix(found);
         self.warm(found);
+        self.sickness(found);
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {

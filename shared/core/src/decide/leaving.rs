@@ -69,8 +69,9 @@ pub(super) fn take_back(
         .iter()
         .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
     {
-        // one that has said its last word would only stand there
-        let works = |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance);
+        // one that has said its last word, or is reported sick, would only stand there
+        let works =
+            |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance) && !person.is_reported;
         let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
         let drain = member

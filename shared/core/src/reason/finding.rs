@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::health::Report;
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{Market, tag};
 use crate::operator::Refused;
@@ -73,6 +74,13 @@ pub enum Finding {
     GaveUp {
         /// Which.
         instance: InstanceId,
+    },
+    /// Something beside the target groups says that an instance is sick.
+    Reported {
+        /// Which.
+        instance: InstanceId,
+        /// What.
+        report: Report,
     },
     /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
     NotTold {
@@ -204,6 +212,7 @@ impl fmt::Display for Finding {
             Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
             Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
             Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
+            Self::Reported { instance, report } => write!(f, "{instance} is reported sick: {report}"),
             Self::NotTold { instance } => write!(
                 f,
                 "{instance} leaves and its tag `{}` could not be set: may the role tag?",

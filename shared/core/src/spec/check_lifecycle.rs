@@ -1,4 +1,4 @@
-//! Reads how instances of a pool end: how old they get, how the sick are kept, who leaves first.
+//! Reads how instances of a pool end: how old they get, what makes them sick, how the sick are kept, who leaves first.
 
 use super::ScaleInOrder;
 use super::check_guards::duration;
@@ -33,6 +33,24 @@ pub(super) fn read_keep(raw: Option<&RawWhenUnhealthy>, at: &str, problems: &mut
             Some(keep.min(KEEP_MOST))
         }
     }
+}
+
+/// EC2 runs its checks every minute.
+pub(super) const STATUS_CHECKS_LEAST: Seconds = Seconds::minutes(1);
+/// Tags are read every minute, and written hardly more often: one late beat is no sickness.
+pub(super) const HEARTBEAT_LEAST: Seconds = Seconds::minutes(2);
+
+/// How long a report must last before it makes an instance sick; none: it says nothing.
+pub(super) fn read_report(raw: Option<&RawDuration>, at: &str, least: Seconds, problems: &mut Problems) -> Option<Seconds> {
+    let time = duration(Some(raw?), at, least, problems);
+    if time < least {
+        problems.add(
+            at,
+            format!("`{time}` is less than `{least}`"),
+            "a report is weak, and must last; `5m` is usual",
+        );
+    }
+    Some(time.max(least))
 }
 
 /// Below an hour a pool would hardly do anything but replace.

@@ -2,7 +2,7 @@
 
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
-use super::check_lifecycle::{read_keep, read_max_age, read_order};
+use super::check_lifecycle::{HEARTBEAT_LEAST, STATUS_CHECKS_LEAST, read_keep, read_max_age, read_order, read_report};
 use super::check_policy::read_policies;
 use super::check_warm::read_warm;
 use super::defaults::ByObjective;
@@ -85,6 +85,18 @@ pub(super) fn read_pool(
         "health.ready_tag",
         |part| part.ready_tag.as_ref(),
     );
+    let (checks, checks_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.status_checks",
+        |part| part.status_checks.as_ref(),
+    );
+    let (heartbeat, heartbeat_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.heartbeat",
+        |part| part.heartbeat.as_ref(),
+    );
     let (sick, sick_at) = layers.pick(
         raw.health.as_ref(),
         |own| own.health.as_ref(),
@@ -114,6 +126,8 @@ pub(super) fn read_pool(
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
+        status_checks: read_report(checks, &checks_at, STATUS_CHECKS_LEAST, problems),
+        heartbeat: read_report(heartbeat, &heartbeat_at, HEARTBEAT_LEAST, problems),
         keep_sick: read_keep(sick, &sick_at, problems),
         wait_for_tag,
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),

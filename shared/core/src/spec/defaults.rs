@@ -197,6 +197,12 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             &READY_TAG,
             "the target group's checks tell; without one, running is ready",
         ),
+        row(
+            "health.status_checks",
+            &"none",
+            "the target group's checks tell more; asking costs two calls a minute and region",
+        ),
+        row("health.heartbeat", &"none", "needs a worker that writes it"),
         row("health.when_unhealthy", &"replace", "what is sick is of no use to most"),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
         row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),

@@ -189,6 +189,10 @@ pub struct PoolSpec {
     pub registration_deadline: Seconds,
     /// Whether an instance must carry `ghostnet:ready=true` before it serves.
     pub ready_tag: bool,
+    /// An instance whose EC2 status checks have failed for this long is sick; none: they are not asked for.
+    pub status_checks: Option<Seconds>,
+    /// An instance whose last heartbeat is this old is sick; none: heartbeats say nothing.
+    pub heartbeat: Option<Seconds>,
     /// How long a sick instance is kept, out of its groups, for somebody to look at; none: not at all.
     pub keep_sick: Option<Seconds>,
     /// Longest time a deregistered instance may take to finish.

@@ -25,6 +25,7 @@ mod properties;
 mod queue;
 mod remembered;
 mod renewal;
+mod reports;
 mod reserve;
 mod simple;
 mod spec;

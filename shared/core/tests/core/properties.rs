@@ -62,7 +62,8 @@ proptest! {
         inputs.signal = ghostnet_core::signal::Signal::Tick;
         let first = decide(&inputs.situation(&spec));
         // what a budget held back is for the next look; a window that opens with too few is answered by the policies
-        let limited = ["launch budget per tick", "schedule"];
+        // the spend cap counts what is to come at the dearest price, and what came at its own
+        let limited = ["launch budget per tick", "schedule", "spend cap"];
         if guards_of(&first).iter().any(|guard| limited.contains(guard)) {
             return Ok(());
         }

@@ -82,6 +82,8 @@ checks! {
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.
     PostRemoval "I6" "post-removal";
+    /// Who leaves as sick was ailing.
+    SickIsSick "I22" "sick-is-sick";
     /// A vote for more, or to hold, outweighs every vote for fewer.
     OutWins "I7" "out-wins";
     /// One step has one token, and no other step has it.

@@ -93,6 +93,7 @@ impl Ec2 {
                 let gone = self.ec2.delete_launch_template().launch_template_name("web");
                 gone.send().await.unwrap();
             }
+            Given::Impaired(..) => return Err(Short::NotShown(ALWAYS_PASS)),
             Given::Instance(..) => return Err(Short::NotShown(AT_ONCE)),
             Given::Many(_) => return Err(Short::NotShown(TOO_MANY)),
             Given::Dry(_) | Given::DryOf(_) | Given::FewerThanAsked | Given::Refused(_) => return Err(Short::NotShown(ALWAYS_CAPACITY)),

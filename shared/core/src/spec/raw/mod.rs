@@ -258,6 +258,14 @@ pub struct RawHealth {
     /// as serving.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_tag: Option<bool>,
+    /// An instance is sick once EC2's status checks, of the system or of the instance, have failed for this long, at least a
+    /// minute. Not asked for if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_checks: Option<RawDuration>,
+    /// An instance is sick once the time in its tag `ghostnet:heartbeat`, which it writes itself, is this old, at least two
+    /// minutes. Before the first heartbeat nothing is concluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<RawDuration>,
     /// What becomes of a sick instance once its replacement is asked for: `replace` (it is terminated), or
     /// `maintenance: { keep: 1h }` (one at a time is kept that long, out of its target groups, for somebody to look at).
     #[serde(skip_serializing_if = "Option::is_none")]

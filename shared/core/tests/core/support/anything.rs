@@ -101,6 +101,12 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             pool["health"]["when_unhealthy"] = json!({ "maintenance": { "keep": "1h" } });
         }
         if tape.once_in(3) {
+            pool["health"]["status_checks"] = json!("5m");
+        }
+        if tape.once_in(3) {
+            pool["health"]["heartbeat"] = json!("10m");
+        }
+        if tape.once_in(3) {
             pool["max_age"] = json!("1h");
         }
         if tape.once_in(3) {
@@ -162,6 +168,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
         rate: u64::from(tape.below(20)) * 1_000_000,
     });
     made.observation.instances = Some(Vec::new());
+    made.observation.impaired = (!tape.once_in(4)).then(BTreeMap::new);
     for pool in &spec.pools {
         made.pool(tape, pool);
     }
@@ -378,10 +385,16 @@ impl Made {
                     told: tape.maybe(4, |tape| tape.one_of(&[Told::Draining, Told::Serving])),
                     ready: !tape.once_in(4),
                     drained: tape.once_in(8),
+                    beat: tape.maybe(3, |tape| ago(tape, 1_200)),
                 },
                 template: tape.maybe(2, |tape| template_version(1 + u64::from(tape.below(2)))),
             };
             self.observation.instances.get_or_insert_default().push(instance);
+            if tape.once_in(8)
+                && let Some(impaired) = &mut self.observation.impaired
+            {
+                impaired.insert(id.clone(), ago(tape, 1_200));
+            }
         }
         (!tape.once_in(6)).then(|| (id, any_health(tape)))
     }

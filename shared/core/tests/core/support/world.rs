@@ -31,6 +31,8 @@ pub struct World {
     pub unreadable: BTreeSet<String>,
     pub recorded: BTreeSet<PlanId>,
     pub exhausted: Vec<ExhaustedOffering>,
+    /// Whose status checks fail, and since when.
+    pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
     looks: u32,
     launched: u32,
 }
@@ -65,6 +67,7 @@ impl World {
             unreadable: BTreeSet::new(),
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
+            impaired: None,
             looks: 0,
             launched: 0,
         }
@@ -132,6 +135,7 @@ impl World {
         observation.instances = self.instances_known.then(|| self.instances.values().cloned().collect());
         observation.recorded_plans.clone_from(&self.recorded);
         observation.exhausted.clone_from(&self.exhausted);
+        observation.impaired.clone_from(&self.impaired);
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
