@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
-use crate::sample::Series;
+use crate::sample::{Loads, Series};
 use crate::signal::AlarmState;
 use crate::spec::TemplateVersion;
 
@@ -60,6 +60,9 @@ pub struct Observation {
     /// could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// What the instances of a pool carry, where its scale-in order wants to know; absent: not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<PoolId, Loads>,
 }
 
 impl Observation {
@@ -75,6 +78,7 @@ impl Observation {
             recorded_plans: BTreeSet::new(),
             exhausted: Vec::new(),
             impaired: None,
+            loads: BTreeMap::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::metric::{Queries, QueryShape, Stat};
 use jiff::Timestamp;
@@ -212,8 +212,8 @@ struct Asked {
 enum Becomes {
     /// The series.
     TheSeries,
-    /// Their average, which is published as this metric.
-    Average(Stat),
+    /// Their average, which is published as this metric. Each is of one instance.
+    Average(Stat, Vec<InstanceId>),
     /// Series by these names, in this order.
     Named(Vec<String>),
 }
@@ -263,7 +263,15 @@ async fn read_metrics<P: Ports>(
             Becomes::TheSeries => own.into_iter().next().unwrap_or_else(|| Series::Failed {
                 why: "no answer".to_owned(),
             }),
-            Becomes::Average(stat) => {
+            Becomes::Average(stat, instances) => {
+                let loads = fleets.get(&fleet).and_then(|fleet| fleet.spec.pool(&pool)?.load_policy());
+                if loads.is_some_and(|loads| loads.id == policy)
+                    && let Some(observation) = seen.get_mut(&fleet)
+                {
+                    let each: Vec<(InstanceId, Series)> = instances.into_iter().zip(own.iter().cloned()).collect();
+                    let loads = Loads::of(&each, stat.period);
+                    observation.loads.extend(loads.map(|loads| (pool.clone(), loads)));
+                }
                 let series = average::over_instances(&own, stat.period);
                 published.extend(average::published(&series, &stat, &fleet, &pool));
                 series
@@ -291,13 +299,12 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
                     Becomes::TheSeries
                 }
                 Queries::PerInstance(stat) => {
-                    for instance in measured_instances(fleet, observation, pool) {
-                        queries.push(MetricQuery {
-                            shape: QueryShape::Stat(of_instance(&stat, &instance)),
-                            points,
-                        });
-                    }
-                    Becomes::Average(stat)
+                    let instances = measured_instances(fleet, observation, pool);
+                    queries.extend(instances.iter().map(|instance| MetricQuery {
+                        shape: QueryShape::Stat(of_instance(&stat, instance)),
+                        points,
+                    }));
+                    Becomes::Average(stat, instances)
                 }
                 Queries::Several(shapes) => {
                     let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();

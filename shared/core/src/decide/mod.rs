@@ -13,6 +13,7 @@ mod membership;
 mod mix;
 mod open_steps;
 mod operator;
+mod order;
 pub mod placement;
 mod renewal;
 mod roll;

@@ -82,6 +82,11 @@ pub enum Finding {
         /// What.
         report: Report,
     },
+    /// Of so many instances nobody knows what they carry: of those to choose from they leave last, by the next criterion.
+    LoadUnknown {
+        /// So many.
+        count: u32,
+    },
     /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
     NotTold {
         /// Which.
@@ -213,6 +218,12 @@ impl fmt::Display for Finding {
             Self::Refreshing { progress } => write!(f, "refresh: {progress}"),
             Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
             Self::Reported { instance, report } => write!(f, "{instance} is reported sick: {report}"),
+            Self::LoadUnknown { count } => {
+                write!(
+                    f,
+                    "what {count} instances carry is not known: they leave last, by what follows `least_loaded`"
+                )
+            }
             Self::NotTold { instance } => write!(
                 f,
                 "{instance} leaves and its tag `{}` could not be set: may the role tag?",

@@ -215,6 +215,15 @@ pub struct PoolSpec {
 }
 
 impl PoolSpec {
+    /// The policy that tells what each instance carries, if the scale-in order wants to know it.
+    #[must_use]
+    pub fn load_policy(&self) -> Option<&Policy> {
+        let asked = self.scale_in_order.contains(&ScaleInOrder::LeastLoaded);
+        asked
+            .then(|| self.policies.iter().find(|policy| policy.reads_each_instance()))
+            .flatten()
+    }
+
     /// The largest maximum that this pool ever has: its own, or that of a scheduled window.
     #[must_use]
     pub fn most(&self) -> u32 {
@@ -250,6 +259,10 @@ pub enum ScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
+    /// Who carries least first, by the pool's first policy that reads its instances one by one.
+    LeastLoaded,
+    /// Whose type costs most first, by the prices of the spend cap.
+    MostExpensive,
 }
 
 /// What `apply` looked up so that a decision does not have to: stored beside the spec.

@@ -289,7 +289,8 @@ pub struct RawDrain {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawScaleIn {
-    /// Criteria in order: `zone_balance`, `oldest`, `newest`. The instance id breaks ties.
+    /// Criteria in order: `zone_balance`, `oldest`, `newest`, `least_loaded` (needs a policy whose metric has `source:
+    /// instances`), `most_expensive` (needs `guards.budgets.spend.prices`). The instance id breaks ties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<RawScaleInOrder>>,
     /// An instance that carries this tag, whatever its value, never leaves by scale-in.
@@ -307,8 +308,10 @@ pub enum RawScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
-    /// Refused, with the reason.
+    /// Who carries least first, by the first policy whose metric has `source: instances`. Who says nothing leaves last.
     LeastLoaded,
+    /// Whose type costs most first, by `guards.budgets.spend.prices`.
+    MostExpensive,
     /// Refused, with the reason.
     ClosestToBilling,
 }

@@ -14,7 +14,7 @@ use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Ended, Refresh};
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
@@ -73,6 +73,10 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     policies.extend(tape.maybe(5, |_| json!({ "type": "formula", "id": "formula", "formula": "jobs / 100 + requests", "metrics": { "jobs": busy(), "requests": "alb_request_count" } })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "simple", "id": "simple", "metric": busy(), "out": { "from": 60.0, "add": "30%" }, "in": { "below": 30.0, "remove": 1 + tape.below(3) } })));
+    policies.extend(tape.maybe(
+        4,
+        |_| json!({ "type": "step", "id": "cpu", "metric": "cpu", "source": "instances", "out": [{ "from": 95.0, "add": 1 }] }),
+    ));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
@@ -81,6 +85,20 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         1 => json!({ "instance_hours_per_day": 0 }),
         _ => json!({ "instance_hours_per_day": 60 + tape.below(400) }),
     });
+    let mut orders = vec![json!(["zone_balance", "oldest"]), json!(["newest"])];
+    orders.extend(
+        policies
+            .iter()
+            .any(|policy| policy["id"] == "cpu")
+            .then(|| json!(["least_loaded", "oldest"])),
+    );
+    orders.extend(
+        spend
+            .as_ref()
+            .is_some_and(|spend| spend["prices"].is_object())
+            .then(|| json!(["most_expensive", "newest"])),
+    );
+    let order = tape.one_of(&orders);
     let mut guards = json!({
         "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
         "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
@@ -122,7 +140,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
         ])
     });
-    let mut change = json!({ "defaults": { "launch": launch }, "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let mut change = json!({ "defaults": { "launch": launch, "scale_in": { "order": order } }, "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     change
         .as_object_mut()
         .unwrap()
@@ -334,6 +352,21 @@ impl Made {
         }
         let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
         let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
+        if spec.load_policy().is_some() && !tape.once_in(4) {
+            let loads = tape.some(24, |tape, n| {
+                (
+                    InstanceId::new(format!("i-{}-{n:03}", spec.id)),
+                    ghostnet_core::unit::Finite::from(tape.below(100)),
+                )
+            });
+            let period = Seconds::minutes(5);
+            let loads = Loads {
+                at: ago(tape, 1_500),
+                period,
+                by_instance: loads.into_iter().collect(),
+            };
+            self.observation.loads.insert(spec.id.clone(), loads);
+        }
         if !tape.once_in(10) {
             self.observation.series.insert(spec.id.clone(), series);
         }
@@ -374,7 +407,7 @@ impl Made {
                 id: id.clone(),
                 state: tape.one_of(&states),
                 zone: Zone::new(tape.one_of(&["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
-                instance_type: InstanceType::new("c7a.large"),
+                instance_type: InstanceType::new(tape.one_of(&["c7a.large", "c7a.large", "m7a.large"])),
                 market: any_market(tape),
                 launched_at: ago(tape, 4_000),
                 pool: Some(pool.clone()),

@@ -9,6 +9,7 @@ use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Mar
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
+use ghostnet_core::sample::Loads;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
@@ -33,6 +34,8 @@ pub struct World {
     pub exhausted: Vec<ExhaustedOffering>,
     /// Whose status checks fail, and since when.
     pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// What each instance carries, if somebody measures it.
+    pub carried: BTreeMap<InstanceId, f64>,
     looks: u32,
     launched: u32,
 }
@@ -68,6 +71,7 @@ impl World {
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
             impaired: None,
+            carried: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -149,6 +153,16 @@ impl World {
                 observation.targets.insert(group(name), targets);
             }
             let read = |(policy, value): (&PolicyId, &f64)| (policy.clone(), fresh(self.now(), *value));
+            if !self.carried.is_empty() {
+                let period = Seconds::minutes(5);
+                let by_instance = self.carried.iter().map(|(id, load)| (id.clone(), super::finite(*load))).collect();
+                let loads = Loads {
+                    at: period.before(self.now()),
+                    period,
+                    by_instance,
+                };
+                observation.loads.insert(spec.id.clone(), loads);
+            }
             observation.series.insert(spec.id.clone(), self.loads.iter().map(read).collect());
         }
         observation
