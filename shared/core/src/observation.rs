@@ -208,6 +208,9 @@ pub struct Target {
     pub instance: InstanceId,
     /// What the balancer says.
     pub health: TargetHealth,
+    /// Whether a zonal shift keeps traffic away from it (`AdministrativeOverride`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shifted: bool,
 }
 
 /// The balancer's verdict, by what follows from it (ELBv2 target states and reasons).

@@ -128,6 +128,8 @@ faults! {
     Impaired "impaired" 60;
     /// An instance writes no heartbeat for a while.
     SilentWorker "silent-worker" 60;
+    /// Somebody shifts the balancer's traffic away from a zone for a while.
+    ZonalShift "zonal-shift" 30;
 }
 
 impl fmt::Display for Fault {

@@ -495,7 +495,12 @@ impl LoadBalancer for Hand {
                 ));
             };
             let targets = world.cloud.health(found, world.now).into_iter();
-            Ok(targets.map(|(instance, health)| Target { instance, health }).collect())
+            let target = |(instance, health)| Target {
+                shifted: world.cloud.is_shifted(&instance, world.now),
+                instance,
+                health,
+            };
+            Ok(targets.map(target).collect())
         })
         .await
     }

@@ -73,6 +73,14 @@ impl World {
             let until = now + self.lasting(Fault::ZoneLoss, 3, 45) * MINUTE;
             self.lose_zone(&zone, until);
         }
+        if self.faults.strikes(Fault::ZonalShift)
+            && let Some((zone, _)) = self.any_pool(Fault::ZonalShift)
+        {
+            let until = now + self.lasting(Fault::ZonalShift, 3, 60) * MINUTE;
+            self.log
+                .line(now, || format!("traffic is shifted away from zone {zone} until {}", at(until)));
+            self.cloud.shifted.insert(zone, until);
+        }
     }
 
     /// A zone fails: nothing launches there, and its instances fail their checks until it is over.
@@ -398,6 +406,7 @@ impl World {
         self.log.line(now, || "the storm is over".to_owned());
         self.faults.calm();
         self.cloud.capacity.refill();
+        self.cloud.shifted.clear();
         for machine in self.cloud.ec2.machines.values_mut() {
             machine.recover(now);
         }

@@ -42,6 +42,18 @@ fn cases() -> Vec<Case> {
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
+        case(
+            Broken::DrainsInOutage,
+            &[(Fault::ZonalShift, 30)],
+            Check::ZoneHolds,
+            &[
+                Check::Floor,
+                Check::RemovalBudget,
+                Check::RemovalWindow,
+                Check::TwoPhases,
+                Check::Converges,
+            ],
+        ),
         case(Broken::RenewsTooEarly, NONE, Check::LaunchFirst, &[]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),

@@ -1,4 +1,4 @@
-//! I22: nobody leaves as sick unless something that was read says so.
+//! I22: nobody leaves as sick unless something that was read says so. I23: nobody leaves by scale-in while a zone is out.
 
 use super::Found;
 use super::pool::Judge;
@@ -20,6 +20,22 @@ impl Judge<'_> {
                     format!("{id} would leave as sick, and nothing that was read says so"),
                 );
             }
+        }
+    }
+
+    pub(super) fn zones(&self, found: &mut Found) {
+        let now = self.situation.now;
+        let asked = self.next.asked.as_ref().is_some_and(|asked| asked.in_force(now).is_some());
+        if asked || self.situation.retiring {
+            return;
+        }
+        let removed = self.drained(|why| why == DrainReason::ScaleIn);
+        if let Some(until) = self.next.zone_out_until(now).filter(|_| removed > 0) {
+            found.add(
+                "I23",
+                Some(self.pool),
+                format!("{removed} would leave while a zone is out, until {until}"),
+            );
         }
     }
 

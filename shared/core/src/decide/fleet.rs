@@ -10,7 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, leaving, membership, open_steps, operator, outage, renewal,
+    warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -149,6 +150,7 @@ fn count_pool<'a>(
     let mut census = census::take(situation, pool, listed, state, &mut findings);
     let breaker = state.pools.get_mut(&pool.id).and_then(|pool_state| {
         backoff::end(pool_state, situation.now);
+        outage::watch(situation, pool, &census, pool_state, &mut findings);
         breaker::of(pool, &census, pool_state, situation.now)
     });
     if let Some(breaker) = &breaker {

@@ -14,6 +14,7 @@ mod mix;
 mod open_steps;
 mod operator;
 mod order;
+mod outage;
 pub mod placement;
 mod renewal;
 mod roll;

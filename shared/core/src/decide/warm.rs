@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, hooks, leaving, mix, renewal};
+use super::{Listed, Situation, backoff, hooks, leaving, mix, outage, renewal};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -153,7 +153,7 @@ pub(super) fn startable<'a>(
             .iter()
             .any(|exhausted| exhausted.offering == offering);
         let ready_before = is_recorded(situation, pool, &instance.id) && again(member);
-        let works = ready_before && !exhausted && !hooks::gave_up(pool, instance);
+        let works = ready_before && !exhausted && !outage::is_out(state, person) && !hooks::gave_up(pool, instance);
         if instance.state == InstanceState::Stopped && member.drain.is_none() && works {
             ready.push((member, instance));
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::health::Report;
-use crate::id::{InstanceId, TargetGroupArn};
+use crate::id::{InstanceId, TargetGroupArn, Zone};
 use crate::observation::{Market, tag};
 use crate::operator::Refused;
 use crate::refresh::Progress;
@@ -174,11 +174,48 @@ pub enum Finding {
         /// Nobody leaves before, if it does not turn round again.
         until: Timestamp,
     },
+    /// A zone is out: nobody leaves by scale-in, and nothing is launched there.
+    ZoneOut {
+        /// Which.
+        zone: Zone,
+        /// What says so.
+        evidence: ZoneEvidence,
+    },
     /// The zone of a subnet is not known: `apply` again.
     ZoneUnknown {
         /// The subnet.
         subnet: crate::id::SubnetId,
     },
+}
+
+/// What says that a zone is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZoneEvidence {
+    /// A zonal shift keeps traffic away from it.
+    Shifted,
+    /// Many of its instances are sick, and hardly any elsewhere.
+    Sick {
+        /// So many.
+        sick: u32,
+        /// Of so many.
+        of: u32,
+    },
+    /// Nothing any more, since a little while.
+    Lately {
+        /// Until when it is remembered.
+        until: Timestamp,
+    },
+}
+
+impl fmt::Display for ZoneEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shifted => f.write_str("a zonal shift keeps traffic away from it"),
+            Self::Sick { sick, of } => write!(f, "{sick} of {of} are sick there, and hardly any elsewhere"),
+            Self::Lately { until } => write!(f, "it was a moment ago, and is remembered until {until}"),
+        }
+    }
 }
 
 impl Finding {
@@ -192,6 +229,7 @@ impl Finding {
                 | Self::NoPool { .. }
                 | Self::ZoneUnknown { .. }
                 | Self::LaunchGivenUp { .. }
+                | Self::ZoneOut { .. }
                 | Self::FailOpen { .. }
                 | Self::Churn { .. }
         )
@@ -262,6 +300,12 @@ impl fmt::Display for Finding {
                 f,
                 "the size went to and fro three times within an hour: nobody leaves before {until}; look at the policies' targets"
             ),
+            Self::ZoneOut { zone, evidence } => {
+                write!(
+                    f,
+                    "zone {zone} is out: {evidence}; nobody leaves by scale-in, and nothing is launched there"
+                )
+            }
             Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),
         }
     }

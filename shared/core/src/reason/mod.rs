@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use finding::Finding;
+pub use finding::{Finding, ZoneEvidence};
 pub use guard::{Guard, GuardOutcome};
 pub use vote::{Vote, VoteReason, Withheld};
 

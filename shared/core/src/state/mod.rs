@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
+use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone};
 use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
@@ -184,6 +184,9 @@ pub struct PoolState {
     /// When an instance was last replaced for the balance of the zones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_at: Option<Timestamp>,
+    /// Zones that failed as a whole, and until when that is remembered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub zones_out: BTreeMap<Zone, Moment>,
     /// The last refresh that an operator asked for, ended or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
@@ -200,6 +203,12 @@ impl PoolState {
             desired,
             ..Self::default()
         }
+    }
+
+    /// Until when some zone counts as out; none: no zone does.
+    #[must_use]
+    pub fn zone_out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.zones_out.values().map(|until| until.at()).max().filter(|until| now < *until)
     }
 
     /// Instances wanted without the reserve: what the policies look at.

@@ -262,6 +262,7 @@ fn i4_drained_out_and_looked_at_twice() {
             let target = ghostnet_core::observation::Target {
                 instance: leaving.clone(),
                 health,
+                shifted: false,
             };
             world.inputs.observation.targets.get_mut(&group("blue")).unwrap().push(target);
         };
@@ -819,4 +820,18 @@ fn i22_one_that_leaves_as_sick_without_a_report() {
         });
         assert_eq!(told, found, "silent for {minutes} minutes");
     }
+}
+
+#[test]
+fn i23_one_that_leaves_while_a_zone_is_out() {
+    let leaves = |until: i64, change: fn(&mut World)| {
+        Case::draining().after(|world, decision| {
+            change(world);
+            let zone = ghostnet_core::id::Zone::new("eu-west-1a");
+            state(decision).zones_out.insert(zone, at(until).into());
+        })
+    };
+    assert_eq!(leaves(60, |_| {}), ["I23"]);
+    assert_eq!(leaves(0, |_| {}), Vec::<String>::new(), "it is over");
+    assert_eq!(leaves(60, |world| world.inputs.retiring = true), Vec::<String>::new());
 }

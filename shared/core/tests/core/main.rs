@@ -20,6 +20,7 @@ mod lost_steps;
 mod market;
 mod modes;
 mod operator;
+mod outage;
 mod pools;
 mod properties;
 mod queue;

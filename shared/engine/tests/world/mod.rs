@@ -413,6 +413,7 @@ impl LoadBalancer for Hand {
                 Some(Target {
                     instance: id.clone(),
                     health: world.health(id, target)?,
+                    shifted: false,
                 })
             };
             Ok(world.targets.iter().filter_map(target).collect())

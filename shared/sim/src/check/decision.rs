@@ -144,6 +144,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         floor(&judged, &mut found);
         launch_first(&judged, &mut found);
         sick_is_sick(world, &judged, &mut found);
+        zone_holds(world, &judged, &mut found);
         spend::judge(&judged, tally.as_ref(), &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
@@ -286,6 +287,29 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     if launched > 0 && (capacity > max || all > max.saturating_add((max / 10).max(1))) {
         let detail = format!("{launched} launches make {capacity} instances, {all} with those that leave, and the maximum is {max}");
         found.push((Check::Ceiling, detail));
+    }
+}
+
+/// I23: while traffic is shifted away from a zone in which one of the pool's targets is, nobody leaves by scale-in.
+fn zone_holds(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let asked = judged
+        .next
+        .asked
+        .as_ref()
+        .is_some_and(|asked| asked.in_force(judged.inputs.now).is_some());
+    let removed = judged.begun(|why| why == DrainReason::ScaleIn);
+    if removed == 0 || asked || judged.inputs.retiring {
+        return;
+    }
+    let groups = judged.pool.target_groups.iter();
+    let mut targets = groups.filter_map(|group| judged.inputs.observation.targets.get(group)).flatten();
+    let known = |id: &InstanceId| judged.loaded.is_some_and(|pool| pool.members.contains_key(id));
+    let shifted = targets.find(|target| known(&target.instance) && world.cloud.is_shifted(&target.instance, world.now));
+    if let Some(target) = shifted.filter(|target| target.shifted) {
+        found.push((
+            Check::ZoneHolds,
+            format!("{removed} leave while the zone of {} takes no traffic", target.instance),
+        ));
     }
 }
 

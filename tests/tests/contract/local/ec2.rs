@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum
 use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 
 use super::proxy::Proxy;
-use super::short::{ALWAYS_CAPACITY, AT_ONCE, NO_CHECKS, NO_LIMIT, SHOWS_AT_ONCE, TOO_MANY};
+use super::short::{ALWAYS_CAPACITY, ALWAYS_PASS, AT_ONCE, NO_CHECKS, NO_LIMIT, SHOWS_AT_ONCE, TOO_MANY};
 use crate::compute::installation;
 use crate::sample::{group, launch};
 use crate::{Played, Short, compute, load_balancer};

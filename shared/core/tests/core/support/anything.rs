@@ -336,15 +336,24 @@ impl Made {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),
         });
+        state
+            .zones_out
+            .extend(tape.maybe(6, |tape| (Zone::new("eu-west-1a"), about(tape, 900).into())));
         state.refresh = tape.maybe(3, any_refresh);
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
             .collect();
         if !tape.once_in(10) {
-            let targets = healths.into_iter().map(|(instance, health)| Target { instance, health });
+            let any_shift = tape.once_in(8);
+            let targets = healths.into_iter().map(|(instance, health)| Target {
+                shifted: any_shift && instance.as_str().ends_with('3'),
+                instance,
+                health,
+            });
             let foreign = tape.maybe(6, |tape| Target {
                 instance: InstanceId::new("i-foreign"),
                 health: any_health(tape),
+                shifted: false,
             });
             self.observation
                 .targets

@@ -34,6 +34,8 @@ pub struct World {
     pub exhausted: Vec<ExhaustedOffering>,
     /// Whose status checks fail, and since when.
     pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// Zones away from which traffic is shifted.
+    pub shifted: BTreeSet<Zone>,
     /// What each instance carries, if somebody measures it.
     pub carried: BTreeMap<InstanceId, f64>,
     looks: u32,
@@ -71,6 +73,7 @@ impl World {
             recorded: BTreeSet::new(),
             exhausted: Vec::new(),
             impaired: None,
+            shifted: BTreeSet::new(),
             carried: BTreeMap::new(),
             looks: 0,
             launched: 0,
@@ -147,6 +150,10 @@ impl World {
                 .map(|(instance, health)| Target {
                     instance: instance.clone(),
                     health: *health,
+                    shifted: self
+                        .instances
+                        .get(instance)
+                        .is_some_and(|instance| self.shifted.contains(&instance.zone)),
                 })
                 .collect();
             if !spec.target_groups.is_empty() && !self.unreadable.contains(name) {
