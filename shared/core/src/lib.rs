@@ -13,6 +13,7 @@ pub mod audit;
 pub mod budget;
 pub mod churn;
 pub mod decide;
+pub mod growth;
 pub mod health;
 pub mod id;
 pub mod observation;

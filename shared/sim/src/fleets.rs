@@ -171,7 +171,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
 }
 
 fn any_warm(chance: &mut Chance) -> Option<Value> {
-    let size = [json!("20%"), json!("50%"), json!(1), json!(2)];
+    let size = [json!("20%"), json!("50%"), json!(1), json!(2), json!("learned")];
     Some(json!({
         "size": chance.pick(&size)?.clone(),
         "max_age": *chance.pick(&["3h", "7d"])?,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
 use super::{Listed, Situation, backoff, hooks, leaving, mix, outage, renewal};
+use crate::growth;
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -90,7 +91,8 @@ fn stock(census: &Census<'_>, state: &PoolState) -> u32 {
 fn wanted(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, max: u32) -> u32 {
     let size = state.desired.max(census.counts.capacity());
     let spec = pool.warm.filter(|_| !situation.retiring);
-    spec.map_or(0, |spec| spec.wanted(size, max))
+    let learned = growth::learned(state.growth.as_ref(), pool.warmup);
+    spec.map_or(0, |spec| spec.wanted(size, max, learned))
 }
 
 /// Takes in up to `needed` of those that nobody has stopped yet: they run already, or are about to. Returns how many.

@@ -174,6 +174,11 @@ pub enum Finding {
         /// Nobody leaves before, if it does not turn round again.
         until: Timestamp,
     },
+    /// How many are to be kept warm is not learned yet: a share of the pool until then.
+    WarmUnlearned {
+        /// So many hours are known of the day that is needed.
+        hours: u32,
+    },
     /// A zone is out: nobody leaves by scale-in, and nothing is launched there.
     ZoneOut {
         /// Which.
@@ -300,6 +305,12 @@ impl fmt::Display for Finding {
                 f,
                 "the size went to and fro three times within an hour: nobody leaves before {until}; look at the policies' targets"
             ),
+            Self::WarmUnlearned { hours } => {
+                write!(
+                    f,
+                    "how many to keep warm is not learned yet ({hours} of 24 hours): a fifth of the pool until then"
+                )
+            }
             Self::ZoneOut { zone, evidence } => {
                 write!(
                     f,

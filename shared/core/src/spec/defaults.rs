@@ -24,6 +24,8 @@ pub(super) const WAIT_FOR_TAG: bool = false;
 pub(super) const SCALE_IN_ORDER: [ScaleInOrder; 2] = [ScaleInOrder::ZoneBalance, ScaleInOrder::Oldest];
 pub(super) const WARM_STATE: WarmState = WarmState::Stopped;
 pub(super) const WARM_MAX_AGE: Seconds = Seconds::minutes(7 * 24 * 60);
+/// Of the pool, until the size of a learned stock is known.
+pub(super) const WARM_UNLEARNED: Percent = Percent(20);
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
@@ -163,6 +165,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "the order of the list is the owner's preference",
         ),
         row("warm", &"none", "stopped instances cost their volumes"),
+        row(
+            "warm.size: learned",
+            &format!("{WARM_UNLEARNED} for a day"),
+            "a fifth, until a day has shown how fast load comes",
+        ),
         row(
             "warm.state",
             &WARM_STATE,

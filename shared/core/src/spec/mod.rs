@@ -49,7 +49,7 @@ pub use rule::{
 };
 pub use schedule::Schedule;
 pub use simple::{SimpleChange, SimpleRule};
-pub use warm::{WarmSpec, WarmState};
+pub use warm::{WarmSize, WarmSpec, WarmState};
 
 /// A checked fleet spec.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -184,6 +184,9 @@ pub struct PoolState {
     /// When an instance was last replaced for the balance of the zones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_at: Option<Timestamp>,
+    /// How fast the pool has grown, where the stock of warm instances is learned from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
     /// Zones that failed as a whole, and until when that is remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub zones_out: BTreeMap<Zone, Moment>,
@@ -343,6 +346,16 @@ pub struct Peaks {
     pub hour: i64,
     /// The largest of each hour, the present one last, at most [`PEAK_HOURS_MAX`].
     pub most: Vec<u32>,
+}
+
+/// How fast a pool has grown within one boot of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The largest growth of each hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Peaks>,
+    /// The smallest sizes of the last minutes, each larger than the one before; the last is the present one.
+    pub lows: Vec<Run>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

@@ -11,6 +11,7 @@ mod churn;
 mod combined;
 mod drains;
 mod formula;
+mod growth;
 mod guards;
 mod health;
 mod hooks;

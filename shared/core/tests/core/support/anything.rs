@@ -18,8 +18,8 @@ use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend, Tally,
-    TrafficState, Turning, Unready, Warm, WarmPhase,
+    CapacityState, Drain, DrainReason, Growth, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend,
+    Tally, TrafficState, Turning, Unready, Warm, WarmPhase,
 };
 use ghostnet_core::unit::{Moment, Percent, Seconds};
 use jiff::Timestamp;
@@ -159,7 +159,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
 }
 
 fn any_warm(tape: &mut Tape<'_>) -> Value {
-    let size = tape.one_of(&[json!("20%"), json!("100%"), json!(0), json!(1)]);
+    let size = tape.one_of(&[json!("20%"), json!("100%"), json!(0), json!(1), json!("learned")]);
     json!({ "size": size, "max_age": tape.one_of(&["1h", "7d"]), "return": tape.once_in(2) })
 }
 
@@ -335,6 +335,16 @@ impl Made {
         state.launch_backoff = tape.maybe(8, |tape| LaunchBackoff {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),
+        });
+        state.growth = tape.maybe(3, |tape| Growth {
+            hours: Some(Peaks {
+                hour: at(0).as_second() / 3_600 - i64::from(tape.below(3)),
+                most: tape.some(48, |tape, _| tape.below(9)),
+            }),
+            lows: tape.some(3, |tape, n| Run {
+                since: at(-600 + 100 * i64::from(n)),
+                capacity: tape.below(22),
+            }),
         });
         state
             .zones_out
