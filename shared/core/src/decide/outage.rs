@@ -42,7 +42,10 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<
     for (zone, until) in &state.zones_out {
         findings.push(Finding::ZoneOut {
             zone: zone.clone(),
-            evidence: seen.get(zone).copied().unwrap_or(ZoneEvidence::Lately { until: until.at() }),
+            evidence: seen
+                .get(zone)
+                .copied()
+                .unwrap_or_else(|| ZoneEvidence::Lately { until: until.at() }),
         });
     }
 }
