@@ -8,7 +8,7 @@ use ghostnet_core::observation::{InstanceState, Market, Offering, Place, Told, t
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
-use ghostnet_engine::port::{Clock, Compute, ListedInstance};
+use ghostnet_engine::port::{Compute, ListedInstance};
 
 use crate::sample::{choice, fleet, launch, minute, plan_id, pool, region};
 use crate::{Mishap, Played, Situation, Stage, by_class, expect, expect_that};
@@ -490,7 +490,7 @@ fn status_checks_that_fail<S: Stage>(stage: &S) -> Played {
         stage.compute(Given::Instance(id, InstanceState::Running))?;
         stage.compute(Given::Impaired(id, checks, minutes))?;
     }
-    expect("who fails", failing(stage), Ok(vec![("i-3".to_owned(), 9), ("i-4".to_owned(), 7)]))
+    expect("who fails", failing(stage), Ok(vec![("i-3".to_owned(), 1), ("i-4".to_owned(), 3)]))
 }
 
 fn status_checks_of_a_stopped_one<S: Stage>(stage: &S) -> Played {
@@ -505,10 +505,10 @@ fn status_checks_meet<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) ->
     expect("who fails", failing(stage), Err(class))
 }
 
-/// Whose status checks fail, and for how many minutes.
+/// Whose status checks fail, and since which minute: a stage begins in the tenth.
 fn failing<S: Stage>(stage: &S) -> Result<Vec<(String, u32)>, ErrorClass> {
     let failing = by_class(stage.run(stage.ports().impaired(&region())))?;
-    let minutes = |since| Seconds::between(since, stage.ports().now()).0 / 60;
+    let minutes = |since| Seconds::between(minute(0), since).0 / 60;
     Ok(failing.into_iter().map(|(id, since)| (id.to_string(), minutes(since))).collect())
 }
 

@@ -57,6 +57,7 @@ const SHORT: &[(&str, Why)] = &[
     ("a launch that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("status checks that are not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("status checks asked too fast", Why::NotShown(NO_RATE)),
     ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
