@@ -176,6 +176,10 @@ impl Compute for FakePorts {
         self.answer("instances", "", self.listed.clone())
     }
 
+    async fn impaired(&self, _: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
+        self.answer("impaired", "", BTreeMap::new())
+    }
+
     async fn launch(&self, _: &Region, _: &Launch, _: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
         self.answer("launch", "", Vec::new())
     }

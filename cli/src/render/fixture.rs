@@ -376,6 +376,7 @@ pub(crate) fn preview() -> Preview {
     let targets = all.iter().map(|(id, _, healthy)| Target {
         instance: InstanceId::new(*id),
         health: health(*healthy),
+        shifted: false,
     });
     observation.targets = BTreeMap::from([(group(), targets.collect())]);
     observation.recorded_plans = BTreeSet::new();

@@ -19,6 +19,7 @@ const fn call(name: &'static str, actions: &'static [&'static str]) -> Call {
 /// The engine's ports: what functions do.
 pub const PORTS: &[Call] = &[
     call("instances", &["ec2:DescribeInstances"]),
+    call("impaired", &["ec2:DescribeInstanceStatus"]),
     // tags are set with the launch, which IAM checks as a second action
     call("launch", &["ec2:CreateTags", "ec2:RunInstances"]),
     // IAM checks the launches inside as well

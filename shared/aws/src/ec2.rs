@@ -83,6 +83,10 @@ impl Compute for Aws {
         Ok(listed)
     }
 
+    async fn impaired(&self, region: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
+        self.failing_checks(region).await
+    }
+
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
         repeated(launch, || self.launch_once(region, launch, tags)).await
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_config::retry::RetryConfig;
 use aws_sdk_elasticloadbalancingv2::config::Builder as ConfigOverride;
 use aws_sdk_elasticloadbalancingv2::types::{
-    TargetDescription, TargetGroupAttribute, TargetHealthDescription, TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
+    TargetAdministrativeOverrideStateEnum as Override, TargetDescription, TargetGroupAttribute, TargetHealthDescription,
+    TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
 };
 use ghostnet_core::id::{InstanceId, Region, TargetGroupArn};
 use ghostnet_core::observation::{Target, TargetHealth};
@@ -173,13 +174,22 @@ fn target(description: &TargetHealthDescription) -> Result<Option<Target>, PortE
         .and_then(|health| health.state())
         .ok_or_else(|| incomplete(HEALTH, &format!("{id} has no state")))?;
     let reason = health.and_then(|health| health.reason());
+    let shift = description
+        .administrative_override()
+        .and_then(|administrative| administrative.state());
     Ok(target_health(state, reason).map(|health| Target {
         instance: InstanceId::new(id),
         health,
+        shifted: shift.is_some_and(is_shifted),
     }))
 }
 
 /// ELBv2's states and reasons, by what follows from them; none: not registered. What is new to us is unknown.
+/// Whether a zonal shift is in force, here or by DNS.
+fn is_shifted(state: &Override) -> bool {
+    matches!(state, Override::ZonalShiftActive | Override::ZonalShiftDelegatedToDns)
+}
+
 fn target_health(state: &State, reason: Option<&Reason>) -> Option<TargetHealth> {
     match (state, reason) {
         (State::Healthy, _) => Some(TargetHealth::Healthy),

@@ -21,6 +21,7 @@ pub mod function;
 pub mod lambda;
 pub mod ownership;
 pub mod settings;
+mod status;
 pub mod telemetry;
 
 pub use clients::{Aws, retries, timeouts};

@@ -15,6 +15,8 @@ pub mod audit;
 pub mod budget;
 pub mod churn;
 pub mod decide;
+pub mod growth;
+pub mod health;
 pub mod id;
 pub mod observation;
 pub mod operator;

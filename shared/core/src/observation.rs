@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Imbalance;
 use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
-use crate::sample::Series;
+use crate::sample::{Loads, Series};
 use crate::signal::AlarmState;
 use crate::spec::{Attribute, TemplateVersion};
 
@@ -35,6 +35,8 @@ pub mod tag {
     pub const DRAINED: &str = "ghostnet:drained";
     /// An instance says `true` here when it can begin to work.
     pub const READY: &str = "ghostnet:ready";
+    /// An instance writes the time here, as `2026-06-02T15:00:00Z`, again and again: its heartbeat.
+    pub const HEARTBEAT: &str = "ghostnet:heartbeat";
     /// EC2's own: the launch template's id.
     pub const TEMPLATE_ID: &str = "aws:ec2launchtemplate:id";
     /// EC2's own: the number of its version.
@@ -64,6 +66,13 @@ pub struct Observation {
     pub recorded_plans: BTreeSet<PlanId>,
     /// Offerings that lately had no capacity; read only when something is to be launched.
     pub exhausted: Vec<ExhaustedOffering>,
+    /// Instances of the fleet whose status checks fail, and since when, by EC2; none if no pool asks for them, or if they
+    /// could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// What the instances of a pool carry, where its scale-in order wants to know; absent: not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<PoolId, Loads>,
 }
 
 impl Observation {
@@ -80,6 +89,8 @@ impl Observation {
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),
             exhausted: Vec::new(),
+            impaired: None,
+            loads: BTreeMap::new(),
         }
     }
 }
@@ -130,6 +141,9 @@ pub struct Word {
     /// It has finished its work for good. There is no way back from this word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drained: bool,
+    /// Its last heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat: Option<Timestamp>,
 }
 
 impl Word {
@@ -141,6 +155,7 @@ impl Word {
             told: value(tag::STATE).and_then(|state| Told::ALL.into_iter().find(|told| told.as_str() == state)),
             ready: says(tag::READY),
             drained: says(tag::DRAINED),
+            beat: value(tag::HEARTBEAT).and_then(|at| at.parse().ok()),
         }
     }
 
@@ -205,6 +220,9 @@ pub struct Target {
     pub instance: InstanceId,
     /// What the balancer says.
     pub health: TargetHealth,
+    /// Whether a zonal shift keeps traffic away from it (`AdministrativeOverride`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shifted: bool,
 }
 
 /// The balancer's verdict, by what follows from it (ELBv2 target states and reasons).

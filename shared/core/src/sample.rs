@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::id::InstanceId;
 use crate::spec::BreachRule;
 use crate::unit::{Finite, Seconds};
 
@@ -49,6 +50,48 @@ pub enum Series {
     },
     /// Not asked this time: a quiet fleet between polls. The policy holds.
     NotAsked,
+}
+
+/// What each instance of a pool carries, of the newest period that any of them has a datapoint of. One without a datapoint of
+/// that period is absent: unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loads {
+    /// Start of the period.
+    pub at: Timestamp,
+    /// Its length.
+    pub period: Seconds,
+    /// The values.
+    pub by_instance: BTreeMap<InstanceId, Finite>,
+}
+
+impl Loads {
+    /// Of one series for each instance. None: there is no datapoint at all.
+    #[must_use]
+    pub fn of(series: &[(InstanceId, Series)], period: Seconds) -> Option<Self> {
+        let newest = |series: &Series| match series {
+            Series::Points { points, .. } => points.first().copied(),
+            _ => None,
+        };
+        let at = series.iter().filter_map(|(_, series)| newest(series)).map(|point| point.at).max()?;
+        let of_then = |(id, series): &(InstanceId, Series)| {
+            let point = newest(series).filter(|point| point.at == at)?;
+            Some((id.clone(), point.value))
+        };
+        Some(Self {
+            at,
+            period,
+            by_instance: series.iter().filter_map(of_then).collect(),
+        })
+    }
+
+    /// What an instance carries, if that is known and no older than a metric may be.
+    #[must_use]
+    pub fn load(&self, instance: &InstanceId, now: Timestamp) -> Option<Finite> {
+        let age = Seconds::between(self.period.after(self.at), now);
+        (age <= age_max(self.period))
+            .then(|| self.by_instance.get(instance).copied())
+            .flatten()
+    }
 }
 
 /// What a policy may conclude from a series.
@@ -250,6 +293,31 @@ mod tests {
         assert!(points.allows_fewer(two, low));
         assert!(!points.allows_fewer(three, low), "the middle one is too low for want of data");
         assert!(points.breaches(three, low));
+    }
+
+    #[test]
+    fn loads_are_of_one_period_and_of_whoever_has_it() {
+        let of = |id: &str, values: &[(i64, f64)]| (InstanceId::new(id), series(values));
+        let failed = (InstanceId::new("i-4"), Series::Failed { why: String::new() });
+        let all = [
+            of("i-1", &[(10, 80.0), (9, 10.0)]),
+            of("i-2", &[(9, 20.0)]),
+            of("i-3", &[(10, 30.0)]),
+            failed,
+        ];
+        let loads = Loads::of(&all, Seconds(60));
+        let load = |id: &str, now| {
+            loads
+                .as_ref()
+                .and_then(|loads| loads.load(&InstanceId::new(id), now))
+                .map(Finite::get)
+        };
+        assert_eq!(load("i-1", minute(11)), Some(80.0));
+        assert_eq!(load("i-2", minute(11)), None, "of another period");
+        assert_eq!(load("i-3", minute(14)), Some(30.0));
+        assert_eq!(load("i-3", minute(15)), None, "too old");
+        assert_eq!(load("i-4", minute(11)), None, "CloudWatch could not answer");
+        assert_eq!(Loads::of(&[of("i-1", &[])], Seconds(60)), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ghostnet_core::adaptive;
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
@@ -35,14 +35,18 @@ pub(crate) async fn observe<P: Ports>(
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets, mut attributes) = futures::join!(
+    let (instances, targets, impaired, mut attributes) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
         read_targets(ports, invocation, fleets),
+        read_status_checks(ports, invocation, fleets),
         read_attributes(ports, invocation, fleets, signal, now)
     );
     match instances {
         Ok(listed) => sort_instances(listed, fleets, &mut seen),
         Err(error) => tracing::warn!(%error, "instances are unknown"),
+    }
+    if let Some(impaired) = impaired {
+        sort_impaired(&impaired, fleets, &mut seen);
     }
     for (id, observation) in &mut seen {
         let groups = fleets.get(id).map(groups_of).unwrap_or_default();
@@ -56,6 +60,42 @@ pub(crate) async fn observe<P: Ports>(
     read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
     read_recorded_plans(ports, fleets, &mut seen).await;
     seen
+}
+
+/// Whose status checks fail, asked once for all fleets, and only if a pool wants to know.
+async fn read_status_checks<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> Option<BTreeMap<InstanceId, Timestamp>> {
+    if !fleets.values().any(wants_status_checks) {
+        return None;
+    }
+    match ports.impaired(&invocation.region).await {
+        Ok(impaired) => Some(impaired),
+        Err(error) => {
+            tracing::warn!(%error, "status checks are unknown");
+            None
+        }
+    }
+}
+
+fn wants_status_checks(fleet: &Fleet) -> bool {
+    fleet.spec.pools.iter().any(|pool| pool.status_checks.is_some())
+}
+
+/// Tells each fleet that wants to know which of its own instances fail.
+fn sort_impaired(impaired: &BTreeMap<InstanceId, Timestamp>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    for (id, observation) in seen {
+        if !fleets.get(id).is_some_and(wants_status_checks) {
+            continue;
+        }
+        let own = observation.instances.iter().flatten().filter_map(|instance| {
+            let since = impaired.get(&instance.id)?;
+            Some((instance.id.clone(), *since))
+        });
+        observation.impaired = Some(own.collect());
+    }
 }
 
 async fn read_targets<P: Ports>(
@@ -223,8 +263,8 @@ enum Whose {
 enum Becomes {
     /// The series.
     TheSeries,
-    /// Their average, which is published as this metric.
-    Average(Stat),
+    /// Their average, which is published as this metric. Each is of one instance.
+    Average(Stat, Vec<InstanceId>),
     /// Series by these names, in this order.
     Named(Vec<String>),
 }
@@ -274,7 +314,15 @@ async fn read_metrics<P: Ports>(
             Becomes::TheSeries => own.into_iter().next().unwrap_or_else(|| Series::Failed {
                 why: "no answer".to_owned(),
             }),
-            Becomes::Average(stat) => {
+            Becomes::Average(stat, instances) => {
+                let loads = fleets.get(&fleet).and_then(|fleet| fleet.spec.pool(&pool)?.load_policy());
+                if loads.is_some_and(|loads| matches!(&whose, Whose::Policy(policy) if *policy == loads.id))
+                    && let Some(observation) = seen.get_mut(&fleet)
+                {
+                    let each: Vec<(InstanceId, Series)> = instances.into_iter().zip(own.iter().cloned()).collect();
+                    let loads = Loads::of(&each, stat.period);
+                    observation.loads.extend(loads.map(|loads| (pool.clone(), loads)));
+                }
                 let series = average::over_instances(&own, stat.period);
                 published.extend(average::published(&series, &stat, &fleet, &pool));
                 series
@@ -306,13 +354,12 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
                     Becomes::TheSeries
                 }
                 Queries::PerInstance(stat) => {
-                    for instance in measured_instances(fleet, observation, pool) {
-                        queries.push(MetricQuery {
-                            shape: QueryShape::Stat(of_instance(&stat, &instance)),
-                            points,
-                        });
-                    }
-                    Becomes::Average(stat)
+                    let instances = measured_instances(fleet, observation, pool);
+                    queries.extend(instances.iter().map(|instance| MetricQuery {
+                        shape: QueryShape::Stat(of_instance(&stat, instance)),
+                        points,
+                    }));
+                    Becomes::Average(stat, instances)
                 }
                 Queries::Several(shapes) => {
                     let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();

@@ -42,6 +42,10 @@ pub trait Compute {
     /// error: a part is never returned, because absence from a part says nothing.
     async fn instances(&self, region: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError>;
 
+    /// Running instances of the region whose status checks fail, of the system or of the instance, and since when. All pages, or an
+    /// error. One that is not in it passes, or its checks have no result yet.
+    async fn impaired(&self, region: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError>;
+
     /// Launches at least one and at most `launch.count` instances, with these tags set atomically. The same token gives
     /// the same instances. Fewer than asked is a normal answer; none is `NoCapacity`.
     async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError>;

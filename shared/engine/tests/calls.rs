@@ -15,6 +15,7 @@ mod world;
 use futures::FutureExt;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::RawFleetSpec;
 use ghostnet_core::spec::raw::RawBalancing;
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::reconcile::preview;
@@ -23,7 +24,10 @@ use world::{Hand, World};
 
 /// Calls of ten consecutive quiet ticks, the list of fleets included, which the tick function reads before it reconciles.
 fn quiet_calls(instances: u32) -> Vec<Vec<&'static str>> {
-    let mut raw = spec(instances);
+    quiet_calls_of(spec(instances), instances)
+}
+
+fn quiet_calls_of(mut raw: RawFleetSpec, instances: u32) -> Vec<Vec<&'static str>> {
     raw.defaults.as_mut().unwrap().capacity.as_mut().unwrap().max = Some(200);
     let world = World::new(raw, 1_000.0 * f64::from(instances));
     ticks(&world, "settle", 15);
@@ -109,4 +113,19 @@ fn a_preview_shows_what_differs_and_other_functions_do_not_read() {
     };
     assert_eq!(reads("cli"), (true, 1));
     assert_eq!(reads("alarm"), (false, 0));
+}
+
+/// Nobody pays for a report that no spec asks for; for all fleets of a region together it is one question.
+#[test]
+fn status_checks_are_asked_for_only_where_a_spec_asks() {
+    let asked = |calls: &[Vec<&str>]| -> Vec<usize> {
+        let of = |tick: &Vec<&str>| tick.iter().filter(|call| **call == "ec2:DescribeInstanceStatus").count();
+        calls.iter().map(of).collect()
+    };
+    assert_eq!(asked(&quiet_calls(3)), [0; 10]);
+    let mut raw = spec(3);
+    raw.defaults.as_mut().unwrap().health = serde_json::from_value(serde_json::json!({ "status_checks": "5m" })).unwrap();
+    let calls = quiet_calls_of(raw, 3);
+    assert_eq!(asked(&calls), [1; 10]);
+    assert!(calls.iter().all(|tick| tick.len() <= 6), "{calls:#?}");
 }

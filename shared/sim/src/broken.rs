@@ -27,6 +27,10 @@ pub enum Broken {
     ForeignListed,
     /// Tags that say of everybody who leaves that it has finished.
     FinishedInvented,
+    /// Status checks that say of one that it fails.
+    ImpairedInvented,
+    /// A tag whose heartbeats are twelve minutes late.
+    HeartbeatsLost,
     /// Tags that say of everybody that it is ready.
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.
@@ -55,6 +59,8 @@ pub enum Broken {
     LaunchesForgotten,
     /// A decision that drains one more when the pool is at its minimum.
     DrainsBelowMinimum,
+    /// A decision that lets one leave while traffic is shifted away from a zone.
+    DrainsInOutage,
     /// A decision that replaces before the replacement serves.
     RenewsTooEarly,
     /// A decision that drains all at once.
@@ -107,10 +113,16 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
         Broken::RenewsTooEarly => renew_too_early(&mut changed),
+        Broken::DrainsInOutage => {
+            let at = Moment::from(changed.record.at);
+            for pool in changed.state.pools.values_mut().filter(|pool| !pool.zones_out.is_empty()) {
+                drain(pool, at, DrainReason::ScaleIn, 1);
+            }
+        }
         Broken::DrainsAllAtOnce => {
             let at = Moment::from(changed.record.at);
             for pool in changed.state.pools.values_mut() {
-                drain(pool, at, DrainReason::Unhealthy, usize::MAX);
+                drain(pool, at, DrainReason::NeverHealthy, usize::MAX);
             }
         }
         Broken::TerminatesUndrained => forget_drains(&mut changed),

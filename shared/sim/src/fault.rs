@@ -130,6 +130,12 @@ faults! {
     OperatorSize "operator-size" 60;
     /// Failover moves traffic to another pool, or asks for fewest instances in one: the epoch moves under whoever decides.
     TrafficMoved "traffic-moved" 60;
+    /// The status checks of an instance fail for a while.
+    Impaired "impaired" 60;
+    /// An instance writes no heartbeat for a while.
+    SilentWorker "silent-worker" 60;
+    /// Somebody shifts the balancer's traffic away from a zone for a while.
+    ZonalShift "zonal-shift" 30;
 }
 
 impl fmt::Display for Fault {

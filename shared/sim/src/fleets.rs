@@ -165,13 +165,14 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     }
     let value = with_tags(chance, value)?;
     let value = with_balancing(chance, value)?;
+    let value = with_order(chance, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
 }
 
 fn any_warm(chance: &mut Chance) -> Option<Value> {
-    let size = [json!("20%"), json!("50%"), json!(1), json!(2)];
+    let size = [json!("20%"), json!("50%"), json!(1), json!(2), json!("learned")];
     Some(json!({
         "size": chance.pick(&size)?.clone(),
         "max_age": *chance.pick(&["3h", "7d"])?,
@@ -220,6 +221,34 @@ fn with_tags(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .get_mut("launch")?
             .as_object_mut()?
             .insert("rebalance_zones".to_owned(), json!(true));
+    }
+    let health = defaults.get_mut("health")?.as_object_mut()?;
+    for (report, times) in [("status_checks", ["1m", "5m"]), ("heartbeat", ["3m", "10m"])] {
+        if chance.once_in(3) {
+            health.insert(report.to_owned(), json!(*chance.pick(&times)?));
+        }
+    }
+    Some(value)
+}
+
+/// Some fleets say who leaves first, by what can be known there.
+fn with_order(chance: &mut Chance, mut value: Value) -> Option<Value> {
+    let measures = value
+        .get("policies")?
+        .as_array()?
+        .iter()
+        .any(|policy| policy.get("source") == Some(&json!("instances")));
+    let priced = value.pointer("/guards/budgets/spend/prices").is_some();
+    let mut orders = vec![json!(["newest"])];
+    orders.extend(measures.then(|| json!(["least_loaded", "oldest"])));
+    orders.extend(measures.then(|| json!(["zone_balance", "least_loaded"])));
+    orders.extend(priced.then(|| json!(["most_expensive", "oldest"])));
+    if chance.once_in(2) {
+        let order = chance.pick(&orders)?.clone();
+        value
+            .get_mut("defaults")?
+            .as_object_mut()?
+            .insert("scale_in".to_owned(), json!({ "order": order }));
     }
     Some(value)
 }

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::broken::Broken;
 use crate::check::{self, Sent};
-use crate::clock::{Millis, SECOND, at};
+use crate::clock::{HOUR, Millis, SECOND, at};
 use crate::cloud::refusal;
 use crate::fault::Fault;
 use crate::world::{Event, TaskId, World};
@@ -370,6 +370,11 @@ impl Hand {
     }
 }
 
+/// Of all that were ever launched in the account.
+fn is_the_third(id: &InstanceId) -> bool {
+    id.as_str().ends_with("00000000000000003")
+}
+
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
         let now = if self.broken(Broken::ClockStands) {
@@ -388,16 +393,43 @@ impl Compute for Hand {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
             match world.broken {
                 Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
-                Some(Broken::ListHides) => listed.retain(|listed| !listed.instance.id.as_str().ends_with("00000000000000003")),
+                Some(Broken::ListHides) => listed.retain(|listed| !is_the_third(&listed.instance.id)),
                 Some(Broken::FinishedInvented) => {
                     let words = listed.iter_mut().map(|listed| &mut listed.instance.word);
                     words.for_each(|word| word.drained = word.told == Some(Told::Draining));
+                }
+                Some(Broken::HeartbeatsLost) => {
+                    let one = listed.iter_mut().filter(|listed| is_the_third(&listed.instance.id));
+                    let words = one.map(|listed| &mut listed.instance.word);
+                    words.for_each(|word| word.beat = word.beat.map(|beat| beat - jiff::SignedDuration::from_mins(12)));
                 }
                 Some(Broken::ReadyInvented) => listed.iter_mut().for_each(|listed| listed.instance.word.ready = true),
                 Some(Broken::ForeignListed) => listed.extend(world.cloud.ec2.list(&InstallationId::new("theirs"), world.now)),
                 _ => {}
             }
             Ok(listed)
+        })
+        .await
+    }
+
+    async fn impaired(&self, _: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
+        self.call("ec2:DescribeInstanceStatus", |world| {
+            let mut impaired = world.cloud.ec2.impaired(world.now);
+            if world.broken == Some(Broken::ImpairedInvented) {
+                // it has served before
+                let (now, since) = (world.now, world.now - HOUR / 6);
+                let one = world
+                    .cloud
+                    .ec2
+                    .machines
+                    .values()
+                    .filter(|machine| is_the_third(&machine.id) && machine.running_at < since);
+                impaired.extend(
+                    one.filter(|machine| machine.is_alive(now))
+                        .map(|machine| (machine.id.clone(), at(since))),
+                );
+            }
+            Ok(impaired)
         })
         .await
     }
@@ -466,7 +498,12 @@ impl LoadBalancer for Hand {
                 ));
             };
             let targets = world.cloud.health(found, world.now).into_iter();
-            Ok(targets.map(|(instance, health)| Target { instance, health }).collect())
+            let target = |(instance, health)| Target {
+                shifted: world.cloud.is_shifted(&instance, world.now),
+                instance,
+                health,
+            };
+            Ok(targets.map(target).collect())
         })
         .await
     }

@@ -231,8 +231,9 @@ impl Runner {
             }
             Some(Event::Recover(id)) => {
                 let mut world = self.world.borrow_mut();
+                let now = world.now;
                 if let Some(machine) = world.cloud.ec2.machines.get_mut(&id) {
-                    machine.sick_since = None;
+                    machine.recover(now);
                 }
             }
         }

@@ -77,6 +77,14 @@ impl World {
             let until = now + self.lasting(Fault::ZoneLoss, 3, 45) * MINUTE;
             self.lose_zone(&zone, until);
         }
+        if self.faults.strikes(Fault::ZonalShift)
+            && let Some((zone, _)) = self.any_pool(Fault::ZonalShift)
+        {
+            let until = now + self.lasting(Fault::ZonalShift, 3, 60) * MINUTE;
+            self.log
+                .line(now, || format!("traffic is shifted away from zone {zone} until {}", at(until)));
+            self.cloud.shifted.insert(zone, until);
+        }
     }
 
     /// A zone fails: nothing launches there, and its instances fail their checks until it is over.
@@ -109,6 +117,23 @@ impl World {
             }
             self.log.line(now, || format!("{id} is sick"));
             self.schedule(until, Event::Recover(id));
+        }
+        for fault in [Fault::Impaired, Fault::SilentWorker] {
+            if self.faults.strikes(fault)
+                && let Some(id) = self.any_machine(fault, &running)
+            {
+                let until = now + self.lasting(fault, 1, 60) * MINUTE;
+                if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+                    let since = if fault == Fault::Impaired {
+                        &mut machine.impaired_since
+                    } else {
+                        &mut machine.silent_since
+                    };
+                    since.get_or_insert(now);
+                }
+                self.log.line(now, || format!("{fault} strikes {id}"));
+                self.schedule(until, Event::Recover(id));
+            }
         }
         if self.faults.strikes(Fault::StoppedByHand)
             && let Some(id) = self.any_machine(Fault::StoppedByHand, &running)
@@ -523,8 +548,9 @@ impl World {
         self.log.line(now, || "the storm is over".to_owned());
         self.faults.calm();
         self.cloud.capacity.refill();
+        self.cloud.shifted.clear();
         for machine in self.cloud.ec2.machines.values_mut() {
-            machine.sick_since = None;
+            machine.recover(now);
         }
         for fleet in self.fleets.values_mut() {
             fleet.load.spike = (1.0, 0);

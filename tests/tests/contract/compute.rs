@@ -26,6 +26,8 @@ pub(crate) enum Given {
     Elsewhere(&'static str),
     /// A running instance of ours that EC2 refuses to terminate.
     Unterminable(&'static str),
+    /// The status checks of the system, or of the instance, have failed for so many minutes.
+    Impaired(&'static str, Checks, u32),
     /// This zone has no capacity.
     Dry(Zone),
     /// No zone has capacity of this type.
@@ -40,9 +42,17 @@ pub(crate) enum Given {
     NoLastPage,
 }
 
+/// EC2's two kinds of status checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    System,
+    Instance,
+}
+
 const RUN: &str = "ec2:RunInstances";
 const CREATE: &str = "ec2:CreateFleet";
 const DESCRIBE: &str = "ec2:DescribeInstances";
+const STATUS: &str = "ec2:DescribeInstanceStatus";
 const TAG: &str = "ec2:CreateTags";
 const TERMINATE: &str = "ec2:TerminateInstances";
 
@@ -122,6 +132,18 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         }),
         ("a list whose answer is lost", |stage| {
             list_meets(stage, Mishap::AnswerLost, ErrorClass::Transient)
+        }),
+        ("status checks of which none fails", status_checks_that_pass),
+        ("status checks that fail", status_checks_that_fail),
+        (
+            "status checks that fail, of one that does not run any more",
+            status_checks_of_a_stopped_one,
+        ),
+        ("status checks asked too fast", |stage| {
+            status_checks_meet(stage, Mishap::TooFast(STATUS), ErrorClass::Throttled)
+        }),
+        ("status checks that are not allowed", |stage| {
+            status_checks_meet(stage, Mishap::Denied, ErrorClass::Denied)
         }),
         ("a start", a_start),
         ("a start of one that runs", a_start_of_one_that_runs),
@@ -454,6 +476,40 @@ fn list_meets<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played 
     expect("the list", listed_ids(stage), Err(class))?;
     stage.pass(Seconds::minutes(1))?;
     expect("the list later", listed_ids(stage), Ok(ids(&["i-ours"])))
+}
+
+fn status_checks_that_pass<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("who fails", failing(stage), Ok(Vec::new()))
+}
+
+/// Of whoever has them in the region: the call knows no tags.
+fn status_checks_that_fail<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    for (id, checks, minutes) in [("i-3", Checks::System, 9), ("i-4", Checks::Instance, 7)] {
+        stage.compute(Given::Instance(id, InstanceState::Running))?;
+        stage.compute(Given::Impaired(id, checks, minutes))?;
+    }
+    expect("who fails", failing(stage), Ok(vec![("i-3".to_owned(), 1), ("i-4".to_owned(), 3)]))
+}
+
+fn status_checks_of_a_stopped_one<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Stopped))?;
+    stage.compute(Given::Impaired("i-1", Checks::System, 9))?;
+    expect("who fails", failing(stage), Ok(Vec::new()))
+}
+
+fn status_checks_meet<S: Stage>(stage: &S, mishap: Mishap, class: ErrorClass) -> Played {
+    stage.compute(Given::Instance("i-ours", InstanceState::Running))?;
+    stage.mishap(mishap)?;
+    expect("who fails", failing(stage), Err(class))
+}
+
+/// Whose status checks fail, and since which minute: a stage begins in the tenth.
+fn failing<S: Stage>(stage: &S) -> Result<Vec<(String, u32)>, ErrorClass> {
+    let failing = by_class(stage.run(stage.ports().impaired(&region())))?;
+    let minutes = |since| Seconds::between(minute(0), since).0 / 60;
+    Ok(failing.into_iter().map(|(id, since)| (id.to_string(), minutes(since))).collect())
 }
 
 fn a_word<S: Stage>(stage: &S) -> Played {

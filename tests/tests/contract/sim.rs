@@ -56,6 +56,8 @@ const SHORT: &[(&str, Why)] = &[
     ("an instance in another region", Why::NotShown(ONE_REGION)),
     ("a launch that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("status checks that are not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("status checks asked too fast", Why::NotShown(NO_RATE)),
     ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("attributes that our role may not set", Why::NotShown(NO_PERMISSIONS)),
@@ -146,6 +148,10 @@ impl Stage for Sim {
             Given::OfAnother(id) => {
                 self.instance(id, InstanceState::Running);
                 self.change(id, |machine, _| machine.installation = Some(InstallationId::new("theirs")));
+            }
+            Given::Impaired(id, _, minutes) => {
+                let since = self.now() - i64::from(minutes) * MINUTE;
+                self.change(id, |machine, _| machine.impaired_since = Some(since));
             }
             Given::DryOf(instance_type) => {
                 let until = self.now() + HOUR;

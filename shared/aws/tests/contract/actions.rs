@@ -13,7 +13,7 @@ use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, stopped, terminated};
+use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
     capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
     traffic,
@@ -24,6 +24,7 @@ use crate::wire::{Reply, Sent, Wire, run};
 fn answer(sent: &Sent, number: usize) -> Reply {
     match sent.operation.as_str() {
         "ec2:DescribeInstances" => page("", None),
+        "ec2:DescribeInstanceStatus" => statuses("", None),
         "ec2:RunInstances" => launched(&["i-1"]),
         "ec2:CreateFleet" => fleet_launched(&["i-1"], &[]),
         "ec2:TerminateInstances" => terminated(),
@@ -110,6 +111,7 @@ fn every_port_needs_what_the_table_says() {
             "instances",
             actions(async |aws| aws.instances(&region(), &InstallationId::new("inst")).await),
         ),
+        ("impaired", actions(async |aws| aws.impaired(&region()).await)),
         ("launch", actions(async |aws| aws.launch(&region(), &launch(1), &tags).await)),
         (
             "create_fleet",

@@ -12,6 +12,34 @@ use crate::reply::{attributes, done, health};
 use crate::sample::{group, region};
 use crate::wire::{Reply, Wire, run};
 
+/// A target that is healthy takes no traffic while somebody has shifted it away from its zone.
+#[test]
+fn a_zonal_shift_is_read_of_each_target() {
+    let member = |(id, administrative): (&str, &str)| {
+        let health = "<TargetHealth><State>healthy</State></TargetHealth>";
+        format!("<member><Target><Id>{id}</Id></Target>{health}{administrative}</member>")
+    };
+    let says = |state: &str| format!("<AdministrativeOverride><State>{state}</State><Reason>x</Reason></AdministrativeOverride>");
+    let states = ["zonal_shift_active", "zonal_shift_delegated_to_dns", "no_override", "unknown"].map(says);
+    let [active, by_dns, none, unknown] = &states;
+    let members = [
+        ("i-1", active.as_str()),
+        ("i-2", by_dns),
+        ("i-3", none),
+        ("i-4", unknown),
+        ("i-5", ""),
+    ];
+    let members: String = members.map(member).concat();
+    let result =
+        format!("<DescribeTargetHealthResult><TargetHealthDescriptions>{members}</TargetHealthDescriptions></DescribeTargetHealthResult>");
+    let wire = Wire::script([Reply::xml(format!(
+        "<DescribeTargetHealthResponse>{result}</DescribeTargetHealthResponse>"
+    ))]);
+    let targets = run(wire.aws().targets(&region(), &group())).unwrap_or_default();
+    let shifted: Vec<bool> = targets.iter().map(|target| target.shifted).collect();
+    assert_eq!(shifted, [true, true, false, false, false]);
+}
+
 #[test]
 fn targets_are_read_with_their_health() {
     let wire = Wire::script([health(&[
@@ -28,6 +56,7 @@ fn targets_are_read_with_their_health() {
     let targets = targets.map(|(id, health)| Target {
         instance: InstanceId::new(id),
         health,
+        shifted: false,
     });
     assert_eq!(run(wire.aws().targets(&region(), &group())), Ok(targets.to_vec()));
     assert_eq!(wire.only().text("TargetGroupArn"), group().as_str());

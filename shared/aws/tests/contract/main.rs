@@ -13,5 +13,6 @@ mod operator;
 mod ownership;
 mod reply;
 mod sample;
+mod status;
 mod store;
 mod wire;

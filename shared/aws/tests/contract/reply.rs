@@ -74,6 +74,28 @@ pub(crate) fn page(instances: &str, next: Option<&str>) -> Reply {
     ))
 }
 
+/// One instance of DescribeInstanceStatus that fails one kind of checks.
+pub(crate) fn failing(id: &str, of_system: bool, since: &str) -> String {
+    let fails = format!(
+        "<status>impaired</status><details><item><name>reachability</name><status>failed</status><impairedSince>{since}</impairedSince></item></details>"
+    );
+    let passes = "<status>ok</status><details><item><name>reachability</name><status>passed</status></item></details>";
+    let (system, instance) = if of_system {
+        (fails.as_str(), passes)
+    } else {
+        (passes, fails.as_str())
+    };
+    format!("<item><instanceId>{id}</instanceId><systemStatus>{system}</systemStatus><instanceStatus>{instance}</instanceStatus></item>")
+}
+
+/// DescribeInstanceStatus: one page.
+pub(crate) fn statuses(items: &str, next: Option<&str>) -> Reply {
+    let next = next.map(|token| format!("<nextToken>{token}</nextToken>")).unwrap_or_default();
+    Reply::xml(format!(
+        "<DescribeInstanceStatusResponse><instanceStatusSet>{items}</instanceStatusSet>{next}</DescribeInstanceStatusResponse>"
+    ))
+}
+
 /// TerminateInstances: done.
 pub(crate) fn terminated() -> Reply {
     Reply::xml("<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>")

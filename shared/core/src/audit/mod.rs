@@ -5,6 +5,7 @@
 //! violation means that nothing is done, loudly.
 
 mod balancing;
+mod health;
 mod market;
 mod pool;
 mod size;
@@ -25,7 +26,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I22` of the architecture document.
+    /// The invariant, `I1` to `I24` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,

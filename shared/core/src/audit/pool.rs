@@ -59,6 +59,8 @@ impl<'a> Judge<'a> {
         self.market_mix(found);
         self.warm(found);
         self.balancing(found);
+        self.sickness(found);
+        self.zones(found);
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -150,7 +152,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Members that this decision begins to drain.
-    fn drained(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
+    pub(super) fn drained(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
         let before = |id: &InstanceId| Self::member(self.loaded, id).is_some_and(|member| member.drain.is_some());
         let begun = self
             .next

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::backoff::WAIT_FIRST;
 use super::census::{Census, Standing};
+use super::outage;
 use crate::reason::Guard;
 use crate::spec::PoolSpec;
 use crate::state::{Member, PoolState};
@@ -23,15 +24,20 @@ pub(super) struct Breaker {
 /// The breaker of one pool, if it is open.
 pub(super) fn of(pool: &PoolSpec, census: &Census<'_>, state: &PoolState, now: Timestamp) -> Option<Breaker> {
     let counts = &census.counts;
-    let total = counts.serving().saturating_add(counts.coming()).saturating_add(counts.unhealthy);
+    // the sick of a zone that is out have a cause that the other zones do not share
+    let explained = census
+        .people
+        .iter()
+        .filter(|person| is_sick(person.standing) && outage::is_out(state, person));
+    let unhealthy = counts
+        .unhealthy
+        .saturating_sub(u32::try_from(explained.count()).unwrap_or(u32::MAX));
+    let total = counts.serving().saturating_add(counts.coming()).saturating_add(unhealthy);
     let limit = pool.guards.breaker_unhealthy.of_floor(total).max(pool.guards.breaker_at_least);
-    if counts.unhealthy <= limit || a_newer_one_serves(census, state) {
+    if unhealthy <= limit || a_newer_one_serves(census, state) {
         return None;
     }
-    let guard = Guard::Breaker {
-        unhealthy: counts.unhealthy,
-        limit,
-    };
+    let guard = Guard::Breaker { unhealthy, limit };
     Some(Breaker {
         guard,
         may_probe: may_probe(census, state, now),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
 use super::{CapacityCount, Listed, Situation, hooks, warm};
+use crate::health::Report;
 use crate::id::InstanceId;
 use crate::observation::{Instance, InstanceState, Market};
 use crate::plan::Action;
@@ -75,6 +76,8 @@ pub(super) struct Person<'a> {
     pub(super) listed: Option<&'a Instance>,
     /// How it was bought: as EC2 lists it, or else as it was launched.
     pub(super) market: Market,
+    /// Whether something beside the target groups says that it is sick.
+    pub(super) is_reported: bool,
     /// Whether it serves only until another one does in its place.
     pub(super) renewing: bool,
 }
@@ -117,7 +120,9 @@ pub(super) fn take<'a>(
     let mut any_warm = false;
     for (id, member) in &mut pool_state.members {
         let instance = instances.to(id);
-        let verdict = hooks::gated(pool, member, instance, verdicts.of(id));
+        let report = instance.and_then(|instance| Report::on(pool, instance, situation.observation));
+        let balancer = hooks::gated(pool, member, instance, verdicts.of(id));
+        let verdict = heard(situation, pool, member, balancer, report);
         watch_health(member, instance, verdict, situation.now);
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
@@ -139,7 +144,13 @@ pub(super) fn take<'a>(
                 instance: instance.id.clone(),
             });
         }
-        if standing == Standing::Draining && verdict == Verdict::Healthy && !pool.target_groups.is_empty() {
+        if let Some(report) = report.filter(|_| standing != Standing::Draining && member.warm.is_none()) {
+            findings.push(Finding::Reported {
+                instance: id.clone(),
+                report,
+            });
+        }
+        if standing == Standing::Draining && balancer == Verdict::Healthy && !pool.target_groups.is_empty() {
             counts.draining_serving = counts.draining_serving.saturating_add(1);
         }
         // a warm one that is removed runs no more than before
@@ -155,6 +166,7 @@ pub(super) fn take<'a>(
             standing,
             listed: instance,
             market: instance.map_or(as_launched, |instance| instance.market),
+            is_reported: report.is_some(),
             renewing,
         });
     }
@@ -189,6 +201,17 @@ pub(super) fn missing(open: &crate::plan::OpenStep, instances: &[Instance]) -> u
             launch.count.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX))
         }
         _ => 0,
+    }
+}
+
+/// What all reports together say of one member: the worst counts. Where status checks are asked for and could not be read, one
+/// that served before is not known to be well.
+fn heard(situation: &Situation<'_>, pool: &PoolSpec, member: &Member, balancer: Verdict, report: Option<Report>) -> Verdict {
+    let unread = pool.status_checks.is_some() && situation.observation.impaired.is_none();
+    match balancer {
+        _ if report.is_some() => Verdict::Unhealthy,
+        Verdict::Healthy if unread && member.served_since.is_some() => Verdict::Unknown,
+        balancer => balancer,
     }
 }
 

@@ -10,8 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, leaving, membership, open_steps, operator, renewal,
-    warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, leaving, membership, open_steps, operator, outage,
+    renewal, warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -19,10 +19,10 @@ use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
-use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, PoolSpec, Rule};
+use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, PoolSpec, Rule, WarmSize};
 use crate::state::{CapacityState, LastHold, PoolState};
 use crate::unit::Percent;
-use crate::{budget, churn};
+use crate::{budget, churn, growth};
 
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
@@ -76,6 +76,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .get(&counted.pool.id)
             .and_then(|pool| churn::held_until(pool, situation.now));
         counted.findings.extend(until.map(|until| Finding::Churn { until }));
+        counted.findings.extend(unlearned(counted.pool, state.pools.get(&counted.pool.id)));
         let sick = counted.census.counts.warming;
         sizing.guards.extend(counted.breaker.map(|breaker| GuardOutcome {
             guard: breaker.guard,
@@ -152,6 +153,7 @@ fn count_pool<'a>(
     let mut census = census::take(situation, pool, listed, state, &mut findings);
     let breaker = state.pools.get_mut(&pool.id).and_then(|pool_state| {
         backoff::end(pool_state, situation.now);
+        outage::watch(situation, pool, &census, pool_state, &mut findings);
         breaker::of(pool, &census, pool_state, situation.now)
     });
     if let Some(breaker) = &breaker {
@@ -286,7 +288,21 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         return sizing;
     }
     size::remember(&sizing, &input, pool_state);
+    if pool.warm.is_some_and(|warm| warm.size == WarmSize::Learned) {
+        growth::note(pool_state, pool.warmup, situation.now);
+    } else {
+        pool_state.growth = None;
+    }
     sizing
+}
+
+/// What is told of a stock whose size is to be learned and is not yet.
+fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
+    pool.warm.filter(|warm| warm.size == WarmSize::Learned)?;
+    let growth = state?.growth.as_ref();
+    growth::learned(growth, pool.warmup).is_none().then(|| Finding::WarmUnlearned {
+        hours: growth::hours(growth),
+    })
 }
 
 /// Windows of a pool's scheduled policies that are open.

@@ -167,6 +167,9 @@ impl Hands<'_, '_> {
         } else if situation.spec.mode == FleetMode::OutOnly || self.counted.breaker.is_some() {
             // the sick count as capacity while the breaker is open: nobody is too many on their account, least of all a probe
             excess = 0;
+        } else if pool_state.zone_out_until(now).is_some() && !is_asked_for(pool_state, now) {
+            // those that come back are worth more than the place they take
+            excess = 0;
         }
         let fewer = leaving::Fewer { desired, excess };
         let left = leaving::drain_excess(situation, pool, census, pool_state, &mut shares, fewer, findings);
@@ -272,9 +275,15 @@ impl Hands<'_, '_> {
             return 0;
         }
         let (generation, warm) = (what.generation, what.warm);
+        let mut places = self.places();
+        // a zone that is out gets none, unless there is no other
+        let in_others = |place: &Place| !state.zones_out.contains_key(&place.zone);
+        if places.iter().any(in_others) {
+            places.retain(in_others);
+        }
         let ladder = Ladder {
             launch: what.launch,
-            places: self.places(),
+            places,
             by_zone: (what.by_zone)(&self.counted.census),
             shares: what.shares,
             exhausted: &self.situation.observation.exhausted,
@@ -420,4 +429,9 @@ fn refusal(state: &PoolState, mix: &MarketMix, now: Timestamp) -> Option<(u32, G
 fn waiting(state: &PoolState, now: Timestamp) -> Option<(u32, Guard)> {
     let until = state.launch_backoff.map(|backoff| backoff.until()).filter(|until| now < *until)?;
     Some((0, Guard::LaunchBackoff { until }))
+}
+
+/// Whether an operator's size holds: then whoever is too many leaves, whatever goes on.
+fn is_asked_for(state: &PoolState, now: Timestamp) -> bool {
+    state.asked.as_ref().is_some_and(|asked| asked.in_force(now).is_some())
 }

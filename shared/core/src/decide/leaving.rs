@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Person, Standing};
 use super::mix::Shares;
+use super::order::{self, Order};
 use super::{Situation, backoff, hooks};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
-use crate::spec::{PoolSpec, ScaleInOrder};
+use crate::spec::PoolSpec;
 use crate::state::{Drain, DrainReason, PoolState};
 use crate::unit::{Moment, Seconds};
 
@@ -69,8 +70,9 @@ pub(super) fn take_back(
         .iter()
         .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
     {
-        // one that has said its last word would only stand there
-        let works = |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance);
+        // one that has said its last word, or is reported sick, would only stand there
+        let works =
+            |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance) && !person.is_reported;
         let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
         let drain = member
@@ -185,10 +187,12 @@ pub(super) fn drain_excess(
     let lasting = census.counts.serving().saturating_sub(census.counts.renewing);
     let mut serving_left = lasting.saturating_sub(desired);
     let mut by_zone = zones(census);
+    findings.extend(order::unknown_loads(situation, pool, &candidates));
     let mut drained = 0;
     while drained < excess {
         let spare = |person: &&&Person<'_>| serving_left > 0 || !person.standing.serves();
         let order = Order {
+            situation,
             pool,
             by_zone: &by_zone,
             shares: *shares,
@@ -321,37 +325,4 @@ pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
 
 fn zone(person: &Person<'_>) -> Option<Zone> {
     person.listed.map(|instance| instance.zone.clone())
-}
-
-/// Who leaves before whom.
-struct Order<'a> {
-    pool: &'a PoolSpec,
-    by_zone: &'a BTreeMap<Zone, u32>,
-    shares: Shares,
-}
-
-impl Order<'_> {
-    fn compare(&self, a: &Person<'_>, b: &Person<'_>) -> std::cmp::Ordering {
-        let in_zone = |person: &Person<'_>| {
-            let count = person.listed.and_then(|instance| self.by_zone.get(&instance.zone));
-            count.copied().unwrap_or(0)
-        };
-        let launched = |person: &Person<'_>| person.listed.map(|instance| instance.launched_at);
-        let by_order = self.pool.scale_in_order.iter().map(|order| match order {
-            ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
-            ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
-            ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
-        });
-        let mix = &self.pool.launch.market;
-        let is_base = |person: &Person<'_>| self.shares.is_base(person.market, mix);
-        let is_kept = |person: &Person<'_>| person.market != self.shares.in_excess(mix);
-        // one that does not serve yet is the cheapest to lose, unless the base is counted on it; the id breaks ties
-        let ready = |person: &Person<'_>| person.standing.serves();
-        is_base(a)
-            .cmp(&is_base(b))
-            .then(ready(a).cmp(&ready(b)))
-            .then(is_kept(a).cmp(&is_kept(b)))
-            .then(by_order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))
-            .then_with(|| a.id.cmp(&b.id))
-    }
 }

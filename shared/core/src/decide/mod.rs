@@ -15,6 +15,8 @@ mod membership;
 mod mix;
 mod open_steps;
 mod operator;
+mod order;
+mod outage;
 pub mod placement;
 mod refreshing;
 mod renewal;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, hooks, leaving, renewal};
+use super::{Listed, Situation, backoff, hooks, leaving, outage, renewal};
+use crate::growth;
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -93,7 +94,8 @@ fn stock(census: &Census<'_>, state: &PoolState) -> u32 {
 fn wanted(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, max: u32) -> u32 {
     let size = state.desired.max(census.counts.capacity());
     let spec = pool.warm.filter(|_| !situation.retiring);
-    spec.map_or(0, |spec| spec.wanted(size, max))
+    let learned = growth::learned(state.growth.as_ref(), pool.warmup);
+    spec.map_or(0, |spec| spec.wanted(size, max, learned))
 }
 
 /// Takes in up to `needed` of those that nobody has stopped yet: they run already, or are about to. Returns how many.
@@ -156,7 +158,7 @@ pub(super) fn startable<'a>(
             .iter()
             .any(|exhausted| exhausted.offering == offering);
         let ready_before = is_recorded(situation, pool, &instance.id) && again(member);
-        let works = ready_before && !exhausted && !hooks::gave_up(pool, instance);
+        let works = ready_before && !exhausted && !outage::is_out(state, person) && !hooks::gave_up(pool, instance);
         if instance.state == InstanceState::Stopped && member.drain.is_none() && works {
             ready.push((member, instance));
         }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Switch;
-use crate::id::{InstanceId, TargetGroupArn};
+use crate::health::Report;
+use crate::id::{InstanceId, TargetGroupArn, Zone};
 use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
 use crate::refresh::{Progress, RefreshRequest};
@@ -127,6 +128,18 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// Something beside the target groups says that an instance is sick.
+    Reported {
+        /// Which.
+        instance: InstanceId,
+        /// What.
+        report: Report,
+    },
+    /// Of so many instances nobody knows what they carry: of those to choose from they leave last, by the next criterion.
+    LoadUnknown {
+        /// So many.
+        count: u32,
+    },
     /// An instance leaves, and its tag still does not say so: it is waited for until its deadline.
     NotTold {
         /// Which.
@@ -219,6 +232,18 @@ pub enum Finding {
         /// Nobody leaves before, if it does not turn round again.
         until: Timestamp,
     },
+    /// How many are to be kept warm is not learned yet: a share of the pool until then.
+    WarmUnlearned {
+        /// So many hours are known of the day that is needed.
+        hours: u32,
+    },
+    /// A zone is out: nobody leaves by scale-in, and nothing is launched there.
+    ZoneOut {
+        /// Which.
+        zone: Zone,
+        /// What says so.
+        evidence: ZoneEvidence,
+    },
     /// The zone of a subnet is not known: `apply` again.
     ZoneUnknown {
         /// The subnet.
@@ -248,6 +273,36 @@ impl fmt::Display for Tuned {
     }
 }
 
+/// What says that a zone is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZoneEvidence {
+    /// A zonal shift keeps traffic away from it.
+    Shifted,
+    /// Many of its instances are sick, and hardly any elsewhere.
+    Sick {
+        /// So many.
+        sick: u32,
+        /// Of so many.
+        of: u32,
+    },
+    /// Nothing any more, since a little while.
+    Lately {
+        /// Until when it is remembered.
+        until: Timestamp,
+    },
+}
+
+impl fmt::Display for ZoneEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shifted => f.write_str("a zonal shift keeps traffic away from it"),
+            Self::Sick { sick, of } => write!(f, "{sick} of {of} are sick there, and hardly any elsewhere"),
+            Self::Lately { until } => write!(f, "it was a moment ago, and is remembered until {until}"),
+        }
+    }
+}
+
 impl Finding {
     /// Whether somebody should be told at night.
     #[must_use]
@@ -259,6 +314,7 @@ impl Finding {
                 | Self::NoPool { .. }
                 | Self::ZoneUnknown { .. }
                 | Self::LaunchGivenUp { .. }
+                | Self::ZoneOut { .. }
                 | Self::FailOpen { .. }
                 | Self::Churn { .. }
         )
@@ -317,6 +373,13 @@ impl fmt::Display for Finding {
                 to.version, to.id
             ),
             Self::GaveUp { instance } => write!(f, "{instance} says that it has finished and was not asked to leave: to be replaced"),
+            Self::Reported { instance, report } => write!(f, "{instance} is reported sick: {report}"),
+            Self::LoadUnknown { count } => {
+                write!(
+                    f,
+                    "what {count} instances carry is not known: they leave last, by what follows `least_loaded`"
+                )
+            }
             Self::NotTold { instance } => write!(
                 f,
                 "{instance} leaves and its tag `{}` could not be set: may the role tag?",
@@ -366,6 +429,18 @@ impl fmt::Display for Finding {
                 f,
                 "the size went to and fro three times within an hour: nobody leaves before {until}; look at the policies' targets"
             ),
+            Self::WarmUnlearned { hours } => {
+                write!(
+                    f,
+                    "how many to keep warm is not learned yet ({hours} of 24 hours): a fifth of the pool until then"
+                )
+            }
+            Self::ZoneOut { zone, evidence } => {
+                write!(
+                    f,
+                    "zone {zone} is out: {evidence}; nobody leaves by scale-in, and nothing is launched there"
+                )
+            }
             Self::ZoneUnknown { subnet } => write!(f, "the zone of {subnet} is not known; `ghostnet apply` the fleet again"),
         }
     }

@@ -146,6 +146,11 @@ pub enum Guard {
         /// Until when, if it does not turn round again.
         until: Timestamp,
     },
+    /// A zone is out: what it did is for the others to do, and nobody is too many.
+    ZoneOutage {
+        /// Until when, if there is no more evidence of it.
+        until: Timestamp,
+    },
     /// Too many sick instances: the cause is not the instances.
     Breaker {
         /// So many are sick.
@@ -195,6 +200,7 @@ impl Guard {
             Self::RemovalPerTick { .. } => "removal budget",
             Self::RemovalWindow { .. } => "removal window",
             Self::Churn { .. } => "churn",
+            Self::ZoneOutage { .. } => "zone outage",
             Self::Breaker { .. } => "circuit breaker",
             Self::LaunchRefused { .. } => "launch refused",
             Self::LaunchBackoff { .. } => "launch back-off",
@@ -237,6 +243,7 @@ impl fmt::Display for Guard {
             Self::RemovalPerTick { limit } => write!(f, "at most {limit} removals a minute"),
             Self::RemovalWindow { max, until } => write!(f, "at most {max} leave until the window closes at {until}"),
             Self::Churn { until } => write!(f, "the size goes to and fro: nobody leaves before {until}"),
+            Self::ZoneOutage { until } => write!(f, "a zone is out: nobody leaves before {until}"),
             Self::Breaker { unhealthy, limit } => write!(f, "{unhealthy} are unhealthy, more than {limit}: nothing is replaced"),
             Self::LaunchRefused { until } => write!(f, "AWS refused the last launch; not tried again before {until}"),
             Self::LaunchBackoff { until } => write!(f, "what was launched last never became healthy; nothing is launched before {until}"),

@@ -372,6 +372,9 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = churn::held_until(input.state, input.now) {
         number.set(base, Guard::Churn { until });
     }
+    if let Some(until) = input.state.zone_out_until(input.now) {
+        number.set(base, Guard::ZoneOutage { until });
+    }
     limit_removals(input, base, number);
     simulate_removal(input, base, number);
 }

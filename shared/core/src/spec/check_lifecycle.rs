@@ -1,4 +1,4 @@
-//! Reads how instances of a pool end: how old they get, how the sick are kept, who leaves first.
+//! Reads how instances of a pool end: how old they get, what makes them sick, how the sick are kept, who leaves first.
 
 use super::ScaleInOrder;
 use super::check_guards::duration;
@@ -35,6 +35,24 @@ pub(super) fn read_keep(raw: Option<&RawWhenUnhealthy>, at: &str, problems: &mut
     }
 }
 
+/// EC2 runs its checks every minute.
+pub(super) const STATUS_CHECKS_LEAST: Seconds = Seconds::minutes(1);
+/// Tags are read every minute, and written hardly more often: one late beat is no sickness.
+pub(super) const HEARTBEAT_LEAST: Seconds = Seconds::minutes(2);
+
+/// How long a report must last before it makes an instance sick; none: it says nothing.
+pub(super) fn read_report(raw: Option<&RawDuration>, at: &str, least: Seconds, problems: &mut Problems) -> Option<Seconds> {
+    let time = duration(Some(raw?), at, least, problems);
+    if time < least {
+        problems.add(
+            at,
+            format!("`{time}` is less than `{least}`"),
+            "a report is weak, and must last; `5m` is usual",
+        );
+    }
+    Some(time.max(least))
+}
+
 /// Below an hour a pool would hardly do anything but replace.
 const MAX_AGE_LEAST: Seconds = Seconds::minutes(60);
 
@@ -50,7 +68,16 @@ pub(super) fn read_max_age(raw: Option<&RawDuration>, at: &str, problems: &mut P
     Some(age.max(MAX_AGE_LEAST))
 }
 
-pub(super) fn read_order(raw: &[RawScaleInOrder], at: &str, problems: &mut Problems) -> Vec<ScaleInOrder> {
+/// What is known of instances when one has to be chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Some policy reads them one by one.
+    pub(super) loads: bool,
+    /// Their types have prices.
+    pub(super) prices: bool,
+}
+
+pub(super) fn read_order(raw: &[RawScaleInOrder], known: Known, at: &str, problems: &mut Problems) -> Vec<ScaleInOrder> {
     let mut order = Vec::new();
     for (n, raw) in raw.iter().enumerate() {
         let at = format!("{at}[{n}]");
@@ -58,10 +85,17 @@ pub(super) fn read_order(raw: &[RawScaleInOrder], at: &str, problems: &mut Probl
             RawScaleInOrder::ZoneBalance => order.push(ScaleInOrder::ZoneBalance),
             RawScaleInOrder::Oldest => order.push(ScaleInOrder::Oldest),
             RawScaleInOrder::Newest => order.push(ScaleInOrder::Newest),
+            RawScaleInOrder::LeastLoaded if known.loads => order.push(ScaleInOrder::LeastLoaded),
             RawScaleInOrder::LeastLoaded => problems.add(
                 at,
-                "`least_loaded` is not possible: the load of a minute ago does not tell who is busy now",
-                "let busy instances say so: `drain: { wait_for_tag: true }`, or the tag `scale_in.protect_tag`",
+                "no policy of the pool tells what one instance carries",
+                "give a policy on `cpu` or the network `source: instances`, or let busy instances say so: `drain: { wait_for_tag: true }`",
+            ),
+            RawScaleInOrder::MostExpensive if known.prices => order.push(ScaleInOrder::MostExpensive),
+            RawScaleInOrder::MostExpensive => problems.add(
+                at,
+                "no instance type has a price",
+                "give them in `guards.budgets.spend: { per_day: 120, currency: USD, prices: { c7a.large: 0.10264 } }`",
             ),
             RawScaleInOrder::ClosestToBilling => problems.add(
                 at,

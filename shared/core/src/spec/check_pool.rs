@@ -2,14 +2,15 @@
 
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
-use super::check_lifecycle::{read_keep, read_max_age, read_order};
+use super::check_lifecycle::{HEARTBEAT_LEAST, Known, STATUS_CHECKS_LEAST, read_keep, read_max_age, read_order, read_report};
 use super::check_policy::read_policies;
 use super::check_warm::read_warm;
 use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
 use super::{
-    CapacityRange, Drift, LaunchSpec, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_market, check_reserve, defaults,
+    CapacityRange, Drift, LaunchSpec, Policy, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_market, check_reserve,
+    defaults,
 };
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
@@ -62,6 +63,11 @@ pub(super) fn read_pool(
     );
     let protect_tag = protect_tag.map_or(defaults::PROTECT_TAG, String::as_str);
     check_tag(protect_tag, &protect_tag_at, problems);
+    let spend = fleet.guards.as_ref().and_then(|guards| guards.budgets.as_ref()?.spend.as_ref());
+    let known = Known {
+        loads: policies.iter().any(Policy::reads_each_instance),
+        prices: spend.is_some_and(|spend| spend.prices.is_some()),
+    };
     let (warmup, warmup_at) = layers.pick(raw.warmup.as_ref(), |own| own.warmup.as_ref(), "warmup", Some);
     let (grace, grace_at) = layers.pick(
         raw.health.as_ref(),
@@ -86,6 +92,18 @@ pub(super) fn read_pool(
         |own| own.health.as_ref(),
         "health.ready_tag",
         |part| part.ready_tag.as_ref(),
+    );
+    let (checks, checks_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.status_checks",
+        |part| part.status_checks.as_ref(),
+    );
+    let (heartbeat, heartbeat_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.heartbeat",
+        |part| part.heartbeat.as_ref(),
     );
     let (sick, sick_at) = layers.pick(
         raw.health.as_ref(),
@@ -117,10 +135,15 @@ pub(super) fn read_pool(
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),
         registration_deadline: duration(deadline, &deadline_at, defaults::REGISTRATION_DEADLINE, problems),
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
+        status_checks: read_report(checks, &checks_at, STATUS_CHECKS_LEAST, problems),
+        heartbeat: read_report(heartbeat, &heartbeat_at, HEARTBEAT_LEAST, problems),
         keep_sick: read_keep(sick, &sick_at, problems),
         wait_for_tag,
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
-        scale_in_order: order.map_or_else(|| defaults::SCALE_IN_ORDER.to_vec(), |order| read_order(order, &order_at, problems)),
+        scale_in_order: order.map_or_else(
+            || defaults::SCALE_IN_ORDER.to_vec(),
+            |order| read_order(order, known, &order_at, problems),
+        ),
         protect_tag: protect_tag.to_owned(),
         max_age: read_max_age(max_age, &max_age_at, problems),
         policies,

@@ -2,8 +2,8 @@
 
 use super::check_guards::{amount, duration};
 use super::problem::Problems;
-use super::raw::{RawPool, RawPoolSettings, RawWarm, RawWarmState};
-use super::{Amount, CapacityRange, WarmSpec, WarmState, defaults};
+use super::raw::{RawAmount, RawPercent, RawPool, RawPoolSettings, RawWarm, RawWarmState};
+use super::{Amount, CapacityRange, WarmSize, WarmSpec, WarmState, defaults};
 use crate::unit::Seconds;
 
 /// A shorter life would launch and stop for ever.
@@ -26,14 +26,15 @@ pub(super) fn read_warm(
     }
     let (size, size_at) = layers.pick("size", |raw| raw.size.as_ref());
     let size = match size {
-        Some(raw) => amount(raw, &size_at, problems),
+        Some(RawAmount::Share(RawPercent(word))) if word == "learned" => WarmSize::Learned,
+        Some(raw) => WarmSize::Fixed(amount(raw, &size_at, problems)),
         None => {
-            let hint = "add `size: 20%` or `size: 4`";
+            let hint = "add `size: 20%`, `size: 4` or `size: learned`";
             problems.add(format!("{at}.warm.size"), "a stock of warm instances needs a size", hint);
-            Amount::Count(0)
+            WarmSize::Fixed(Amount::Count(0))
         }
     };
-    if let Amount::Count(count) = size
+    if let WarmSize::Fixed(Amount::Count(count)) = size
         && count > pool.max
     {
         let message = format!("`{count}` is above the pool's maximum `{}`", pool.max);

@@ -28,6 +28,8 @@ pub(super) const ADAPTIVE_ABOVE: Percent = Percent(300);
 pub(super) const ADAPTIVE_BELOW: Percent = Percent(200);
 pub(super) const ADAPTIVE_DWELL: Seconds = Seconds::minutes(60);
 pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
+/// Of the pool, until the size of a learned stock is known.
+pub(super) const WARM_UNLEARNED: Percent = Percent(20);
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
@@ -168,6 +170,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         ),
         row("warm", &"none", "stopped instances cost their volumes"),
         row(
+            "warm.size: learned",
+            &format!("{WARM_UNLEARNED} for a day"),
+            "a fifth, until a day has shown how fast load comes",
+        ),
+        row(
             "warm.state",
             &WARM_STATE,
             "EC2 Auto Scaling; hibernation needs a template that allows it",
@@ -214,6 +221,12 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             &READY_TAG,
             "the target group's checks tell; without one, running is ready",
         ),
+        row(
+            "health.status_checks",
+            &"none",
+            "the target group's checks tell more; asking costs two calls a minute and region",
+        ),
+        row("health.heartbeat", &"none", "needs a worker that writes it"),
         row("health.when_unhealthy", &"replace", "what is sick is of no use to most"),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
         row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),

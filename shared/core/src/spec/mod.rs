@@ -52,7 +52,7 @@ pub use rule::{
 };
 pub use schedule::Schedule;
 pub use simple::{SimpleChange, SimpleRule};
-pub use warm::{WarmSpec, WarmState};
+pub use warm::{WarmSize, WarmSpec, WarmState};
 
 /// A checked fleet spec.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -195,6 +195,10 @@ pub struct PoolSpec {
     pub registration_deadline: Seconds,
     /// Whether an instance must carry `ghostnet:ready=true` before it serves.
     pub ready_tag: bool,
+    /// An instance whose EC2 status checks have failed for this long is sick; none: they are not asked for.
+    pub status_checks: Option<Seconds>,
+    /// An instance whose last heartbeat is this old is sick; none: heartbeats say nothing.
+    pub heartbeat: Option<Seconds>,
     /// How long a sick instance is kept, out of its groups, for somebody to look at; none: not at all.
     pub keep_sick: Option<Seconds>,
     /// Longest time a deregistered instance may take to finish.
@@ -217,6 +221,15 @@ pub struct PoolSpec {
 }
 
 impl PoolSpec {
+    /// The policy that tells what each instance carries, if the scale-in order wants to know it.
+    #[must_use]
+    pub fn load_policy(&self) -> Option<&Policy> {
+        let asked = self.scale_in_order.contains(&ScaleInOrder::LeastLoaded);
+        asked
+            .then(|| self.policies.iter().find(|policy| policy.reads_each_instance()))
+            .flatten()
+    }
+
     /// The largest maximum that this pool ever has: its own, or that of a scheduled window.
     #[must_use]
     pub fn most(&self) -> u32 {
@@ -252,6 +265,10 @@ pub enum ScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
+    /// Who carries least first, by the pool's first policy that reads its instances one by one.
+    LeastLoaded,
+    /// Whose type costs most first, by the prices of the spend cap.
+    MostExpensive,
 }
 
 /// What `apply` looked up so that a decision does not have to: stored beside the spec.

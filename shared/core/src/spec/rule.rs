@@ -26,6 +26,14 @@ impl Policy {
         self.mode != PolicyMode::RecommendOnly && self.rule.adds_on_alarm()
     }
 
+    /// Whether its metric is read of each instance by itself.
+    #[must_use]
+    pub fn reads_each_instance(&self) -> bool {
+        let source = MetricSource::Instances;
+        let measure = self.rule.measure();
+        measure.is_some_and(|measure| matches!(&measure.metric, Metric::Named { source: own, .. } if *own == source))
+    }
+
     /// Whether it ever asks for fewer.
     #[must_use]
     pub fn can_remove(&self) -> bool {

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Amount;
+use super::{Amount, defaults};
 use crate::unit::Seconds;
 
 /// A stock of warm instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WarmSpec {
     /// How many.
-    pub size: Amount,
+    pub size: WarmSize,
     /// How they rest.
     pub state: WarmState,
     /// This long after its launch one is replaced.
@@ -21,15 +21,26 @@ pub struct WarmSpec {
 
 impl WarmSpec {
     /// How many are to be kept beside a pool of this size: a share is rounded up, and together with the pool they are never
-    /// more than its maximum. More could never be started.
+    /// more than its maximum. More could never be started. `learned` is what [`growth::learned`](crate::growth::learned) says.
     #[must_use]
-    pub fn wanted(&self, size: u32, max: u32) -> u32 {
-        let asked = match self.size {
-            Amount::Count(count) => count,
-            Amount::Share(share) => share.of_ceil(size),
+    pub fn wanted(&self, size: u32, max: u32, learned: Option<u32>) -> u32 {
+        let asked = match (self.size, learned) {
+            (WarmSize::Fixed(Amount::Count(count)), _) | (WarmSize::Learned, Some(count)) => count,
+            (WarmSize::Fixed(Amount::Share(share)), _) => share.of_ceil(size),
+            (WarmSize::Learned, None) => defaults::WARM_UNLEARNED.of_ceil(size),
         };
         asked.min(max.saturating_sub(size))
     }
+}
+
+/// How many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmSize {
+    /// So many, or a share of the pool.
+    Fixed(Amount),
+    /// As many as growths of the last days would have needed.
+    Learned,
 }
 
 /// How a warm instance rests.

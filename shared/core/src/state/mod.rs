@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Adapted;
-use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn};
+use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone};
 use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
@@ -191,6 +191,12 @@ pub struct PoolState {
     /// When an instance was last replaced for the balance of the zones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_at: Option<Timestamp>,
+    /// How fast the pool has grown, where the stock of warm instances is learned from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
+    /// Zones that failed as a whole, and until when that is remembered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub zones_out: BTreeMap<Zone, Moment>,
     /// The last refresh that an operator asked for, ended or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
@@ -207,6 +213,12 @@ impl PoolState {
             desired,
             ..Self::default()
         }
+    }
+
+    /// Until when some zone counts as out; none: no zone does.
+    #[must_use]
+    pub fn zone_out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.zones_out.values().map(|until| until.at()).max().filter(|until| now < *until)
     }
 
     /// Instances wanted without the reserve: what the policies look at.
@@ -346,6 +358,16 @@ pub struct Peaks {
     pub hour: i64,
     /// The largest of each hour, the present one last, at most [`PEAK_HOURS_MAX`].
     pub most: Vec<u32>,
+}
+
+/// How fast a pool has grown within one boot of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The largest growth of each hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Peaks>,
+    /// The smallest sizes of the last minutes, each larger than the one before; the last is the present one.
+    pub lows: Vec<Run>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

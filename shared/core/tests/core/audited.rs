@@ -9,6 +9,7 @@ use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::refresh::{LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -75,6 +76,12 @@ fn drain(decision: &mut Decision, n: u32, why: DrainReason) {
         why,
     });
     decision.state.generation = Generation(1);
+}
+
+/// Its target group says that it fails.
+fn accuse(world: &mut World, n: usize) {
+    let targets = world.inputs.observation.targets.get_mut(&group("blue")).unwrap();
+    targets[n].health = TargetHealth::Unhealthy;
 }
 
 /// A step that is on record, as decide leaves it.
@@ -202,6 +209,7 @@ fn i3_what_is_lost_anyway_may_go() {
         let case = Case::calm();
         let found = case.after(|world, decision| {
             world.spec.pools[0].capacity.min = 4;
+            accuse(world, 1);
             drain(decision, 1, why);
         });
         assert_eq!(found, Vec::<String>::new(), "{why}");
@@ -255,6 +263,7 @@ fn i4_drained_out_and_looked_at_twice() {
             let target = ghostnet_core::observation::Target {
                 instance: leaving.clone(),
                 health,
+                shifted: false,
             };
             world.inputs.observation.targets.get_mut(&group("blue")).unwrap().push(target);
         };
@@ -776,7 +785,10 @@ fn i3_a_removal_window_and_i5_a_reserve() {
     let one_leaves = |max| Case::of(window(max)).after(|_, decision| drain(decision, 0, DrainReason::ScaleIn));
     assert_eq!(one_leaves(1), Vec::<String>::new());
     assert_eq!(one_leaves(0), ["I3"]);
-    let sick = Case::of(window(0)).after(|_, decision| drain(decision, 0, DrainReason::Unhealthy));
+    let sick = Case::of(window(0)).after(|world, decision| {
+        accuse(world, 0);
+        drain(decision, 0, DrainReason::Unhealthy);
+    });
     assert_eq!(sick, Vec::<String>::new(), "the sick are replaced all the same");
 
     // eight, of which two are the reserve; one of them is given up
@@ -810,4 +822,53 @@ fn i21_growth_beyond_the_spend_cap() {
     assert_eq!(grown(8, 1), Vec::<String>::new());
     assert_eq!(grown(9, 1), ["I21"]);
     assert_eq!(grown(9, 9), Vec::<String>::new(), "a minimum does not wait");
+}
+
+#[test]
+fn i23_one_that_leaves_as_sick_without_a_report() {
+    let leaves = |health: Value, accused: fn(&mut World)| {
+        let world = World::serving(4, json!({ "defaults": { "health": health } }));
+        Case::of(world).after(|world, decision| {
+            accused(world);
+            drain(decision, 1, DrainReason::Unhealthy);
+        })
+    };
+    let all = || json!({ "status_checks": "5m", "heartbeat": "5m" });
+    let id = || InstanceId::new("i-blue-001");
+    let beat = |world: &mut World, minutes: u32| {
+        let last = Seconds::minutes(minutes).before(world.now());
+        let instances = world.inputs.observation.instances.as_mut().unwrap();
+        instances.iter_mut().find(|instance| instance.id == id()).unwrap().word.beat = Some(last);
+    };
+    assert_eq!(leaves(all(), |_| {}), ["I23"]);
+    assert_eq!(leaves(all(), |world| accuse(world, 1)), Vec::<String>::new());
+    assert_eq!(leaves(all(), |world| accuse(world, 2)), ["I23"], "another one");
+    let impaired: fn(&mut World) = |world| {
+        let since = Seconds::minutes(9).before(world.now());
+        world.inputs.observation.impaired = Some([(InstanceId::new("i-blue-001"), since)].into());
+    };
+    assert_eq!(leaves(all(), impaired), Vec::<String>::new());
+    assert_eq!(leaves(json!({}), impaired), ["I23"], "no spec asks");
+    for (minutes, found) in [(9, Vec::<String>::new()), (4, vec!["I23".to_owned()])] {
+        let world = World::serving(4, json!({ "defaults": { "health": all() } }));
+        let told = Case::of(world).after(|world, decision| {
+            beat(world, minutes);
+            drain(decision, 1, DrainReason::Unhealthy);
+        });
+        assert_eq!(told, found, "silent for {minutes} minutes");
+    }
+}
+
+#[test]
+fn i24_one_that_leaves_while_a_zone_is_out() {
+    let leaves = |until: i64, change: fn(&mut World)| {
+        Case::draining().after(|world, decision| {
+            change(world);
+            let zone = ghostnet_core::id::Zone::new("eu-west-1a");
+            state(decision).zones_out.insert(zone, at(until).into());
+        })
+    };
+    assert_eq!(leaves(60, |_| {}), ["I24"]);
+    assert_eq!(leaves(0, |_| {}), Vec::<String>::new(), "it is over");
+    assert_eq!(leaves(60, |world| world.inputs.retiring = true), Vec::<String>::new());
 }

@@ -6,6 +6,7 @@ use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::plan::StepOutcome;
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::DrainReason;
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -181,6 +182,125 @@ fn the_order_of_the_spec() {
         let mut world = World::serving(6, eager(json!({ "defaults": { "scale_in": { "order": order } } })));
         world.read("requests", 60.0);
         assert_eq!(drained(&world.look()), leaving.map(InstanceId::new), "{order}");
+    }
+}
+
+/// A policy that reads each instance, and a table of prices.
+fn by_load_or_price(order: Value) -> World {
+    let prices = json!({ "c7a.large": 0.1, "m7a.large": 0.14 });
+    let mut world = World::serving(
+        6,
+        eager(json!({
+            "defaults": { "scale_in": { "order": order }, "launch": { "instance_types": ["c7a.large", "m7a.large"] } },
+            "guards": {
+                "stabilisation": { "in": "0s" }, "cooldown": { "out": "0s", "in": "0s" },
+                "budgets": { "removal": { "per_tick": 100 }, "spend": { "per_day": 1_000, "currency": "USD", "prices": prices } },
+            },
+            "policies": [tracking(), { "id": "cpu", "type": "step", "metric": "cpu", "source": "instances", "out": [{ "from": 90, "add": 1 }] }],
+        })),
+    );
+    world.read("requests", 60.0);
+    world.read("cpu", 50.0);
+    world
+}
+
+fn carry(world: &mut World, loads: [Option<f64>; 6]) {
+    let ids = world.instances.keys().cloned();
+    world.carried = ids.zip(loads).filter_map(|(id, load)| Some((id, load?))).collect();
+}
+
+#[test]
+fn who_carries_least_leaves_first_and_unknown_is_not_idle() {
+    for (situation, order, loads, leaving, unknown) in [
+        (
+            "all are known",
+            json!(["least_loaded", "oldest"]),
+            [Some(50.0), Some(20.0), Some(90.0), Some(10.0), Some(60.0), Some(70.0)],
+            ["i-blue-003", "i-blue-001"],
+            0,
+        ),
+        (
+            "one says nothing: it may be the busiest",
+            json!(["least_loaded", "oldest"]),
+            [Some(50.0), Some(20.0), Some(90.0), None, Some(60.0), Some(70.0)],
+            ["i-blue-001", "i-blue-000"],
+            1,
+        ),
+        (
+            "equally loaded: the next criterion",
+            json!(["least_loaded", "oldest"]),
+            [Some(50.0), Some(20.0), Some(20.0), Some(20.0), Some(60.0), Some(70.0)],
+            ["i-blue-003", "i-blue-002"],
+            0,
+        ),
+        (
+            "nobody measures",
+            json!(["least_loaded", "oldest"]),
+            [None; 6],
+            ["i-blue-005", "i-blue-004"],
+            6,
+        ),
+        (
+            "the zones come first",
+            json!(["zone_balance", "least_loaded"]),
+            [Some(50.0), Some(20.0), Some(90.0), Some(10.0), Some(60.0), Some(70.0)],
+            ["i-blue-003", "i-blue-001"],
+            0,
+        ),
+    ] {
+        let mut world = by_load_or_price(order);
+        carry(&mut world, loads);
+        let decision = world.look();
+        assert_eq!(drained(&decision), leaving.map(InstanceId::new), "{situation}");
+        let mut findings = blue(&decision).findings.iter();
+        let told = findings.find_map(|finding| match finding {
+            Finding::LoadUnknown { count } => Some(*count),
+            _ => None,
+        });
+        assert_eq!(told.unwrap_or(0), unknown, "{situation}");
+    }
+}
+
+/// What an instance carried a quarter of an hour ago says nothing.
+#[test]
+fn an_old_load_is_unknown() {
+    let mut world = by_load_or_price(json!(["least_loaded", "newest"]));
+    carry(&mut world, [Some(50.0), Some(20.0), Some(90.0), Some(10.0), Some(60.0), Some(70.0)]);
+    world.decide(ghostnet_core::signal::Signal::Tick);
+    let mut loads = world.inputs.observation.loads.get_mut(&pool("blue")).unwrap();
+    for (age, leaving) in [(15, ["i-blue-003", "i-blue-001"]), (16, ["i-blue-000", "i-blue-001"])] {
+        loads.at = Seconds::minutes(5 + age).before(world.inputs.now);
+        assert_eq!(drained(&world.again()), leaving.map(InstanceId::new), "{age} minutes");
+        loads = world.inputs.observation.loads.get_mut(&pool("blue")).unwrap();
+    }
+}
+
+#[test]
+fn whose_type_costs_most_leaves_first() {
+    for (situation, dear, leaving) in [
+        ("two dear ones", ["i-blue-001", "i-blue-004"], ["i-blue-001", "i-blue-004"]),
+        (
+            "a type without a price counts as the dearest",
+            ["i-blue-002", "x"],
+            ["i-blue-002", "i-blue-000"],
+        ),
+    ] {
+        let mut world = by_load_or_price(json!(["most_expensive", "newest"]));
+        for (id, instance) in &mut world.instances {
+            let name = if !dear.contains(&id.as_str()) {
+                "c7a.large"
+            } else if dear.contains(&"x") {
+                "z1d.large"
+            } else {
+                "m7a.large"
+            };
+            instance.instance_type = ghostnet_core::id::InstanceType::new(name);
+        }
+        let mut gone = drained(&world.look());
+        gone.sort();
+        let mut leaving = leaving.map(InstanceId::new);
+        leaving.sort();
+        assert_eq!(gone, leaving, "{situation}");
     }
 }
 

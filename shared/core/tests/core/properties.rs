@@ -62,7 +62,8 @@ proptest! {
         inputs.signal = ghostnet_core::signal::Signal::Tick;
         let first = decide(&inputs.situation(&spec));
         // what a budget held back is for the next look; a window that opens with too few is answered by the policies
-        let limited = ["launch budget per tick", "removal window", "removal budget", "schedule"];
+        // the spend cap counts what is to come at the dearest price, and what came at its own
+        let limited = ["launch budget per tick", "removal window", "removal budget", "schedule", "spend cap"];
         if guards_of(&first).iter().any(|guard| limited.contains(guard)) {
             return Ok(());
         }
@@ -230,7 +231,9 @@ proptest! {
         world.minutes(40);
         let decision = world.decide(ghostnet_core::signal::Signal::Tick);
         let wanted = usize::try_from(blue(&decision).after).unwrap();
-        let kept = world.spec.pools[0].warm.map_or(0, |warm| warm.wanted(blue(&decision).after, 10));
+        let pool = &world.spec.pools[0];
+        let learned = ghostnet_core::growth::learned(decision.state.pools[&pool.id].growth.as_ref(), pool.warmup);
+        let kept = world.spec.pools[0].warm.map_or(0, |warm| warm.wanted(blue(&decision).after, 10, learned));
         prop_assert_eq!(counts(&decision).warm, kept, "{:#?}", decision);
         let kept = usize::try_from(kept).unwrap();
         prop_assert_eq!(world.alive().len(), wanted + kept, "{:#?}", decision);

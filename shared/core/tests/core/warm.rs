@@ -378,7 +378,7 @@ fn nobody_is_kept_beyond_the_maximum() {
 
 #[test]
 fn a_share_is_of_the_size_and_rounded_up() {
-    use ghostnet_core::spec::Amount;
+    use ghostnet_core::spec::{Amount, WarmSize};
     let spec = |size: &str| spec(json!({ "defaults": { "warm": { "size": size } } })).pools[0].warm.unwrap();
     for (share, size, max, wanted) in [
         ("20%", 10, 40, 2),
@@ -388,9 +388,9 @@ fn a_share_is_of_the_size_and_rounded_up() {
         ("50%", 10, 12, 2),
         ("50%", 12, 12, 0),
     ] {
-        assert_eq!(spec(share).wanted(size, max), wanted, "{share} of {size}");
+        assert_eq!(spec(share).wanted(size, max, None), wanted, "{share} of {size}");
     }
-    assert!(matches!(spec("20%").size, Amount::Share(_)));
+    assert!(matches!(spec("20%").size, WarmSize::Fixed(Amount::Share(_))));
 }
 
 #[test]
@@ -606,7 +606,10 @@ fn what_is_wrong_with_a_stock_is_told() {
         json!({ "defaults": { "warm": { "size": 2, "return": true } }, "pools": [{ "id": "blue", "target_groups": [group("blue")], "warm": { "size": "20%" } }] }),
     );
     let warm = own.pools[0].warm.unwrap();
-    assert!(warm.takes_returns && warm.size == ghostnet_core::spec::Amount::Share(ghostnet_core::unit::Percent(20)));
+    assert!(
+        warm.takes_returns
+            && warm.size == ghostnet_core::spec::WarmSize::Fixed(ghostnet_core::spec::Amount::Share(ghostnet_core::unit::Percent(20)))
+    );
     assert_eq!(spec(json!({})).pools[0].warm, None);
 }
 

@@ -46,6 +46,8 @@ pub struct World {
     pub dry: BTreeSet<Zone>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
+    /// Instances whose status checks fail.
+    pub impaired: BTreeMap<InstanceId, Timestamp>,
     /// Whether workers say at once that they have finished when they are told to leave.
     pub workers_answer: bool,
     pub table: Table,
@@ -132,6 +134,7 @@ impl World {
             metric_is_missing: false,
             dry: BTreeSet::new(),
             sick: BTreeSet::new(),
+            impaired: BTreeMap::new(),
             workers_answer: false,
             table,
             calls: Vec::new(),
@@ -300,6 +303,10 @@ impl Compute for Hand {
         .await
     }
 
+    async fn impaired(&self, _: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
+        self.call("ec2:DescribeInstanceStatus", |world| Ok(world.impaired.clone())).await
+    }
+
     async fn create_fleet(
         &self,
         region: &Region,
@@ -412,6 +419,7 @@ impl LoadBalancer for Hand {
                 Some(Target {
                     instance: id.clone(),
                     health: world.health(id, target)?,
+                    shifted: false,
                 })
             };
             Ok(world.targets.iter().filter_map(target).collect())

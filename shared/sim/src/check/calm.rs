@@ -110,7 +110,8 @@ fn stock(world: &World, id: &FleetId, pool: &PoolSpec, state: &PoolState, name: 
         .collect();
     let kept = state.members.iter().filter(|(_, member)| !member.gone && member.is_warm());
     let kept: BTreeSet<&InstanceId> = kept.map(|(id, _)| id).collect();
-    let wanted = pool.warm.map_or(0, |warm| warm.wanted(state.desired, pool.capacity.max));
+    let learned = ghostnet_core::growth::learned(state.growth.as_ref(), pool.warmup);
+    let wanted = pool.warm.map_or(0, |warm| warm.wanted(state.desired, pool.capacity.max, learned));
     if kept != stopped || kept.len() != usize::try_from(wanted).unwrap_or(usize::MAX) {
         let detail = format!("{name}: {wanted} wanted warm, {} kept, {} stopped", kept.len(), stopped.len());
         found.push((Check::Converges, detail));

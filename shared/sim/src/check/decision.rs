@@ -15,6 +15,7 @@ use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
 use super::{Check, Removal, Watch, evidence, mix, pace, same_size, spend};
+use crate::clock::at;
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -143,6 +144,8 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
         launch_first(&judged, &mut found);
+        sick_is_sick(world, &judged, &mut found);
+        zone_holds(world, &judged, &mut found);
         spend::judge(&judged, tally.as_ref(), &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
@@ -303,6 +306,50 @@ fn ceiling(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     if launched > 0 && (capacity > max || all > max.saturating_add((max / 10).max(1))) {
         let detail = format!("{launched} launches make {capacity} instances, {all} with those that leave, and the maximum is {max}");
         found.push((Check::Ceiling, detail));
+    }
+}
+
+/// I24: while traffic is shifted away from a zone in which one of the pool's targets is, nobody leaves by scale-in.
+fn zone_holds(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let asked = judged
+        .next
+        .asked
+        .as_ref()
+        .is_some_and(|asked| asked.in_force(judged.inputs.now).is_some());
+    let removed = judged.begun(|why| why == DrainReason::ScaleIn);
+    if removed == 0 || asked || judged.inputs.retiring {
+        return;
+    }
+    let groups = judged.pool.target_groups.iter();
+    let mut targets = groups.filter_map(|group| judged.inputs.observation.targets.get(group)).flatten();
+    let known = |id: &InstanceId| judged.loaded.is_some_and(|pool| pool.members.contains_key(id));
+    let shifted = targets.find(|target| known(&target.instance) && world.cloud.is_shifted(&target.instance, world.now));
+    if let Some(target) = shifted.filter(|target| target.shifted) {
+        found.push((
+            Check::ZoneHolds,
+            format!("{removed} leave while the zone of {} takes no traffic", target.instance),
+        ));
+    }
+}
+
+/// I23: who leaves as sick was ailing, or had been until a moment ago. A sandbox whose clock is off by more than clocks may be
+/// takes every heartbeat for an old one.
+fn sick_is_sick(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    if Seconds::between(judged.inputs.now, at(world.now)).max(Seconds::between(at(world.now), judged.inputs.now)) > Seconds::minutes(1) {
+        return;
+    }
+    let as_sick = |why: DrainReason| matches!(why, DrainReason::Unhealthy | DrainReason::Kept);
+    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id)?.drain).is_some();
+    let begun = judged
+        .next
+        .members
+        .iter()
+        .filter(|(id, member)| member.drain.is_some_and(|drain| as_sick(drain.why)) && !before(id));
+    for (id, _) in begun {
+        let machine = world.cloud.ec2.machines.get(id);
+        if machine.is_some_and(|machine| machine.exists(world.now) && !machine.ails(world.now)) {
+            found.push((Check::SickIsSick, format!("{id} leaves as sick, and nothing ails it")));
+        }
     }
 }
 

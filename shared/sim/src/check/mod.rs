@@ -84,6 +84,10 @@ checks! {
     FreshData "I5" "fresh-data";
     /// No removal after which the metric stands where it adds again.
     PostRemoval "I6" "post-removal";
+    /// Nobody leaves by scale-in while a zone is out.
+    ZoneHolds "I24" "zone-holds";
+    /// Who leaves as sick was ailing.
+    SickIsSick "I23" "sick-is-sick";
     /// A vote for more, or to hold, outweighs every vote for fewer.
     OutWins "I7" "out-wins";
     /// One step has one token, and no other step has it.

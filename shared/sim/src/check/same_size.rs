@@ -23,6 +23,8 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         members: BTreeMap::new(),
         // a request is heard before the pool is sized
         asked: judged.next.asked.clone(),
+        // and so are zones watched
+        zones_out: judged.next.zones_out.clone(),
         ..judged
             .loaded
             .cloned()

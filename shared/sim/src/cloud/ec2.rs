@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
-use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, tag};
+use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, Word, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::TemplateVersion;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -71,6 +71,14 @@ pub struct Machine {
     pub shown: Option<(InstanceState, Millis, Millis)>,
     /// Since when its checks fail.
     pub sick_since: Option<Millis>,
+    /// Since when its status checks fail.
+    pub impaired_since: Option<Millis>,
+    /// Since when its worker writes no heartbeat.
+    pub silent_since: Option<Millis>,
+    /// The last heartbeat of the time before it was stopped.
+    pub beat_before: Option<Millis>,
+    /// When something that it ailed from was last over.
+    pub recovered_at: Option<Millis>,
     /// Whether its image never becomes healthy.
     pub bad_image: bool,
     /// Whether it carries the protect tag.
@@ -182,6 +190,34 @@ impl Machine {
         !self.bad_image && self.sick_since.is_none_or(|since| now < since) && self.state(now) == InstanceState::Running
     }
 
+    /// Its last heartbeat: one a minute from when its worker is ready.
+    fn beat(&self, now: Millis) -> Option<Millis> {
+        let stops = [self.silent_since, self.stopped_at, self.ends.map(|end| end.at)];
+        let until = stops.into_iter().flatten().fold(now, Millis::min);
+        let first = self.worker.ready_at.max(self.running_at);
+        if until < first {
+            return self.beat_before;
+        }
+        Some(first + (until - first) / MINUTE * MINUTE)
+    }
+
+    /// Nothing ails it any more.
+    pub fn recover(&mut self, now: Millis) {
+        (self.sick_since, self.impaired_since, self.silent_since) = (None, None, None);
+        self.recovered_at = Some(now);
+    }
+
+    /// Whether something ails it, or did until a moment ago.
+    #[must_use]
+    pub fn ails(&self, now: Millis) -> bool {
+        let ails = [self.sick_since, self.impaired_since, self.silent_since]
+            .into_iter()
+            .flatten()
+            .any(|since| since <= now);
+        let lately = self.recovered_at.is_some_and(|at| now < at + 5 * MINUTE);
+        ails || lately || self.bad_image || self.worker.has_finished(now)
+    }
+
     fn listed(&self, now: Millis) -> ListedInstance {
         ListedInstance {
             fleet: self.tags.fleet.clone(),
@@ -196,7 +232,10 @@ impl Machine {
                 plan: self.tags.plan.clone(),
                 step: self.tags.step,
                 protected: false,
-                word: self.worker.word(now),
+                word: Word {
+                    beat: self.beat(now).map(at),
+                    ..self.worker.word(now)
+                },
                 template: Some(self.template.clone()),
             },
             tag_keys: if self.protected {
@@ -316,6 +355,10 @@ impl Ec2 {
             stopped_by_hand: false,
             shown: None,
             sick_since: None,
+            impaired_since: None,
+            silent_since: None,
+            beat_before: None,
+            recovered_at: None,
             bad_image: boot.bad_image,
             protected: false,
             worker: boot.worker,
@@ -355,6 +398,7 @@ impl Ec2 {
     pub fn stop(&mut self, id: &InstanceId, list_lag: Millis, now: Millis) {
         if let Some(machine) = self.machines.get_mut(id).filter(|machine| machine.is_alive(now)) {
             machine.shown = Some((machine.listed_state(now), machine.listed_launch(now), now + list_lag));
+            machine.beat_before = machine.beat(now);
             machine.stopped_at = Some(now);
         }
     }
@@ -367,11 +411,24 @@ impl Ec2 {
             InstanceState::Stopped => {
                 machine.shown = Some((InstanceState::Stopped, machine.launched_at, now + boot.list_lag));
                 (machine.launched_at, machine.running_at) = (now, now + boot.takes);
-                (machine.stopped_at, machine.stopped_by_hand, machine.sick_since) = (None, false, None);
+                (machine.stopped_at, machine.stopped_by_hand) = (None, false);
+                machine.recover(now);
                 true
             }
             _ => false,
         }
+    }
+
+    /// Running instances whose status checks fail.
+    #[must_use]
+    pub fn impaired(&self, now: Millis) -> BTreeMap<InstanceId, jiff::Timestamp> {
+        let running = self
+            .machines
+            .values()
+            .filter(|machine| machine.state(now) == InstanceState::Running);
+        running
+            .filter_map(|machine| Some((machine.id.clone(), at(machine.impaired_since?))))
+            .collect()
     }
 
     /// What DescribeInstances shows of one installation.

@@ -8,7 +8,7 @@ pub mod worker;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::TargetGroupArn;
+use ghostnet_core::id::{TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_engine::error::{ErrorClass, PortError};
 
@@ -25,6 +25,8 @@ pub struct Cloud {
     pub ec2: Ec2,
     /// Target groups.
     pub groups: BTreeMap<TargetGroupArn, Group>,
+    /// Zones away from which somebody has shifted the traffic, and until when.
+    pub shifted: BTreeMap<Zone, Millis>,
     /// What can be had at all, and how fast it may be asked for.
     pub capacity: Capacity,
     /// What CloudWatch knows.
@@ -40,6 +42,13 @@ impl Cloud {
             Some((id.clone(), group.health(registration, machine, now)?))
         };
         group.targets.iter().filter_map(of).collect()
+    }
+
+    /// Whether a zonal shift keeps traffic away from an instance.
+    #[must_use]
+    pub fn is_shifted(&self, id: &ghostnet_core::id::InstanceId, now: Millis) -> bool {
+        let until = self.ec2.machines.get(id).and_then(|machine| self.shifted.get(&machine.zone));
+        until.is_some_and(|until| now < *until)
     }
 
     /// Targets that take requests: the healthy ones, or all that run while none is healthy.

@@ -58,6 +58,7 @@ impl Worker {
             told: self.told,
             ready: self.is_ready(now),
             drained: self.has_finished(now),
+            beat: None,
         }
     }
 }

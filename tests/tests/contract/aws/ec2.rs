@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{error, numbered};
-use crate::compute::{Given, installation};
-use crate::reply::{Listed, done, fleet_launched, launched, page, started, stopped, terminated};
+use crate::compute::{Checks, Given, installation};
+use crate::reply::{Listed, done, failing, fleet_launched, launched, page, started, statuses, stopped, terminated};
 use crate::sample::region;
 use crate::wire::{Reply, Sent};
 
@@ -49,6 +49,8 @@ struct Instance {
     /// A state that stays as it is.
     fixed: Option<&'static str>,
     unterminable: bool,
+    /// Which status checks fail, and since when.
+    impaired: Option<(Checks, i64)>,
 }
 
 impl Instance {
@@ -91,6 +93,10 @@ impl Ec2 {
             Given::Unterminable(id) => {
                 self.make(id, InstanceState::Running, now);
                 self.change(id, |instance| instance.unterminable = true);
+            }
+            Given::Impaired(id, checks, minutes) => {
+                let since = now - i64::from(minutes) * 60;
+                self.change(id, |instance| instance.impaired = Some((checks, since)));
             }
             Given::Dry(zone) => self.dry.push(zone.to_string()),
             Given::DryOf(instance_type) => self.dry_types.push(instance_type.to_owned()),
@@ -153,6 +159,7 @@ impl Ec2 {
     pub(super) fn answer(&mut self, sent: &Sent, now: i64) -> Reply {
         match sent.operation.as_str() {
             "ec2:DescribeInstances" => self.describe(sent, now),
+            "ec2:DescribeInstanceStatus" => self.status(sent, now),
             "ec2:RunInstances" => self.run(sent, now),
             "ec2:CreateFleet" => self.create_fleet(sent, now),
             "ec2:StartInstances" => self.start(sent, now),
@@ -187,6 +194,28 @@ impl Ec2 {
             .map(|(id, instance)| item(id, instance, now))
             .collect();
         page(&items, next.as_deref())
+    }
+
+    /// Those that run and of which the checks that the filter names fail.
+    fn status(&self, sent: &Sent, now: i64) -> Reply {
+        assert_eq!(sent.text("Filter.1.Value.1"), "impaired");
+        let asked = match sent.text("Filter.1.Name") {
+            "system-status.status" => Checks::System,
+            "instance-status.status" => Checks::Instance,
+            other => panic!("a filter by {other}"),
+        };
+        let fails = |(id, instance): (&String, &Instance)| {
+            let (checks, since) = instance.impaired?;
+            let listed = checks == asked && instance.region == sent.region && instance.state(now) == "running";
+            listed.then(|| {
+                failing(
+                    id,
+                    checks == Checks::System,
+                    &Timestamp::from_second(since).unwrap_or_default().to_string(),
+                )
+            })
+        };
+        statuses(&self.instances.iter().filter_map(fails).collect::<String>(), None)
     }
 
     fn run(&mut self, sent: &Sent, now: i64) -> Reply {

@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum
 use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 
 use super::proxy::Proxy;
-use super::short::{ALWAYS_CAPACITY, AT_ONCE, NO_CHECKS, NO_LIMIT, SHOWS_AT_ONCE, TOO_MANY};
+use super::short::{ALWAYS_CAPACITY, ALWAYS_PASS, AT_ONCE, NO_CHECKS, NO_LIMIT, SHOWS_AT_ONCE, TOO_MANY};
 use crate::compute::installation;
 use crate::sample::{group, launch};
 use crate::{Played, Short, compute, load_balancer};
@@ -93,6 +93,7 @@ impl Ec2 {
                 let gone = self.ec2.delete_launch_template().launch_template_name("web");
                 gone.send().await.unwrap();
             }
+            Given::Impaired(..) => return Err(Short::NotShown(ALWAYS_PASS)),
             Given::Instance(..) => return Err(Short::NotShown(AT_ONCE)),
             Given::Many(_) => return Err(Short::NotShown(TOO_MANY)),
             Given::Dry(_) | Given::DryOf(_) | Given::FewerThanAsked | Given::Refused(_) => return Err(Short::NotShown(ALWAYS_CAPACITY)),

@@ -10,6 +10,7 @@ pub(super) const NEVER_UNWELL: &str = "the local AWS is well";
 // EC2 and ELBv2: moto
 pub(super) const AT_ONCE: &str = "in the local EC2 an instance runs, stands or is gone at once";
 pub(super) const ALWAYS_CAPACITY: &str = "the local EC2 has capacity, quota and addresses without end";
+pub(super) const ALWAYS_PASS: &str = "the status checks of the local EC2 always pass";
 pub(super) const SHOWS_AT_ONCE: &str = "the lists of the local EC2 show everything at once";
 pub(super) const TOO_MANY: &str = "the local EC2 takes minutes for thousands of instances";
 pub(super) const NO_CHECKS: &str = "the local ELBv2 checks and drains nothing";
@@ -25,6 +26,13 @@ pub(super) const ONE_AFTER_ANOTHER: &str = "the transactions of the local table 
 pub(super) const SHORT: &[(&str, Why)] = &[
     ("a launch that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("a list that is not allowed", Why::NotShown(NEVER_DENIED)),
+    ("status checks that are not allowed", Why::NotShown(NEVER_DENIED)),
+    ("status checks asked too fast", Why::NotShown(NEVER_TOO_FAST)),
+    ("status checks that fail", Why::NotShown(ALWAYS_PASS)),
+    (
+        "status checks that fail, of one that does not run any more",
+        Why::NotShown(ALWAYS_PASS),
+    ),
     ("a register that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("attributes that our role may not set", Why::NotShown(NEVER_DENIED)),
     ("series that are not allowed", Why::NotShown(NEVER_DENIED)),

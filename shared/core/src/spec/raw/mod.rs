@@ -266,6 +266,14 @@ pub struct RawHealth {
     /// as serving.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_tag: Option<bool>,
+    /// An instance is sick once EC2's status checks, of the system or of the instance, have failed for this long, at least a
+    /// minute. Not asked for if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_checks: Option<RawDuration>,
+    /// An instance is sick once the time in its tag `ghostnet:heartbeat`, which it writes itself, is this old, at least two
+    /// minutes. Before the first heartbeat nothing is concluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<RawDuration>,
     /// What becomes of a sick instance once its replacement is asked for: `replace` (it is terminated), or
     /// `maintenance: { keep: 1h }` (one at a time is kept that long, out of its target groups, for somebody to look at).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -289,7 +297,8 @@ pub struct RawDrain {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawScaleIn {
-    /// Criteria in order: `zone_balance`, `oldest`, `newest`. The instance id breaks ties.
+    /// Criteria in order: `zone_balance`, `oldest`, `newest`, `least_loaded` (needs a policy whose metric has `source:
+    /// instances`), `most_expensive` (needs `guards.budgets.spend.prices`). The instance id breaks ties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<RawScaleInOrder>>,
     /// An instance that carries this tag, whatever its value, never leaves by scale-in.
@@ -307,8 +316,10 @@ pub enum RawScaleInOrder {
     Oldest,
     /// Latest launch first.
     Newest,
-    /// Refused, with the reason.
+    /// Who carries least first, by the first policy whose metric has `source: instances`. Who says nothing leaves last.
     LeastLoaded,
+    /// Whose type costs most first, by `guards.budgets.spend.prices`.
+    MostExpensive,
     /// Refused, with the reason.
     ClosestToBilling,
 }

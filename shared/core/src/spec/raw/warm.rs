@@ -1,6 +1,8 @@
 //! The stock of stopped instances, as typed.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{RawAmount, RawDuration};
@@ -10,8 +12,10 @@ use super::{RawAmount, RawDuration};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawWarm {
-    /// How many: a count, or a share of the pool's size, rounded up.
+    /// How many: a count; a share of the pool's size, rounded up; or `learned`, as many as the growths of the last two days would
+    /// have needed (a fifth of the pool until a day is known).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WarmSizeText>")]
     pub size: Option<RawAmount>,
     /// `stopped`, or `hibernated` if the launch template allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,4 +36,17 @@ pub enum RawWarmState {
     Stopped,
     /// Stopped with its memory on disk.
     Hibernated,
+}
+
+/// What may stand for the size of a stock, for editors.
+struct WarmSizeText;
+
+impl JsonSchema for WarmSizeText {
+    fn schema_name() -> Cow<'static, str> {
+        "RawWarmSize".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let amount = generator.subschema_for::<RawAmount>();
+        json_schema!({ "description": "a number of instances, a share such as `20%`, or `learned`", "anyOf": [amount, { "type": "string", "enum": ["learned"] }] })
+    }
 }

@@ -15,12 +15,12 @@ use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
 use ghostnet_core::state::{
-    CapacityState, Drain, DrainReason, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend, Tally,
-    TrafficState, Turning, Unready, Warm, WarmPhase,
+    CapacityState, Drain, DrainReason, Growth, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend,
+    Tally, TrafficState, Turning, Unready, Warm, WarmPhase,
 };
 use ghostnet_core::unit::{Moment, Percent, Seconds};
 use jiff::Timestamp;
@@ -74,6 +74,10 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
     policies.extend(tape.maybe(5, |_| json!({ "type": "formula", "id": "formula", "formula": "jobs / 100 + requests", "metrics": { "jobs": busy(), "requests": "alb_request_count" } })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "threshold", "id": "within", "metric": busy(), "within": { "from": 50.0, "below": 90.0 }, tape.one_of(&["add", "remove"]): 2 })));
     policies.extend(tape.maybe(5, |tape| json!({ "type": "simple", "id": "simple", "metric": busy(), "out": { "from": 60.0, "add": "30%" }, "in": { "below": 30.0, "remove": 1 + tape.below(3) } })));
+    policies.extend(tape.maybe(
+        4,
+        |_| json!({ "type": "step", "id": "cpu", "metric": "cpu", "source": "instances", "out": [{ "from": 95.0, "add": 1 }] }),
+    ));
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
@@ -82,6 +86,20 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         1 => json!({ "instance_hours_per_day": 0 }),
         _ => json!({ "instance_hours_per_day": 60 + tape.below(400) }),
     });
+    let mut orders = vec![json!(["zone_balance", "oldest"]), json!(["newest"])];
+    orders.extend(
+        policies
+            .iter()
+            .any(|policy| policy["id"] == "cpu")
+            .then(|| json!(["least_loaded", "oldest"])),
+    );
+    orders.extend(
+        spend
+            .as_ref()
+            .is_some_and(|spend| spend["prices"].is_object())
+            .then(|| json!(["most_expensive", "newest"])),
+    );
+    let order = tape.one_of(&orders);
     let mut guards = json!({
         "cooldown": { "out": tape.one_of(&["0s", "60s"]), "in": tape.one_of(&["0s", "5m"]) },
         "stabilisation": { "out": tape.one_of(&["0s", "3m"]), "in": tape.one_of(&["0s", "10m"]) },
@@ -100,6 +118,12 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         pool["health"] = json!({ "ready_tag": ready });
         if tape.once_in(3) {
             pool["health"]["when_unhealthy"] = json!({ "maintenance": { "keep": "1h" } });
+        }
+        if tape.once_in(3) {
+            pool["health"]["status_checks"] = json!("5m");
+        }
+        if tape.once_in(3) {
+            pool["health"]["heartbeat"] = json!("10m");
         }
         if tape.once_in(3) {
             pool["max_age"] = json!("1h");
@@ -124,7 +148,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             json!({ "ratio": "10%", "policy": { "quantile": 0.9, "over": "6h" } }),
         ])
     });
-    let mut change = json!({ "defaults": { "launch": launch }, "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
+    let mut change = json!({ "defaults": { "launch": launch, "scale_in": { "order": order } }, "mode": mode, "objective": objective, "maximum": maximum, "pools": pools, "policies": policies, "guards": guards });
     change
         .as_object_mut()
         .unwrap()
@@ -143,7 +167,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
 }
 
 fn any_warm(tape: &mut Tape<'_>) -> Value {
-    let size = tape.one_of(&[json!("20%"), json!("100%"), json!(0), json!(1)]);
+    let size = tape.one_of(&[json!("20%"), json!("100%"), json!(0), json!(1), json!("learned")]);
     json!({ "size": size, "max_age": tape.one_of(&["1h", "7d"]), "return": tape.once_in(2) })
 }
 
@@ -170,6 +194,7 @@ pub fn any_inputs(tape: &mut Tape<'_>, raw: RawFleetSpec) -> Inputs {
         rate: u64::from(tape.below(20)) * 1_000_000,
     });
     made.observation.instances = Some(Vec::new());
+    made.observation.impaired = (!tape.once_in(4)).then(BTreeMap::new);
     for pool in &spec.pools {
         made.pool(tape, pool);
     }
@@ -327,15 +352,34 @@ impl Made {
             since: ago(tape, 1_800),
             wait: Seconds::minutes(5),
         });
+        state.growth = tape.maybe(3, |tape| Growth {
+            hours: Some(Peaks {
+                hour: at(0).as_second() / 3_600 - i64::from(tape.below(3)),
+                most: tape.some(48, |tape, _| tape.below(9)),
+            }),
+            lows: tape.some(3, |tape, n| Run {
+                since: at(-600 + 100 * i64::from(n)),
+                capacity: tape.below(22),
+            }),
+        });
+        state
+            .zones_out
+            .extend(tape.maybe(6, |tape| (Zone::new("eu-west-1a"), about(tape, 900).into())));
         state.refresh = tape.maybe(3, any_refresh);
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
             .collect();
         if !tape.once_in(10) {
-            let targets = healths.into_iter().map(|(instance, health)| Target { instance, health });
+            let any_shift = tape.once_in(8);
+            let targets = healths.into_iter().map(|(instance, health)| Target {
+                shifted: any_shift && instance.as_str().ends_with('3'),
+                instance,
+                health,
+            });
             let foreign = tape.maybe(6, |tape| Target {
                 instance: InstanceId::new("i-foreign"),
                 health: any_health(tape),
+                shifted: false,
             });
             self.observation
                 .targets
@@ -369,6 +413,21 @@ impl Made {
         }
         let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
         let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
+        if spec.load_policy().is_some() && !tape.once_in(4) {
+            let loads = tape.some(24, |tape, n| {
+                (
+                    InstanceId::new(format!("i-{}-{n:03}", spec.id)),
+                    ghostnet_core::unit::Finite::from(tape.below(100)),
+                )
+            });
+            let period = Seconds::minutes(5);
+            let loads = Loads {
+                at: ago(tape, 1_500),
+                period,
+                by_instance: loads.into_iter().collect(),
+            };
+            self.observation.loads.insert(spec.id.clone(), loads);
+        }
         if !tape.once_in(10) {
             self.observation.series.insert(spec.id.clone(), series);
         }
@@ -411,7 +470,7 @@ impl Made {
                 id: id.clone(),
                 state: tape.one_of(&states),
                 zone: Zone::new(tape.one_of(&["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
-                instance_type: InstanceType::new("c7a.large"),
+                instance_type: InstanceType::new(tape.one_of(&["c7a.large", "c7a.large", "m7a.large"])),
                 market: any_market(tape),
                 launched_at: ago(tape, 4_000),
                 pool: Some(pool.clone()),
@@ -422,10 +481,16 @@ impl Made {
                     told: tape.maybe(4, |tape| tape.one_of(&[Told::Draining, Told::Serving])),
                     ready: !tape.once_in(4),
                     drained: tape.once_in(8),
+                    beat: tape.maybe(3, |tape| ago(tape, 1_200)),
                 },
                 template: tape.maybe(2, |tape| template_version(1 + u64::from(tape.below(2)))),
             };
             self.observation.instances.get_or_insert_default().push(instance);
+            if tape.once_in(8)
+                && let Some(impaired) = &mut self.observation.impaired
+            {
+                impaired.insert(id.clone(), ago(tape, 1_200));
+            }
         }
         (!tape.once_in(6)).then(|| (id, any_health(tape)))
     }

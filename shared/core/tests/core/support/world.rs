@@ -11,6 +11,7 @@ use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
+use ghostnet_core::sample::Loads;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Attribute, FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
@@ -39,6 +40,12 @@ pub struct World {
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// How unequally targets answer, where it is asked.
     pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
+    /// Whose status checks fail, and since when.
+    pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// Zones away from which traffic is shifted.
+    pub shifted: BTreeSet<Zone>,
+    /// What each instance carries, if somebody measures it.
+    pub carried: BTreeMap<InstanceId, f64>,
     looks: u32,
     launched: u32,
 }
@@ -76,6 +83,9 @@ impl World {
             default_version: None,
             attributes: BTreeMap::new(),
             imbalance: BTreeMap::new(),
+            impaired: None,
+            shifted: BTreeSet::new(),
+            carried: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -145,6 +155,7 @@ impl World {
         observation.exhausted.clone_from(&self.exhausted);
         observation.attributes.clone_from(&self.attributes);
         observation.imbalance.clone_from(&self.imbalance);
+        observation.impaired.clone_from(&self.impaired);
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
@@ -152,12 +163,26 @@ impl World {
                 .map(|(instance, health)| Target {
                     instance: instance.clone(),
                     health: *health,
+                    shifted: self
+                        .instances
+                        .get(instance)
+                        .is_some_and(|instance| self.shifted.contains(&instance.zone)),
                 })
                 .collect();
             if !spec.target_groups.is_empty() && !self.unreadable.contains(name) {
                 observation.targets.insert(group(name), targets);
             }
             let read = |(policy, value): (&PolicyId, &f64)| (policy.clone(), fresh(self.now(), *value));
+            if !self.carried.is_empty() {
+                let period = Seconds::minutes(5);
+                let by_instance = self.carried.iter().map(|(id, load)| (id.clone(), super::finite(*load))).collect();
+                let loads = Loads {
+                    at: period.before(self.now()),
+                    period,
+                    by_instance,
+                };
+                observation.loads.insert(spec.id.clone(), loads);
+            }
             observation.series.insert(spec.id.clone(), self.loads.iter().map(read).collect());
         }
         observation

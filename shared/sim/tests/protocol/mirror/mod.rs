@@ -226,6 +226,7 @@ impl Mirror {
         let target = |slot| Target {
             instance: instance_id(slot),
             health: TargetHealth::Unchecked,
+            shifted: false,
         };
         let mut all: Vec<_> = instances(look.running, InstanceState::Running)
             .chain(instances(look.ended, InstanceState::Terminated))
