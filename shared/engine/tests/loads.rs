@@ -23,7 +23,7 @@ use world::World;
 fn known(order: &[&str]) -> (BTreeSet<InstanceId>, BTreeSet<InstanceId>, usize) {
     let mut raw = serde_json::to_value(spec(3)).unwrap();
     raw["policies"].as_array_mut().unwrap().push(json!({
-        "id": "cpu", "type": "target_tracking", "metric": "cpu", "source": "instances", "target": 5_000.0,
+        "id": "cpu", "type": "target_tracking", "metric": "network_in", "source": "instances", "target": 5_000.0,
     }));
     raw["defaults"]["scale_in"] = json!({ "order": order });
     let world = World::new(serde_json::from_value(raw).unwrap(), 3_000.0);

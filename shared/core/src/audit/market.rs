@@ -3,6 +3,7 @@
 use super::Found;
 use super::pool::Judge;
 use crate::decide::Decision;
+use crate::id::Zone;
 use crate::observation::Market;
 use crate::plan::{Action, LAUNCH_CALLS_MAX, Launch};
 
@@ -48,19 +49,19 @@ impl Judge<'_> {
         .fold(0, u32::saturating_add)
     }
 
-    /// Whether the quota of on demand is reached, or every offering of it lately ran out.
+    /// Whether the quota of on demand is reached, or every offering of it lately ran out where instances may be launched: in zones
+    /// that are not out, if there is one.
     fn is_on_demand_out(&self) -> bool {
         let off = self
             .loaded
             .is_some_and(|pool| pool.market_off(Market::OnDemand, self.situation.now).is_some());
-        let zones = self
-            .pool
-            .launch
-            .subnets
-            .iter()
-            .filter_map(|subnet| self.situation.resolved.zones.get(subnet));
+        let zone = |subnet| self.situation.resolved.zones.get(subnet);
+        let all: Vec<&Zone> = self.pool.launch.subnets.iter().filter_map(zone).collect();
+        let is_up = |zone: &&Zone| !self.next.zones_out.contains_key(*zone);
+        let up: Vec<&Zone> = all.iter().copied().filter(is_up).collect();
+        let zones = if up.is_empty() { all } else { up };
         let types = &self.pool.launch.instance_types;
-        let ran_out = |zone: &crate::id::Zone| {
+        let ran_out = |zone: &Zone| {
             let here = || {
                 let exhausted = self.situation.observation.exhausted.iter().map(|exhausted| &exhausted.offering);
                 exhausted.filter(move |offering| offering.zone == *zone && offering.market == Market::OnDemand)

@@ -69,6 +69,12 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .fold(0, u32::saturating_add)
     };
     let mut draft = Draft::new(situation, sum(CapacityCount::lasting), sum(|counts| counts.preparing));
+    if may_act(situation, &state) {
+        // what is sent again has its calls before anything new, whichever pool it is of
+        for (counted, sizing) in counted.iter().zip(&sizings) {
+            draft.take_over(situation, counted, sizing.desired, &mut state);
+        }
+    }
     let mut decided = BTreeMap::new();
     for (counted, mut sizing) in counted.iter_mut().zip(sizings) {
         let until = state
@@ -124,6 +130,13 @@ pub(super) struct Counted<'a> {
     /// Instances wanted before.
     pub(super) before: u32,
     pub(super) findings: Vec<Finding>,
+}
+
+impl Counted<'_> {
+    /// Most instances of this pool, as open windows move it.
+    pub(super) fn max(&self) -> u32 {
+        size::bounds(self.pool.capacity, &self.pool.policies, &self.windows).1
+    }
 }
 
 fn count_pool<'a>(

@@ -17,7 +17,6 @@ use crate::id::{ClientToken, Generation, Zone};
 use crate::observation::{Market, Place};
 use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
-use crate::size;
 use crate::spec::{FleetMode, LaunchSpec, MarketMix, Template};
 use crate::state::{CapacityState, PoolState};
 
@@ -39,6 +38,18 @@ impl Draft {
             capacity,
             preparing,
         }
+    }
+
+    /// Sends again what others have left of a pool's open steps.
+    pub(super) fn take_over(&mut self, situation: &Situation<'_>, counted: &Counted<'_>, desired: u32, state: &mut CapacityState) {
+        if counted.judgement != Judgement::Sound {
+            return;
+        }
+        let there = counted.census.counts.lasting();
+        let over = there > counted.max() || self.capacity > situation.spec.maximum;
+        let wanted = if over { 0 } else { desired };
+        self.taken_over
+            .extend(open_steps::take_over(situation, counted.pool, state, there, wanted));
     }
 
     /// Launches that still fit into EC2's bucket.
@@ -81,19 +92,11 @@ impl Hands<'_, '_> {
     pub(super) fn choose_steps(&mut self, desired: u32, listed: &Listed<'_>, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool) = (self.situation, self.counted.pool);
         let sound = self.counted.judgement == Judgement::Sound;
-        if sound {
-            let counts = &self.counted.census.counts;
-            let over = counts.lasting() > self.max() || draft.capacity > situation.spec.maximum;
-            let wanted = if over { 0 } else { desired };
-            draft
-                .taken_over
-                .extend(open_steps::take_over(situation, pool, state, counts.lasting(), wanted));
-        }
         let busy = Busy::of(state);
         if sound {
             self.change_capacity(desired, &busy, state, draft);
         }
-        let max = self.max();
+        let max = self.counted.max();
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
@@ -112,15 +115,9 @@ impl Hands<'_, '_> {
         }
     }
 
-    /// Most instances of this pool, as open windows move it.
-    fn max(&self) -> u32 {
-        let pool = self.counted.pool;
-        size::bounds(pool.capacity, &pool.policies, &self.counted.windows).1
-    }
-
     fn change_capacity(&mut self, desired: u32, busy: &Busy, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool, now) = (self.situation, self.counted.pool, self.situation.now);
-        let (generation, max) = (state.generation.next(), self.max());
+        let (generation, max) = (state.generation.next(), self.counted.max());
         let mut shares = Shares::of(situation, pool, &self.counted.census, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
@@ -240,7 +237,7 @@ impl Hands<'_, '_> {
     /// finds some left. Returns how many were asked for.
     fn fill_warm_stock(&mut self, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
         let (situation, pool) = (self.situation, self.counted.pool);
-        let missing = warm::missing(situation, pool, &self.counted.census, state, self.max());
+        let missing = warm::missing(situation, pool, &self.counted.census, state, self.counted.max());
         let (budget, _) = budget::launches_left(&pool.guards, state, self.counted.before, situation.now);
         let there = draft.capacity.saturating_add(draft.preparing);
         let room = situation.spec.maximum.saturating_sub(there);
@@ -314,7 +311,7 @@ impl Hands<'_, '_> {
 
     /// How many of the `needed` the pool and the fleet have room for, by what is there and not by what is wanted.
     fn limit_growth(&mut self, needed: u32, draft: &Draft) -> u32 {
-        let max = self.max();
+        let max = self.counted.max();
         let room = self.situation.spec.maximum.saturating_sub(draft.capacity);
         self.limit(
             needed,
@@ -339,7 +336,7 @@ impl Hands<'_, '_> {
 
     /// What surge and budgets leave beside those that are `started`.
     fn growth_limits(&self, started: u32, state: &PoolState) -> [(u32, Guard); 2] {
-        let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.max());
+        let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.counted.max());
         let most = max.saturating_add(surge(max));
         let surge_left = most.saturating_sub(self.counted.census.counts.all());
         let (budget_left, budget) = budget::launches_left(guards, state, self.counted.before, now);

@@ -612,6 +612,32 @@ fn i19_spot_within_its_share() {
         pool.markets_off.insert(Market::OnDemand, quota);
     };
     assert_eq!(Case::of(world).after(off), [""; 0], "nothing can be had on demand");
+    let mut world = World::serving(4, market(4, 50));
+    world.read("requests", 145.0);
+    let elsewhere = |out: bool| {
+        move |world: &mut World, decision: &mut Decision| {
+            as_spot(decision);
+            let ran_out = |zone: &str| ghostnet_core::observation::ExhaustedOffering {
+                offering: ghostnet_core::observation::Offering {
+                    zone: ghostnet_core::id::Zone::new(zone),
+                    instance_type: Some(ghostnet_core::id::InstanceType::new("c7a.large")),
+                    market: Market::OnDemand,
+                },
+                until: at(600),
+            };
+            world.inputs.observation.exhausted = ["eu-west-1b", "eu-west-1c"].map(ran_out).to_vec();
+            if out {
+                let zone = ghostnet_core::id::Zone::new("eu-west-1a");
+                state(decision).zones_out.insert(zone, at(600).into());
+            }
+        }
+    };
+    assert_eq!(
+        Case::of(world.clone()).after(elsewhere(false)),
+        ["I19"],
+        "one zone has some on demand"
+    );
+    assert_eq!(Case::of(world).after(elsewhere(true)), [""; 0], "and that zone is out");
 }
 
 #[test]

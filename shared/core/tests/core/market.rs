@@ -262,6 +262,24 @@ fn launches_that_are_sent_again_are_calls_too() {
     assert_eq!(guards_of(&decision), ["launch calls"]);
 }
 
+/// Found by the simulator: the first pool asked for all that the bucket holds, the second one sent again what it had open, and
+/// audit refused the whole plan, look after look.
+#[test]
+fn what_any_pool_sends_again_has_its_calls_first() {
+    let pools = json!([
+        { "id": "blue", "target_groups": [group("blue")], "capacity": { "min": 1, "max": 20, "initial": 1 } },
+        { "id": "green", "role": "standby", "target_groups": [group("green")], "capacity": { "min": 1, "max": 20, "initial": 3 } },
+    ]);
+    let mut world = World::new(json!({ "pools": pools, "maximum": 40 }));
+    world.die();
+    world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = 7;
+    world.wait(90);
+    let decision = world.look();
+    let again = decision.plan.steps.iter().filter(|step| step.id.plan != decision.plan.id).count();
+    assert_eq!((again, decision.plan.steps.len()), (4, 5), "{:?}", steps(&decision));
+    assert_eq!(guards_of(&decision), ["launch calls"]);
+}
+
 /// Three hundred fleets that asked in the same second do not ask again in the same one.
 #[test]
 fn who_asked_too_fast_waits_as_long_as_nobody_else() {

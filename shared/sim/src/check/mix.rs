@@ -1,6 +1,7 @@
 //! I19, at the commit: what is launched as spot keeps spot within its share, counted by what EC2 truly made of the members. Not
 //! judged are pools of which somebody is sick, stopped or on the way without a name: how many they are is then no simple sum.
 
+use ghostnet_core::id::Zone;
 use ghostnet_core::observation::{Market, Offering};
 use ghostnet_core::plan::Action;
 use ghostnet_core::state::PoolState;
@@ -62,13 +63,21 @@ fn launched(judged: &Judged<'_>, market: Market) -> u32 {
     launches.fold(0, u32::saturating_add)
 }
 
-/// Whether spot may stand in: on demand is off, or every type lately ran out in every zone.
+/// Whether spot may stand in: on demand is off, or every type lately ran out in every zone that is not out.
 fn nothing_on_demand(judged: &Judged<'_>) -> bool {
     let off = |pool: &PoolState| pool.market_off(Market::OnDemand, judged.inputs.now).is_some();
     let launch = &judged.pool.launch;
-    let zones = launch.subnets.iter().filter_map(|subnet| judged.inputs.resolved.zones.get(subnet));
+    let zone = |subnet| judged.inputs.resolved.zones.get(subnet);
+    let all: Vec<&Zone> = launch.subnets.iter().filter_map(zone).collect();
+    // nothing is launched in a zone that is out, unless all are
+    let up: Vec<&Zone> = all
+        .iter()
+        .copied()
+        .filter(|zone| !judged.next.zones_out.contains_key(*zone))
+        .collect();
+    let zones = if up.is_empty() { all } else { up };
     let exhausted = &judged.inputs.observation.exhausted;
-    let ran_out = |zone: &ghostnet_core::id::Zone| {
+    let ran_out = |zone: &Zone| {
         let is_empty = |instance_type: &ghostnet_core::id::InstanceType| {
             let offering = Offering {
                 zone: zone.clone(),
