@@ -66,12 +66,8 @@ impl World {
                         continue;
                     }
                     running += 1;
-                    let serves = group.is_some_and(|group| {
-                        group
-                            .targets
-                            .get(&machine.id)
-                            .is_some_and(|target| target.deregistered_at.is_none())
-                    });
+                    let serves =
+                        group.is_some_and(|group| group.targets.get(&machine.id).is_some_and(|target| target.drained_at.is_none()));
                     serving += u32::from(serves);
                     if by_instance {
                         minute.by_instance.push((machine.id.clone(), if serves { used } else { 2.0 }));

@@ -365,7 +365,7 @@ impl Sim {
             group.used = health != TargetHealth::Unchecked;
             let registration = Registration {
                 since: if health == TargetHealth::Initial { now } else { now - HOUR },
-                deregistered_at: (health == TargetHealth::Draining).then_some(now),
+                drained_at: (health == TargetHealth::Draining).then_some(now + group.deregistration_delay),
                 ours: true,
             };
             group.targets.insert(InstanceId::new(id), registration);

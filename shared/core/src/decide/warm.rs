@@ -421,7 +421,11 @@ fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, perso
     let Some(member) = state.members.get(&person.id) else {
         return false;
     };
-    let is_kept = member.is_warm() && (member.drain.is_none() || is_returning(member));
+    // the second look must have begun after the drain was decided
+    let is_seen = member
+        .drain
+        .is_none_or(|drain| situation.observation.observed_at > drain.since.at());
+    let is_kept = is_seen && member.is_warm() && (member.drain.is_none() || is_returning(member));
     let recorded = is_recorded(situation, pool, &person.id);
     let booted = situation.now >= pool.warmup.after(instance.launched_at);
     is_kept && recorded && booted && leaving::is_out(situation, pool, state, &person.id, is_returning(member))

@@ -326,6 +326,31 @@ fn who_leaves_by_scale_in_is_stopped_instead_if_the_spec_says_so() {
     }
 }
 
+/// Found by the simulator: the stop was committed, and an invocation whose clock was behind decided it again.
+#[test]
+fn a_look_from_before_the_drain_stops_nobody() {
+    let mut world = stocked(json!({ "defaults": { "warm": { "size": 3, "return": true } } }));
+    world.read("requests", 70.0);
+    world.look();
+    world.pass(60);
+    let stopped = world.die();
+    let id = stops(&stopped);
+    world.inputs.state.open.clear();
+    let earlier = Seconds(90).before(world.now());
+    world.inputs.now = earlier;
+    assert_eq!(stops(&world.decide(ghostnet_core::signal::Signal::Tick)), Vec::<String>::new());
+    world.inputs.now = Seconds(180).after(earlier);
+    assert_eq!(
+        stops(&world.decide(ghostnet_core::signal::Signal::Tick)),
+        id,
+        "and a later one does"
+    );
+}
+
+fn stops(decision: &Decision) -> Vec<String> {
+    steps(decision).into_iter().filter(|step| step.starts_with("stop")).collect()
+}
+
 #[test]
 fn only_as_many_return_as_are_missing_and_none_of_another_reason_or_age() {
     let outcome = |change: Value, spoil: fn(&mut World)| {

@@ -83,7 +83,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         let ours = targets
             .targets
             .iter()
-            .filter(|(_, target)| target.ours && target.deregistered_at.is_none());
+            .filter(|(_, target)| target.ours && target.drained_at.is_none());
         let registered: BTreeSet<&InstanceId> = ours.map(|(id, _)| id).collect();
         if registered != alive {
             let detail = format!("{name}: {} are registered and {} exist", registered.len(), alive.len());

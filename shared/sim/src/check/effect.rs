@@ -258,10 +258,10 @@ fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (requ
     }
     for group in world.cloud.groups.values() {
         let Some(target) = group.targets.get(id) else { continue };
-        match target.deregistered_at {
+        match target.drained_at {
             None => return Some("while it is registered"),
             // clocks of sandboxes differ by seconds
-            Some(deregistered) if now < deregistered + group.deregistration_delay && at(now + 10 * SECOND) < drain.deadline.at() => {
+            Some(drained_at) if now < drained_at && at(now + 10 * SECOND) < drain.deadline.at() => {
                 return Some("while it finishes requests");
             }
             Some(_) => {}
@@ -278,7 +278,7 @@ pub fn on_deregistered(world: &mut World, arn: &TargetGroupArn, ids: &[InstanceI
         let theirs = group
             .targets
             .get(*id)
-            .is_some_and(|target| !target.ours && target.deregistered_at.is_none());
+            .is_some_and(|target| !target.ours && target.drained_at.is_none());
         theirs && world.cloud.ec2.machines.get(*id).is_some_and(|machine| machine.exists(now))
     });
     if let Some(id) = foreign.cloned() {

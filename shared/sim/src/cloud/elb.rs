@@ -33,8 +33,8 @@ pub struct Group {
 pub struct Registration {
     /// Since when.
     pub since: Millis,
-    /// When it was deregistered.
-    pub deregistered_at: Option<Millis>,
+    /// When it has drained away, once it is deregistered: the delay of that moment holds, whatever becomes of it later.
+    pub drained_at: Option<Millis>,
     /// Whether the fleet registered it.
     pub ours: bool,
 }
@@ -58,8 +58,8 @@ impl Group {
     /// What the balancer says about one of its targets; none once it has drained away.
     #[must_use]
     pub fn health(&self, registration: &Registration, machine: Option<&Machine>, now: Millis) -> Option<TargetHealth> {
-        if let Some(at) = registration.deregistered_at {
-            return (now < at + self.deregistration_delay).then_some(TargetHealth::Draining);
+        if let Some(drained_at) = registration.drained_at {
+            return (now < drained_at).then_some(TargetHealth::Draining);
         }
         let Some(machine) = machine else {
             return Some(TargetHealth::InvalidState);
@@ -79,11 +79,11 @@ impl Group {
 
     /// Registers a target; one that is registered already stays as it is.
     pub fn register(&mut self, id: &InstanceId, ours: bool, now: Millis) {
-        let registered = self.targets.get(id).is_some_and(|target| target.deregistered_at.is_none());
+        let registered = self.targets.get(id).is_some_and(|target| target.drained_at.is_none());
         if !registered {
             let registration = Registration {
                 since: now,
-                deregistered_at: None,
+                drained_at: None,
                 ours,
             };
             self.targets.insert(id.clone(), registration);
@@ -93,7 +93,7 @@ impl Group {
     /// Deregisters a target, if it is one.
     pub fn deregister(&mut self, id: &InstanceId, now: Millis) {
         if let Some(target) = self.targets.get_mut(id) {
-            target.deregistered_at.get_or_insert(now);
+            target.drained_at.get_or_insert(now + self.deregistration_delay);
         }
     }
 
@@ -118,9 +118,8 @@ impl Group {
 
     /// Forgets who has drained away, and terminated targets after a while.
     pub fn forget(&mut self, machines: &BTreeMap<InstanceId, Machine>, now: Millis) {
-        let delay = self.deregistration_delay;
         self.targets.retain(|id, target| {
-            let drained = target.deregistered_at.is_some_and(|at| now >= at + delay);
+            let drained = target.drained_at.is_some_and(|at| now >= at);
             !drained && machines.contains_key(id)
         });
     }
