@@ -164,10 +164,12 @@ fn custom(
     draft: &mut Draft,
 ) -> Metric {
     let is_of_group = dimensions.contains_key("AutoScalingGroupName");
-    if is_of_group && (namespace, name) == ("AWS/EC2", "CPUUtilization") && statistic == "Average" {
-        if let Some(metric) = cpu(draft) {
-            return metric;
-        }
+    if is_of_group
+        && (namespace, name) == ("AWS/EC2", "CPUUtilization")
+        && statistic == "Average"
+        && let Some(metric) = cpu(draft)
+    {
+        return metric;
     }
     if is_of_group {
         draft.remark(format!(

@@ -1,7 +1,6 @@
 //! Eight situations that an operator asks `plan` about, decided by the core and shown as `plan` shows them.
 
 #![expect(
-    clippy::unwrap_used,
     unreachable_pub,
     dead_code,
     unused_imports,

@@ -435,7 +435,7 @@ fn warm_facts(warm: &WarmPoolConfiguration) -> WarmFacts {
 
 fn policy(policy: &ScalingPolicy) -> PolicyFacts {
     let adjustment = policy.adjustment_type().unwrap_or_default().to_owned();
-    let at_least = some_count(policy.min_adjustment_magnitude().or(policy.min_adjustment_step()));
+    let at_least = some_count(policy.min_adjustment_magnitude().or_else(|| policy.min_adjustment_step()));
     let kind = match (
         policy.policy_type().unwrap_or("SimpleScaling"),
         policy.target_tracking_configuration(),
