@@ -90,6 +90,8 @@ pub(super) struct Census<'a> {
     pub(super) counts: CapacityCount,
     /// Whether any of them is kept warm, comes from there, or goes there.
     pub(super) any_warm: bool,
+    /// Whether AWS will retire any of them.
+    pub(super) any_retires: bool,
     pub(super) groups: Groups<'a>,
 }
 
@@ -117,7 +119,7 @@ pub(super) fn take<'a>(
     };
     let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
     let mut people = Vec::with_capacity(pool_state.members.len());
-    let mut any_warm = false;
+    let (mut any_warm, mut any_retires) = (false, false);
     for (id, member) in &mut pool_state.members {
         let instance = instances.to(id);
         let report = instance.and_then(|instance| Report::on(pool, instance, situation.observation));
@@ -158,6 +160,7 @@ pub(super) fn take<'a>(
             standing.count_in(&mut counts);
         }
         any_warm |= member.warm.is_some();
+        any_retires |= member.retires;
         let as_launched = if member.spot { Market::Spot } else { Market::OnDemand };
         let renewing = member.renew.is_some() && standing.serves();
         counts.renewing = counts.renewing.saturating_add(u32::from(renewing));
@@ -174,6 +177,7 @@ pub(super) fn take<'a>(
         people,
         counts,
         any_warm,
+        any_retires,
         groups,
     }
 }

@@ -64,6 +64,20 @@ fn shifted(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>) -> B
 
 /// The zone of which at least half are sick, and two of them, while of the others no more are than the breaker allows of all.
 fn sick_zone(pool: &PoolSpec, census: &Census<'_>) -> Option<(Zone, ZoneEvidence)> {
+    let mut sick: BTreeMap<&Zone, u32> = BTreeMap::new();
+    for zone in census
+        .people
+        .iter()
+        .filter(|person| person.standing == Standing::Unhealthy)
+        .filter_map(zone)
+    {
+        let count = sick.entry(zone).or_default();
+        *count = count.saturating_add(1);
+    }
+    // hardly ever is there anything to compare
+    if sick.values().all(|count| *count < SICK_AT_LEAST) {
+        return None;
+    }
     let mut zones: BTreeMap<&Zone, (u32, u32)> = BTreeMap::new();
     for person in &census.people {
         let sick = u32::from(person.standing == Standing::Unhealthy);

@@ -112,6 +112,10 @@ fn choose(
     causes: Causes<'_>,
     room: u32,
 ) -> Vec<(usize, RenewReason)> {
+    let by_time = causes.refresh.is_some() || causes.drift_to.is_some() || pool.max_age.is_some();
+    if !(by_time || pool.launch.rebalance_zones || census.any_retires) {
+        return Vec::new();
+    }
     let serving = || {
         let all = census.people.iter().enumerate();
         all.filter(|(_, person)| person.standing == Standing::InService)
