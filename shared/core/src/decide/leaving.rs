@@ -312,15 +312,16 @@ pub(super) fn begin(
 
 /// Instances per zone, without those that leave, will be replaced, or count for nothing.
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
-    let mut by_zone = BTreeMap::new();
+    // by reference first: a copy of each name would cost more than the counting
+    let mut by_zone: BTreeMap<&Zone, u32> = BTreeMap::new();
     let stays = |person: &&Person<'_>| person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
     for person in census.people.iter().filter(|person| !person.renewing).filter(stays) {
-        if let Some(zone) = zone(person) {
-            let count: &mut u32 = by_zone.entry(zone).or_default();
+        if let Some(instance) = person.listed {
+            let count = by_zone.entry(&instance.zone).or_default();
             *count = count.saturating_add(1);
         }
     }
-    by_zone
+    by_zone.into_iter().map(|(zone, count)| (zone.clone(), count)).collect()
 }
 
 fn zone(person: &Person<'_>) -> Option<Zone> {
