@@ -40,6 +40,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .flatten()
             .map(|instance| (&instance.id, instance)),
     );
+    let by_pool = by_pool(&listed);
     // every pool has the same windows: each is looked up once
     let removal_windows = situation.spec.open_removal_windows(situation.now);
     for pool in pools {
@@ -49,10 +50,13 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut told_by_operators = operator::hear(situation, &listed, &mut state);
     let mut counted: Vec<Counted<'_>> = pools
         .iter()
-        .map(|pool| count_pool(situation, pool, &listed, &removal_windows, &mut state))
+        .map(|pool| {
+            let here = by_pool.get(&Some(&pool.id)).map_or(&[][..], Vec::as_slice);
+            count_pool(situation, pool, (&listed, here), &removal_windows, &mut state)
+        })
         .collect();
     if let Some(first) = counted.first_mut() {
-        first.findings.extend(without_a_pool(situation, &listed));
+        first.findings.extend(without_a_pool(situation, &by_pool));
     }
     for counted in &mut counted {
         counted
@@ -103,11 +107,24 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
 }
 
 /// Instances that would run on unseen because the spec no longer names their pool.
-fn without_a_pool(situation: &Situation<'_>, listed: &Listed<'_>) -> Option<Finding> {
-    let named = |instance: &Instance| instance.pool.as_ref().is_some_and(|id| situation.spec.pool(id).is_some());
-    let lost = listed.iter().filter(|(_, instance)| !instance.state.is_gone() && !named(instance));
-    let instances: Vec<InstanceId> = lost.map(|(id, _)| id.clone()).collect();
+fn without_a_pool(situation: &Situation<'_>, by_pool: &ByPool<'_>) -> Option<Finding> {
+    let named = |pool: &Option<&PoolId>| pool.is_some_and(|id| situation.spec.pool(id).is_some());
+    let lost = by_pool.iter().filter(|(pool, _)| !named(pool)).flat_map(|(_, instances)| instances);
+    let alive = lost.filter(|instance| !instance.state.is_gone());
+    let mut instances: Vec<InstanceId> = alive.map(|instance| instance.id.clone()).collect();
+    instances.sort();
     (!instances.is_empty()).then_some(Finding::NoPool { instances })
+}
+
+/// What EC2 lists, by the pool that the tags name, each in the order of the ids.
+type ByPool<'a> = BTreeMap<Option<&'a PoolId>, Vec<&'a Instance>>;
+
+fn by_pool<'a>(listed: &Listed<'a>) -> ByPool<'a> {
+    let mut by_pool = ByPool::new();
+    for (_, instance) in listed.iter() {
+        by_pool.entry(instance.pool.as_ref()).or_default().push(instance);
+    }
+    by_pool
 }
 
 /// Whether steps may be sent at all: a pause and the quiet modes still look, count and record.
@@ -142,7 +159,7 @@ impl Counted<'_> {
 fn count_pool<'a>(
     situation: &Situation<'a>,
     pool: &'a PoolSpec,
-    listed: &Listed<'a>,
+    (listed, here): (&Listed<'a>, &[&Instance]),
     removal_windows: &[OpenRemovalWindow],
     state: &mut CapacityState,
 ) -> Counted<'a> {
@@ -150,7 +167,7 @@ fn count_pool<'a>(
     let pool_state = state.pools.entry(pool.id.clone()).or_default();
     let before = pool_state.desired;
     pool_state.follow_groups(&pool.target_groups);
-    let judgement = roll::call(situation, pool, listed, state, &mut findings);
+    let judgement = roll::call(situation, pool, here, state, &mut findings);
     open_steps::settle(situation, pool, state, &mut findings);
     warm::watch(situation, pool, listed, state);
     let acting = may_act(situation, state);

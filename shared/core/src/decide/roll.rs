@@ -3,10 +3,10 @@
 //! Nothing is concluded from absence unless the list is complete, and a young member that is not listed is still
 //! counted: EC2's listing lags launches.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::sorted::Walk;
-use super::{Listed, Situation};
+use super::Situation;
 use crate::id::{InstanceId, PlanId, PoolId};
 use crate::observation::{Instance, tag};
 use crate::plan::{Action, UNLISTED_COUNTS_FOR};
@@ -24,11 +24,11 @@ pub(super) enum Judgement {
     Held,
 }
 
-/// Calls the roll of one pool.
+/// Calls the roll of one pool: `here` is what EC2 lists of it, in the order of the ids.
 pub(super) fn call(
     situation: &Situation<'_>,
     pool: &PoolSpec,
-    listed: &Listed<'_>,
+    here: &[&Instance],
     state: &mut CapacityState,
     findings: &mut Vec<Finding>,
 ) -> Judgement {
@@ -36,28 +36,23 @@ pub(super) fn call(
         findings.push(Finding::InstancesUnknown);
         return Judgement::Held;
     }
-    let is_here = |instance: &&Instance| instance.pool.as_ref() == Some(&pool.id);
-    let here: Vec<&Instance> = listed.iter().map(|(_, instance)| instance).filter(is_here).collect();
     let young_state = Seconds::between(state.created_at, situation.now) < YOUNG_FOR;
-    let explained = explained_launches(state, &pool.id, &here);
+    let explained = explained_launches(state, &pool.id, here);
     let members = state.pools.entry(pool.id.clone()).or_default();
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    let mut met = Walk::over(members.members.iter());
-    for instance in here
-        .iter()
-        .filter(|instance| met.to(&instance.id).is_none() && !instance.state.is_gone())
-    {
+    let strangers = compare(situation, members, here, findings);
+    strike_gone(situation, pool, members);
+    for instance in strangers.into_iter().filter(|instance| !instance.state.is_gone()) {
         let on_record = |plan: &PlanId| situation.observation.recorded_plans.contains(plan);
         match explained.get(&instance.id) {
             Some(warm) => known.push((instance.id.clone(), *warm)),
             None if instance.plan.as_ref().is_some_and(on_record) => known.push((instance.id.clone(), false)),
-            None => unknown.push(instance.id.clone()),
+            None => unknown.push(instance),
         }
     }
     let new = |(id, warm)| (id, Member::launched(warm, situation.now));
     members.members.extend(known.into_iter().map(new));
-    strike_vanished(situation, pool, members, &here, findings);
-    judge_unknown(situation, listed, members, unknown, young_state, findings)
+    judge_unknown(situation, members, &unknown, young_state, findings)
 }
 
 /// Instances that an open launch step of this pool brought, as their tags say, and whether they are to be kept warm.
@@ -80,13 +75,27 @@ pub(super) fn is_of(instance: &Instance, step: &crate::id::StepId) -> bool {
     instance.plan.as_ref() == Some(&step.plan) && instance.step == Some(step.number)
 }
 
-/// Marks members that are gone or vanished, and removes those that are in no group any more: until then they are ours to
-/// deregister. Vanished is who is neither listed nor young.
-fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, listed: &[&Instance], findings: &mut Vec<Finding>) {
-    let mut listed = Walk::over(listed.iter().map(|instance| (&instance.id, *instance)));
-    let mut any_gone = false;
+/// Walks members and list side by side, once: marks members that are gone or vanished, and returns who is listed and no member.
+/// Vanished is who is neither listed nor young.
+fn compare<'i>(
+    situation: &Situation<'_>,
+    state: &mut PoolState,
+    listed: &[&'i Instance],
+    findings: &mut Vec<Finding>,
+) -> Vec<&'i Instance> {
+    let mut strangers = Vec::new();
+    let mut rest = listed.iter().copied().peekable();
     for (id, member) in &mut state.members {
-        match listed.to(id) {
+        let mut found = None;
+        while let Some(instance) = rest.peek().copied() {
+            match instance.id.cmp(id) {
+                Ordering::Less => strangers.push(instance),
+                Ordering::Equal => found = Some(instance),
+                Ordering::Greater => break,
+            }
+            rest.next();
+        }
+        match found {
             Some(instance) => member.gone |= instance.state.is_gone(),
             None if !member.gone && Seconds::between(member.known_since.at(), situation.now) >= UNLISTED_COUNTS_FOR => {
                 findings.push(Finding::Vanished { instance: id.clone() });
@@ -100,10 +109,15 @@ fn strike_vanished(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolS
                 gone: true,
                 ..Member::new(member.known_since)
             };
-            any_gone = true;
         }
     }
-    if !any_gone {
+    strangers.extend(rest);
+    strangers
+}
+
+/// Removes members that are gone and in no group any more: until then they are ours to deregister.
+fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
+    if !state.members.values().any(|member| member.gone) {
         return;
     }
     let groups: Vec<_> = state.all_groups(pool).cloned().collect();
@@ -124,9 +138,8 @@ fn is_handed_over(plan: &PlanId) -> bool {
 /// from an older point in time), hold the pool until a person looks. None is ever terminated for being unknown.
 fn judge_unknown(
     situation: &Situation<'_>,
-    listed: &Listed<'_>,
     state: &mut PoolState,
-    unknown: Vec<InstanceId>,
+    unknown: &[&Instance],
     young_state: bool,
     findings: &mut Vec<Finding>,
 ) -> Judgement {
@@ -136,16 +149,13 @@ fn judge_unknown(
     let members = u32::try_from(state.members.len()).unwrap_or(u32::MAX);
     let most = usize::try_from(Percent(10).of_floor(members).max(1)).unwrap_or(usize::MAX);
     // what an operator is about to hand over is taken in by the request that follows, with the pool's size
-    let handed_over = |id: &InstanceId| {
-        listed
-            .get(id)
-            .is_some_and(|instance| instance.plan.as_ref().is_some_and(is_handed_over))
-    };
+    let handed_over = |instance: &&Instance| instance.plan.as_ref().is_some_and(is_handed_over);
+    let ids = unknown.iter().map(|instance| instance.id.clone());
     if young_state || unknown.len() > most || unknown.iter().any(handed_over) {
-        findings.push(Finding::UnknownInstances { instances: unknown });
+        findings.push(Finding::UnknownInstances { instances: ids.collect() });
         return Judgement::Held;
     }
-    for id in unknown {
+    for id in ids {
         findings.push(Finding::Adopted { instance: id.clone() });
         state.members.insert(id, Member::new(situation.now));
     }
