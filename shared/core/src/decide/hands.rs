@@ -120,7 +120,7 @@ impl Hands<'_, '_> {
         let (generation, max) = (state.generation.next(), self.counted.max());
         let mut shares = Shares::of(situation, pool, &self.counted.census, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
-        let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.counted.before, now);
+        let (mut removals_left, _) = budget::removals_left(&pool.guards, pool_state, self.budgeted(), now);
         if situation.retiring {
             removals_left = u32::MAX;
         }
@@ -200,6 +200,12 @@ impl Hands<'_, '_> {
         budget::note(&mut pool_state.launches, launched.saturating_add(started), budget::HOUR, now);
     }
 
+    /// The size of which budgets are shares: what is handed over in this very decision makes none larger.
+    fn budgeted(&self) -> u32 {
+        let loaded = self.situation.state.pools.get(&self.counted.pool.id);
+        loaded.map_or(self.counted.before, |loaded| loaded.desired.min(self.counted.before))
+    }
+
     /// Whether the pool neither grows nor shrinks nor waits for anybody.
     fn is_calm(&self, desired: u32) -> bool {
         let counts = &self.counted.census.counts;
@@ -238,7 +244,7 @@ impl Hands<'_, '_> {
     fn fill_warm_stock(&mut self, generation: Generation, state: &PoolState, draft: &mut Draft) -> u32 {
         let (situation, pool) = (self.situation, self.counted.pool);
         let missing = warm::missing(situation, pool, &self.counted.census, state, self.counted.max());
-        let (budget, _) = budget::launches_left(&pool.guards, state, self.counted.before, situation.now);
+        let (budget, _) = budget::launches_left(&pool.guards, state, self.budgeted(), situation.now);
         let there = draft.capacity.saturating_add(draft.preparing);
         let room = situation.spec.maximum.saturating_sub(there);
         let count = missing.min(budget.div_ceil(2)).min(room);
@@ -339,7 +345,7 @@ impl Hands<'_, '_> {
         let (guards, now, max) = (&self.counted.pool.guards, self.situation.now, self.counted.max());
         let most = max.saturating_add(surge(max));
         let surge_left = most.saturating_sub(self.counted.census.counts.all());
-        let (budget_left, budget) = budget::launches_left(guards, state, self.counted.before, now);
+        let (budget_left, budget) = budget::launches_left(guards, state, self.budgeted(), now);
         let left = |limit: u32| limit.saturating_sub(started);
         [(left(surge_left), Guard::Surge { most }), (left(budget_left), budget)]
     }

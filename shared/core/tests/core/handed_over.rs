@@ -2,7 +2,7 @@
 
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::{InstanceId, PlanId};
-use ghostnet_core::observation::{InstanceState, tag};
+use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 use ghostnet_core::operator::{Refused, Wish};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::signal::Signal;
@@ -197,4 +197,29 @@ fn the_fleets_maximum_counts_the_other_pools() {
     let decision = world.decide(Signal::Tick);
     world.commit(&decision);
     assert_eq!(refused(&hand_over(&mut world, ids)), Some(Refused::NoRoom { desired: 6, max: 5 }));
+}
+
+/// Found by the simulator: a tenth of twenty is two, of the nineteen that were there one, and audit refused the request.
+#[test]
+fn budgets_are_shares_of_the_size_before() {
+    let spec = json!({
+        "defaults": { "capacity": { "max": 40 } },
+        "guards": { "budgets": { "removal": { "per_tick": "10%" } } },
+    });
+    let mut world = World::serving(19, spec);
+    for id in ["i-blue-000", "i-blue-001"] {
+        world.health("blue", &InstanceId::new(id), TargetHealth::Unhealthy);
+    }
+    world.look();
+    world.wait(60);
+    let ids = tagged(&mut world, 1);
+    let decision = hand_over(&mut world, ids);
+    assert_eq!((refused(&decision), desired(&world)), (None, 20));
+    let drains = |finding: &&Finding| matches!(finding, Finding::Drains { .. });
+    assert_eq!(
+        blue(&decision).findings.iter().filter(drains).count(),
+        1,
+        "{:?}",
+        blue(&decision).findings
+    );
 }
