@@ -536,7 +536,12 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &
         Direction::Hold => return,
     };
     let asks_for_more = |vote: &Vote| vote.capacity.is_some_and(|capacity| capacity > before);
-    if wanted < held && votes.iter().any(|vote| vote.binds_unknowing() || asks_for_more(vote)) {
+    let knows_some = |vote: &Vote| {
+        let sample = input.series.get(&vote.policy).map(|series| series.sample(input.now));
+        vote.capacity.is_some() && matches!(sample, Some(Sample::Partial { .. }))
+    };
+    let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote);
+    if wanted < held && votes.iter().any(keeps) {
         number.set(held, Guard::ReserveKept);
     } else if let Some(until) = cooldown.filter(|until| input.now < *until) {
         number.set(held, Guard::Cooldown { until });

@@ -75,6 +75,13 @@ fn a_wish_and_no_emergency() {
             vec!["reserve", "cooldown"],
         ),
         ("unknown never removes", fewer(), unknown, 12, vec!["reserve", "reserve kept"]),
+        (
+            "nor does what only some say",
+            fewer(),
+            |pool| drop(pool.series.insert(policy("requests"), partial(pool.now, 83.0))),
+            12,
+            vec!["reserve", "reserve kept"],
+        ),
         ("nor does what was not asked", fewer(), unasked, 12, vec!["reserve", "reserve kept"]),
     ] {
         let sizing = reserved(reserve, json!({}), 2, 83.0).change(change).size();
