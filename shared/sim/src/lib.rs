@@ -9,6 +9,7 @@
 //! wrong, [`check`] what must hold, [`swarm`] runs many seeds and shrinks what fails.
 #![warn(missing_docs)]
 
+mod aftermath;
 pub mod broken;
 pub mod chance;
 pub mod check;
@@ -21,6 +22,7 @@ pub mod lambda;
 pub mod load;
 pub mod log;
 mod measure;
+mod people;
 pub mod run;
 pub mod scenario;
 mod storm;

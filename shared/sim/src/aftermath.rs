@@ -1,0 +1,103 @@
+//! How the storm ends: nothing strikes any more, and a person does what alerts ask for.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::spec::FleetSpec;
+
+use crate::clock::{SECOND, at};
+use crate::table::Items;
+use crate::world::World;
+
+impl World {
+    /// The storm is over: nothing strikes any more, everything that can be had is there, the load keeps one level.
+    pub(crate) fn calm(&mut self) {
+        let now = self.now;
+        self.log.line(now, || "the storm is over".to_owned());
+        self.faults.calm();
+        self.cloud.capacity.refill();
+        self.cloud.shifted.clear();
+        for machine in self.cloud.ec2.machines.values_mut() {
+            machine.recover(now);
+        }
+        for fleet in self.fleets.values_mut() {
+            fleet.load.spike = (1.0, 0);
+            fleet.load.steady = Some(fleet.load.rate(now));
+        }
+        self.somebody_looks();
+        self.nothing_ages();
+        let ours = self.installation.clone();
+        let (kept, restored) = (self.kept_warm(), self.watch.was_restored());
+        for machine in self.cloud.ec2.machines.values_mut() {
+            // what a restored table does not know to be kept is told, and a person ends it
+            let forgotten = restored && machine.stopped_at.is_some() && !kept.contains(&machine.id);
+            let stray = (forgotten || machine.by_hand) && machine.installation.as_ref() == Some(&ours);
+            if stray || machine.stopped_by_hand {
+                machine.ends.get_or_insert(crate::cloud::ec2::End {
+                    at: now,
+                    over_at: now + 40 * SECOND,
+                    listed_from: now + 5 * SECOND,
+                });
+            }
+        }
+    }
+
+    /// Whose instances are replaced for their age is never done: the owner takes `max_age` out, and refreshes go on to their end.
+    fn nothing_ages(&mut self) {
+        let now = at(self.now);
+        for (id, fleet) in &mut self.fleets {
+            let Some(items) = self.table.fleets.get_mut(id) else { continue };
+            items.resume_refreshes();
+            let mut raw = fleet.design.raw.clone();
+            let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
+            if let Ok(spec) = FleetSpec::check(&raw)
+                && aged
+            {
+                self.watch.spec_changed(&fleet.spec, self.now);
+                fleet.spec = spec;
+                fleet.design.raw = raw.clone();
+                items.apply(raw, now);
+            }
+        }
+    }
+
+    /// Instances that some state knows to be kept warm.
+    fn kept_warm(&self) -> std::collections::BTreeSet<ghostnet_core::id::InstanceId> {
+        let states = self.table.fleets.values().filter_map(Items::capacity);
+        let members = states.flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
+        members.filter(|(_, member)| member.is_warm()).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// A person looks at what was held for one: pauses, operators' sizes and what shifts of traffic need end; after a restore the specs are applied again, and the instances that
+    /// the table does not know are adopted.
+    fn somebody_looks(&mut self) {
+        let now = self.now;
+        let mut unknown = Vec::new();
+        for (id, fleet) in &self.fleets {
+            let state = self.table.fleets.get(id).and_then(|items| items.capacity());
+            for pool in &fleet.spec.pools {
+                let members = state.and_then(|state| state.pools.get(&pool.id)).map(|pool| &pool.members);
+                let strangers = self.alive(id, &pool.id).filter(|machine| !machine.by_hand);
+                let strangers = strangers.filter(|machine| members.is_none_or(|members| !members.contains_key(&machine.id)));
+                let ids: Vec<_> = strangers.map(|machine| machine.id.clone()).collect();
+                unknown.push((id.clone(), pool.id.clone(), ids));
+            }
+        }
+        let restored = self.watch.was_restored();
+        for items in self.table.fleets.values_mut() {
+            let active = items.traffic.active.clone();
+            items.move_traffic(active, BTreeMap::new());
+        }
+        for (fleet, pool, ids) in unknown {
+            if let Some(items) = self.table.fleets.get_mut(&fleet) {
+                items.pause(None);
+                items.give_up();
+                if let Some(fleet) = self.fleets.get(&fleet).filter(|_| restored) {
+                    items.apply(fleet.design.raw.clone(), at(now));
+                }
+                if restored && !ids.is_empty() {
+                    items.adopt(&pool, &ids, at(now));
+                }
+            }
+        }
+    }
+}
