@@ -342,7 +342,7 @@ impl Runner {
             world.schedule(now + wait, Event::Invoke(Box::new(job)));
         }
         world.calls.release(id);
-        world.watch.invocation_over(&task.request);
+        world.watch.invocation_over(&task.request, now);
     }
 
     /// Who died in this step is gone: its work ends where it stood, what it sent goes on.
@@ -360,7 +360,7 @@ impl Runner {
         let now = world.now;
         world.log.line(now, || format!("{id:?} {how}"));
         world.calls.release(id);
-        world.watch.invocation_over(&task.request);
+        world.watch.invocation_over(&task.request, now);
         drop(world);
         // its future holds hands on the world, and may call them as it is dropped
         drop(task);

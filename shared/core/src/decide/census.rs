@@ -134,6 +134,7 @@ pub(super) fn take<'a>(
         } else {
             standing(member, instance, verdict, pool, situation.now)
         };
+        watch_service(member, standing, situation.now);
         let rests = matches!(
             instance.map(|instance| instance.state),
             Some(InstanceState::Stopped | InstanceState::Stopping)
@@ -247,6 +248,14 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
                 unready.last_seen = now.into();
             }
         }
+    }
+}
+
+/// Notes when one that served was first seen not to, whatever became of it. A drain has its own clock.
+fn watch_service(member: &mut Member, standing: Standing, now: Timestamp) {
+    if member.drain.is_none() && !member.is_warm() {
+        let left = member.served_since.filter(|_| !standing.serves()).map(|_| now.into());
+        member.left = left.map(|now| member.left.unwrap_or(now));
     }
 }
 

@@ -193,32 +193,46 @@ fn is_zero(count: &u32) -> bool {
 pub struct Flow {
     /// Since when those serve that have only just begun to.
     pub joined: Vec<Timestamp>,
-    /// When those began to leave that served and are still draining.
-    pub left: Vec<Timestamp>,
+    /// Those that served until a moment ago: drained, sick, stopped or gone.
+    pub left: Vec<Served>,
     /// When the latest of the present drains began, whoever drains and however long.
     pub last_drain: Option<Timestamp>,
 }
 
+/// The time for which one that serves no longer did serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// From then.
+    pub since: Timestamp,
+    /// Until then.
+    pub until: Timestamp,
+}
+
 impl Flow {
     /// Datapoints reach back no further: four periods of a minute, and a minute to be late.
-    const REACH: Seconds = Seconds::minutes(5);
+    pub(crate) const REACH: Seconds = Seconds::minutes(5);
 
     /// What the members of a pool say about the time before `now`.
     #[must_use]
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
-        // a sick one took no requests before it was drained either
-        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
+        // a sick one took no requests before it was drained either: what counts is when it fell sick
+        let took_requests = |drain: &Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
         let mut flow = Self::default();
-        for member in members.values().filter(|member| !member.gone) {
+        for member in members.values() {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
             let drain = member.drain.filter(|drain| drain.since < now);
             // who was out of service changes no metric by leaving
             let served = drain.filter(|drain| !drain.why.is_of_warm());
             flow.last_drain = flow.last_drain.max(served.map(|drain| drain.since.at()));
-            match (drain, member.served_since) {
-                (Some(drain), Some(_)) if took_requests(drain) && drain.since > recent => flow.left.push(drain.since.at()),
-                (None, Some(since)) if since > recent => flow.joined.push(since.at()),
+            let Some(since) = member.served_since else { continue };
+            let drained = drain.filter(took_requests).map(|drain| drain.since);
+            match member.left.or(drained) {
+                Some(until) if until > recent => flow.left.push(Served {
+                    since: since.at(),
+                    until: until.at(),
+                }),
+                None if drain.is_none() && since > recent => flow.joined.push(since.at()),
                 _ => {}
             }
         }
@@ -226,12 +240,13 @@ impl Flow {
     }
 
     /// How many served at a moment: of those that serve now all but those that joined after `joined_by`, and those that
-    /// left since `at`.
+    /// served by then and left since `at`.
     #[must_use]
     pub fn served(&self, counts: &CapacityCount, at: Timestamp, joined_by: Timestamp) -> u32 {
-        let after = |moments: &[Timestamp], moment| saturate(moments.iter().filter(|at| **at > moment).count());
-        let left = after(&self.left, at).max(counts.draining_serving);
-        counts.serving().saturating_sub(after(&self.joined, joined_by)).saturating_add(left)
+        let joined = self.joined.iter().filter(|since| **since > joined_by);
+        let left = self.left.iter().filter(|left| left.until > at && left.since <= joined_by);
+        let left = saturate(left.count()).max(counts.draining_serving);
+        counts.serving().saturating_sub(saturate(joined.count())).saturating_add(left)
     }
 }
 

@@ -6,14 +6,14 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::Situation;
+use super::{Flow, Situation};
 use crate::id::{InstanceId, PlanId, PoolId};
 use crate::observation::{Instance, tag};
 use crate::plan::{Action, UNLISTED_COUNTS_FOR};
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
 use crate::state::{CapacityState, Member, PoolState, YOUNG_FOR};
-use crate::unit::{Percent, Seconds};
+use crate::unit::{Moment, Percent, Seconds};
 
 /// Whether the pool's size may be judged at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +104,11 @@ fn compare<'i>(
             None => {}
         }
         if member.gone {
-            // its clocks say nothing any more
+            // its clocks say nothing any more, but that it served
             *member = Member {
                 gone: true,
+                served_since: member.served_since.filter(|_| !member.is_warm()),
+                left: member.left.or(member.drain.map(|drain| drain.since)),
                 ..Member::new(member.known_since)
             };
         }
@@ -115,11 +117,13 @@ fn compare<'i>(
     strangers
 }
 
-/// Removes members that are gone and in no group any more: until then they are ours to deregister.
+/// Removes members that are gone and in no group any more: until then they are ours to deregister. Those that served are part of
+/// averages for a while.
 fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
     if !state.members.values().any(|member| member.gone) {
         return;
     }
+    let reach = Moment::from(Flow::REACH.before(situation.now));
     let groups: Vec<_> = state.all_groups(pool).cloned().collect();
     let in_a_group = |id: &InstanceId| {
         groups.iter().any(|group| {
@@ -127,7 +131,8 @@ fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState
             targets.is_none_or(|targets| targets.iter().any(|target| target.instance == *id))
         })
     };
-    state.members.retain(|id, member| !member.gone || in_a_group(id));
+    let counts_still = |member: &Member| member.served_since.is_some() && member.left.is_none_or(|left| left > reach);
+    state.members.retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
 }
 
 fn is_handed_over(plan: &PlanId) -> bool {

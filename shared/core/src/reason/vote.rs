@@ -35,6 +35,19 @@ pub struct Withheld {
 }
 
 impl Vote {
+    /// Whether it holds although its metric is where it would add: it waits for datapoints or for its last change, or no number
+    /// would be enough.
+    #[must_use]
+    pub fn waits_to_add(&self) -> bool {
+        let would_add = match self.reason {
+            VoteReason::AwaitsChange { asks, .. } | VoteReason::CoolsDown { asks, .. } => asks == Direction::Out,
+            // too few of either direction: the next datapoints tell which
+            VoteReason::TooFewDatapoints { .. } | VoteReason::Impossible { .. } => true,
+            _ => false,
+        };
+        would_add && self.capacity.is_some()
+    }
+
     /// The reason, and what the policy's mode keeps back.
     #[must_use]
     pub fn told(&self) -> String {

@@ -540,7 +540,7 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &
         let sample = input.series.get(&vote.policy).map(|series| series.sample(input.now));
         vote.capacity.is_some() && matches!(sample, Some(Sample::Partial { .. }))
     };
-    let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote);
+    let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote) || vote.waits_to_add();
     if wanted < held && votes.iter().any(keeps) {
         number.set(held, Guard::ReserveKept);
     } else if let Some(until) = cooldown.filter(|until| input.now < *until) {

@@ -13,6 +13,9 @@ pub struct Member {
     /// When it was first healthy in all its groups.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub served_since: Option<Moment>,
+    /// Since when it serves no longer without having been drained: it fell sick, was stopped, or is gone.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Moment>,
     /// How long complete observations have shown it not healthy, in a row.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub unready: Option<Unready>,
@@ -49,6 +52,7 @@ impl Member {
         Self {
             known_since: known_since.into(),
             served_since: None,
+            left: None,
             unready: None,
             drain: None,
             terminating_since: None,

@@ -1,7 +1,7 @@
 //! Sick instances: when they are believed to be, when they are replaced, and when nobody is.
 
 use ghostnet_core::id::InstanceId;
-use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::DrainReason;
 
@@ -33,6 +33,41 @@ fn a_sick_instance_is_believed_after_a_minute_and_replaced() {
     assert_eq!(counts(&decision).unhealthy, 1);
     assert!(leaves(&decision, "i-blue-001", DrainReason::Unhealthy));
     assert_eq!(steps(&decision), ["launch 1 in eu-west-1b", "deregister i-blue-001"]);
+}
+
+/// 440 were carried by five, and five are needed for them: that one is lost since does not make it the load of four.
+#[test]
+fn a_datapoint_is_of_those_who_served_then() {
+    type Loss = fn(&mut World, &InstanceId);
+    let losses: [(&str, Loss, u32); 4] = [
+        ("fell sick", |world, id| world.health("blue", id, TargetHealth::Unhealthy), 1),
+        (
+            "was stopped by hand",
+            |world, id| world.instances.get_mut(id).unwrap().state = InstanceState::Stopped,
+            0,
+        ),
+        (
+            "was terminated by hand",
+            |world, id| world.instances.get_mut(id).unwrap().state = InstanceState::Terminated,
+            0,
+        ),
+        (
+            "was terminated by hand, and is in no group any more",
+            |world, id| {
+                world.instances.get_mut(id).unwrap().state = InstanceState::Terminated;
+                world.targets.get_mut("blue").unwrap().remove(id);
+            },
+            0,
+        ),
+    ];
+    for (situation, lose, coming) in losses {
+        let mut world = World::serving(5, json!({}));
+        world.read("requests", 88.0);
+        lose(&mut world, &InstanceId::new("i-blue-001"));
+        let decision = world.look();
+        assert_eq!((counts(&decision).in_service, counts(&decision).warming), (4, coming), "{situation}");
+        assert_eq!(blue(&decision).votes[0].capacity, Some(5), "{situation}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Spare instances above what is asked for: how many, when they come and go, and that they never feed on themselves.
 
+use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
+use ghostnet_core::spec::{BreachRule, Rule};
 use ghostnet_core::state::Peaks;
 use proptest::prelude::*;
 
@@ -95,6 +97,19 @@ fn the_reserve_stays_while_a_growth_waits() {
     let waits = |pool: &mut Pool| pool.state.cooldown_out_until = Some(at(1));
     let sizing = reserved(json!({ "threshold": 1 }), json!({}), 2, 100.0).change(waits).size();
     assert_eq!((sizing.desired, guards(&sizing)), (12, vec!["cooldown", "reserve", "reserve kept"]));
+}
+
+/// A breach that waits for its third datapoint asks for nothing yet; who carries it stays.
+#[test]
+fn the_reserve_stays_while_a_breach_waits_for_datapoints() {
+    let mut pool = reserved(json!({ "threshold": 1 }), json!({}), 2, 300.0);
+    let Rule::TargetTracking(rule) = &mut pool.spec.policies[0].rule else {
+        panic!("tracks")
+    };
+    rule.measure.out = BreachRule { datapoints: 3, of: 3 };
+    let sizing = pool.size();
+    assert!(matches!(sizing.votes[0].reason, VoteReason::TooFewDatapoints { .. }), "{sizing:?}");
+    assert_eq!((sizing.desired, guards(&sizing)), (12, vec!["reserve", "reserve kept"]));
 }
 
 #[test]

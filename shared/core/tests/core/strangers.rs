@@ -119,9 +119,11 @@ fn a_ghost_is_deregistered() {
     assert!(steps(&decision).contains(&format!("deregister {id}")));
     world.pass(60);
     world.look();
+    world.wait(300);
+    world.look();
     assert!(
         !world.inputs.state.pools[&pool("blue")].members.contains_key(&id),
-        "in no group: forgotten"
+        "in no group, and no average knows it: forgotten"
     );
 }
 

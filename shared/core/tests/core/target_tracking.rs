@@ -1,6 +1,6 @@
 //! The policy `requests`: 100 per instance, ten in service unless a row says otherwise.
 
-use ghostnet_core::decide::CapacityCount;
+use ghostnet_core::decide::{CapacityCount, Served};
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
 
@@ -284,7 +284,11 @@ fn a_datapoint_speaks_of_those_who_served_then() {
         let pool = Pool::tracked(json!({})).load(value).change(|pool| {
             pool.counts = counts;
             pool.flow.joined = joined.into_iter().map(at).collect();
-            pool.flow.left = left.into_iter().map(at).collect();
+            let served = |seconds| Served {
+                since: at(-3_600),
+                until: at(seconds),
+            };
+            pool.flow.left = left.into_iter().map(served).collect();
         });
         assert_eq!(pool.vote().0, Some(vote), "{situation}");
     }

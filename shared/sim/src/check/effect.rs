@@ -11,7 +11,7 @@ use ghostnet_core::state::Drain;
 use jiff::Timestamp;
 
 use super::Check;
-use crate::clock::{HOUR, MINUTE, SECOND, at};
+use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::hand::Hand;
 use crate::world::{World, is_of};
 
@@ -199,18 +199,32 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
         if world.watch.forgot_within(10 * MINUTE, now) {
             continue;
         }
-        if may_be_busy(world, &fleet, &pool, id) {
+        let decided_at = decided_at(world, &fleet, id, request);
+        if may_be_busy(world, &fleet, &pool, id, decided_at) {
             let detail = format!("{request} terminates {id} before it has finished and before its deadline");
             world.watch.add(Check::WaitsForWord, now, detail);
         }
-        if let Some(fault) = unready(world, &fleet, &pool, id, (request, does)) {
+        if let Some(fault) = unready(world, &fleet, &pool, id, (decided_at, does)) {
             world.watch.add(Check::TwoPhases, now, format!("{request} {does} {id} {fault}"));
         }
     }
 }
 
+/// When the decision was made that a request carries out on an instance, by the clock of who made it.
+fn decided_at(world: &World, fleet: &FleetId, id: &InstanceId, request: &str) -> Option<Timestamp> {
+    let plan = world.watch.plans.get(request)?.get(fleet)?;
+    let step = plan.steps.iter().find(|step| step.action.instances().contains(id))?;
+    world.watch.steps.get(&step.id).map(|step| step.at)
+}
+
+/// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by that
+/// of who decided, if that one jumped.
+fn is_early(drain: Drain, decided_at: Option<Timestamp>, now: Millis) -> bool {
+    at(now + 10 * SECOND).max(decided_at.unwrap_or_default()) < drain.deadline.at()
+}
+
 /// Whether the pool waits for the instance's word, and it has neither said it nor run out of time.
-fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId) -> bool {
+fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, decided_at: Option<Timestamp>) -> bool {
     let waits = world
         .fleets
         .get(fleet)
@@ -224,13 +238,18 @@ fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId) -
         .is_some_and(|machine| machine.worker.has_finished(world.now));
     let state = world.table.fleets.get(fleet).and_then(|items| items.capacity());
     let member = state.and_then(|state| state.pools.get(pool)?.members.get(id));
-    // clocks of sandboxes differ by seconds
-    let early = |drain: Drain| at(world.now + 10 * SECOND) < drain.deadline.at();
+    let early = |drain: Drain| is_early(drain, decided_at, world.now);
     waits && !finished && member.and_then(|member| member.drain).is_some_and(early)
 }
 
 /// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
-fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (request, does): (&str, &str)) -> Option<&'static str> {
+fn unready(
+    world: &World,
+    fleet: &FleetId,
+    pool: &PoolId,
+    id: &InstanceId,
+    (decided_at, does): (Option<Timestamp>, &str),
+) -> Option<&'static str> {
     let now = world.now;
     let state = world.table.fleets.get(fleet)?.capacity()?;
     let member = state.pools.get(pool).and_then(|pool| pool.members.get(id));
@@ -238,30 +257,27 @@ fn unready(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, (requ
     if member.is_none_or(|member| member.gone) {
         return None;
     }
-    let plan = world.watch.plans.get(request).and_then(|plans| plans.get(fleet));
-    let first = plan.and_then(|plan| plan.steps.iter().find(|step| step.action.instances().contains(id)));
     let drain = member.and_then(|member| member.drain);
     let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && does == "stops";
-    let committed_at = first.and_then(|step| world.watch.steps.get(&step.id)).map(|step| step.at);
     // who was kept when its stop was decided may be drained since, as by a notice of AWS
-    let drained_since = |drain: &Drain| kept && committed_at.is_some_and(|at| at <= drain.since.at());
+    let drained_since = |drain: &Drain| kept && decided_at.is_some_and(|at| at <= drain.since.at());
     let Some(drain) = drain.filter(|drain| !drained_since(drain)) else {
-        let registered = world.cloud.groups.values().any(|group| group.targets.contains_key(id));
+        let mut targets = world.cloud.groups.values().filter_map(|group| group.targets.get(id));
+        let registered = targets.any(|target| target.drained_at.is_none_or(|drained_at| now < drained_at));
         return match (kept, registered) {
             (true, true) => Some("while it is registered"),
             (true, false) => None,
             (false, _) => Some("without a recorded drain"),
         };
     };
-    if committed_at.is_some_and(|at| at <= drain.since.at()) {
+    if decided_at.is_some_and(|at| at <= drain.since.at()) {
         return Some("in the decision that drained it");
     }
     for group in world.cloud.groups.values() {
         let Some(target) = group.targets.get(id) else { continue };
         match target.drained_at {
             None => return Some("while it is registered"),
-            // clocks of sandboxes differ by seconds
-            Some(drained_at) if now < drained_at && at(now + 10 * SECOND) < drain.deadline.at() => {
+            Some(drained_at) if now < drained_at && is_early(drain, decided_at, now) => {
                 return Some("while it finishes requests");
             }
             Some(_) => {}

@@ -165,6 +165,8 @@ pub struct Watch {
     pub invented: u64,
     steps: BTreeMap<StepId, Committed>,
     plans: BTreeMap<String, BTreeMap<FleetId, Plan>>,
+    /// Requests that are over: what they sent may still land.
+    over: Vec<(Millis, String)>,
     tokens: BTreeMap<ClientToken, StepId>,
     removals: BTreeMap<(FleetId, PoolId), Vec<Removal>>,
     /// Scale-in drains by fleet, pool, opening of a removal window, and how many it allows.
@@ -209,9 +211,10 @@ impl Watch {
         self.old_specs.push((now, old.clone()));
     }
 
-    /// The table is an older one: what it forgot is nobody's fault.
-    pub fn restored(&mut self, now: Millis) {
+    /// The table is an older one: what it forgot is nobody's fault, and its specs hold again.
+    pub fn restored(&mut self, specs: Vec<FleetSpec>, now: Millis) {
         self.restored_at = Some(now);
+        self.old_specs.extend(specs.into_iter().map(|spec| (Millis::MAX, spec)));
         self.actives.clear();
         self.tokens.clear();
         self.removals.clear();
@@ -243,14 +246,19 @@ impl Watch {
         self.window_removals
             .retain(|(_, _, since, _), _| *since >= at(now - 40 * 24 * HOUR));
         self.old_specs.retain(|(until, _)| now - until < 2 * HOUR);
+        let landed = |(over, _): &(Millis, String)| now - over >= 5 * MINUTE;
+        for (_, request) in self.over.iter().filter(|request| landed(request)) {
+            self.plans.remove(request);
+        }
+        self.over.retain(|request| !landed(request));
         if let Some(newest) = self.actives.keys().next_back().cloned() {
             self.actives.retain(|key, _| key.0 != newest.0 || key.1 >= newest.1);
         }
     }
 
     /// An invocation is over: its plans are nobody's to carry out any more.
-    pub fn invocation_over(&mut self, request: &str) {
-        self.plans.remove(request);
+    pub fn invocation_over(&mut self, request: &str, now: Millis) {
+        self.over.push((now, request.to_owned()));
     }
 }
 
@@ -371,6 +379,10 @@ pub fn summary(commit: &Commit) -> String {
             counts.draining,
             counts.unhealthy
         ));
+        for vote in &decided.votes {
+            let asked = vote.capacity.map_or_else(|| "-".to_owned(), |capacity| capacity.to_string());
+            text.push_str(&format!("; `{}` {asked}: {}", vote.policy, vote.told()));
+        }
         for outcome in &decided.guards {
             text.push_str(&format!("; {} {} -> {}", outcome.guard.name(), outcome.before, outcome.after));
         }
