@@ -25,10 +25,15 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Verb};
 use crate::console::Console;
 use crate::failure::Failure;
+
+/// A swarm and a simulation allocate all the time: a fifth of their time with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

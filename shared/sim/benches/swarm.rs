@@ -13,7 +13,12 @@ use ghostnet_sim::load::Load;
 use ghostnet_sim::log::Log;
 use ghostnet_sim::run::{Runner, Setup, run};
 use ghostnet_sim::world::World;
+use mimalloc::MiMalloc;
 use serde_json::json;
+
+/// As in the command line.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A fleet of twenty, an hour of one tick a minute, and faults of every kind of call.
 fn twenty_instances(minutes: u32) -> u64 {

@@ -7,7 +7,7 @@ use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId, TargetGroupArn};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, Step};
 use ghostnet_core::spec::Attribute;
-use ghostnet_core::state::Drain;
+use ghostnet_core::state::{Drain, Member};
 use jiff::Timestamp;
 
 use super::Check;
@@ -199,12 +199,18 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
         if world.watch.forgot_within(10 * MINUTE, now) {
             continue;
         }
-        let decided_at = decided_at(world, &fleet, id, request);
-        if may_be_busy(world, &fleet, &pool, id, decided_at) {
-            let detail = format!("{request} terminates {id} before it has finished and before its deadline");
+        let end = End {
+            fleet: &fleet,
+            pool: &pool,
+            id,
+            stops: does == "stops",
+            decided_at: decided_at(world, &fleet, id, request),
+        };
+        if end.may_be_busy(world) {
+            let detail = format!("{request} {does} {id} before it has finished and before its deadline");
             world.watch.add(Check::WaitsForWord, now, detail);
         }
-        if let Some(fault) = unready(world, &fleet, &pool, id, (decided_at, does)) {
+        if let Some(fault) = end.unready(world) {
             world.watch.add(Check::TwoPhases, now, format!("{request} {does} {id} {fault}"));
         }
     }
@@ -217,73 +223,72 @@ fn decided_at(world: &World, fleet: &FleetId, id: &InstanceId, request: &str) ->
     world.watch.steps.get(&step.id).map(|step| step.at)
 }
 
-/// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by that
-/// of who decided, if that one jumped.
-fn is_early(drain: Drain, decided_at: Option<Timestamp>, now: Millis) -> bool {
-    at(now + 10 * SECOND).max(decided_at.unwrap_or_default()) < drain.deadline.at()
+/// An instance of ours is stopped or terminated.
+struct End<'a> {
+    fleet: &'a FleetId,
+    pool: &'a PoolId,
+    id: &'a InstanceId,
+    stops: bool,
+    decided_at: Option<Timestamp>,
 }
 
-/// Whether the pool waits for the instance's word, and it has neither said it nor run out of time.
-fn may_be_busy(world: &World, fleet: &FleetId, pool: &PoolId, id: &InstanceId, decided_at: Option<Timestamp>) -> bool {
-    let waits = world
-        .fleets
-        .get(fleet)
-        .and_then(|fleet| fleet.spec.pool(pool))
-        .is_some_and(|pool| pool.wait_for_tag);
-    let finished = world
-        .cloud
-        .ec2
-        .machines
-        .get(id)
-        .is_some_and(|machine| machine.worker.has_finished(world.now));
-    let state = world.table.fleets.get(fleet).and_then(|items| items.capacity());
-    let member = state.and_then(|state| state.pools.get(pool)?.members.get(id));
-    let early = |drain: Drain| is_early(drain, decided_at, world.now);
-    waits && !finished && member.and_then(|member| member.drain).is_some_and(early)
-}
-
-/// What stands against terminating an instance; none: it was drained in an earlier commit and is out of every group.
-fn unready(
-    world: &World,
-    fleet: &FleetId,
-    pool: &PoolId,
-    id: &InstanceId,
-    (decided_at, does): (Option<Timestamp>, &str),
-) -> Option<&'static str> {
-    let now = world.now;
-    let state = world.table.fleets.get(fleet)?.capacity()?;
-    let member = state.pools.get(pool).and_then(|pool| pool.members.get(id));
-    // who was seen gone meanwhile has no clocks any more
-    if member.is_none_or(|member| member.gone) {
-        return None;
+impl End<'_> {
+    fn member(&self, world: &World) -> Option<Member> {
+        let state = world.table.fleets.get(self.fleet)?.capacity()?;
+        state.pools.get(self.pool)?.members.get(self.id).cloned()
     }
-    let drain = member.and_then(|member| member.drain);
-    let kept = member.is_some_and(ghostnet_core::state::Member::is_warm) && does == "stops";
-    // who was kept when its stop was decided may be drained since, as by a notice of AWS
-    let drained_since = |drain: &Drain| kept && decided_at.is_some_and(|at| at <= drain.since.at());
-    let Some(drain) = drain.filter(|drain| !drained_since(drain)) else {
-        let mut targets = world.cloud.groups.values().filter_map(|group| group.targets.get(id));
-        let registered = targets.any(|target| target.drained_at.is_none_or(|drained_at| now < drained_at));
-        return match (kept, registered) {
-            (true, true) => Some("while it is registered"),
-            (true, false) => None,
-            (false, _) => Some("without a recorded drain"),
+
+    /// Whether one that is kept is stopped.
+    fn is_of_kept(&self, member: &Member) -> bool {
+        self.stops && member.is_warm()
+    }
+
+    /// The drain that comes before. Who was kept when its stop was decided may be drained since, as by a notice of AWS.
+    fn drain(&self, member: &Member) -> Option<Drain> {
+        let since = |drain: &Drain| self.decided_at.is_some_and(|at| at <= drain.since.at());
+        member.drain.filter(|drain| !(self.is_of_kept(member) && since(drain)))
+    }
+
+    /// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by
+    /// that of who decided, if that one jumped.
+    fn is_early(&self, drain: Drain, now: Millis) -> bool {
+        at(now + 10 * SECOND).max(self.decided_at.unwrap_or_default()) < drain.deadline.at()
+    }
+
+    /// Whether the pool waits for the instance's word, and it has neither said it nor run out of time.
+    fn may_be_busy(&self, world: &World) -> bool {
+        let spec = world.fleets.get(self.fleet).and_then(|fleet| fleet.spec.pool(self.pool));
+        let machine = world.cloud.ec2.machines.get(self.id);
+        let finished = machine.is_some_and(|machine| machine.worker.has_finished(world.now));
+        let drain = self.member(world).and_then(|member| self.drain(&member));
+        spec.is_some_and(|pool| pool.wait_for_tag) && !finished && drain.is_some_and(|drain| self.is_early(drain, world.now))
+    }
+
+    /// What stands against it; none: it was drained in an earlier commit and is out of every group.
+    fn unready(&self, world: &World) -> Option<&'static str> {
+        let now = world.now;
+        let state = world.table.fleets.get(self.fleet)?.capacity()?;
+        let member = state.pools.get(self.pool).and_then(|pool| pool.members.get(self.id));
+        // who was seen gone meanwhile has no clocks any more
+        let member = member.filter(|member| !member.gone)?;
+        let targets = || world.cloud.groups.values().filter_map(|group| group.targets.get(self.id));
+        let Some(drain) = self.drain(member) else {
+            let registered = targets().any(|target| target.drained_at.is_none_or(|drained_at| now < drained_at));
+            return match (self.is_of_kept(member), registered) {
+                (true, true) => Some("while it is registered"),
+                (true, false) => None,
+                (false, _) => Some("without a recorded drain"),
+            };
         };
-    };
-    if decided_at.is_some_and(|at| at <= drain.since.at()) {
-        return Some("in the decision that drained it");
-    }
-    for group in world.cloud.groups.values() {
-        let Some(target) = group.targets.get(id) else { continue };
-        match target.drained_at {
-            None => return Some("while it is registered"),
-            Some(drained_at) if now < drained_at && is_early(drain, decided_at, now) => {
-                return Some("while it finishes requests");
-            }
-            Some(_) => {}
+        if self.decided_at.is_some_and(|at| at <= drain.since.at()) {
+            return Some("in the decision that drained it");
         }
+        targets().find_map(|target| match target.drained_at {
+            None => Some("while it is registered"),
+            Some(drained_at) if now < drained_at && self.is_early(drain, now) => Some("while it finishes requests"),
+            Some(_) => None,
+        })
     }
-    None
 }
 
 /// Targets are deregistered.
@@ -344,7 +349,7 @@ pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
             .and_then(|(fleet, pool)| world.table.fleets.get(fleet)?.capacity()?.pools.get(pool));
         state
             .and_then(|pool| pool.members.get(*id))
-            .is_some_and(ghostnet_core::state::Member::is_warm)
+            .is_some_and(Member::is_warm)
     };
     if let Some(id) = ids.iter().find(kept).cloned() {
         world
