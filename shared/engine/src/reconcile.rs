@@ -3,6 +3,7 @@
 //! Fleets are loaded and observed together and then decided one by one. A fleet that loses its commit, or whose launch
 //! found no capacity, is loaded and observed again alone: an observation always begins after its load.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
@@ -159,7 +160,7 @@ struct Attempt<'a> {
     invocation: &'a Invocation,
     id: &'a FleetId,
     seen: &'a Seen,
-    observation: Observation,
+    observation: Cow<'a, Observation>,
     signal: &'a Signal,
     now: Timestamp,
     execute_until: Timestamp,
@@ -192,7 +193,7 @@ impl<'a> Attempt<'a> {
         let writer = invocation.writer(id, number);
         let plan_id = plan_id(now, &writer);
         let execute_until = invocation.execute_until(now);
-        let observation = seen.observation.clone();
+        let observation = Cow::Borrowed(&seen.observation);
         let mut attempt = Self {
             invocation,
             id,
@@ -218,10 +219,16 @@ impl<'a> Attempt<'a> {
             return false;
         }
         match ports.exhausted(&self.invocation.region, self.now).await {
-            Ok(exhausted) => self.observation.exhausted = exhausted,
-            Err(error) => tracing::warn!(%error, "exhausted offerings are unknown"),
+            Ok(exhausted) if exhausted.is_empty() => false,
+            Ok(exhausted) => {
+                self.observation.to_mut().exhausted = exhausted;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "exhausted offerings are unknown");
+                false
+            }
         }
-        !self.observation.exhausted.is_empty()
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -260,7 +267,7 @@ impl<'a> Attempt<'a> {
             retiring: stored.retiring,
             state: state.clone(),
             traffic: traffic.clone(),
-            observation: self.observation.clone(),
+            observation: (*self.observation).clone(),
             signal: self.signal.clone(),
             now: self.now,
             execute_until: self.execute_until,
