@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{InstallationId, InstanceId, PlanId, PoolId, SpecVersion};
 use crate::observation::{Instance, Observation};
 use crate::plan::Plan;
-use crate::reason::{Finding, GuardOutcome, Vote};
+use crate::reason::{Direction, Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::spec::{FleetSpec, Resolved};
 use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState};
@@ -193,8 +193,10 @@ fn is_zero(count: &u32) -> bool {
 pub struct Flow {
     /// Since when those serve that have only just begun to.
     pub joined: Vec<Timestamp>,
-    /// Those that served until a moment ago: drained, sick, stopped or gone.
+    /// Those that served until they began to leave, and are still draining.
     pub left: Vec<Served>,
+    /// Those that serve no longer without that: sick, stopped, gone. When that was seen is known, not when it began.
+    pub lost: Vec<Served>,
     /// When the latest of the present drains began, whoever drains and however long.
     pub last_drain: Option<Timestamp>,
 }
@@ -217,7 +219,7 @@ impl Flow {
     pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either: what counts is when it fell sick
-        let took_requests = |drain: &Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
+        let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
         let mut flow = Self::default();
         for member in members.values() {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
@@ -226,27 +228,35 @@ impl Flow {
             let served = drain.filter(|drain| !drain.why.is_of_warm());
             flow.last_drain = flow.last_drain.max(served.map(|drain| drain.since.at()));
             let Some(since) = member.served_since else { continue };
-            let drained = drain.filter(took_requests).map(|drain| drain.since);
-            match member.left.or(drained) {
-                Some(until) if until > recent => flow.left.push(Served {
-                    since: since.at(),
-                    until: until.at(),
-                }),
-                None if drain.is_none() && since > recent => flow.joined.push(since.at()),
+            let served = |until: Moment| Served {
+                since: since.at(),
+                until: until.at(),
+            };
+            match (member.left, drain) {
+                (Some(until), _) if until > recent => flow.lost.push(served(until)),
+                (None, Some(drain)) if took_requests(drain) && drain.since > recent => flow.left.push(served(drain.since)),
+                (None, None) if since > recent => flow.joined.push(since.at()),
                 _ => {}
             }
         }
         flow
     }
 
-    /// How many served at a moment: of those that serve now all but those that joined after `joined_by`, and those that
-    /// served by then and left since `at`.
+    /// How many served in the time of a datapoint. To add, those that served throughout it; to remove, also those that joined in its
+    /// course, or were lost since it began.
     #[must_use]
-    pub fn served(&self, counts: &CapacityCount, at: Timestamp, joined_by: Timestamp) -> u32 {
-        let joined = self.joined.iter().filter(|since| **since > joined_by);
-        let left = self.left.iter().filter(|left| left.until > at && left.since <= joined_by);
-        let left = saturate(left.count()).max(counts.draining_serving);
-        counts.serving().saturating_sub(saturate(joined.count())).saturating_add(left)
+    pub fn served(&self, counts: &CapacityCount, (began, ended): (Timestamp, Timestamp), direction: Direction) -> u32 {
+        let removes = direction == Direction::In;
+        let joined_by = if removes { ended } else { began };
+        let joined = self.joined.iter().filter(|since| **since > joined_by).count();
+        let in_it = |served: &&Served| served.until > began && served.since <= joined_by;
+        let lost = self.lost.iter().filter(|_| removes).filter(in_it).count();
+        let left = saturate(self.left.iter().filter(in_it).count()).max(counts.draining_serving);
+        counts
+            .serving()
+            .saturating_sub(saturate(joined))
+            .saturating_add(left)
+            .saturating_add(saturate(lost))
     }
 }
 

@@ -197,7 +197,7 @@ impl Ballot<'_> {
 }
 
 /// How many instances a datapoint stands for. Moving out, those that served throughout it; moving in, also those that
-/// joined in its course: a load is not overestimated to add, nor underestimated to remove.
+/// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove.
 pub(crate) fn measured_instances(
     measure: &Measure,
     counts: &CapacityCount,
@@ -209,7 +209,7 @@ pub(crate) fn measured_instances(
         return counts.in_service;
     }
     let end = measure.metric.period().after(datapoint);
-    flow.served(counts, datapoint, if direction == Direction::In { end } else { datapoint })
+    flow.served(counts, (datapoint, end), direction)
 }
 
 /// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.
