@@ -104,11 +104,11 @@ fn compare<'i>(
             None => {}
         }
         if member.gone {
-            // its clocks say nothing any more, but that it served
+            // its clocks say nothing any more, but that one served which nobody had drained
             *member = Member {
                 gone: true,
-                served_since: member.served_since.filter(|_| !member.is_warm()),
-                left: member.left.or_else(|| Some(member.drain?.since)),
+                served_since: member.served_since.filter(|_| member.drain.is_none() && !member.is_warm()),
+                left: member.left.filter(|_| member.drain.is_none()),
                 ..Member::new(member.known_since)
             };
         }
