@@ -127,6 +127,8 @@ text_id! {
     PlanId;
     /// One invocation: what a commit writes so that its author can tell an own write from a foreign one.
     WriterId;
+    /// A listener or a rule of a load balancer, as its ARN.
+    RuleArn;
     /// An alarm, by name (not by ARN): unique in an account and region.
     AlarmName;
     /// The source revision and version that made a decision; replay is exact only within one build.

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod budget;
 pub mod churn;
 pub mod decide;
+pub mod failover;
 pub mod growth;
 pub mod health;
 pub mod id;

@@ -181,6 +181,10 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         epoch: Epoch(epoch),
         active: active.parse().unwrap(),
         floors: BTreeMap::new(),
+        version: 0,
+        sides: BTreeMap::new(),
+        shift: None,
+        moved: None,
     }
 }
 

@@ -133,6 +133,10 @@ pub(crate) fn traffic() -> TrafficState {
         epoch: Epoch(0),
         active: pool(),
         floors: BTreeMap::new(),
+        version: 0,
+        sides: BTreeMap::new(),
+        shift: None,
+        moved: None,
     }
 }
 

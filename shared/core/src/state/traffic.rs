@@ -1,11 +1,12 @@
-//! The traffic state of a fleet: which pool takes traffic, and what a shift of it needs.
+//! The traffic state of a fleet: which pool takes traffic, what was seen of each side, and what a shift of it needs.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
-use crate::id::{Epoch, PoolId};
+use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
 use crate::spec::FleetSpec;
 
 /// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
@@ -13,13 +14,25 @@ use crate::spec::FleetSpec;
 pub struct TrafficState {
     /// Schema of this item.
     pub schema: u16,
-    /// Bumped by every traffic commit.
+    /// Bumped by every commit after which traffic goes elsewhere, or a pool needs another number: it fences capacity decisions.
     pub epoch: Epoch,
+    /// Bumped by every commit: what was only seen fences nobody.
+    #[serde(default)]
+    pub version: u64,
     /// The pool that takes traffic.
     pub active: PoolId,
     /// Fewest instances a shift of traffic needs, by pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub floors: BTreeMap<PoolId, u32>,
+    /// What was seen of each side.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sides: BTreeMap<PoolId, Side>,
+    /// A shift that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<Shift>,
+    /// The last shift that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
 }
 
 impl TrafficState {
@@ -30,8 +43,171 @@ impl TrafficState {
         Some(Self {
             schema: SCHEMA,
             epoch: Epoch(0),
+            version: 0,
             active: active.id.clone(),
             floors: BTreeMap::new(),
+            sides: BTreeMap::new(),
+            shift: None,
+            moved: None,
         })
     }
+}
+
+/// What was seen of one side. A side that is well and was seen so writes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// Whether it was ever seen well: before that it may be starting, and nothing fails over from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub armed: bool,
+    /// The last datapoints of each kind of signal, oldest first, since one of them said that it is down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seen: BTreeMap<SignalKind, Vec<Sighting>>,
+    /// How often in a row it was found well while traffic was elsewhere, and when last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub well: Option<Well>,
+}
+
+/// A kind of signal: two of different kinds must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// What EC2 says of the instances.
+    Instances,
+    /// What the balancer's checks say.
+    Targets,
+    /// What the application's metrics say.
+    Application,
+}
+
+impl SignalKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Instances, Self::Targets, Self::Application];
+}
+
+impl std::fmt::Display for SignalKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Instances => "instances",
+            Self::Targets => "targets",
+            Self::Application => "application",
+        })
+    }
+}
+
+/// One datapoint of one kind of signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// Of when.
+    pub at: Timestamp,
+    /// Whether it says that the side is down.
+    pub down: bool,
+}
+
+/// Evaluations in a row that found a side well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Well {
+    /// So many.
+    pub times: u8,
+    /// The last one.
+    pub at: Timestamp,
+}
+
+/// A shift that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// From this side.
+    pub from: PoolId,
+    /// To this side.
+    pub to: PoolId,
+    /// Why.
+    pub why: ShiftReason,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// Why traffic moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShiftReason {
+    /// The side that took it is down.
+    Down {
+        /// The kinds of signal that say so.
+        by: Vec<SignalKind>,
+    },
+    /// An operator asks.
+    Asked {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Until then; then it comes back, through the same gate. None: for good.
+        until: Option<Timestamp>,
+        /// Whether the gate is passed over.
+        forced: bool,
+    },
+    /// The side that it had left is well again, for long enough.
+    WellAgain,
+    /// The time for which an operator had asked is over.
+    Expired,
+}
+
+impl ShiftReason {
+    /// Whether the gate is passed over.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        matches!(self, Self::Asked { forced: true, .. })
+    }
+}
+
+/// How far a shift is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The destination has not enough healthy instances yet.
+    Preparing,
+    /// The weights are being set; the epoch is the new one.
+    Moving {
+        /// Who committed it sends until then.
+        execute_until: Timestamp,
+        /// The routing as it was, by rule: what an undo restores.
+        previous: BTreeMap<RuleArn, Routing>,
+        /// What each rule is to do.
+        wanted: BTreeMap<RuleArn, RouteTo>,
+    },
+}
+
+/// What a rule is set to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTo {
+    /// The same actions with these weights.
+    Weights(BTreeMap<TargetGroupArn, u32>),
+    /// Exactly these actions.
+    Actions(Routing),
+}
+
+/// A shift that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// From this side.
+    pub from: PoolId,
+    /// To this side.
+    pub to: PoolId,
+    /// Why.
+    pub why: ShiftReason,
+    /// When the weights were seen to be set.
+    pub at: Timestamp,
+    /// The routing as it was.
+    pub previous: BTreeMap<RuleArn, Routing>,
+}
+
+/// What a listener or a rule does with requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routing {
+    /// Weights of its forward action.
+    pub weights: BTreeMap<TargetGroupArn, u32>,
+    /// The whole list of actions, as the balancer gave it.
+    pub actions: String,
 }

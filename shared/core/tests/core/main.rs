@@ -11,6 +11,7 @@ mod capacity;
 mod churn;
 mod combined;
 mod drains;
+mod failover;
 mod formula;
 mod growth;
 mod guards;

@@ -1,0 +1,155 @@
+//! What one look says of one side, by kind of signal. What is not known says nothing: unknown is never down.
+
+use super::TrafficObservation;
+use crate::id::InstanceId;
+use crate::observation::{InstanceState, Target, TargetHealth};
+use crate::sample::Sample;
+use crate::spec::{Detect, PoolSpec};
+use crate::state::{Member, PoolState, Sighting, SignalKind};
+
+/// One side, as it was looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looked<'a> {
+    pub(super) pool: &'a PoolSpec,
+    pub(super) state: &'a PoolState,
+    pub(super) observation: &'a TrafficObservation,
+}
+
+impl Looked<'_> {
+    /// What each kind of signal says; a kind that is not known is absent.
+    pub(super) fn evidence(&self, detect: &Detect) -> Vec<(SignalKind, Sighting)> {
+        let at = self.observation.observed_at;
+        let of_look = |down: Option<bool>| down.map(|down| Sighting { at, down });
+        let all = [
+            (SignalKind::Instances, of_look(self.instances_down(detect))),
+            (SignalKind::Targets, of_look(self.targets_down(detect))),
+            (SignalKind::Application, self.application(detect)),
+        ];
+        all.into_iter().filter_map(|(kind, sighting)| Some((kind, sighting?))).collect()
+    }
+
+    /// Instances that should serve: they did, and nobody has them leave. What scale-in or a notice drains is no failure.
+    fn expected(&self) -> impl Iterator<Item = (&InstanceId, &Member)> {
+        self.state.members.iter().filter(|(_, member)| {
+            let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.is_warm();
+            member.served_since.is_some() && !leaves
+        })
+    }
+
+    fn instances_down(&self, detect: &Detect) -> Option<bool> {
+        let listed = self.observation.instances.as_ref()?;
+        // one that is not listed yet, or any more, says nothing by that
+        let runs = |id: &InstanceId| listed.get(id).is_none_or(|state| *state == InstanceState::Running);
+        let (mut all, mut lost) = (0_u32, 0_u32);
+        for (id, member) in self.expected() {
+            all = all.saturating_add(1);
+            lost = lost.saturating_add(u32::from(member.gone || !runs(id)));
+        }
+        if all == 0 {
+            return self.is_empty_though_wanted().then_some(true);
+        }
+        Some(is_share(lost, all, detect))
+    }
+
+    /// The answer is complete, so many are wanted, and nothing runs: that is down, not unknown.
+    fn is_empty_though_wanted(&self) -> bool {
+        let Some(listed) = &self.observation.instances else { return false };
+        let alive = |id: &InstanceId| matches!(listed.get(id), Some(InstanceState::Running | InstanceState::Pending));
+        self.state.desired > 0 && !self.state.members.keys().any(alive)
+    }
+
+    fn targets_down(&self, detect: &Detect) -> Option<bool> {
+        let read = self.pool.target_groups.iter().map(|group| self.observation.targets.get(group));
+        let groups: Vec<&Vec<Target>> = read.collect::<Option<_>>()?;
+        if groups.is_empty() {
+            return None;
+        }
+        let (mut good, mut bad) = (0_u32, 0_u32);
+        for (id, member) in self.expected() {
+            match groups.iter().map(|targets| word(targets, id, member)).max() {
+                Some(Word::Good) => good = good.saturating_add(1),
+                Some(Word::Bad) => bad = bad.saturating_add(1),
+                Some(Word::None) | None => {}
+            }
+        }
+        let known = good.saturating_add(bad);
+        if known == 0 {
+            return self.is_empty_though_wanted().then_some(true);
+        }
+        Some(is_share(bad, known, detect))
+    }
+
+    /// Any of the application's metrics is enough; all must be known to say that it is well.
+    fn application(&self, detect: &Detect) -> Option<Sighting> {
+        let series = self.observation.application.get(&self.pool.id)?;
+        let now = self.observation.observed_at;
+        let said = detect
+            .application
+            .iter()
+            .zip(series)
+            .map(|(signal, series)| match series.sample(now) {
+                Sample::Value { at, value } => Some(Sighting {
+                    at,
+                    down: value > signal.above,
+                }),
+                Sample::Partial { .. } | Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => None,
+            });
+        let said: Vec<Option<Sighting>> = said.collect();
+        let down = said
+            .iter()
+            .flatten()
+            .filter(|sighting| sighting.down)
+            .max_by_key(|sighting| sighting.at);
+        down.copied().or_else(|| {
+            said.into_iter()
+                .min_by_key(|sighting| sighting.map(|sighting| sighting.at))
+                .flatten()
+        })
+    }
+
+    /// How many of the side are healthy in all its groups, by checks that really run.
+    pub(super) fn healthy(&self) -> u32 {
+        let checked = |id: &InstanceId| {
+            let mut groups = self.pool.target_groups.iter();
+            !self.pool.target_groups.is_empty()
+                && groups.all(|group| {
+                    let targets = self.observation.targets.get(group);
+                    targets.is_some_and(|targets| {
+                        targets
+                            .iter()
+                            .any(|target| target.instance == *id && target.health == TargetHealth::Healthy)
+                    })
+                })
+        };
+        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
+        let healthy = self.state.members.iter().filter(|(id, member)| stays(member) && checked(id));
+        u32::try_from(healthy.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a group says of one instance, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    None,
+    Good,
+    Bad,
+}
+
+fn word(targets: &[Target], id: &InstanceId, member: &Member) -> Word {
+    let target = targets.iter().find(|target| target.instance == *id);
+    match target.map(|target| (target.health, target.shifted)) {
+        // traffic was taken from its zone: its checks say nothing of the side
+        Some((_, true)) => Word::None,
+        Some((TargetHealth::Healthy, _)) => Word::Good,
+        Some((TargetHealth::Unhealthy | TargetHealth::InvalidState, _)) => Word::Bad,
+        // a terminated one vanishes from its groups
+        None if member.gone => Word::Bad,
+        None | Some((TargetHealth::Initial | TargetHealth::Unchecked | TargetHealth::Draining | TargetHealth::Unavailable, _)) => {
+            Word::None
+        }
+    }
+}
+
+fn is_share(part: u32, whole: u32, detect: &Detect) -> bool {
+    part > 0 && part >= detect.unhealthy.of_ceil(whole)
+}

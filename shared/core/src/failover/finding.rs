@@ -1,0 +1,178 @@
+//! What is worth telling of a look at the traffic.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::gate::Readiness;
+use crate::id::{PoolId, RuleArn};
+use crate::state::{ShiftReason, SignalKind};
+
+/// What is worth telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrafficFinding {
+    /// The side that takes traffic was never seen well: it may be starting, so nothing fails over from it.
+    NotArmed {
+        /// Which.
+        pool: PoolId,
+    },
+    /// One kind of signal says that a side is down; another one must agree.
+    Suspect {
+        /// Which.
+        pool: PoolId,
+        /// The kinds that say it.
+        by: Vec<SignalKind>,
+    },
+    /// Traffic is to leave a side.
+    Leaves {
+        /// From.
+        from: PoolId,
+        /// To.
+        to: PoolId,
+        /// Why.
+        why: ShiftReason,
+    },
+    /// The destination cannot take the traffic yet.
+    Waits {
+        /// The destination.
+        to: PoolId,
+        /// What it has, and what it needs.
+        readiness: Readiness,
+    },
+    /// The side that takes traffic is down, and no other can take it.
+    NobodyCanServe {
+        /// Which is down.
+        pool: PoolId,
+    },
+    /// It would be the second move within the dwell: a person must look.
+    WouldFlap {
+        /// Which is down.
+        pool: PoolId,
+        /// Nothing moves by itself before.
+        until: Timestamp,
+    },
+    /// The weights are being set.
+    Moves {
+        /// To.
+        to: PoolId,
+    },
+    /// The weights were seen to be set.
+    Moved {
+        /// To.
+        to: PoolId,
+    },
+    /// The side recovered before the traffic moved.
+    Recovered {
+        /// Which.
+        pool: PoolId,
+    },
+    /// Somebody else changed a rule meanwhile: left alone.
+    ForeignEdit {
+        /// Which.
+        rule: RuleArn,
+    },
+    /// What an operator asked changed nothing.
+    Refused {
+        /// Why.
+        why: Refusal,
+    },
+}
+
+/// Why a request changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The fleet has no such pool.
+    NoSuchPool {
+        /// Its name.
+        pool: PoolId,
+    },
+    /// It takes the traffic already.
+    IsActive {
+        /// Which.
+        pool: PoolId,
+    },
+    /// A shift is under way.
+    Shifts {
+        /// To there.
+        to: PoolId,
+    },
+    /// Nothing was moved that could go back.
+    NothingMoved,
+    /// Not even by force: its groups are behind no rule.
+    CannotReach {
+        /// Which.
+        pool: PoolId,
+    },
+    /// The fleet is paused, or its mode forbids it.
+    NotAllowed,
+    /// It arrived too late, or comes from a clock that runs ahead.
+    BadTime,
+}
+
+impl TrafficFinding {
+    /// Whether somebody should be told at night.
+    #[must_use]
+    pub fn is_alert(&self) -> bool {
+        matches!(
+            self,
+            Self::Leaves { .. } | Self::NobodyCanServe { .. } | Self::WouldFlap { .. } | Self::Moved { .. } | Self::ForeignEdit { .. }
+        )
+    }
+}
+
+fn kinds(by: &[SignalKind]) -> String {
+    let names: Vec<String> = by.iter().map(ToString::to_string).collect();
+    names.join(" and ")
+}
+
+impl fmt::Display for TrafficFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotArmed { pool } => write!(f, "{pool} was never seen well: nothing fails over from it yet"),
+            Self::Suspect { pool, by } => write!(f, "{pool} may be down by {}: another kind of signal must agree", kinds(by)),
+            Self::Leaves { from, to, why } => write!(f, "traffic leaves {from} for {to}: {why}"),
+            Self::Waits { to, readiness } => write!(f, "{to} is not ready: {readiness}"),
+            Self::NobodyCanServe { pool } => write!(f, "{pool} is down, and no other side can take its traffic"),
+            Self::WouldFlap { pool, until } => write!(
+                f,
+                "{pool} is down, and traffic moved lately: nothing moves by itself before {until}"
+            ),
+            Self::Moves { to } => write!(f, "setting the weights for {to}"),
+            Self::Moved { to } => write!(f, "traffic is at {to}"),
+            Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
+            Self::ForeignEdit { rule } => write!(f, "somebody else changed {rule}: left alone"),
+            Self::Refused { why } => write!(f, "refused: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchPool { pool } => write!(f, "the fleet has no pool `{pool}`"),
+            Self::IsActive { pool } => write!(f, "`{pool}` takes the traffic already"),
+            Self::Shifts { to } => write!(f, "traffic is on its way to `{to}`"),
+            Self::NothingMoved => f.write_str("nothing was moved that could go back"),
+            Self::CannotReach { pool } => write!(f, "no rule reaches `{pool}`, so nothing checks it and nothing could move there"),
+            Self::NotAllowed => f.write_str("the fleet is paused, or its mode forbids it"),
+            Self::BadTime => f.write_str("issued more than ten minutes ago, or in the future"),
+        }
+    }
+}
+
+impl fmt::Display for ShiftReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down { by } => write!(f, "it is down by {}", kinds(by)),
+            Self::Asked {
+                by, reason, forced: false, ..
+            } => write!(f, "{by} asks: {reason}"),
+            Self::Asked { by, reason, .. } => write!(f, "{by} forces it: {reason}"),
+            Self::WellAgain => f.write_str("the side that it had left is well again"),
+            Self::Expired => f.write_str("the time for which an operator had asked is over"),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether a side could take the traffic now, and what is missing.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::evidence::Looked;
+use super::routing;
+use crate::id::RuleArn;
+use crate::spec::Failover;
+use crate::state::SignalKind;
+
+/// What stands between a side and the traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// Healthy instances, by checks that really run.
+    pub healthy: u32,
+    /// So many are needed.
+    pub needed: u32,
+    /// Rules that could not be read, or do not name a group of this side: its groups are not checked there.
+    pub unreachable: Vec<RuleArn>,
+    /// Kinds of signal that say that it is down.
+    pub down_by: Vec<SignalKind>,
+}
+
+impl Readiness {
+    pub(super) fn of(failover: &Failover, to: &Looked<'_>, source_size: u32, down_by: Vec<SignalKind>) -> Self {
+        let reaches = |rule: &&RuleArn| {
+            let routing = to.observation.routing.get(*rule);
+            routing.is_some_and(|routing| routing::names(routing, to.pool))
+        };
+        Self {
+            healthy: to.healthy(),
+            needed: failover.gate.of_ceil(source_size).max(1),
+            unreachable: failover.rules.iter().filter(|rule| !reaches(rule)).cloned().collect(),
+            down_by,
+        }
+    }
+
+    /// Whether it could take the traffic now.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.healthy >= self.needed && self.unreachable.is_empty() && self.down_by.len() < 2
+    }
+
+    /// Whether an operator can have it take the traffic although the gate is shut: somebody must be able to answer, somewhere.
+    #[must_use]
+    pub fn can_be_forced(&self) -> bool {
+        self.unreachable.is_empty()
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} healthy, needs {}", self.healthy, self.needed)?;
+        for rule in &self.unreachable {
+            write!(f, "; {rule} does not reach it")?;
+        }
+        if self.down_by.len() >= 2 {
+            let kinds: Vec<String> = self.down_by.iter().map(ToString::to_string).collect();
+            write!(f, "; it is down by {}", kinds.join(" and "))?;
+        }
+        Ok(())
+    }
+}

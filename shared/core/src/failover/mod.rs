@@ -1,0 +1,169 @@
+//! Whether traffic leaves a side, and where it goes: pure, like [`decide`](crate::decide).
+//!
+//! A decision is a next [`TrafficState`] and the weights to set. It is level-triggered: what was decided and is not seen to be done is
+//! done again, so that a crash anywhere is repaired by the next look. Two rules keep it from harm. A side is down only if two kinds of
+//! signal say so by enough distinct datapoints, and only once it was seen well; and nothing moves to a side that could not be seen to
+//! be able to answer, unless a person forces it.
+
+mod evidence;
+mod finding;
+mod gate;
+mod routing;
+mod shift;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use self::evidence::Looked;
+pub use self::finding::{Refusal, TrafficFinding};
+pub use self::gate::Readiness;
+use self::shift::Draft;
+pub use self::watch::LOOKS_APART;
+use crate::id::{InstanceId, PoolId, RuleArn, TargetGroupArn};
+use crate::observation::{InstanceState, Target};
+use crate::sample::Series;
+use crate::spec::{Failback, Failover, FleetSpec};
+use crate::state::{CapacityState, RouteTo, Routing, SignalKind, TrafficState};
+
+/// What one look at a fleet's traffic saw. What could not be read is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrafficObservation {
+    /// When the look began.
+    pub observed_at: Timestamp,
+    /// State of every instance of the fleet, of a complete list; none: it was not complete.
+    pub instances: Option<BTreeMap<InstanceId, InstanceState>>,
+    /// Targets of the groups of all sides.
+    pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// The application's metrics by side, in the order of the spec.
+    pub application: BTreeMap<PoolId, Vec<Series>>,
+    /// What each rule does.
+    pub routing: BTreeMap<RuleArn, Routing>,
+}
+
+/// Everything that a traffic decision may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct TrafficSituation<'a> {
+    /// The fleet.
+    pub spec: &'a FleetSpec,
+    /// How it fails over.
+    pub failover: &'a Failover,
+    /// The capacity state as loaded. Read only.
+    pub capacity: &'a CapacityState,
+    /// The traffic state as loaded.
+    pub traffic: &'a TrafficState,
+    /// What was seen.
+    pub observation: &'a TrafficObservation,
+    /// What an operator asks.
+    pub asked: Option<&'a TrafficRequest>,
+    /// The moment.
+    pub now: Timestamp,
+    /// No step starts after it.
+    pub execute_until: Timestamp,
+}
+
+/// What an operator asks of a fleet's traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficRequest {
+    /// Who.
+    pub by: String,
+    /// When it was issued.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub wish: TrafficWish,
+}
+
+/// A move, or its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrafficWish {
+    /// To this side.
+    Failover {
+        /// Which.
+        to: PoolId,
+        /// Until then; none: for good.
+        until: Option<Timestamp>,
+        /// Whatever the gate says.
+        forced: bool,
+    },
+    /// Back to the side that traffic had left.
+    Failback,
+    /// The rules exactly as they were before the last move.
+    Undo,
+}
+
+/// A rule to be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficStep {
+    /// Which.
+    pub rule: RuleArn,
+    /// Only if it is still this: somebody else's change is not overwritten.
+    pub expected: Routing,
+    /// To what.
+    pub set: RouteTo,
+}
+
+/// What comes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrafficDecision {
+    /// The next state; its version is one more if it is to be written.
+    pub state: TrafficState,
+    /// Rules to be set.
+    pub steps: Vec<TrafficStep>,
+    /// What is worth telling.
+    pub findings: Vec<TrafficFinding>,
+    /// What stands between each side that takes no traffic and the traffic.
+    pub readiness: BTreeMap<PoolId, Readiness>,
+    /// Whether to look again in ten seconds: a side is suspect, or something is on its way.
+    pub look_again: bool,
+}
+
+impl TrafficDecision {
+    /// Whether there is something to commit.
+    #[must_use]
+    pub fn changes(&self, loaded: &TrafficState) -> bool {
+        self.state != *loaded || !self.steps.is_empty()
+    }
+
+    /// Whether pools need another number than before, so that tick must look.
+    #[must_use]
+    pub fn wakes_tick(&self, loaded: &TrafficState) -> bool {
+        self.state.floors != loaded.floors
+    }
+}
+
+/// Decides about a fleet's traffic.
+#[must_use]
+pub fn decide(situation: &TrafficSituation<'_>) -> TrafficDecision {
+    let mut draft = Draft::new(situation);
+    draft.look_at_sides();
+    draft.go_on();
+    draft.finish()
+}
+
+impl<'a> TrafficSituation<'a> {
+    fn looked(&self, pool: &PoolId) -> Option<Looked<'a>> {
+        Some(Looked {
+            pool: self.spec.pool(pool)?,
+            state: self.capacity.pools.get(pool)?,
+            observation: self.observation,
+        })
+    }
+
+    /// So often in a row a side must be found well before traffic may come back by itself; none: never by itself.
+    fn well_enough(&self) -> Option<u8> {
+        match self.failover.failback {
+            Failback::Manual => None,
+            Failback::Auto { well } => Some(well.max(1)),
+        }
+    }
+
+    fn down_by(&self, state: &TrafficState, pool: &PoolId) -> Vec<SignalKind> {
+        let side = state.sides.get(pool);
+        side.map(|side| watch::down_by(side, &self.failover.detect)).unwrap_or_default()
+    }
+}

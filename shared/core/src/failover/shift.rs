@@ -1,0 +1,398 @@
+//! The way of a shift: it begins, waits for its destination, moves the weights, and is over when they were seen to be set.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Refusal, TrafficFinding};
+use super::gate::Readiness;
+use super::{TrafficDecision, TrafficRequest, TrafficSituation, TrafficStep, TrafficWish, routing, watch};
+use crate::id::{Epoch, PoolId, RuleArn};
+use crate::operator::AHEAD_MAX;
+use crate::plan::TAKE_OVER_MARGIN;
+use crate::signal::EVENT_AGE_MAX;
+use crate::spec::{FleetMode, PoolSpec};
+use crate::state::{Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
+use crate::unit::Seconds;
+
+/// A decision in the making.
+pub(super) struct Draft<'a> {
+    situation: &'a TrafficSituation<'a>,
+    state: TrafficState,
+    steps: Vec<TrafficStep>,
+    findings: Vec<TrafficFinding>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(situation: &'a TrafficSituation<'a>) -> Self {
+        Self {
+            situation,
+            state: situation.traffic.clone(),
+            steps: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Notes what this look says of each side.
+    pub(super) fn look_at_sides(&mut self) {
+        let situation = self.situation;
+        let detect = &situation.failover.detect;
+        self.state.sides.retain(|pool, _| situation.spec.pool(pool).is_some());
+        for pool in &situation.spec.pools {
+            let Some(looked) = situation.looked(&pool.id) else { continue };
+            let evidence = looked.evidence(detect);
+            let well = watch::is_well(&evidence);
+            let was_left = self.state.moved.as_ref().is_some_and(|moved| moved.from == pool.id) && self.state.active != pool.id;
+            let side = self.state.sides.entry(pool.id.clone()).or_default();
+            watch::note(side, &evidence, detect.datapoints, situation.now);
+            side.armed |= well;
+            match situation.well_enough().filter(|_| was_left) {
+                Some(enough) => watch::count_well(side, well, enough, situation.now),
+                None => side.well = None,
+            }
+        }
+    }
+
+    /// Whatever is due: what is under way first, then what is asked, then what failed.
+    pub(super) fn go_on(&mut self) {
+        if !self.may_act() {
+            if self.situation.asked.is_some() {
+                self.refuse(Refusal::NotAllowed);
+            }
+            return;
+        }
+        if let Some(shift) = self.state.shift.clone() {
+            if self.situation.asked.is_some() {
+                self.refuse(Refusal::Shifts { to: shift.to.clone() });
+            }
+            return self.go_on_with(&shift);
+        }
+        self.lift_floors();
+        if let Some(request) = self.situation.asked {
+            return self.hear(request);
+        }
+        self.watch_over();
+    }
+
+    pub(super) fn finish(mut self) -> TrafficDecision {
+        let situation = self.situation;
+        let loaded = situation.traffic;
+        if self.state.active != loaded.active || self.state.floors != loaded.floors {
+            self.state.epoch = Epoch(loaded.epoch.0.saturating_add(1));
+        }
+        if self.state != *loaded {
+            self.state.version = loaded.version.saturating_add(1);
+        }
+        let standing_by = situation.spec.pools.iter().filter(|pool| pool.id != self.state.active);
+        let readiness = standing_by.filter_map(|pool| Some((pool.id.clone(), self.readiness(&self.state.active, &pool.id)?)));
+        let readiness: BTreeMap<PoolId, Readiness> = readiness.collect();
+        let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
+        TrafficDecision {
+            look_again: suspect || self.state.shift.is_some(),
+            state: self.state,
+            steps: self.steps,
+            findings: self.findings,
+            readiness,
+        }
+    }
+
+    fn may_act(&self) -> bool {
+        let pause = self.situation.capacity.pause.as_ref();
+        let paused = pause.is_some_and(|pause| self.situation.now < pause.until);
+        !paused && matches!(self.situation.spec.mode, FleetMode::On | FleetMode::OutOnly)
+    }
+
+    fn refuse(&mut self, why: Refusal) {
+        self.findings.push(TrafficFinding::Refused { why });
+    }
+
+    fn size_of(&self, pool: &PoolId) -> u32 {
+        self.situation.capacity.pools.get(pool).map_or(0, |state| state.desired)
+    }
+
+    fn readiness(&self, from: &PoolId, to: &PoolId) -> Option<Readiness> {
+        let looked = self.situation.looked(to)?;
+        let down_by = self.situation.down_by(&self.state, to);
+        Some(Readiness::of(self.situation.failover, &looked, self.size_of(from), down_by))
+    }
+
+    /// What an operator asks.
+    fn hear(&mut self, request: &TrafficRequest) {
+        let now = self.situation.now;
+        if Seconds::between(request.at, now) > EVENT_AGE_MAX || Seconds::between(now, request.at) > AHEAD_MAX {
+            return self.refuse(Refusal::BadTime);
+        }
+        let asked = |until, forced| ShiftReason::Asked {
+            by: request.by.clone(),
+            reason: request.reason.clone(),
+            until,
+            forced,
+        };
+        let before = self.state.moved.clone().filter(|moved| moved.to == self.state.active);
+        match (&request.wish, before) {
+            (TrafficWish::Failover { to, until, forced }, _) => {
+                if *to == self.state.active {
+                    return self.refuse(Refusal::IsActive { pool: to.clone() });
+                }
+                let Some(readiness) = self.readiness(&self.state.active, to) else {
+                    return self.refuse(Refusal::NoSuchPool { pool: to.clone() });
+                };
+                if !readiness.can_be_forced() {
+                    return self.refuse(Refusal::CannotReach { pool: to.clone() });
+                }
+                self.begin(to.clone(), asked(*until, *forced));
+            }
+            (TrafficWish::Failback, Some(moved)) => self.begin(moved.from, asked(None, false)),
+            (TrafficWish::Undo, Some(moved)) => self.undo(moved, asked(None, true)),
+            (TrafficWish::Failback | TrafficWish::Undo, None) => self.refuse(Refusal::NothingMoved),
+        }
+    }
+
+    /// What nobody asked for: a side that is down, one that is well again, a time that is over.
+    fn watch_over(&mut self) {
+        let active = self.state.active.clone();
+        let down_by = self.situation.down_by(&self.state, &active);
+        let armed = self.state.sides.get(&active).is_some_and(|side| side.armed);
+        match (armed, down_by.len()) {
+            (false, _) => self.findings.push(TrafficFinding::NotArmed { pool: active }),
+            (true, 0) => self.come_back(),
+            (true, 1) => self.findings.push(TrafficFinding::Suspect { pool: active, by: down_by }),
+            (true, _) => self.fail_over(active, down_by),
+        }
+    }
+
+    fn fail_over(&mut self, active: PoolId, by: Vec<SignalKind>) {
+        let dwell = self.situation.failover.dwell;
+        let by_itself = |moved: &&Moved| matches!(moved.why, ShiftReason::Down { .. } | ShiftReason::WellAgain);
+        let last = self.state.moved.as_ref().filter(by_itself).map(|moved| dwell.after(moved.at));
+        if let Some(until) = last.filter(|until| self.situation.now < *until) {
+            return self.findings.push(TrafficFinding::WouldFlap { pool: active, until });
+        }
+        let others = self.situation.spec.pools.iter().filter(|pool| pool.id != active);
+        let could = others.filter_map(|pool| Some((pool.id.clone(), self.readiness(&active, &pool.id)?)));
+        let could = could.filter(|(_, readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2);
+        // the first of the most ready; one that needs to grow first is better than none
+        let best = could.max_by_key(|(_, readiness)| (readiness.is_open(), readiness.healthy));
+        match best {
+            Some((to, _)) => self.begin(to, ShiftReason::Down { by }),
+            None => self.findings.push(TrafficFinding::NobodyCanServe { pool: active }),
+        }
+    }
+
+    fn come_back(&mut self) {
+        let Some(moved) = self.state.moved.clone().filter(|moved| moved.to == self.state.active) else {
+            return;
+        };
+        let now = self.situation.now;
+        let why = match &moved.why {
+            ShiftReason::Asked { until: Some(until), .. } if now >= *until => ShiftReason::Expired,
+            ShiftReason::Down { .. } => {
+                let times = self
+                    .state
+                    .sides
+                    .get(&moved.from)
+                    .and_then(|side| side.well)
+                    .map_or(0, |well| well.times);
+                let enough = self.situation.well_enough().is_some_and(|enough| times >= enough);
+                if !enough || now < self.situation.failover.dwell.after(moved.at) {
+                    return;
+                }
+                ShiftReason::WellAgain
+            }
+            _ => return,
+        };
+        let open = self
+            .readiness(&moved.to, &moved.from)
+            .is_some_and(|readiness| readiness.can_be_forced());
+        if open {
+            self.begin(moved.from, why);
+        }
+    }
+
+    /// A shift begins: at once, if its destination is ready.
+    fn begin(&mut self, to: PoolId, why: ShiftReason) {
+        let from = self.state.active.clone();
+        self.findings.push(TrafficFinding::Leaves {
+            from: from.clone(),
+            to: to.clone(),
+            why: why.clone(),
+        });
+        let shift = Shift {
+            from,
+            to,
+            why,
+            since: self.situation.now,
+            stage: Stage::Preparing,
+        };
+        self.state.shift = Some(shift.clone());
+        self.go_on_with(&shift);
+    }
+
+    fn go_on_with(&mut self, shift: &Shift) {
+        let spec = self.situation.spec;
+        let (Some(from), Some(to)) = (spec.pool(&shift.from), spec.pool(&shift.to)) else {
+            // the spec was changed: there is nothing to move between
+            self.state.shift = None;
+            return;
+        };
+        match &shift.stage {
+            Stage::Preparing => self.prepare(shift, from, to),
+            Stage::Moving {
+                execute_until,
+                previous,
+                wanted,
+            } => {
+                let observed = &self.situation.observation.routing;
+                let undone = wanted.iter().filter(|(rule, wanted)| {
+                    let now = observed.get(*rule);
+                    now.is_none_or(|now| !routing::is_done(now, wanted, from, to))
+                });
+                let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
+                if undone.is_empty() {
+                    self.arrive(shift, previous.clone());
+                } else if self.situation.now >= TAKE_OVER_MARGIN.after(*execute_until) {
+                    self.send_again(shift, previous, wanted, &undone);
+                }
+            }
+        }
+    }
+
+    fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+        let source_is_well = self.situation.down_by(&self.state, &from.id).is_empty();
+        if matches!(shift.why, ShiftReason::Down { .. }) && source_is_well {
+            self.findings.push(TrafficFinding::Recovered { pool: from.id.clone() });
+            self.state.shift = None;
+            self.state.floors.clear();
+            return;
+        }
+        let Some(readiness) = self.readiness(&from.id, &to.id) else {
+            return;
+        };
+        if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() {
+            return self.move_weights(shift, from, to);
+        }
+        self.findings.push(TrafficFinding::Waits {
+            to: to.id.clone(),
+            readiness,
+        });
+        self.hold_floors(from, to);
+    }
+
+    /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.
+    fn hold_floors(&mut self, from: &PoolSpec, to: &PoolSpec) {
+        let source = self.size_of(&from.id);
+        let raise = |floor: Option<&u32>, pool: &PoolSpec| source.min(pool.capacity.max).max(floor.copied().unwrap_or(0));
+        for pool in [from, to] {
+            let floor = raise(self.state.floors.get(&pool.id), pool);
+            self.state.floors.insert(pool.id.clone(), floor);
+        }
+    }
+
+    /// From this commit on traffic belongs to the destination; who decided before it is refused.
+    fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+        let routing = &self.situation.observation.routing;
+        let of_rule = |rule: &RuleArn| Some((rule.clone(), routing.get(rule)?.clone()));
+        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules.iter().filter_map(of_rule).collect();
+        let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(routing::moved(routing, from, to)));
+        let wanted: BTreeMap<RuleArn, RouteTo> = previous.iter().map(to_there).collect();
+        self.steps = steps(&previous, &wanted);
+        self.hold_floors(from, to);
+        self.depart(shift, previous, wanted);
+    }
+
+    fn depart(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, wanted: BTreeMap<RuleArn, RouteTo>) {
+        self.findings.push(TrafficFinding::Moves { to: shift.to.clone() });
+        self.state.active = shift.to.clone();
+        self.state.shift = Some(Shift {
+            stage: Stage::Moving {
+                execute_until: self.situation.execute_until,
+                previous,
+                wanted,
+            },
+            ..shift.clone()
+        });
+    }
+
+    /// The rules as they were. What somebody changed since is not undone.
+    fn undo(&mut self, moved: Moved, why: ShiftReason) {
+        let observed = &self.situation.observation.routing;
+        let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
+        let previous: BTreeMap<RuleArn, Routing> = moved.previous.keys().filter_map(of_rule).collect();
+        if previous.len() < moved.previous.len() {
+            return self.refuse(Refusal::CannotReach { pool: moved.from });
+        }
+        let wanted: BTreeMap<RuleArn, RouteTo> = moved
+            .previous
+            .into_iter()
+            .map(|(rule, actions)| (rule, RouteTo::Actions(actions)))
+            .collect();
+        let shift = Shift {
+            from: moved.to,
+            to: moved.from,
+            why,
+            since: self.situation.now,
+            stage: Stage::Preparing,
+        };
+        self.findings.push(TrafficFinding::Leaves {
+            from: shift.from.clone(),
+            to: shift.to.clone(),
+            why: shift.why.clone(),
+        });
+        self.steps = steps(&previous, &wanted);
+        self.depart(&shift, previous, wanted);
+    }
+
+    /// Nobody else sends it any more, and it was not seen to be done. A rule that is neither as it was nor as it is to be was changed by
+    /// somebody else.
+    fn send_again(
+        &mut self,
+        shift: &Shift,
+        previous: &BTreeMap<RuleArn, Routing>,
+        wanted: &BTreeMap<RuleArn, RouteTo>,
+        undone: &BTreeMap<RuleArn, RouteTo>,
+    ) {
+        let observed = &self.situation.observation.routing;
+        for rule in undone
+            .keys()
+            .filter(|rule| observed.get(*rule).is_some_and(|now| previous.get(*rule) != Some(now)))
+        {
+            self.findings.push(TrafficFinding::ForeignEdit { rule: rule.clone() });
+        }
+        let as_before = previous.iter().filter(|(rule, before)| observed.get(*rule) == Some(before));
+        let as_before: BTreeMap<RuleArn, Routing> = as_before.map(|(rule, before)| (rule.clone(), before.clone())).collect();
+        self.steps = steps(&as_before, undone);
+        if !self.steps.is_empty() {
+            self.depart(shift, previous.clone(), wanted.clone());
+        }
+    }
+
+    fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>) {
+        self.findings.push(TrafficFinding::Moved { to: shift.to.clone() });
+        self.state.shift = None;
+        self.state.moved = Some(Moved {
+            from: shift.from.clone(),
+            to: shift.to.clone(),
+            why: shift.why.clone(),
+            at: self.situation.now,
+            previous,
+        });
+    }
+
+    /// After the dwell each side has the numbers that its own policies ask for.
+    fn lift_floors(&mut self) {
+        let over = |moved: &Moved| self.situation.now >= self.situation.failover.dwell.after(moved.at);
+        if self.state.moved.as_ref().is_none_or(over) {
+            self.state.floors.clear();
+        }
+    }
+}
+
+/// A step for each rule that is known and wanted.
+fn steps(expected: &BTreeMap<RuleArn, Routing>, wanted: &BTreeMap<RuleArn, RouteTo>) -> Vec<TrafficStep> {
+    let step = |(rule, set): (&RuleArn, &RouteTo)| {
+        Some(TrafficStep {
+            rule: rule.clone(),
+            expected: expected.get(rule)?.clone(),
+            set: set.clone(),
+        })
+    };
+    wanted.iter().filter_map(step).collect()
+}

@@ -1,0 +1,69 @@
+//! What was seen of a side over time: distinct datapoints, counted per kind of signal.
+
+use jiff::Timestamp;
+
+use crate::spec::{BreachRule, Detect};
+use crate::state::{Side, Sighting, SignalKind, Well};
+use crate::unit::Seconds;
+
+/// Two looks closer than this are one datapoint: the function looks again every ten seconds while a side is suspect.
+pub const LOOKS_APART: Seconds = Seconds(10);
+/// A datapoint older than this says nothing of now.
+const REMEMBERED_FOR: Seconds = Seconds::minutes(5);
+/// A pause between two evaluations longer than this breaks a row of good ones.
+const ROW_GAP_MAX: Seconds = Seconds::minutes(3);
+
+/// Notes what a look said. A side that is well, and was, is not written.
+pub(super) fn note(side: &mut Side, evidence: &[(SignalKind, Sighting)], rule: BreachRule, now: Timestamp) {
+    let old = REMEMBERED_FOR.before(now);
+    for seen in side.seen.values_mut() {
+        seen.retain(|sighting| sighting.at > old);
+    }
+    for (kind, sighting) in evidence {
+        let seen = side.seen.entry(*kind).or_default();
+        let is_new = seen.last().is_none_or(|last| is_distinct(*kind, *last, *sighting));
+        if is_new {
+            seen.push(*sighting);
+        }
+        let more = seen.len().saturating_sub(usize::from(rule.of));
+        seen.drain(..more);
+    }
+    side.seen.retain(|_, seen| seen.iter().any(|sighting| sighting.down));
+}
+
+/// A metric's datapoint has its own time; a look's is that of the look.
+fn is_distinct(kind: SignalKind, last: Sighting, new: Sighting) -> bool {
+    match kind {
+        SignalKind::Application => new.at > last.at,
+        SignalKind::Instances | SignalKind::Targets => Seconds::between(last.at, new.at) >= LOOKS_APART,
+    }
+}
+
+/// The kinds of signal by which a side is down: enough of their last datapoints say so.
+pub(super) fn down_by(side: &Side, detect: &Detect) -> Vec<SignalKind> {
+    let says = |kind: &SignalKind| {
+        let seen = side.seen.get(kind).map(Vec::as_slice).unwrap_or_default();
+        seen.iter().filter(|sighting| sighting.down).count() >= usize::from(detect.datapoints.datapoints.max(1))
+    };
+    SignalKind::ALL.into_iter().filter(says).collect()
+}
+
+/// Whether a side is found well: what EC2 and the balancer say is known, and nothing that is known speaks against it.
+pub(super) fn is_well(evidence: &[(SignalKind, Sighting)]) -> bool {
+    let known = |kind| evidence.iter().any(|(other, _)| *other == kind);
+    known(SignalKind::Instances) && known(SignalKind::Targets) && evidence.iter().all(|(_, sighting)| !sighting.down)
+}
+
+/// Counts how often in a row a side was found well, at most `enough` times.
+pub(super) fn count_well(side: &mut Side, well: bool, enough: u8, now: Timestamp) {
+    let row = side.well.filter(|row| Seconds::between(row.at, now) <= ROW_GAP_MAX);
+    side.well = match (well, row) {
+        (false, _) => None,
+        (true, None) => Some(Well { times: 1, at: now }),
+        (true, Some(row)) if Seconds::between(row.at, now) < LOOKS_APART => Some(row),
+        (true, Some(row)) => Some(Well {
+            times: row.times.saturating_add(1).min(enough),
+            at: now,
+        }),
+    };
+}
