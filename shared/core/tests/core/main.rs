@@ -19,6 +19,7 @@ mod health;
 mod hooks;
 mod kept;
 mod launches;
+mod learned;
 mod lost_steps;
 mod market;
 mod modes;
