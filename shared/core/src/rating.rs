@@ -5,12 +5,16 @@
 //! and what is answered under saturation is no proof of what could be. An estimate that is too high starves the pool, one that is
 //! too low costs money: it falls at once and rises slowly.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::id::{InstanceType, digest};
 use crate::policy::finite_count;
 use crate::reserve::hour_of;
 use crate::sample::{Datapoint, Sample, Series};
+use crate::spec::LaunchSpec;
 use crate::unit::{Finite, Moment, Percent, Seconds};
 
 /// Before so many hours have shown it, nothing is learned.
@@ -128,6 +132,25 @@ impl Rating {
     }
 }
 
+/// Of what a pool is, as a digest: its template, and its types, as the spec lists them or, if it lists none, as they serve. None: nobody
+/// does.
+#[must_use]
+pub fn kind<'a>(launch: &'a LaunchSpec, serving: impl Iterator<Item = &'a InstanceType>) -> Option<String> {
+    let mut types: BTreeSet<&str> = launch.instance_types.iter().map(InstanceType::as_str).collect();
+    if types.is_empty() {
+        types.extend(serving.map(InstanceType::as_str));
+    }
+    let types: Vec<&str> = types.into_iter().collect();
+    (!types.is_empty()).then(|| digest(&format!("{} {}", launch.template.key.as_str(), types.join(" "))))
+}
+
+/// A rate as it is remembered, rounded down; none for what is no rate.
+#[must_use]
+#[expect(clippy::float_arithmetic, reason = "a rate to thousandths")]
+pub fn thousandths(rate: f64) -> Option<u32> {
+    finite_count(libm::floor(rate * THOUSANDTHS))
+}
+
 /// Requests per second that one instance can answer; none: not learned yet.
 #[must_use]
 #[expect(clippy::float_arithmetic, reason = "thousandths to a rate")]
@@ -208,8 +231,7 @@ impl Metered<'_> {
         let demand = self.demand_within(used.at, period)?;
         let each = demand / f64::from(period.0) / f64::from(self.instances);
         let rate = each * f64::from(self.saturation.0) / percent;
-        let rate = finite_count(libm::floor(rate * THOUSANDTHS)).filter(|rate| *rate > 0)?;
-        Some((rate, finite_count(libm::floor(percent))?))
+        Some((thousandths(rate).filter(|rate| *rate > 0)?, finite_count(libm::floor(percent))?))
     }
 
     /// Requests of one period of the use, if the demand has every datapoint of it.

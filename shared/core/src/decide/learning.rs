@@ -17,7 +17,8 @@ pub(super) fn learn(situation: &Situation<'_>, counted: &Counted<'_>, state: &mu
     let pool = counted.pool;
     let learns = |id: &PolicyId| pool.policies.iter().any(|policy| policy.id == *id && policy.learning().is_some());
     state.ratings.retain(|id, _| learns(id));
-    let Some(of) = kind(pool, &counted.census).filter(|_| !situation.retiring) else {
+    let types = in_service(&counted.census).filter_map(|(_, listed)| Some(&listed?.instance_type));
+    let Some(of) = rating::kind(&pool.launch, types).filter(|_| !situation.retiring) else {
         return;
     };
     let version = situation.resolved.templates.get(&pool.id).map(|template| template.version);
@@ -56,17 +57,6 @@ pub(super) fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Vec<Findi
         })
     };
     pool.policies.iter().filter_map(told).collect()
-}
-
-/// Of what the pool is: its template, and its types, as the spec lists them or, if it lists none, as they serve. None: nobody does.
-fn kind(pool: &PoolSpec, census: &Census<'_>) -> Option<String> {
-    let listed = pool.launch.instance_types.iter();
-    let mut types: BTreeSet<&str> = listed.map(|instance_type| instance_type.as_str()).collect();
-    if types.is_empty() {
-        types.extend(in_service(census).filter_map(|(_, listed)| Some(listed?.instance_type.as_str())));
-    }
-    let types: Vec<&str> = types.into_iter().collect();
-    (!types.is_empty()).then(|| digest(&format!("{} {}", pool.launch.template.key.as_str(), types.join(" "))))
 }
 
 fn in_service<'a>(census: &'a Census<'_>) -> impl Iterator<Item = (&'a InstanceId, Option<&'a Instance>)> {
