@@ -1,6 +1,6 @@
 //! What a valid spec should still make its author think: costs and limits of metric sources, and drains that spot cuts off.
 
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, PoolSpec};
+use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, Policy, PoolSpec};
 use ghostnet_core::unit::Seconds;
 
 /// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
@@ -13,24 +13,11 @@ const SPOT_NOTICE: Seconds = Seconds::minutes(2);
 pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
     let mut notes = Vec::new();
     for policy in spec.pools.iter().flat_map(|pool| &pool.policies) {
-        let Some(Metric::Named { name, source }) = policy.rule.measure().map(|measure| &measure.metric) else {
-            continue;
-        };
-        let note = match source {
-            MetricSource::Instances => format!(
-                "policy `{}` reads `{}` of every instance: about $43 a month at 100 instances, and no alarm can watch it",
-                policy.id,
-                name.as_str()
-            ),
-            MetricSource::Insights => format!(
-                "policy `{}` reads `{}` by a Metrics Insights query: it needs resource tags on telemetry, and a region has 200 such alarms",
-                policy.id,
-                name.as_str()
-            ),
-            MetricSource::Agent | MetricSource::TargetGroup => continue,
-        };
-        if !notes.contains(&note) {
-            notes.push(note);
+        let measured = policy.rule.measure().map(|measure| &measure.metric);
+        let learned_from = policy.learning().map(|learning| &learning.metric);
+        for metric in measured.into_iter().chain(learned_from) {
+            let note = cost(policy, metric).filter(|note| !notes.contains(note));
+            notes.extend(note);
         }
     }
     let cut_off = |pool: &&PoolSpec| pool.launch.market.uses_spot() && pool.drain_timeout > SPOT_DRAIN_MAX;
@@ -45,6 +32,24 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
         notes.extend(slow_to_leave(pool));
     }
     notes
+}
+
+/// What a source costs or needs.
+fn cost(policy: &Policy, metric: &Metric) -> Option<String> {
+    let Metric::Named { name, source } = metric else { return None };
+    match source {
+        MetricSource::Instances => Some(format!(
+            "policy `{}` reads `{}` of every instance: about $43 a month at 100 instances, and no alarm can watch it",
+            policy.id,
+            name.as_str()
+        )),
+        MetricSource::Insights => Some(format!(
+            "policy `{}` reads `{}` by a Metrics Insights query: it needs resource tags on telemetry, and a region has 200 such alarms",
+            policy.id,
+            name.as_str()
+        )),
+        MetricSource::Agent | MetricSource::TargetGroup => None,
+    }
 }
 
 /// A target that drains longer than its instance is given is cut off.

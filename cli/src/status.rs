@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::decide::PoolDecision;
-use ghostnet_core::id::{FleetId, Generation, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone};
+use ghostnet_core::id::{
+    FleetId, Generation, InstanceId, InstanceType, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone,
+};
 use ghostnet_core::observation::{Instance, InstanceState, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep};
+use ghostnet_core::rating;
 use ghostnet_core::record::{DecisionRecord, Inputs};
-use ghostnet_core::spec::{FleetMode, FleetSpec, PoolRole, PoolSpec};
+use ghostnet_core::spec::{FleetMode, FleetSpec, Policy, PoolRole, PoolSpec};
 use ghostnet_core::state::{Member, Pause};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::invocation::Preview;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -77,8 +80,22 @@ pub(crate) struct PoolStatus {
     pub(crate) warm: u32,
     /// Running or coming only to be kept so.
     pub(crate) preparing: u32,
+    /// What one instance can answer, by each policy that learns it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) learned: Vec<LearnedStatus>,
     /// Each instance.
     pub(crate) instances: Vec<InstanceStatus>,
+}
+
+/// What a policy has learned.
+#[derive(Debug, Serialize)]
+pub(crate) struct LearnedStatus {
+    /// The policy.
+    pub(crate) policy: PolicyId,
+    /// Requests per second that one instance can answer; none: not learned yet.
+    pub(crate) instance_capacity: Option<Finite>,
+    /// So many hours have shown it.
+    pub(crate) hours: u32,
 }
 
 /// One instance.
@@ -199,8 +216,23 @@ fn pool_status(pool: &PoolSpec, decided: &PoolDecision, preview: &Preview) -> Po
         unhealthy: counts.unhealthy,
         warm: counts.warm,
         preparing: counts.preparing,
+        learned: learned(pool, preview),
         instances: instances(pool, preview),
     }
+}
+
+fn learned(pool: &PoolSpec, preview: &Preview) -> Vec<LearnedStatus> {
+    let ratings = preview.decision.state.pools.get(&pool.id).map(|pool| &pool.ratings);
+    let learning = pool.policies.iter().filter(|policy| policy.learning().is_some());
+    let status = |policy: &Policy| {
+        let rating = ratings.and_then(|ratings| ratings.get(&policy.id));
+        LearnedStatus {
+            policy: policy.id.clone(),
+            instance_capacity: rating::learned(rating),
+            hours: rating::hours(rating),
+        }
+    };
+    learning.map(status).collect()
 }
 
 fn instances(pool: &PoolSpec, preview: &Preview) -> Vec<InstanceStatus> {

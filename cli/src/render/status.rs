@@ -127,6 +127,12 @@ fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
             format!("{}, for {since}", open.text),
         ));
     }
+    let learned = status.pools.iter().flat_map(|pool| &pool.learned);
+    rows.extend(learned.filter_map(|learned| {
+        let each = learned.instance_capacity?;
+        let text = format!("{each} requests a second of one instance, by `{}`", learned.policy);
+        Some(row("learned", String::new(), text))
+    }));
     rows.extend(status.findings.iter().map(|finding| row("finding", String::new(), finding.clone())));
     rows
 }

@@ -23,6 +23,7 @@ pub mod observation;
 pub mod operator;
 pub mod plan;
 pub mod policy;
+pub mod rating;
 pub mod reason;
 pub mod record;
 pub mod refresh;

@@ -57,6 +57,9 @@ pub struct Observation {
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// Series by pool and policy; not asked ones are absent.
     pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
+    /// How much of an instance is used, in percent, for each policy that learns from it what one can answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub used: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
     /// How unequally the targets of adaptive groups answer, where it was asked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
@@ -86,6 +89,7 @@ impl Observation {
             attributes: BTreeMap::new(),
             imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
+            used: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),
             exhausted: Vec::new(),

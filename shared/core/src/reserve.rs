@@ -72,6 +72,6 @@ pub fn note(peaks: &mut Option<Peaks>, recommended: u32, now: Timestamp) {
     }
 }
 
-fn hour_of(now: Timestamp) -> i64 {
+pub(crate) fn hour_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(HOUR_SECONDS)
 }

@@ -10,10 +10,11 @@ use ghostnet_core::adaptive;
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
 use ghostnet_core::plan::Action;
+use ghostnet_core::rating;
 use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
+use ghostnet_core::spec::{Attribute, Metric, PoolSpec};
 use jiff::Timestamp;
 
 use crate::average;
@@ -253,6 +254,8 @@ struct Asked {
 enum Whose {
     /// A policy.
     Policy(PolicyId),
+    /// A policy that learns: how much of an instance is used.
+    Used(PolicyId),
     /// An adaptive group: the spread of its response times.
     Spread(TargetGroupArn),
     /// The same: its anomalous targets.
@@ -334,6 +337,7 @@ async fn read_metrics<P: Ports>(
         if let Some(observation) = seen.get_mut(&fleet) {
             match whose {
                 Whose::Policy(policy) => drop(observation.series.entry(pool).or_default().insert(policy, series)),
+                Whose::Used(policy) => drop(observation.used.entry(pool).or_default().insert(policy, series)),
                 Whose::Spread(group) => observation.imbalance.entry(group).or_default().spread = series,
                 Whose::Anomalous(group) => observation.imbalance.entry(group).or_default().anomalous = series,
             }
@@ -346,35 +350,27 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
     for pool in &fleet.spec.pools {
         for policy in &pool.policies {
             let Some(measure) = policy.rule.measure() else { continue };
-            let points = u32::from(measure.out.of.max(measure.in_.of));
-            let first = queries.len();
-            let becomes = match measure.metric.queries(id, pool, &fleet.stored.resolved) {
-                Queries::One(shape) => {
-                    queries.push(MetricQuery { shape, points });
-                    Becomes::TheSeries
-                }
-                Queries::PerInstance(stat) => {
-                    let instances = measured_instances(fleet, observation, pool);
-                    queries.extend(instances.iter().map(|instance| MetricQuery {
-                        shape: QueryShape::Stat(of_instance(&stat, instance)),
-                        points,
-                    }));
-                    Becomes::Average(stat, instances)
-                }
-                Queries::Several(shapes) => {
-                    let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();
-                    queries.extend(shapes.into_iter().map(|shape| MetricQuery { shape, points }));
-                    Becomes::Named(names)
-                }
+            let mut ask = |whose, metric: &Metric, points| {
+                let first = queries.len();
+                let becomes = ask_metric(id, (fleet, observation, pool), (metric, points), queries);
+                asked.push(Asked {
+                    fleet: id.clone(),
+                    pool: pool.id.clone(),
+                    whose,
+                    becomes,
+                    queries: queries.len().saturating_sub(first),
+                });
             };
-            let count = queries.len().saturating_sub(first);
-            asked.push(Asked {
-                fleet: id.clone(),
-                pool: pool.id.clone(),
-                whose: Whose::Policy(policy.id.clone()),
-                becomes,
-                queries: count,
-            });
+            let counted = u32::from(measure.out.of.max(measure.in_.of));
+            let Some(learning) = policy.learning() else {
+                ask(Whose::Policy(policy.id.clone()), &measure.metric, counted);
+                continue;
+            };
+            // the demand of every datapoint of the use, whose newest may be a whole period older
+            let each = learning.metric.period().0 / measure.metric.period().0.max(1);
+            let learned = each.saturating_mul(rating::POINTS.saturating_add(1));
+            ask(Whose::Policy(policy.id.clone()), &measure.metric, counted.max(learned));
+            ask(Whose::Used(policy.id.clone()), &learning.metric, rating::POINTS);
         }
         for group in pool.target_groups.iter().filter(|_| pool.balancing.adaptive.is_some()) {
             let shapes = imbalance(group, &fleet.stored.resolved);
@@ -396,8 +392,36 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
     }
 }
 
+/// Adds the queries of one metric of a pool.
+fn ask_metric(
+    id: &FleetId,
+    (fleet, observation, pool): (&Fleet, &Observation, &PoolSpec),
+    (metric, points): (&Metric, u32),
+    queries: &mut Vec<MetricQuery>,
+) -> Becomes {
+    match metric.queries(id, pool, &fleet.stored.resolved) {
+        Queries::One(shape) => {
+            queries.push(MetricQuery { shape, points });
+            Becomes::TheSeries
+        }
+        Queries::PerInstance(stat) => {
+            let instances = measured_instances(fleet, observation, pool);
+            queries.extend(instances.iter().map(|instance| MetricQuery {
+                shape: QueryShape::Stat(of_instance(&stat, instance)),
+                points,
+            }));
+            Becomes::Average(stat, instances)
+        }
+        Queries::Several(shapes) => {
+            let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();
+            queries.extend(shapes.into_iter().map(|shape| MetricQuery { shape, points }));
+            Becomes::Named(names)
+        }
+    }
+}
+
 /// Instances whose own series count: running members that neither leave nor warm up nor are kept warm.
-fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &ghostnet_core::spec::PoolSpec) -> Vec<InstanceId> {
+fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &PoolSpec) -> Vec<InstanceId> {
     let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
     let counts = |instance: &&Instance| {
         let settled = members

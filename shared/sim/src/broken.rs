@@ -89,6 +89,8 @@ pub enum Broken {
     FollowsOldRefresh,
     /// A decision that forgets what its simple policies wait for.
     ForgetsToWait,
+    /// A decision that learns twice of what instances can do.
+    LearnsTwice,
 }
 
 /// The commit as a broken decision would have made it.
@@ -139,6 +141,10 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::FollowsOldRequest => follow_old_request(&mut changed),
         Broken::FollowsOldRefresh => follow_old_refresh(&mut changed),
         Broken::ForgetsToWait => changed.state.pools.values_mut().for_each(|pool| pool.adjusted.clear()),
+        Broken::LearnsTwice => {
+            let ratings = changed.state.pools.values_mut().flat_map(|pool| pool.ratings.values_mut());
+            ratings.for_each(|rating| rating.hours.iter_mut().for_each(|each| *each *= 2));
+        }
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)

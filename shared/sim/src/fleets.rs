@@ -166,6 +166,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     let value = with_tags(chance, value)?;
     let value = with_balancing(chance, value)?;
     let value = with_order(chance, value)?;
+    let value = with_learning(chance, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -249,6 +250,22 @@ fn with_order(chance: &mut Chance, mut value: Value) -> Option<Value> {
             .get_mut("defaults")?
             .as_object_mut()?
             .insert("scale_in".to_owned(), json!({ "order": order }));
+    }
+    Some(value)
+}
+
+/// Some fleets learn what one of their instances can answer.
+fn with_learning(chance: &mut Chance, mut value: Value) -> Option<Value> {
+    let policies = value.get_mut("policies")?.as_array_mut()?;
+    let Some(demand) = policies.iter_mut().find(|policy| policy.get("type") == Some(&json!("capacity"))) else {
+        return Some(value);
+    };
+    if chance.once_in(2) {
+        let learn =
+            json!({ "source": *chance.pick(&["agent", "agent", "instances", "insights"])?, "saturation": *chance.pick(&["80%", "90%"])? });
+        let demand = demand.as_object_mut()?;
+        demand.insert("instance_capacity".to_owned(), json!("learned"));
+        demand.insert("learn".to_owned(), learn);
     }
     Some(value)
 }

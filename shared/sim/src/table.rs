@@ -213,9 +213,11 @@ fn is_too_large(state: &CapacityState) -> bool {
 
 impl Table {
     /// A new fleet.
-    pub fn add(&mut self, spec: &FleetSpec, stored: StoredSpec) {
+    pub fn add(&mut self, spec: &FleetSpec, stored: StoredSpec, state: Option<CapacityState>) {
         if let Some(traffic) = TrafficState::first(spec) {
-            self.fleets.insert(spec.id.clone(), Items::new(stored, traffic));
+            let mut items = Items::new(stored, traffic);
+            items.state = state.map(|state| (state, WriterId::new("before")));
+            self.fleets.insert(spec.id.clone(), items);
         }
     }
 

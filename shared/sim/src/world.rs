@@ -4,15 +4,19 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PoolId, TargetGroupArn, Zone};
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PolicyId, PoolId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, Offering, Told};
 use ghostnet_core::plan::{Choice, Launch, Strategy};
-use ghostnet_core::sample::Series;
+use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
+use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{Attribute, FleetSpec, Rule};
+use ghostnet_core::spec::{Attribute, FleetSpec, Metric, MetricSource, Rule};
+use ghostnet_core::state::CapacityState;
+use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, MetricQuery, RefusedOffering};
+use jiff::Timestamp;
 
 use crate::broken::Broken;
 use crate::chance::Chance;
@@ -199,18 +203,20 @@ impl World {
         }
         let stored = stored(design.raw.clone(), at(self.now));
         self.add_alarms(&spec, &stored.resolved);
+        let each = |metric: &Metric| {
+            matches!(
+                metric,
+                Metric::Named {
+                    source: MetricSource::Instances,
+                    ..
+                }
+            )
+        };
         let by_instance = spec.pools.iter().flat_map(|pool| &pool.policies).any(|policy| {
-            policy.rule.measure().is_some_and(|measure| {
-                matches!(
-                    measure.metric,
-                    ghostnet_core::spec::Metric::Named {
-                        source: ghostnet_core::spec::MetricSource::Instances,
-                        ..
-                    }
-                )
-            })
+            let learns = policy.learning().is_some_and(|learning| each(&learning.metric));
+            learns || policy.rule.measure().is_some_and(|measure| each(&measure.metric))
         });
-        self.table.add(&spec, stored);
+        self.table.add(&spec, stored, known(&spec, &design, at(self.now)));
         self.fleets.insert(
             spec.id.clone(),
             FleetWorld {
@@ -613,7 +619,7 @@ impl World {
             ) if points.is_empty() => {
                 let length = i64::from(period.0) * SECOND;
                 let begin = self.now.div_euclid(length) * length - length;
-                points.extend(ghostnet_core::unit::Finite::new(0.0).map(|value| ghostnet_core::sample::Datapoint { at: at(begin), value }));
+                points.extend(Finite::new(0.0).map(|value| Datapoint { at: at(begin), value }));
                 self.watch.invented += 1;
                 Series::Points {
                     points,
@@ -689,12 +695,32 @@ pub fn is_of(machine: &Machine, installation: &InstallationId, fleet: &FleetId, 
         && machine.tags.pool.as_ref() == Some(pool)
 }
 
+/// What a fleet that learns what its instances can answer knows from before the world began: nearly enough, so that it learns while
+/// somebody watches. None: it does not learn.
+fn known(spec: &FleetSpec, design: &Design, now: Timestamp) -> Option<CapacityState> {
+    let mut state = CapacityState::new(spec, now);
+    for pool in &spec.pools {
+        let ratings = pool.policies.iter().filter_map(|policy| {
+            let planned = design.capacity * policy.learning()?.saturation.ratio();
+            let hours = vec![rating::thousandths(planned)?; HOURS_LEAST - 1];
+            let rating = Rating {
+                hours,
+                ..Rating::new(rating::kind(&pool.launch, std::iter::empty())?, None)
+            };
+            Some((policy.id.clone(), rating))
+        });
+        let ratings: BTreeMap<PolicyId, Rating> = ratings.collect();
+        state.pools.entry(pool.id.clone()).or_default().ratings = ratings;
+    }
+    state.pools.values().any(|pool| !pool.ratings.is_empty()).then_some(state)
+}
+
 /// Where an alarm of a policy breaches.
 fn threshold(rule: &Rule) -> Option<f64> {
     match rule {
         Rule::TargetTracking(rule) => Some(rule.target.get()),
-        Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(ghostnet_core::unit::Finite::get),
-        Rule::Threshold(rule) => rule.from.map(ghostnet_core::unit::Finite::get),
+        Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(Finite::get),
+        Rule::Threshold(rule) => rule.from.map(Finite::get),
         Rule::Simple(rule) => rule.out.map(|out| out.bound.get()),
         Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
     }

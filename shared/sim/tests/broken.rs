@@ -126,6 +126,7 @@ fn cases() -> Vec<Case> {
         case(Broken::GenerationStands, NONE, Check::Monotone, &[]),
         case(Broken::WindowsForgotten, NONE, Check::RemovalWindow, &[]),
         case(Broken::OutgrowsSpend, NONE, Check::SpendCap, &[Check::SameSize]),
+        case(Broken::LearnsTwice, NONE, Check::Learns, &[]),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
     ]
 }

@@ -3,8 +3,11 @@
 use super::Found;
 use super::pool::Judge;
 use crate::decide::Flow;
+use crate::id::PolicyId;
+use crate::rating;
 use crate::sample::Sample;
 use crate::size::Load;
+use crate::spec::Policy;
 
 impl Judge<'_> {
     /// I5: no part of the reserve leaves while a metric that binds is unknown.
@@ -22,6 +25,13 @@ impl Judge<'_> {
             let detail = format!("{} of the reserve would leave while `{}` is unknown", loaded.reserve, vote.policy);
             found.add("I5", Some(self.pool), detail);
         }
+    }
+
+    /// Whether a policy that counts by what one instance can answer was given it, or had learned it before this look.
+    fn knows_what_one_can_answer(&self, policy: &PolicyId) -> bool {
+        let learns = |of: &&Policy| of.id == *policy && of.learning().is_some();
+        let rating = self.loaded.and_then(|loaded| loaded.ratings.get(policy));
+        self.pool.policies.iter().find(learns).is_none() || rating::learned(rating).is_some()
     }
 
     /// An operator's size needs no vote, and has no reserve beside it.
@@ -68,6 +78,8 @@ impl Judge<'_> {
                 );
             } else if !matches!(sample, Some(Sample::Value { .. })) {
                 found.add("I5", Some(self.pool), format!("`{policy}` would remove without a fresh value"));
+            } else if !self.knows_what_one_can_answer(policy) {
+                found.add("I5", Some(self.pool), format!("`{policy}` would remove before it has learned"));
             }
         }
         let Some(series) = series else { return };

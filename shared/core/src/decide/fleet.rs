@@ -10,8 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, leaving, membership, open_steps, operator, outage,
-    renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, learning, leaving, membership, open_steps,
+    operator, outage, renewal, warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -87,6 +87,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .and_then(|pool| churn::held_until(pool, situation.now));
         counted.findings.extend(until.map(|until| Finding::Churn { until }));
         counted.findings.extend(unlearned(counted.pool, state.pools.get(&counted.pool.id)));
+        counted
+            .findings
+            .extend(learning::unlearned(counted.pool, state.pools.get(&counted.pool.id)));
         let sick = counted.census.counts.warming;
         sizing.guards.extend(counted.breaker.map(|breaker| GuardOutcome {
             guard: breaker.guard,
@@ -323,6 +326,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
     } else {
         pool_state.growth = None;
     }
+    learning::learn(situation, counted, pool_state);
     sizing
 }
 

@@ -10,6 +10,7 @@ mod handing_over;
 mod hands;
 mod hooks;
 mod ladder;
+mod learning;
 mod leaving;
 mod membership;
 mod mix;

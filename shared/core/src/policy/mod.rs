@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::decide::{CapacityCount, Flow};
 use crate::id::PolicyId;
+use crate::rating::Rating;
 use crate::reason::{Direction, Vote, VoteReason, Withheld};
 use crate::sample::{Sample, Series};
 use crate::spec::{Change, Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule};
@@ -32,6 +33,8 @@ pub struct Ballot<'a> {
     pub with_reserve: u32,
     /// The last change of each simple policy.
     pub adjusted: &'a BTreeMap<PolicyId, simple::Adjustment>,
+    /// What one instance can answer, for each policy that learns it.
+    pub ratings: &'a BTreeMap<PolicyId, Rating>,
     /// How long such a change is waited for.
     pub waits: simple::Waits,
     /// Who has only just begun or ceased to serve.
@@ -63,7 +66,12 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         Rule::Simple(rule) => on(&rule.measure, series, ballot, |reading| {
             simple::recommend(rule, ballot.adjusted.get(&policy.id), reading, ballot)
         }),
-        Rule::Capacity(rule) => on(&rule.measure, series, ballot, |reading| capacity::recommend(rule, reading, ballot)),
+        Rule::Capacity(rule) => match capacity::each(rule, ballot.ratings.get(&policy.id)) {
+            Ok(each) => on(&rule.measure, series, ballot, |reading| {
+                capacity::recommend(rule, each, reading, ballot)
+            }),
+            Err(hours) => (None, VoteReason::Unlearned { hours }),
+        },
         Rule::Queue(rule) => on(&rule.measure, &queue::backlog(series), ballot, |reading| {
             queue::recommend(rule, series, reading, ballot)
         }),

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Switch;
 use crate::health::Report;
-use crate::id::{InstanceId, TargetGroupArn, Zone};
+use crate::id::{InstanceId, PolicyId, TargetGroupArn, Zone};
 use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
+use crate::rating::{HOURS_LEAST, USE_LEAST};
 use crate::refresh::{Progress, RefreshRequest};
 use crate::spec::{Attribute, TemplateVersion};
 use crate::state::{DrainReason, RenewReason};
@@ -237,6 +238,13 @@ pub enum Finding {
         /// So many hours are known of the day that is needed.
         hours: u32,
     },
+    /// What one instance can answer is not learned yet: the policy has no vote.
+    CapacityUnlearned {
+        /// Which.
+        policy: PolicyId,
+        /// So many hours have shown it.
+        hours: u32,
+    },
     /// A zone is out: nobody leaves by scale-in, and nothing is launched there.
     ZoneOut {
         /// Which.
@@ -435,6 +443,11 @@ impl fmt::Display for Finding {
                     "how many to keep warm is not learned yet ({hours} of 24 hours): a fifth of the pool until then"
                 )
             }
+            Self::CapacityUnlearned { policy, hours } => write!(
+                f,
+                "`{policy}` has not learned yet what one instance can answer ({hours} of {HOURS_LEAST} hours): it has no vote until then; an \
+                 hour shows it if for five datapoints the same instances serve, used at {USE_LEAST} or more and below saturation"
+            ),
             Self::ZoneOut { zone, evidence } => {
                 write!(
                     f,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Direction;
 use crate::id::PolicyId;
+use crate::rating::HOURS_LEAST;
 use crate::sample::Sample;
 use crate::spec::PolicyMode;
 use crate::unit::{Finite, Percent, Seconds};
@@ -93,6 +94,14 @@ pub enum VoteReason {
         demand: Finite,
         /// So many.
         instances: u32,
+        /// What one instance can answer, if that is learned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        learned: Option<Finite>,
+    },
+    /// What one instance can answer is not learned yet.
+    Unlearned {
+        /// So many hours have shown it.
+        hours: u32,
     },
     /// No number of instances keeps the objective at this demand.
     Impossible {
@@ -200,7 +209,20 @@ impl fmt::Display for VoteReason {
             Self::Tracked { value, target } => write!(f, "{value} per instance, target {target}"),
             Self::TooFewDatapoints { value } => write!(f, "{value}, but too few datapoints agree"),
             Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
-            Self::Needs { demand, instances } => write!(f, "{demand} requests a second need {instances}"),
+            Self::Needs {
+                demand,
+                instances,
+                learned: None,
+            } => write!(f, "{demand} requests a second need {instances}"),
+            Self::Needs {
+                demand,
+                instances,
+                learned: Some(each),
+            } => write!(
+                f,
+                "{demand} requests a second need {instances}, at {each} of one instance as learned"
+            ),
+            Self::Unlearned { hours } => write!(f, "what one instance can answer is not learned yet: {hours} of {HOURS_LEAST} hours"),
             Self::Impossible { demand } => write!(f, "no number of instances keeps the objective at {demand} requests a second"),
             Self::Backlog { backlog, instances } => write!(f, "{backlog} messages wait or are in work: {instances} are needed"),
             Self::OldestTooOld { age, limit } => write!(f, "the oldest message waits for {age}, longer than {limit}"),

@@ -168,6 +168,7 @@ fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
         desired: input.state.without_reserve(),
         with_reserve: input.state.desired,
         adjusted: &input.state.adjusted,
+        ratings: &input.state.ratings,
         waits: input.waits,
         guards: input.guards,
         series: input.series,

@@ -4,24 +4,20 @@ use super::check_guards::percent;
 use super::check_metric::{read_measure, read_metric};
 use super::problem::Problems;
 use super::raw::{RawCapacityPolicy, RawLatency, RawQueueModel, RawResponseTime};
-use super::{CapacityModel, CapacityRule, Metric, NamedMetric, QueueModel, Stat};
+use super::{CapacityModel, CapacityRule, InstanceCapacity, Metric, NamedMetric, QueueModel, Stat, learning};
 use crate::unit::{Finite, Millis, Percent};
 
 pub(super) fn read(raw: &RawCapacityPolicy, at: &str, has_groups: bool, problems: &mut Problems) -> Option<CapacityRule> {
-    let each = Finite::new(raw.instance_capacity).filter(|each| each.get() > 0.0);
-    if each.is_none() {
-        problems.add(
-            format!("{at}.instance_capacity"),
-            format!("`{}` is not above zero", raw.instance_capacity),
-            "the requests per second that one instance can answer",
-        );
-    }
+    let each = learning::read(raw, at, has_groups, problems);
     let model = read_model(raw, at, problems);
-    if let (Some(each), Some(CapacityModel::ResponseTime { within, late, .. })) = (each, model) {
-        check_possible(each, within, late, at, problems);
+    if let (Some(InstanceCapacity::Given(each)), Some(CapacityModel::ResponseTime { within, late, .. })) = (&each, model) {
+        check_possible(*each, within, late, at, problems);
     }
     let metric = read_metric(&raw.demand, raw.source, at, has_groups, problems)?;
     check_is_a_count(&metric, at, problems);
+    if let Some(each) = &each {
+        learning::check_periods(&metric, each, at, problems);
+    }
     let measure = read_measure(metric, raw.datapoints.as_ref(), raw.missing, at, problems);
     Some(CapacityRule {
         measure,

@@ -9,7 +9,8 @@ use super::problem::Problems;
 use super::raw::{RawPolicy, RawPolicyMode, RawScheduled, RawTargetTracking};
 use super::schedule::{BadSchedule, WINDOW_MAX};
 use super::{
-    Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults, simple,
+    Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults, learning,
+    simple,
 };
 use crate::id::PolicyId;
 use crate::unit::{Finite, Seconds};
@@ -50,6 +51,9 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
             Ok(id) => policies.extend(rule.map(|rule| Policy { id, rule, mode })),
             Err(bad) => problems.add(format!("{at}.id"), bad.to_string(), NAME_HINT),
         }
+    }
+    if policies.len() == raw.len() {
+        learning::check_somebody_acts(&policies, at, problems);
     }
     policies
 }

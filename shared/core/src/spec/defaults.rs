@@ -28,6 +28,8 @@ pub(super) const ADAPTIVE_ABOVE: Percent = Percent(300);
 pub(super) const ADAPTIVE_BELOW: Percent = Percent(200);
 pub(super) const ADAPTIVE_DWELL: Seconds = Seconds::minutes(60);
 pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
+/// Simultaneous threads of one core share it: a processor that is used to 80 % has little left.
+pub(super) const SATURATION: Percent = Percent(80);
 /// Of the pool, until the size of a learned stock is known.
 pub(super) const WARM_UNLEARNED: Percent = Percent(20);
 pub(super) const WARM_RETURN: bool = false;
@@ -323,6 +325,16 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "policies[].cooldown.in",
             &SIMPLE_COOLDOWN_IN,
             "of `simple`, once what it removed is gone: EC2 Auto Scaling's 300 s",
+        ),
+        row(
+            "policies[].learn.metric",
+            &"cpu",
+            "of `capacity` that learns: what most instances run out of first",
+        ),
+        row(
+            "policies[].learn.saturation",
+            &SATURATION,
+            "beyond it queues grow, and threads that share a core do less than their use says",
         ),
         row("policies[].disable_scale_in", &"false", "as EC2 Auto Scaling"),
         row(

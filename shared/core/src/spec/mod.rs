@@ -22,6 +22,7 @@ pub mod defaults;
 mod failover;
 pub mod formula;
 mod launch;
+mod learning;
 mod limits;
 pub mod market;
 pub mod metric;
@@ -43,6 +44,7 @@ pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Sticki
 pub use failover::{ApplicationSignal, Detect, Failback, Failover, FailoverMode};
 pub use formula::Formula;
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
+pub use learning::{InstanceCapacity, Learning};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};
 pub use market::{Allocation, MarketMix};
 pub use metric::{Metric, MetricSource, NamedMetric, Stat};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Formula, Metric, MetricSource, Schedule, SimpleRule};
+use super::{Formula, InstanceCapacity, Metric, MetricSource, Schedule, SimpleRule};
 use crate::id::PolicyId;
 use crate::unit::{Finite, Millis, Percent, Seconds};
 
@@ -32,6 +32,19 @@ impl Policy {
         let source = MetricSource::Instances;
         let measure = self.rule.measure();
         measure.is_some_and(|measure| matches!(&measure.metric, Metric::Named { source: own, .. } if *own == source))
+    }
+
+    /// Whether it ever asks for more, by what it measures.
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        self.mode != PolicyMode::RecommendOnly
+            && match &self.rule {
+                Rule::Step(rule) => !rule.out.is_empty(),
+                Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)),
+                Rule::Simple(rule) => rule.out.is_some(),
+                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) => true,
+                Rule::Scheduled(_) => false,
+            }
     }
 
     /// Whether it ever asks for fewer.
@@ -285,8 +298,8 @@ impl std::fmt::Display for Amount {
 pub struct CapacityRule {
     /// The demand: requests for all instances together, a count per period.
     pub measure: Measure,
-    /// Requests per second that one instance can answer, above zero.
-    pub each: Finite,
+    /// Requests per second that one instance can answer.
+    pub each: InstanceCapacity,
     /// What must hold.
     pub model: CapacityModel,
 }

@@ -19,6 +19,7 @@ use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
 use crate::policy::simple::Adjustment;
+use crate::rating::Rating;
 use crate::reason::Direction;
 use crate::refresh::Refresh;
 use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
@@ -194,6 +195,9 @@ pub struct PoolState {
     /// How fast the pool has grown, where the stock of warm instances is learned from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// What one instance can answer, for each policy that learns it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ratings: BTreeMap<PolicyId, Rating>,
     /// Zones that failed as a whole, and until when that is remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub zones_out: BTreeMap<Zone, Moment>,

@@ -6,6 +6,7 @@ use ghostnet_core::id::{ClientToken, Generation, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Market, TargetHealth};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step};
+use ghostnet_core::rating::{Rating, kind};
 use ghostnet_core::refresh::{LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
@@ -271,6 +272,31 @@ fn i4_drained_out_and_looked_at_twice() {
     }
     let unread = |world: &mut World, _: &mut Decision| world.inputs.observation.targets.clear();
     assert_eq!(Case::terminating().after(unread), ["I4"], "a group that was not read may list it");
+}
+
+/// Ten, and the demand needs six of what was learned.
+#[test]
+fn i5_fewer_by_what_was_learned_and_never_before() {
+    let learned =
+        json!({ "id": "demand", "type": "capacity", "demand": "alb_request_count", "instance_capacity": "learned", "utilisation": "50%" });
+    let smaller = |change: fn(&mut World)| {
+        let mut world = World::serving(10, json!({ "policies": [tracking(), learned] }));
+        world.read("requests", 40.0);
+        world.read("demand", 60.0 * 90.0);
+        let rating = Rating {
+            hours: vec![40_000; 6],
+            ..Rating::new(kind(&world.spec.pools[0].launch, std::iter::empty()).unwrap(), None)
+        };
+        let ratings = &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().ratings;
+        ratings.insert(policy("demand"), rating);
+        let mut case = Case::of(world);
+        case.decision = decide(&case.world.inputs.situation(&case.world.spec));
+        case.decision.pools.get_mut(&pool("blue")).unwrap().after = 6;
+        case.after(|world, _| change(world))
+    };
+    assert_eq!(smaller(|_| {}), Vec::<String>::new());
+    let forgotten: fn(&mut World) = |world| world.inputs.state.pools.get_mut(&pool("blue")).unwrap().ratings.clear();
+    assert_eq!(smaller(forgotten), ["I5"]);
 }
 
 #[test]

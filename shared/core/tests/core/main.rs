@@ -20,6 +20,7 @@ mod health;
 mod hooks;
 mod kept;
 mod launches;
+mod learned;
 mod lost_steps;
 mod market;
 mod modes;

@@ -42,6 +42,8 @@ pub struct World {
     /// Requests per minute over all targets.
     pub load: f64,
     pub metric_is_missing: bool,
+    /// How many datapoints each query of the last look asked for.
+    pub asked: Vec<u32>,
     /// Zones without capacity.
     pub dry: BTreeSet<Zone>,
     /// Instances whose checks fail.
@@ -132,6 +134,7 @@ impl World {
             ]),
             load,
             metric_is_missing: false,
+            asked: Vec::new(),
             dry: BTreeSet::new(),
             sick: BTreeSet::new(),
             impaired: BTreeMap::new(),
@@ -492,6 +495,7 @@ impl LoadBalancer for Hand {
 impl Metrics for Hand {
     async fn series(&self, _: &Region, queries: &[MetricQuery], now: Timestamp) -> Result<Vec<Series>, PortError> {
         self.call("cloudwatch:GetMetricData", |world| {
+            world.asked = queries.iter().map(|query| query.points).collect();
             let healthy = u32::try_from(world.healthy()).unwrap();
             let at = Timestamp::from_second(now.as_second().div_euclid(60) * 60 - 60).unwrap();
             let value = Finite::new(world.load / f64::from(healthy));

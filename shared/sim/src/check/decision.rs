@@ -14,7 +14,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, mix, pace, same_size, spend};
+use super::{Check, Removal, Watch, evidence, learning, mix, pace, same_size, spend};
 use crate::clock::at;
 use crate::world::World;
 
@@ -149,6 +149,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         spend::judge(&judged, tally.as_ref(), &mut found);
         evidence::judge(world, &judged, &mut found);
         same_size::judge(&judged, &mut found);
+        learning::judge(world, &judged, &mut found);
         mix::judge(world, &judged, &mut found);
         if !inputs.retiring {
             window_removals(&judged, &mut world.watch, &mut found);

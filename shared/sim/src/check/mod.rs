@@ -9,6 +9,7 @@ mod calm;
 mod decision;
 mod effect;
 mod evidence;
+mod learning;
 mod mix;
 mod pace;
 mod same_size;
@@ -124,6 +125,8 @@ checks! {
     Monotone "" "monotone";
     /// A simple policy cools down between its changes.
     Pace "" "pace";
+    /// What is learned of an instance is never more than it can do.
+    Learns "" "learns";
     /// `core::size` counts as `reconcile` did.
     SameSize "" "same-size";
     /// The spine's own audit never has to refuse a decision.

@@ -1,9 +1,12 @@
 //! Policies that count instances from what is to be done, as they are typed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{RawDatapoints, RawDuration, RawLatency, RawMetric, RawMissing, RawPercent, RawPolicyMode, RawSource};
 
@@ -22,8 +25,12 @@ pub struct RawCapacityPolicy {
     /// Where a named metric comes from; see `docs/metrics.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<RawSource>,
-    /// Requests per second that one instance can answer when it does nothing else.
-    pub instance_capacity: f64,
+    /// Requests per second that one instance can answer when it does nothing else; or `learned`, from how much of an instance is
+    /// used at what it answers: until six hours have shown it, the policy has no vote.
+    pub instance_capacity: RawInstanceCapacity,
+    /// How it is learned, with `instance_capacity: learned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learn: Option<RawLearn>,
     /// How long answers may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_time: Option<RawResponseTime>,
@@ -36,6 +43,68 @@ pub struct RawCapacityPolicy {
     /// What a missing metric means: `hold`, `ignore` or `breaching`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<RawMissing>,
+}
+
+/// A number, or the word `learned`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum RawInstanceCapacity {
+    /// Requests per second.
+    Given(f64),
+    /// A word.
+    Word(String),
+}
+
+impl<'de> Deserialize<'de> for RawInstanceCapacity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CapacityVisitor;
+        impl Visitor<'_> for CapacityVisitor {
+            type Value = RawInstanceCapacity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("requests per second, or `learned`")
+            }
+            fn visit_f64<E: serde::de::Error>(self, each: f64) -> Result<RawInstanceCapacity, E> {
+                Ok(RawInstanceCapacity::Given(each))
+            }
+            fn visit_u64<E: serde::de::Error>(self, each: u64) -> Result<RawInstanceCapacity, E> {
+                let small =
+                    u32::try_from(each).map_err(|_| E::custom(format!("`{each}` requests a second are more than anybody answers")))?;
+                Ok(RawInstanceCapacity::Given(f64::from(small)))
+            }
+            fn visit_i64<E: serde::de::Error>(self, each: i64) -> Result<RawInstanceCapacity, E> {
+                let small = i32::try_from(each).map_err(|_| E::custom(format!("`{each}` is not above zero")))?;
+                Ok(RawInstanceCapacity::Given(f64::from(small)))
+            }
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<RawInstanceCapacity, E> {
+                Ok(RawInstanceCapacity::Word(word.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(CapacityVisitor)
+    }
+}
+
+impl JsonSchema for RawInstanceCapacity {
+    fn schema_name() -> Cow<'static, str> {
+        "RawInstanceCapacity".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "requests per second, or `learned`", "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "enum": ["learned"] }] })
+    }
+}
+
+/// How it is learned what one instance can answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLearn {
+    /// How much of an instance is used: `cpu` if absent, or the average of a metric of your own, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<RawMetric>,
+    /// Where a named metric comes from; see `docs/metrics.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RawSource>,
+    /// Beyond this use answers become slow, and it is as much as is ever planned for; `80%` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<RawPercent>,
 }
 
 /// How long answers may take: exactly one percentile.

@@ -12,6 +12,7 @@ use ghostnet_core::observation::{
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
+use ghostnet_core::rating::{Rating, Still};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
@@ -78,6 +79,10 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         4,
         |_| json!({ "type": "step", "id": "cpu", "metric": "cpu", "source": "instances", "out": [{ "from": 95.0, "add": 1 }] }),
     ));
+    let adds = |policy: &Value| policy["id"] != "within";
+    if policies.iter().any(adds) {
+        policies.extend(tape.maybe(4, any_learning));
+    }
     policies.extend(tape.maybe(4, |tape| window(tape, "window")));
     policies.extend(tape.maybe(8, |tape| window(tape, "other")));
     let windows = tape.some(3, |tape, _| json!({ "cron": tape.one_of(&["0 * * * *", "*/10 * * * *", "30 9 * * 1"]), "for": tape.one_of(&["5m", "3h"]), "max": tape.below(3) }));
@@ -164,6 +169,11 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         .unwrap()
         .retain(|policy| policy["type"] != "scheduled");
     raw(without)
+}
+
+fn any_learning(tape: &mut Tape<'_>) -> Value {
+    let learn = json!({ "source": tape.one_of(&["agent", "insights", "instances"]), "saturation": tape.one_of(&["60%", "100%"]) });
+    json!({ "type": "capacity", "id": "demand", "demand": "alb_request_count", "instance_capacity": "learned", "learn": learn, "utilisation": tape.one_of(&["1%", "70%"]) })
 }
 
 fn any_warm(tape: &mut Tape<'_>) -> Value {
@@ -281,6 +291,21 @@ struct Made {
     observation: Observation,
     state: CapacityState,
     launches: u32,
+}
+
+fn any_rating(tape: &mut Tape<'_>, spec: &PoolSpec) -> Rating {
+    let of = tape.maybe(4, |_| "another".to_owned());
+    let of = of.or_else(|| ghostnet_core::rating::kind(&spec.launch, std::iter::empty()));
+    let version = tape.maybe(2, |tape| u64::from(tape.below(3)));
+    Rating {
+        still: tape.maybe(2, |tape| Still {
+            since: ago(tape, 1_200).into(),
+            among: "somebody".into(),
+        }),
+        hour: at(0).as_second() / 3_600 - i64::from(tape.below(3)),
+        hours: tape.some(24, |tape, _| tape.below(100_000)),
+        ..Rating::new(of.unwrap(), version)
+    }
 }
 
 impl Made {
@@ -411,7 +436,20 @@ impl Made {
             let set = BTreeMap::from([(Attribute::DeregistrationDelay, "60".to_owned())]);
             state.tuned.insert(group(spec.id.as_str()), set);
         }
-        let tops = [("requests", 250), ("busy", 100), ("within", 100), ("simple", 100)];
+        if spec.policies.iter().any(|policy| policy.learning().is_some()) {
+            state
+                .ratings
+                .extend(tape.maybe(2, |tape| (policy("demand"), any_rating(tape, spec))));
+            let used = BTreeMap::from([(policy("demand"), any_series(tape, 120))]);
+            self.observation.used.insert(spec.id.clone(), used);
+        }
+        let tops = [
+            ("demand", 60_000),
+            ("requests", 250),
+            ("busy", 100),
+            ("within", 100),
+            ("simple", 100),
+        ];
         let series: BTreeMap<_, _> = tops.map(|(id, top)| (policy(id), any_series(tape, top))).into();
         if spec.load_policy().is_some() && !tape.once_in(4) {
             let loads = tape.some(24, |tape, n| {

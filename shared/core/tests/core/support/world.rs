@@ -11,7 +11,7 @@ use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
-use ghostnet_core::sample::Loads;
+use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Attribute, FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
@@ -29,6 +29,8 @@ pub struct World {
     pub targets: BTreeMap<String, BTreeMap<InstanceId, TargetHealth>>,
     /// What each policy reads.
     pub loads: BTreeMap<PolicyId, f64>,
+    /// What a policy that learns reads: the demand, and how much of an instance is used.
+    pub metered: BTreeMap<PolicyId, (Series, Series)>,
     /// Whether the list of instances can be read, and which pools' groups cannot.
     pub instances_known: bool,
     pub unreadable: BTreeSet<String>,
@@ -76,6 +78,7 @@ impl World {
             instances: BTreeMap::new(),
             targets: BTreeMap::new(),
             loads: BTreeMap::new(),
+            metered: BTreeMap::new(),
             instances_known: true,
             unreadable: BTreeSet::new(),
             recorded: BTreeSet::new(),
@@ -183,7 +186,13 @@ impl World {
                 };
                 observation.loads.insert(spec.id.clone(), loads);
             }
-            observation.series.insert(spec.id.clone(), self.loads.iter().map(read).collect());
+            let mut series: BTreeMap<PolicyId, Series> = self.loads.iter().map(read).collect();
+            for (policy, (demand, used)) in &self.metered {
+                series.insert(policy.clone(), demand.clone());
+                let of_pool = observation.used.entry(spec.id.clone()).or_default();
+                of_pool.insert(policy.clone(), used.clone());
+            }
+            observation.series.insert(spec.id.clone(), series);
         }
         observation
     }
