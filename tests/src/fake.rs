@@ -119,6 +119,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         protected: false,
         word: ghostnet_core::observation::Word::default(),
         template: None,
+        address: None,
     };
     ListedInstance {
         fleet: Some(fleet.clone()),

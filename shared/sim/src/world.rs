@@ -197,6 +197,7 @@ impl World {
                     .insert(arn.clone(), crate::cloud::elb::Group::new(delay, check, used));
             }
         }
+        self.add_services(&spec);
         let stored = stored(design.raw.clone(), at(self.now));
         self.add_alarms(&spec, &stored.resolved);
         let by_instance = spec.pools.iter().flat_map(|pool| &pool.policies).any(|policy| {
@@ -633,6 +634,9 @@ impl World {
         }
         let now = self.now;
         self.cloud.ec2.forget(now);
+        for service in self.cloud.services.values_mut() {
+            service.forget(now);
+        }
         for group in self.cloud.groups.values_mut() {
             group.forget(&self.cloud.ec2.machines, now);
         }
