@@ -174,7 +174,7 @@ async fn read_registrations<P: Ports>(
 fn services_of(fleet: &Fleet) -> BTreeSet<&ServiceId> {
     let named = fleet.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
     let before = fleet.state.pools.values();
-    let before = before.flat_map(|pool| pool.service.iter().chain(&pool.former_services));
+    let before = before.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
     named.map(|cloud_map| &cloud_map.service).chain(before).collect()
 }
 

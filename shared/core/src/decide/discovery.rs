@@ -18,7 +18,10 @@ use crate::plan::{Action, REGISTRATIONS_PER_LOOK_MAX, REGISTRATIONS_PER_STEP_MAX
 use crate::reason::Finding;
 use crate::spec::{CloudMap, PoolSpec};
 use crate::state::{Member, PoolState};
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
+
+/// So long after the spec has ceased to name a service, what was asked of Cloud Map before may still take effect there.
+const FORMER_WATCHED_FOR: Seconds = Seconds::minutes(10);
 
 /// Notes since when the services list a leaving member no more, and forgets former services in which nobody of ours is left.
 pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
@@ -36,7 +39,8 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Pool
         let there = situation.observation.registrations.get(service);
         there.is_some_and(|there| !there.iter().any(|registration| members.contains_key(&registration.instance)))
     };
-    state.former_services.retain(|service| !empty(service));
+    let settled = |since: &Moment| Seconds::between(since.at(), now) >= FORMER_WATCHED_FOR;
+    state.former_services.retain(|service, since| !(settled(since) && empty(service)));
 }
 
 /// Whether every service was read and none lists the instance.
@@ -100,7 +104,7 @@ pub(super) fn steps(
 /// Whoever of this pool is registered in a service that the spec no longer names leaves it; nobody else is touched.
 fn leave_former_services(situation: &Situation<'_>, state: &PoolState, busy: &Busy) -> Vec<Action> {
     let mut actions = Vec::new();
-    for service in &state.former_services {
+    for service in state.former_services.keys() {
         let there = situation.observation.registrations.get(service).into_iter().flatten();
         let ours = there.filter(|registration| state.members.contains_key(&registration.instance));
         let leaving: Vec<InstanceId> = ours

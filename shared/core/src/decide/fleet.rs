@@ -167,7 +167,7 @@ fn count_pool<'a>(
     let pool_state = state.pools.entry(pool.id.clone()).or_default();
     let before = pool_state.desired;
     pool_state.follow_groups(&pool.target_groups);
-    pool_state.follow_service(pool.cloud_map.as_ref().map(|cloud_map| &cloud_map.service));
+    pool_state.follow_service(pool.cloud_map.as_ref().map(|cloud_map| &cloud_map.service), situation.now);
     let judgement = roll::call(situation, pool, here, state, &mut findings);
     open_steps::settle(situation, pool, state, &mut findings);
     warm::watch(situation, pool, listed, state);

@@ -183,8 +183,9 @@ pub struct PoolState {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
     /// Cloud Map services that the spec no longer names and in which instances of this pool may still be registered.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub former_services: BTreeSet<ServiceId>,
+    /// Since when each is that: what Cloud Map has taken on may come late.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub former_services: BTreeMap<ServiceId, Moment>,
     /// The Cloud Map service that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceId>,
@@ -244,12 +245,12 @@ impl PoolState {
     }
 
     /// Remembers a Cloud Map service that the spec stopped naming: who is registered there must still leave.
-    pub fn follow_service(&mut self, named: Option<&ServiceId>) {
+    pub fn follow_service(&mut self, named: Option<&ServiceId>, now: Timestamp) {
         if self.service.as_ref() != named {
-            self.former_services.extend(self.service.take());
+            self.former_services.extend(self.service.take().map(|former| (former, now.into())));
             self.service = named.cloned();
         }
-        self.former_services.retain(|former| Some(former) != named);
+        self.former_services.retain(|former, _| Some(former) != named);
     }
 
     /// Every Cloud Map service in which an instance of this pool may be registered.
@@ -257,7 +258,7 @@ impl PoolState {
         pool.cloud_map
             .iter()
             .map(|cloud_map| &cloud_map.service)
-            .chain(&self.former_services)
+            .chain(self.former_services.keys())
     }
 
     /// Every group in which an instance of this pool may be registered.

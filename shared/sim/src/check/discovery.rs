@@ -75,7 +75,9 @@ pub(super) fn still_found(
     let seen = |(service, entry): &(&ServiceId, &Entry)| {
         let named = pool.and_then(|pool| pool.cloud_map.as_ref()).map(|cloud_map| &cloud_map.service);
         let ours = entry.by.as_ref().is_some_and(|(by, _)| *by == world.installation);
-        entry.since + SEEN_WITHIN < drained && (ours || named == Some(*service))
+        // a restored table does not know what the spec named before
+        let known = named == Some(*service) || ours && !world.watch.was_restored();
+        entry.since + SEEN_WITHIN < drained && known
     };
     let entries = world.cloud.services.iter();
     let entries = || {
@@ -115,6 +117,9 @@ pub(super) fn judge(world: &World, id: &FleetId, pool: &PoolSpec, found: &mut Ve
     let alive: BTreeMap<&InstanceId, _> = world.alive(id, &pool.id).map(|machine| (&machine.id, machine.address())).collect();
     for (service, there) in &world.cloud.services {
         let named = pool.cloud_map.as_ref().filter(|cloud_map| cloud_map.service == *service);
+        if named.is_none() && world.watch.was_restored() {
+            continue;
+        }
         let of = |entry: &&Entry| match &entry.by {
             Some((installation, by)) => *installation == world.installation && by.fleet == *id && by.pool == pool.id,
             // one of ours that somebody else registered stays as that person did it

@@ -510,9 +510,14 @@ impl Made {
     /// What Cloud Map lists, if it can be read: some of ours, some of others.
     fn registrations(&mut self, tape: &mut Tape<'_>, spec: &PoolSpec, state: &mut PoolState) {
         state.service = tape.maybe(2, |tape| ServiceId::new(tape.one_of(&["srv-blue", "srv-before"])));
-        state.former_services.extend(tape.maybe(6, |_| ServiceId::new("srv-former")));
+        state
+            .former_services
+            .extend(tape.maybe(6, |tape| (ServiceId::new("srv-former"), ago(tape, 1_200).into())));
         let named = spec.cloud_map.iter().map(|cloud_map| cloud_map.service.clone());
-        let services: BTreeSet<ServiceId> = named.chain(state.service.clone()).chain(state.former_services.clone()).collect();
+        let services: BTreeSet<ServiceId> = named
+            .chain(state.service.clone())
+            .chain(state.former_services.keys().cloned())
+            .collect();
         for service in services {
             if tape.once_in(8) {
                 continue;

@@ -185,7 +185,7 @@ impl World {
         observation.imbalance.clone_from(&self.imbalance);
         observation.impaired.clone_from(&self.impaired);
         let state = self.inputs.state.pools.values();
-        let services = state.flat_map(|pool| pool.service.iter().chain(&pool.former_services));
+        let services = state.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
         let named = self.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
         for service in named.map(|cloud_map| &cloud_map.service).chain(services) {
             let there = self.registered.get(service).into_iter().flatten();
