@@ -379,7 +379,7 @@ mod tests {
             assert_eq!(paths(&found), path.into_iter().collect::<Vec<_>>(), "{situation}");
         }
         let notes = |ttl| found_for(&fleet(""), with(Some(by_dns(&["A"], ttl)))).notes.len();
-        assert_eq!((notes(30), notes(31)), (0, 1), "after the 90 s that a drain has");
+        assert_eq!((notes(30), notes(31)), (0, 1), "within the 90 s that a drain has, and beyond");
     }
 
     fn template(change: impl Fn(&mut TemplateFacts)) -> impl FnOnce(&mut Account) {

@@ -89,7 +89,7 @@ pub(super) fn steps(
     let missing = if situation.retiring {
         BTreeMap::new()
     } else {
-        to_announce(cloud_map, census, there, state)
+        to_announce(cloud_map, census, there, state, findings)
     };
     let free = missing.into_iter().filter(|(id, _)| !busy.is_held_in(service, id));
     let chosen: Vec<_> = free.take(REGISTRATIONS_PER_LOOK_MAX).collect();
@@ -197,19 +197,40 @@ fn is_out_of_service(standing: Standing, keeps_the_sick: bool) -> bool {
 }
 
 /// Whoever serves and is not registered, or with another address or port than it has.
-fn to_announce(cloud_map: &CloudMap, census: &Census<'_>, there: &[Registration], state: &PoolState) -> BTreeMap<InstanceId, Ipv4Addr> {
+fn to_announce(
+    cloud_map: &CloudMap,
+    census: &Census<'_>,
+    there: &[Registration],
+    state: &PoolState,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<InstanceId, Ipv4Addr> {
     let registered: BTreeMap<&InstanceId, &Registration> =
         there.iter().map(|registration| (&registration.instance, registration)).collect();
-    let wanted = |person: &Person<'_>| {
-        let instance = person.listed.filter(|instance| instance.state == InstanceState::Running)?;
-        let member = state.members.get(&person.id).filter(|member| !member.gone && !leaves(member))?;
+    let stays = |member: &Member| !member.gone && !leaves(member) && member.warm.is_none();
+    let mut wanted = BTreeMap::new();
+    for person in &census.people {
+        let Some(instance) = person.listed.filter(|instance| instance.state == InstanceState::Running) else {
+            continue;
+        };
+        let Some(member) = state.members.get(&person.id).filter(|member| stays(member)) else {
+            continue;
+        };
         let taken_back = person.standing == Standing::Draining && member.served_since.is_some();
-        let address = instance.address.filter(|_| person.standing.serves() || taken_back)?;
+        if !(person.standing.serves() || taken_back) {
+            continue;
+        }
+        let Some(address) = instance.address else {
+            findings.push(Finding::NoAddress {
+                instance: instance.id.clone(),
+            });
+            continue;
+        };
         let is_right = |there: &&Registration| there.by.is_none() || there.address == Some(address) && there.port == cloud_map.port;
-        let right = registered.get(&person.id).is_some_and(is_right);
-        (!right && member.warm.is_none()).then(|| (person.id.clone(), address))
-    };
-    census.people.iter().filter_map(wanted).collect()
+        if !registered.get(&person.id).is_some_and(is_right) {
+            wanted.insert(person.id.clone(), address);
+        }
+    }
+    wanted
 }
 
 fn person<'s, 'a>(census: &'s Census<'a>, id: &InstanceId) -> Option<&'s Person<'a>> {

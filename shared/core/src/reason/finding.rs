@@ -53,6 +53,11 @@ pub enum Finding {
         /// Which.
         service: ServiceId,
     },
+    /// An instance serves and has no private IPv4 address that clients could be told.
+    NoAddress {
+        /// Which.
+        instance: InstanceId,
+    },
     /// Registrations in the pool's Cloud Map service that this installation did not make.
     ForeignRegistrations {
         /// Which service.
@@ -417,6 +422,10 @@ impl fmt::Display for Finding {
             Self::Ghost { instance, group } => write!(f, "{instance} is gone but still a target of {group}: deregistering"),
             Self::ForeignTarget { instance, group } => write!(f, "{instance} in {group} was not registered by this fleet: left alone"),
             Self::ServiceUnknown { service } => write!(f, "Cloud Map service {service} could not be read"),
+            Self::NoAddress { instance } => write!(
+                f,
+                "{instance} has no private IPv4 address: Cloud Map cannot tell clients where it is"
+            ),
             Self::GhostRegistration { instance, service } => {
                 write!(f, "{instance} is gone but still registered in {service}: withdrawing")
             }

@@ -90,6 +90,52 @@ fn whoever_serves_is_registered_with_its_address_and_port_and_nobody_twice() {
 }
 
 #[test]
+fn one_without_an_address_is_told() {
+    let mut world = World::serving(2, alone(json!({})));
+    world.instances.get_mut(&id(0)).unwrap().address = None;
+    let decision = world.look();
+    assert_eq!(about_service(&decision), ["announce i-blue-001"]);
+    assert!(finds(
+        &decision,
+        |finding| matches!(finding, Finding::NoAddress { instance } if *instance == id(0))
+    ));
+}
+
+#[test]
+fn a_service_is_named_by_its_id_or_its_arn() {
+    let named = |service: &str, port: Value| spec(alone(json!({ "cloud_map": { "service": service, "port": port } })));
+    let arn = "arn:aws:servicediscovery:eu-west-1:123456789012:service/srv-blue";
+    for (service, port) in [("srv-blue", Some(8080)), (arn, Some(8080)), ("srv-blue", None)] {
+        let checked = named(service, json!(port));
+        let cloud_map = checked.pools[0].cloud_map.clone().unwrap();
+        assert_eq!((cloud_map.service, cloud_map.port), (ServiceId::new("srv-blue"), port), "{service}");
+    }
+    assert_eq!(spec(json!({})).pools[0].cloud_map, None);
+    for (service, port, problem) in [
+        (
+            "blue",
+            1,
+            "pools[0].cloud_map.service: `blue` is neither the id nor the ARN of a Cloud Map service",
+        ),
+        (
+            "srv-",
+            1,
+            "pools[0].cloud_map.service: `srv-` is neither the id nor the ARN of a Cloud Map service",
+        ),
+        (
+            "arn:aws:servicediscovery:eu-west-1:123456789012:namespace/ns-1",
+            1,
+            "pools[0].cloud_map.service: `arn:aws:servicediscovery:eu-west-1:123456789012:namespace/ns-1` is neither the id nor the ARN of a \
+             Cloud Map service",
+        ),
+        ("srv-blue", 0, "pools[0].cloud_map.port: `0` is no port"),
+    ] {
+        let change = alone(json!({ "cloud_map": { "service": service, "port": port } }));
+        assert_eq!(problems(change), [problem], "{service} {port}");
+    }
+}
+
+#[test]
 fn what_cloud_map_does_not_show_yet_is_asked_for_again() {
     let mut world = World::serving(1, alone(json!({})));
     for _ in 0..2 {
