@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_aws::cloud_map::ServiceFacts;
 use ghostnet_aws::ec2::TemplateFacts;
 use ghostnet_aws::elbv2::TargetGroupFacts;
-use ghostnet_core::id::{SubnetId, TargetGroupArn, Zone};
-use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, Resolved, Template};
+use ghostnet_core::id::{ServiceId, SubnetId, TargetGroupArn, Zone};
+use ghostnet_core::spec::{CloudMap, FleetSpec, PROPAGATION, PoolSpec, Problem, Resolved, Template};
 
 use crate::failure::Failure;
 use crate::stack::Session;
@@ -28,6 +29,7 @@ struct Account {
     zones: BTreeMap<SubnetId, Zone>,
     groups: BTreeMap<TargetGroupArn, TargetGroupFacts>,
     templates: BTreeMap<Template, Option<TemplateFacts>>,
+    services: BTreeMap<ServiceId, ServiceFacts>,
 }
 
 /// Looks up what the spec names.
@@ -48,6 +50,11 @@ pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found
     found.resolved = Resolved {
         templates: spec.pools.iter().filter_map(version).collect(),
         zones: account.zones,
+        record_ttls: account
+            .services
+            .into_iter()
+            .filter_map(|(service, facts)| Some((service, facts.ttl?)))
+            .collect(),
         balancers: account
             .groups
             .into_iter()
@@ -76,6 +83,7 @@ async fn look_up(session: &Session, spec: &FleetSpec) -> Result<Account, Failure
             .await
             .map_err(Failure::aws("target groups cannot be read"))?,
         templates: BTreeMap::new(),
+        services: services_of(session, spec).await?,
     };
     for template in templates {
         let facts = session
@@ -86,6 +94,39 @@ async fn look_up(session: &Session, spec: &FleetSpec) -> Result<Account, Failure
         account.templates.insert(template.clone(), facts);
     }
     Ok(account)
+}
+
+async fn services_of(session: &Session, spec: &FleetSpec) -> Result<BTreeMap<ServiceId, ServiceFacts>, Failure> {
+    let named = spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
+    let services: BTreeSet<ServiceId> = named.map(|cloud_map| cloud_map.service.clone()).collect();
+    let services: Vec<_> = services.into_iter().collect();
+    let facts = session.aws.services(session.aws.home(), &services).await;
+    facts.map_err(Failure::aws("services of Cloud Map cannot be read"))
+}
+
+/// What stands against registering instances in a Cloud Map service: where, what, and the remedy.
+fn unfit(cloud_map: &CloudMap, facts: Option<&ServiceFacts>) -> Option<(&'static str, String, &'static str)> {
+    let service = &cloud_map.service;
+    let Some(facts) = facts else {
+        let message = format!("Cloud Map service `{service}` does not exist here");
+        return Some(("service", message, "check the id, the region and the account"));
+    };
+    if let Some(record) = facts.records.iter().find(|record| !matches!(record.as_str(), "A" | "SRV")) {
+        let message = format!("Cloud Map service `{service}` has `{record}` records, and instances are registered with IPv4 addresses");
+        return Some(("service", message, "use a service with `A` or `SRV` records, or without any"));
+    }
+    if facts.is_checked {
+        let message = format!("Route 53 checks what is registered in `{service}` from outside, and cannot reach private addresses");
+        return Some((
+            "service",
+            message,
+            "use a service without a health check: who is sick is taken out by GhostNet",
+        ));
+    }
+    (facts.records.iter().any(|record| record == "SRV") && cloud_map.port.is_none()).then(|| {
+        let message = format!("Cloud Map service `{service}` has `SRV` records, which name a port");
+        ("port", message, "add `port`")
+    })
 }
 
 fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
@@ -175,6 +216,11 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
             }
         }
     }
+    if let Some(cloud_map) = &pool.cloud_map
+        && let Some((field, message, hint)) = unfit(cloud_map, account.services.get(&cloud_map.service))
+    {
+        problem(format!("{at}.cloud_map.{field}"), message, hint);
+    }
     found.notes.extend(pool_notes(account, pool));
 }
 
@@ -186,6 +232,17 @@ fn pool_notes(account: &Account, pool: &PoolSpec) -> Vec<String> {
                 "target group `{group}` is used by no load balancer: its health is unknown and its metrics have no data"
             ));
         }
+    }
+    let ttl = pool
+        .cloud_map
+        .as_ref()
+        .and_then(|cloud_map| account.services.get(&cloud_map.service)?.ttl);
+    if let Some(ttl) = ttl.filter(|ttl| ttl.0.saturating_add(PROPAGATION.0) > pool.drain_timeout.0) {
+        notes.push(format!(
+            "clients of pool `{}` may come to an instance for {ttl} and {PROPAGATION} after it was taken out of Cloud Map, and it ends \
+             after `drain.timeout`, {}: raise that, or lower the TTL of the service's records",
+            pool.id, pool.drain_timeout
+        ));
     }
     let template = account.templates.get(&pool.launch.template).and_then(Option::as_ref);
     if template.is_some_and(|facts| facts.is_spot) {
@@ -264,11 +321,65 @@ mod tests {
             zones: pool.launch.subnets.iter().enumerate().map(zone).collect(),
             groups: pool.target_groups.iter().map(|arn| (arn.clone(), group.clone())).collect(),
             templates: [(pool.launch.template.clone(), Some(facts))].into(),
+            services: [(ServiceId::new("srv-web"), by_dns(&["A"], 20))].into(),
         };
         change(&mut account);
         let mut found = Found::default();
         judge_pool(&account, pool, "pools[0]", &mut found);
         found
+    }
+
+    fn by_dns(records: &[&str], ttl: u32) -> ServiceFacts {
+        ServiceFacts {
+            records: records.iter().map(|record| (*record).to_owned()).collect(),
+            ttl: (!records.is_empty()).then_some(ghostnet_core::unit::Seconds(ttl)),
+            is_checked: false,
+        }
+    }
+
+    #[test]
+    fn a_service_of_cloud_map_must_take_private_addresses() {
+        let fleet = |port: &str| {
+            FLEET.replace(
+                "    launch: {",
+                &format!("    cloud_map: {{ service: srv-web{port} }}\n    launch: {{"),
+            )
+        };
+        let paths = |found: &Found| found.problems.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();
+        let with = |facts: Option<ServiceFacts>| {
+            move |account: &mut Account| {
+                account.services.clear();
+                account.services.extend(facts.map(|facts| (ServiceId::new("srv-web"), facts)));
+            }
+        };
+        for (situation, port, facts, path) in [
+            ("records", "", Some(by_dns(&["A"], 20)), None),
+            ("found by calls alone", "", Some(by_dns(&[], 0)), None),
+            ("a port", ", port: 8080", Some(by_dns(&["SRV"], 20)), None),
+            ("no port", "", Some(by_dns(&["A", "SRV"], 20)), Some("pools[0].cloud_map.port")),
+            ("no such service", "", None, Some("pools[0].cloud_map.service")),
+            (
+                "other addresses",
+                "",
+                Some(by_dns(&["AAAA"], 20)),
+                Some("pools[0].cloud_map.service"),
+            ),
+            ("names", "", Some(by_dns(&["CNAME"], 20)), Some("pools[0].cloud_map.service")),
+            (
+                "checked from outside",
+                "",
+                Some(ServiceFacts {
+                    is_checked: true,
+                    ..by_dns(&["A"], 20)
+                }),
+                Some("pools[0].cloud_map.service"),
+            ),
+        ] {
+            let found = found_for(&fleet(port), with(facts));
+            assert_eq!(paths(&found), path.into_iter().collect::<Vec<_>>(), "{situation}");
+        }
+        let notes = |ttl| found_for(&fleet(""), with(Some(by_dns(&["A"], ttl)))).notes.len();
+        assert_eq!((notes(30), notes(31)), (0, 1), "within the 90 s that a drain has, and beyond");
     }
 
     fn template(change: impl Fn(&mut TemplateFacts)) -> impl FnOnce(&mut Account) {

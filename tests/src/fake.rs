@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{
-    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, SpecVersion, StepId, TargetGroupArn, Zone,
+    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, ServiceId, SpecVersion, StepId, TargetGroupArn,
+    Zone,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Target, Told};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -21,8 +22,8 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
-    Clock, Commit, CommitResult, Compute, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics,
-    PublishedValue, Store,
+    Announced, Clock, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look,
+    MetricQuery, Metrics, PublishedValue, Store,
 };
 use jiff::Timestamp;
 
@@ -119,6 +120,7 @@ pub fn instance_of(fleet: &FleetId, id: &str, launched_at: Timestamp) -> ListedI
         protected: false,
         word: ghostnet_core::observation::Word::default(),
         template: None,
+        address: None,
     };
     ListedInstance {
         fleet: Some(fleet.clone()),
@@ -224,6 +226,20 @@ impl LoadBalancer for FakePorts {
 
     async fn set_group_attributes(&self, _: &Region, _: &TargetGroupArn, _: &BTreeMap<Attribute, String>) -> Result<(), PortError> {
         self.answer("set_group_attributes", "", ())
+    }
+}
+
+impl Discovery for FakePorts {
+    async fn registrations(&self, _: &Region, _: &ServiceId, _: &InstallationId) -> Result<Vec<Registration>, PortError> {
+        self.answer("registrations", "", Vec::new())
+    }
+
+    async fn announce(&self, _: &Region, _: &ServiceId, _: &Announced<'_>) -> Result<(), PortError> {
+        self.answer("announce", "", ())
+    }
+
+    async fn withdraw(&self, _: &Region, _: &ServiceId, _: &InstanceId) -> Result<(), PortError> {
+        self.answer("withdraw", "", ())
     }
 }
 

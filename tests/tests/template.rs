@@ -127,6 +127,28 @@ fn tags_are_set_at_launch_or_are_the_one_that_tells_our_instances_that_they_leav
     }
 }
 
+/// Without the tag of an installation nobody's service is touched, and records only as Cloud Map's own part of a registration.
+#[test]
+fn services_of_cloud_map_are_changed_only_where_they_carry_our_tag() {
+    let template = template();
+    for (_, _, role) in FUNCTIONS {
+        let policies = template["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
+        let statements = policies
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+        for statement in statements {
+            let actions = actions_of(statement);
+            if actions.contains("servicediscovery:RegisterInstance") || actions.contains("servicediscovery:DeregisterInstance") {
+                let tag = format!("aws:ResourceTag/{}", tag::INSTALLATION);
+                assert!(!statement["Condition"]["StringEquals"][tag].is_null(), "{role}");
+            }
+            if actions.iter().any(|action| action.starts_with("route53:")) {
+                assert_eq!(statement["Condition"]["Bool"]["aws:ViaAWSService"], "true", "{role}");
+            }
+        }
+    }
+}
+
 #[test]
 fn operators_may_do_what_the_command_line_does() {
     let template = template();

@@ -477,5 +477,6 @@ fn instance(id: &str, launched: &str) -> Instance {
         protected: false,
         word: ghostnet_core::observation::Word::default(),
         template: None,
+        address: None,
     }
 }

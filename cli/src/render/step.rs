@@ -27,6 +27,11 @@ pub(crate) fn planned(step: &Step) -> String {
         }
         Action::Register { group, instances } => format!("register {} in {}", ids(instances), group_name(group)),
         Action::Deregister { group, instances } => format!("deregister {} from {}", ids(instances), group_name(group)),
+        Action::Announce { service, addresses, .. } => {
+            let instances: Vec<InstanceId> = addresses.keys().cloned().collect();
+            format!("register {} in service {service}", ids(&instances))
+        }
+        Action::Withdraw { service, instances } => format!("deregister {} from service {service}", ids(instances)),
         Action::Start { instances, offering } => format!("start {} in {}", ids(instances), offering.zone),
         Action::Stop { instances, hibernate } => {
             let how = if *hibernate { "hibernate" } else { "stop" };

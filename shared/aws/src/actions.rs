@@ -33,6 +33,16 @@ pub const PORTS: &[Call] = &[
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
     call("group_attributes", &["elasticloadbalancing:DescribeTargetGroupAttributes"]),
     call("set_group_attributes", &["elasticloadbalancing:ModifyTargetGroupAttributes"]),
+    call("registrations", &["servicediscovery:ListInstances"]),
+    // where the service has records, Cloud Map changes them with the caller's rights
+    call(
+        "announce",
+        &["route53:ChangeResourceRecordSets", "servicediscovery:RegisterInstance"],
+    ),
+    call(
+        "withdraw",
+        &["route53:ChangeResourceRecordSets", "servicediscovery:DeregisterInstance"],
+    ),
     call("series", &["cloudwatch:GetMetricData"]),
     call("alarm_states", &["cloudwatch:DescribeAlarms"]),
     call("publish", &["cloudwatch:PutMetricData"]),
@@ -64,6 +74,7 @@ pub const OPERATOR: &[Call] = &[
     call("zones", &["ec2:DescribeSubnets"]),
     call("launch_template", &["ec2:DescribeLaunchTemplateVersions"]),
     call("target_groups", &["elasticloadbalancing:DescribeTargetGroups"]),
+    call("services", &["servicediscovery:GetService"]),
     call("put_alarm", &["cloudwatch:PutMetricAlarm"]),
     call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
     call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),

@@ -44,6 +44,7 @@ pub(crate) struct Clients {
     pub(crate) ec2: aws_sdk_ec2::Client,
     pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(crate) cloud_map: aws_sdk_servicediscovery::Client,
 }
 
 impl Aws {
@@ -128,6 +129,7 @@ impl Clients {
             ec2: aws_sdk_ec2::Client::new(&config),
             elbv2: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            cloud_map: aws_sdk_servicediscovery::Client::new(&config),
         }
     }
 }

@@ -419,6 +419,7 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
         protected: false,
         word: Word::of(|key| tags.get(key).copied()),
         template: TemplateVersion::of(|key| tags.get(key).copied()),
+        address: ec2.private_ip_address().and_then(|address| address.parse().ok()),
     };
     let fleet = tags.get(tag::FLEET).and_then(|fleet| fleet.parse().ok());
     Ok(ListedInstance {

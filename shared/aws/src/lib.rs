@@ -10,6 +10,7 @@ pub mod answer;
 pub mod autoscaling;
 mod clients;
 mod clock;
+pub mod cloud_map;
 pub mod cloudwatch;
 mod create_fleet;
 pub mod dynamodb;

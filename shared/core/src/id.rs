@@ -113,6 +113,8 @@ text_id! {
     InstanceId;
     /// An ELBv2 target group, as its ARN.
     TargetGroupArn;
+    /// A service of AWS Cloud Map, by its id, `srv-…`.
+    ServiceId;
     /// A VPC subnet, `subnet-…`.
     SubnetId;
     /// An availability zone, `eu-west-1a`.

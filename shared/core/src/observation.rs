@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Imbalance;
-use crate::id::{AlarmName, InstanceId, InstanceType, PlanId, PolicyId, PoolId, StepNumber, SubnetId, TargetGroupArn, Zone};
+use crate::id::{
+    AlarmName, FleetId, InstanceId, InstanceType, PlanId, PolicyId, PoolId, ServiceId, StepNumber, SubnetId, TargetGroupArn, Zone,
+};
 use crate::sample::{Loads, Series};
 use crate::signal::AlarmState;
 use crate::spec::{Attribute, TemplateVersion};
@@ -52,6 +55,9 @@ pub struct Observation {
     pub instances: Option<Vec<Instance>>,
     /// Targets by group; a group that could not be read is absent.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// Registrations by Cloud Map service; a service that could not be read is absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registrations: BTreeMap<ServiceId, Vec<Registration>>,
     /// Attributes of groups that the spec names; read rarely, and absent where not asked or unreadable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
@@ -86,6 +92,7 @@ impl Observation {
             observed_at,
             instances: None,
             targets: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             attributes: BTreeMap::new(),
             imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
@@ -131,6 +138,9 @@ pub struct Instance {
     /// From which version of which launch template EC2 says that it was launched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateVersion>,
+    /// Its private address; kept only where its pool is registered in Cloud Map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
 }
 
 /// What an instance was told and what it says, by its tags.
@@ -247,6 +257,31 @@ pub enum TargetHealth {
     Draining,
     /// The balancer has no answer (`unavailable`): unknown.
     Unavailable,
+}
+
+/// One registration in a Cloud Map service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Under which id: of ours that of the EC2 instance, of others any text.
+    pub instance: InstanceId,
+    /// For which pool this installation registered it; none: somebody else did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Registrar>,
+    /// The address that clients are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
+    /// The port that clients are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// For whom an instance was registered in Cloud Map, by attributes of the registration that are named as the tags are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registrar {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The pool.
+    pub pool: PoolId,
 }
 
 /// An offering that had no capacity when last asked.

@@ -1,11 +1,12 @@
 //! The complete choice: steps with ids, tokens and order. Nothing is left to the executor.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, StepId, StepNumber, TargetGroupArn};
+use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, ServiceId, StepId, StepNumber, TargetGroupArn};
 use crate::observation::{Offering, Place, Told};
 use crate::spec::{Allocation, Attribute, Template};
 use crate::unit::Seconds;
@@ -32,6 +33,10 @@ pub const LAUNCH_CALLS_MAX: u32 = 5;
 pub const STEPS_MAX: usize = 64;
 /// Most instances in one step (RegisterTargets and TerminateInstances take more; a record stays readable).
 pub const INSTANCES_PER_STEP_MAX: usize = 100;
+/// Most instances in one step about Cloud Map, which takes one per call.
+pub const REGISTRATIONS_PER_STEP_MAX: usize = 10;
+/// Most instances of a pool that one look registers in Cloud Map, and most that it takes out: more would only be throttled.
+pub const REGISTRATIONS_PER_LOOK_MAX: usize = 50;
 
 // a step that began at the end of its window is over before another executor, whose clock may run ahead, takes it over
 const _: () = assert!(TAKE_OVER_MARGIN.0 >= STEP_SECONDS_MAX.0 + CLOCK_SKEW_MAX.0);
@@ -79,6 +84,23 @@ pub enum Action {
         /// The instances.
         instances: Vec<InstanceId>,
     },
+    /// `RegisterInstance` in Cloud Map, one call for each. Attempted once; AWS does it later, and the next look sees it.
+    Announce {
+        /// The service.
+        service: ServiceId,
+        /// The instances, and the address that clients are told of each.
+        addresses: BTreeMap<InstanceId, Ipv4Addr>,
+        /// The port that clients are told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+    },
+    /// `DeregisterInstance` in Cloud Map, one call for each. Attempted once; AWS does it later, and the next look sees it.
+    Withdraw {
+        /// The service.
+        service: ServiceId,
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
     /// `StartInstances`: takes no token, and is idempotent by design.
     Start {
         /// The instances, all of one type in one zone.
@@ -123,6 +145,8 @@ impl Action {
             Self::Launch(_) => "launch",
             Self::Register { .. } => "register",
             Self::Deregister { .. } => "deregister",
+            Self::Announce { .. } => "announce",
+            Self::Withdraw { .. } => "withdraw",
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
             Self::Tag { .. } => "tag",
@@ -143,15 +167,17 @@ impl Action {
 
     /// The instances it touches; none for a launch, or where a group is tuned.
     #[must_use]
-    pub fn instances(&self) -> &[InstanceId] {
+    pub fn instances(&self) -> Vec<&InstanceId> {
         match self {
-            Self::Launch(_) | Self::Tune { .. } => &[],
+            Self::Launch(_) | Self::Tune { .. } => Vec::new(),
+            Self::Announce { addresses, .. } => addresses.keys().collect(),
             Self::Register { instances, .. }
             | Self::Deregister { instances, .. }
+            | Self::Withdraw { instances, .. }
             | Self::Start { instances, .. }
             | Self::Stop { instances, .. }
             | Self::Tag { instances, .. }
-            | Self::Terminate { instances } => instances,
+            | Self::Terminate { instances } => instances.iter().collect(),
         }
     }
 }

@@ -4,20 +4,23 @@
 //! time-out, a lost answer) gets none: the step stays open and is looked up later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use futures::StreamExt;
 use ghostnet_core::id::{FleetId, InstanceId, StepId};
-use ghostnet_core::observation::{Offering, tag};
-use ghostnet_core::plan::{Action, Launch, Plan, Refusal, Step, StepOutcome};
+use ghostnet_core::observation::{Offering, Registrar, tag};
+use ghostnet_core::plan::{Action, Launch, Plan, REGISTRATIONS_PER_STEP_MAX, Refusal, Step, StepOutcome};
 use ghostnet_core::state::{CapacityState, RecordedOutcome};
 
 use crate::create_fleet;
 use crate::error::{ErrorClass, PortError};
 use crate::invocation::Invocation;
-use crate::port::Ports;
+use crate::port::{Announced, Ports};
 
 /// Steps under way at the same time. RunInstances has a bucket of five requests per account and region.
 const STEPS_AT_ONCE: usize = 4;
+/// Calls of one step under way at the same time, where it makes one for each instance: two rounds of single attempts fit into a step.
+const CALLS_AT_ONCE: usize = REGISTRATIONS_PER_STEP_MAX.div_ceil(2);
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -110,6 +113,8 @@ fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
         | Action::Start { .. }
         | Action::Register { .. }
         | Action::Deregister { .. }
+        | Action::Announce { .. }
+        | Action::Withdraw { .. }
         | Action::Tune { .. }
         | Action::Tag { .. } => false,
     }
@@ -150,6 +155,32 @@ async fn perform<P: Ports>(
         }
         Action::Register { group, instances } => membership(ports.register(region, group, instances).await),
         Action::Deregister { group, instances } => membership(ports.deregister(region, group, instances).await),
+        Action::Announce { service, addresses, port } => {
+            let by = Registrar {
+                fleet: fleet.clone(),
+                pool: step.pool.clone(),
+            };
+            let (installation, by) = (&invocation.installation, &by);
+            let announce = |(instance, address): (InstanceId, Ipv4Addr)| async move {
+                let announced = Announced {
+                    installation,
+                    by,
+                    instance: &instance,
+                    address,
+                    port: *port,
+                };
+                let answer = ports.announce(region, service, &announced).await;
+                (instance, answer)
+            };
+            each(addresses.clone().into_iter().map(announce).collect()).await
+        }
+        Action::Withdraw { service, instances } => {
+            let withdraw = |instance: InstanceId| async move {
+                let answer = ports.withdraw(region, service, &instance).await;
+                (instance, answer)
+            };
+            each(instances.iter().cloned().map(withdraw).collect()).await
+        }
         Action::Tune { group, set } => tuned(ports.set_group_attributes(region, group, set).await),
         Action::Start { instances, .. } => started_or_stopped(ports.start(region, instances).await),
         Action::Stop { instances, hibernate } => started_or_stopped(ports.stop(region, instances, *hibernate).await),
@@ -184,6 +215,30 @@ fn launch_failed(error: PortError) -> Result<Option<StepOutcome>, PortError> {
         }
         // the token was used: the launch may have happened, its instances are found by their tags
         ErrorClass::Token | ErrorClass::Transient => Err(error),
+    }
+}
+
+/// One call for each instance, a few at a time. One bad call does not stop the others; of one without an answer nobody can know, and
+/// so of the step. Where every call is refused, it is not about the instances.
+async fn each(calls: Vec<impl Future<Output = (InstanceId, Result<(), PortError>)>>) -> Result<Option<StepOutcome>, PortError> {
+    let asked = calls.len();
+    let mut answers = futures::stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
+    let (mut failed, mut lost, mut refused) = (BTreeMap::new(), None, None);
+    while let Some((id, answer)) = answers.next().await {
+        match answer {
+            Ok(()) => {}
+            Err(error) if error.class == ErrorClass::Transient => lost = Some(error),
+            Err(error) => {
+                failed.insert(id, error.code.clone());
+                refused = Some(error);
+            }
+        }
+    }
+    match (lost, refused) {
+        (Some(error), _) => Err(error),
+        (None, Some(error)) if failed.len() == asked => membership(Err(error)),
+        (None, Some(_)) => Ok(Some(StepOutcome::DoneExcept { failed })),
+        (None, None) => Ok(Some(StepOutcome::Done)),
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use ghostnet_core::adaptive;
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, TargetGroupArn};
-use ghostnet_core::observation::{Instance, InstanceState, Observation, Target};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, ServiceId, TargetGroupArn};
+use ghostnet_core::observation::{Instance, InstanceState, Observation, Registration, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::rating;
 use ghostnet_core::sample::{Loads, Series};
@@ -24,7 +24,7 @@ use crate::load::Fleet;
 use crate::port::{ListedInstance, MetricQuery, Ports, PublishedValue};
 use crate::quiet::{self, Reading};
 
-/// Target groups asked at the same time.
+/// Target groups, and Cloud Map services, asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
 
 /// Observes fleets that were just loaded. Every observation begins after its load.
@@ -36,9 +36,10 @@ pub(crate) async fn observe<P: Ports>(
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets, impaired, mut attributes) = futures::join!(
+    let (instances, targets, registrations, impaired, mut attributes) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
         read_targets(ports, invocation, fleets),
+        read_registrations(ports, invocation, fleets),
         read_status_checks(ports, invocation, fleets),
         read_attributes(ports, invocation, fleets, signal, now)
     );
@@ -54,6 +55,11 @@ pub(crate) async fn observe<P: Ports>(
         observation.targets = groups
             .into_iter()
             .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
+            .collect();
+        let services = fleets.get(id).map(services_of).unwrap_or_default();
+        observation.registrations = services
+            .into_iter()
+            .filter_map(|service| Some((service.clone(), registrations.get(service)?.clone())))
             .collect();
         observation.attributes = attributes.remove(id).unwrap_or_default();
     }
@@ -130,6 +136,49 @@ async fn read_targets<P: Ports>(
         .await
 }
 
+/// Who is registered in Cloud Map: each service is asked once, however many pools share it.
+async fn read_registrations<P: Ports>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> BTreeMap<ServiceId, Vec<Registration>> {
+    let services: BTreeSet<&ServiceId> = fleets.values().flat_map(services_of).collect();
+    let named = |service: &ServiceId| {
+        let mut pools = fleets.values().flat_map(|fleet| &fleet.spec.pools);
+        pools.any(|pool| pool.cloud_map.as_ref().is_some_and(|cloud_map| cloud_map.service == *service))
+    };
+    let named = &named;
+    let ask = |service: ServiceId| async move {
+        match ports.registrations(&invocation.region, &service, &invocation.installation).await {
+            Ok(mut registrations) => {
+                // pages come in any order; a decision must not depend on it
+                registrations.sort_by(|a, b| a.instance.cmp(&b.instance));
+                Some((service, registrations))
+            }
+            // one that nobody names any more and that was deleted sends clients to nobody: that is an answer
+            Err(error) if error.class == ErrorClass::NotFound && !named(&service) => Some((service, Vec::new())),
+            Err(error) => {
+                tracing::warn!(%error, %service, "registrations are unknown");
+                None
+            }
+        }
+    };
+    let asked: Vec<_> = services.into_iter().cloned().map(ask).collect();
+    futures::stream::iter(asked)
+        .buffer_unordered(GROUPS_AT_ONCE)
+        .filter_map(|answer| async { answer })
+        .collect()
+        .await
+}
+
+/// The Cloud Map services that the spec names, and those it named before, where somebody may still be registered.
+fn services_of(fleet: &Fleet) -> BTreeSet<&ServiceId> {
+    let named = fleet.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
+    let before = fleet.state.pools.values();
+    let before = before.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
+    named.map(|cloud_map| &cloud_map.service).chain(before).collect()
+}
+
 /// Attributes by fleet, of the groups whose turn it is. Only the tick may set them, so no other function reads them; who only looks sees
 /// them all.
 async fn read_attributes<P: Ports>(
@@ -195,6 +244,8 @@ fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>
         };
         let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
         instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
+        // nobody else needs it, and every record would carry it
+        instance.address = instance.address.filter(|_| pool.is_some_and(|pool| pool.cloud_map.is_some()));
         observation.instances.get_or_insert_default().push(instance);
     }
     for instances in seen.values_mut().filter_map(|observation| observation.instances.as_mut()) {

@@ -9,11 +9,13 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ghostnet_core::id::{
-    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, SpecVersion, StepId, TargetGroupArn, WriterId,
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, ServiceId, SpecVersion, StepId, TargetGroupArn,
+    WriterId,
 };
-use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Target, Told};
+use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Registrar, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -27,8 +29,8 @@ use jiff::Timestamp;
 use crate::error::{ErrorClass, PortError};
 
 /// All ports of one world.
-pub trait Ports: Compute + LoadBalancer + Metrics + Store + Clock {}
-impl<T: Compute + LoadBalancer + Metrics + Store + Clock> Ports for T {}
+pub trait Ports: Compute + LoadBalancer + Discovery + Metrics + Store + Clock {}
+impl<T: Compute + LoadBalancer + Discovery + Metrics + Store + Clock> Ports for T {}
 
 /// The time.
 pub trait Clock {
@@ -131,6 +133,39 @@ pub trait LoadBalancer {
         group: &TargetGroupArn,
         attributes: &BTreeMap<Attribute, String>,
     ) -> Result<(), PortError>;
+}
+
+/// AWS Cloud Map.
+pub trait Discovery {
+    /// All registrations of a service: all pages, or an error. Which of them `installation` made is told by their attributes.
+    async fn registrations(
+        &self,
+        region: &Region,
+        service: &ServiceId,
+        installation: &InstallationId,
+    ) -> Result<Vec<Registration>, PortError>;
+
+    /// Registers one instance for a pool, in place of an earlier registration under its id. Cloud Map does it a little later: that it
+    /// is at it already is success. Attempted once: a late second one could undo what was decided since.
+    async fn announce(&self, region: &Region, service: &ServiceId, announced: &Announced<'_>) -> Result<(), PortError>;
+
+    /// Takes one instance out. Cloud Map does it a little later; one that is not registered is out. Attempted once.
+    async fn withdraw(&self, region: &Region, service: &ServiceId, instance: &InstanceId) -> Result<(), PortError>;
+}
+
+/// What Cloud Map is told of an instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Announced<'a> {
+    /// Whose it is.
+    pub installation: &'a InstallationId,
+    /// For whom it serves.
+    pub by: &'a Registrar,
+    /// The instance, which is also the id of its registration.
+    pub instance: &'a InstanceId,
+    /// Where clients find it.
+    pub address: Ipv4Addr,
+    /// On which port, if the spec says so.
+    pub port: Option<u16>,
 }
 
 /// CloudWatch.

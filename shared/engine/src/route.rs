@@ -139,6 +139,7 @@ mod tests {
                 protected: false,
                 word: ghostnet_core::observation::Word::default(),
                 template: None,
+                address: None,
             },
             tag_keys: BTreeSet::new(),
         };

@@ -129,3 +129,14 @@ fn status_checks_are_asked_for_only_where_a_spec_asks() {
     assert_eq!(asked(&calls), [1; 10]);
     assert!(calls.iter().all(|tick| tick.len() <= 6), "{calls:#?}");
 }
+
+/// One question for a service, however many instances and pools it has; nothing is sent while all is as it should be.
+#[test]
+fn a_cloud_map_service_costs_one_call_a_minute() {
+    let mut raw = spec(3);
+    raw.pools[0].cloud_map = serde_json::from_value(serde_json::json!({ "service": "srv-web" })).unwrap();
+    let calls = quiet_calls_of(raw, 3);
+    let of = |tick: &Vec<&str>| tick.iter().filter(|call| call.starts_with("servicediscovery:")).count();
+    assert_eq!(calls.iter().map(of).collect::<Vec<_>>(), [1; 10]);
+    assert!(calls.iter().all(|tick| tick.len() <= 6), "{calls:#?}");
+}

@@ -90,7 +90,56 @@ fn less_to_do(workers_answer: bool) -> Rc<RefCell<World>> {
 fn situations() -> Vec<Situation> {
     let mut situations = without_warm_ones();
     situations.extend(with_warm_ones());
+    situations.extend(found_by_a_service());
     situations
+}
+
+/// A fleet whose instances clients find by a Cloud Map service too.
+fn found_by_a_service() -> Vec<Situation> {
+    fn fleet(initial: u32, load: f64) -> Rc<RefCell<World>> {
+        let mut raw = spec(initial);
+        raw.pools[0].cloud_map = serde_json::from_value(serde_json::json!({ "service": "srv-web" })).unwrap();
+        World::new(raw, load)
+    }
+    fn serving(instances: u32, load: f64) -> Rc<RefCell<World>> {
+        let world = fleet(instances, load);
+        ticks(&world, "warm", 10);
+        world
+    }
+    vec![
+        Situation {
+            name: "clients find the first",
+            before: || just_before(|| fleet(3, 3_000.0), |world| world.found.len() == 3),
+            expected: 3,
+            peak: 3,
+            kept: 0,
+        },
+        Situation {
+            name: "clients are to find fewer",
+            before: || {
+                let world = serving(6, 6_000.0);
+                world.borrow_mut().load = 3_000.0;
+                wait(&world, 60);
+                world
+            },
+            expected: 4,
+            peak: 6,
+            kept: 0,
+        },
+        Situation {
+            name: "clients found them until a moment ago",
+            before: || {
+                let world = serving(6, 6_000.0);
+                world.borrow_mut().load = 3_000.0;
+                ticks(&world, "drain", 1);
+                wait(&world, 91);
+                world
+            },
+            expected: 4,
+            peak: 6,
+            kept: 0,
+        },
+    ]
 }
 
 fn with_warm_ones() -> Vec<Situation> {
@@ -268,6 +317,7 @@ fn without_warm_ones() -> Vec<Situation> {
 /// The fleet is right: as many instances as expected, exactly they are registered, nothing is open or left over.
 fn assert_right(world: &Rc<RefCell<World>>, situation: &Situation, context: &str) {
     let expected = situation.expected;
+    world.borrow_mut().operate();
     let world = world.borrow();
     let alive: BTreeSet<_> = world.alive().iter().map(|machine| machine.id.clone()).collect();
     let state = world.state().unwrap();
@@ -286,6 +336,17 @@ fn assert_right(world: &Rc<RefCell<World>>, situation: &Situation, context: &str
         .map(|machine| machine.id.clone())
         .collect();
     assert_eq!(stranded, [], "{context}: workers that were told to leave and stay");
+    let is_found = world.table.specs.values().any(|spec| spec.spec.pools[0].cloud_map.is_some());
+    assert_eq!(
+        world.found,
+        if is_found { alive.clone() } else { BTreeSet::new() },
+        "{context}: found"
+    );
+    assert_eq!(
+        world.ended_while_found,
+        BTreeSet::new(),
+        "{context}: ended while clients were sent there"
+    );
     assert!(world.peak <= situation.peak, "{context}: {} instances at once", world.peak);
     for record in world.table.records.values() {
         assert!(record.violations.is_empty(), "{context}: {:?}", record.violations);

@@ -16,6 +16,9 @@ impl World {
         self.faults.calm();
         self.cloud.capacity.refill();
         self.cloud.shifted.clear();
+        for service in self.cloud.services.values_mut() {
+            (service.unreadable_until, service.stale) = (now, (0, now));
+        }
         for machine in self.cloud.ec2.machines.values_mut() {
             machine.recover(now);
         }

@@ -35,6 +35,12 @@ pub enum Broken {
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.
     NothingRegisters,
+    /// An EC2 whose list shows another address of one.
+    AddressInvented,
+    /// A Cloud Map that answers withdrawals and does nothing.
+    NothingWithdraws,
+    /// A Cloud Map whose list is always empty.
+    RegistrationsHidden,
     /// A balancer that answers changes of attributes and does nothing.
     NothingTunes,
     /// A balancer that sets more attributes than it is asked to.

@@ -136,6 +136,14 @@ faults! {
     SilentWorker "silent-worker" 60;
     /// Somebody shifts the balancer's traffic away from a zone for a while.
     ZonalShift "zonal-shift" 30;
+    /// Somebody registers others in the fleet's Cloud Map service, or one of the fleet's own instances.
+    ForeignRegistration "foreign-registration" 80;
+    /// Cloud Map takes minutes for a registration.
+    MapLag "map-lag" 1_000;
+    /// Cloud Map's list shows what was a minute ago.
+    MapStale "map-stale" 100;
+    /// Cloud Map's list cannot be read for minutes.
+    MapUnreadable "map-unreadable" 60;
 }
 
 impl fmt::Display for Fault {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{SpecVersion, TargetGroupArn, Zone};
+use ghostnet_core::id::{ServiceId, SpecVersion, TargetGroupArn, Zone};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
+use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -167,6 +168,7 @@ pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {
     let value = with_balancing(chance, value)?;
     let value = with_order(chance, value)?;
     let value = with_learning(chance, value)?;
+    let value = with_cloud_map(chance, name, value)?;
     let raw: RawFleetSpec = serde_json::from_value(value).ok()?;
     FleetSpec::check(&raw).ok()?;
     Some(Design { raw, capacity, size })
@@ -315,6 +317,22 @@ fn with_balancing(chance: &mut Chance, mut value: Value) -> Option<Value> {
     Some(value)
 }
 
+/// Some fleets are found by a Cloud Map service too: each pool by its own, or all by one.
+fn with_cloud_map(chance: &mut Chance, fleet: &str, mut value: Value) -> Option<Value> {
+    if !chance.once_in(3) {
+        return Some(value);
+    }
+    let (shared, port) = (chance.once_in(2), chance.once_in(2).then_some(8080));
+    let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+    for pool in value.get_mut("pools")?.as_array_mut()? {
+        let own = if shared { "all" } else { pool.get("id")?.as_str()? };
+        let service = format!("srv-{}{}", letters(fleet), letters(own));
+        pool.as_object_mut()?
+            .insert("cloud_map".to_owned(), json!({ "service": service, "port": port }));
+    }
+    Some(value)
+}
+
 /// The number of messages that wait in the fleet's queue.
 fn waiting(fleet: &str) -> Value {
     json!({ "namespace": "AWS/SQS", "name": "ApproximateNumberOfMessagesVisible", "dimensions": { "QueueName": fleet } })
@@ -409,6 +427,12 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
     let zones = ZONES
         .iter()
         .map(|zone| (ghostnet_core::id::SubnetId::new(subnet(zone)), Zone::new(*zone)));
+    // a service that tells ports has records
+    let named = raw.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
+    let named = named.filter(|cloud_map| cloud_map.port.is_some());
+    let record_ttls = named
+        .map(|cloud_map| (ServiceId::new(cloud_map.service.clone()), Seconds(60)))
+        .collect();
     let pools = raw.pools.iter().filter_map(|pool| pool.id.parse().ok());
     let version = TemplateVersion {
         id: TEMPLATE.to_owned(),
@@ -423,6 +447,7 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
             zones: zones.collect(),
             balancers: BTreeMap::new(),
             templates,
+            record_ttls,
         },
         retiring: false,
         applied_by: "owner".to_owned(),

@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, StepId, TargetGroupArn};
-use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Target, Told};
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, ServiceId, StepId, TargetGroupArn};
+use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -19,8 +20,8 @@ use ghostnet_core::spec::Attribute;
 use ghostnet_core::state::RecordedOutcome;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{
-    Clock, Commit, CommitResult, Compute, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery, Metrics,
-    PublishedValue, Store,
+    Announced, Clock, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look,
+    MetricQuery, Metrics, PublishedValue, Store,
 };
 use jiff::Timestamp;
 
@@ -92,7 +93,7 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 11] = [
+const CHANGING: [&str; 13] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
@@ -104,6 +105,8 @@ const CHANGING: [&str; 11] = [
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
     "elasticloadbalancing:ModifyTargetGroupAttributes",
+    "servicediscovery:RegisterInstance",
+    "servicediscovery:DeregisterInstance",
 ];
 
 /// Longest time from sending a call to its landing: the SDK gives up under twenty seconds, and what it sent by then lands
@@ -253,6 +256,8 @@ fn is_attempted_once(call: &str) -> bool {
             | "elasticloadbalancing:RegisterTargets"
             | "elasticloadbalancing:DeregisterTargets"
             | "elasticloadbalancing:ModifyTargetGroupAttributes"
+            | "servicediscovery:RegisterInstance"
+            | "servicediscovery:DeregisterInstance"
     )
 }
 
@@ -394,6 +399,10 @@ impl Compute for Hand {
             match world.broken {
                 Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
                 Some(Broken::ListHides) => listed.retain(|listed| !is_the_third(&listed.instance.id)),
+                Some(Broken::AddressInvented) => {
+                    let one = listed.iter_mut().filter(|listed| is_the_third(&listed.instance.id));
+                    one.for_each(|listed| listed.instance.address = Some(Ipv4Addr::LOCALHOST));
+                }
                 Some(Broken::FinishedInvented) => {
                     let words = listed.iter_mut().map(|listed| &mut listed.instance.word);
                     words.for_each(|word| word.drained = word.told == Some(Told::Draining));
@@ -544,6 +553,42 @@ impl LoadBalancer for Hand {
         let (group, set) = (group.clone(), attributes.clone());
         self.call("elasticloadbalancing:ModifyTargetGroupAttributes", move |world| {
             world.tune(&group, &set)
+        })
+        .await
+    }
+}
+
+impl Discovery for Hand {
+    async fn registrations(&self, _: &Region, service: &ServiceId, installation: &InstallationId) -> Result<Vec<Registration>, PortError> {
+        let (service, installation) = (service.clone(), installation.clone());
+        self.call("servicediscovery:ListInstances", move |world| {
+            world.registrations(&service, &installation)
+        })
+        .await
+    }
+
+    async fn announce(&self, _: &Region, service: &ServiceId, announced: &Announced<'_>) -> Result<(), PortError> {
+        self.watched(&Sent::Announce(service, announced));
+        let (service, installation, by) = (service.clone(), announced.installation.clone(), announced.by.clone());
+        let (instance, address, port) = (announced.instance.clone(), announced.address, announced.port);
+        self.call("servicediscovery:RegisterInstance", move |world| {
+            let announced = Announced {
+                installation: &installation,
+                by: &by,
+                instance: &instance,
+                address,
+                port,
+            };
+            world.announce(&service, &announced)
+        })
+        .await
+    }
+
+    async fn withdraw(&self, _: &Region, service: &ServiceId, instance: &InstanceId) -> Result<(), PortError> {
+        self.watched(&Sent::Withdraw(service, instance));
+        let (service, instance) = (service.clone(), instance.clone());
+        self.call("servicediscovery:DeregisterInstance", move |world| {
+            world.withdraw(&service, &instance)
         })
         .await
     }

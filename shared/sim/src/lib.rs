@@ -15,6 +15,7 @@ pub mod chance;
 pub mod check;
 pub mod clock;
 pub mod cloud;
+mod discovery;
 pub mod fault;
 pub mod fleets;
 pub mod hand;

@@ -40,6 +40,10 @@ impl World {
                 group.register(&id, false, now);
             }
         }
+        if self.faults.strikes(Fault::ForeignRegistration) {
+            self.register_by_hand();
+        }
+        self.storm_in_cloud_map();
         if self.faults.strikes(Fault::ForeignAttribute) {
             self.set_attribute_by_hand();
         }
@@ -341,11 +345,12 @@ impl World {
                 continue;
             };
             self.watch.spec_changed(&fleet.spec, now);
-            fleet.spec = spec;
+            fleet.spec = spec.clone();
             fleet.design.raw = raw.clone();
             if let Some(items) = self.table.fleets.get_mut(&id) {
                 items.apply(raw, at(now));
             }
+            self.add_services(&spec);
             self.log.line(now, || format!("{id} is applied with other bounds"));
         }
     }
@@ -362,6 +367,11 @@ fn other_bounds(raw: &RawFleetSpec, size: u32, chance: &mut Chance) -> Option<(R
     let balancing = raw.defaults.as_mut().and_then(|defaults| defaults.balancing.as_mut());
     if let Some(delay) = balancing.and_then(|balancing| balancing.deregistration_delay.as_mut()) {
         *delay = RawDuration(if max.is_multiple_of(2) { "45s" } else { "75s" }.to_owned());
+    }
+    for cloud_map in raw.pools.iter_mut().filter_map(|pool| pool.cloud_map.as_mut()) {
+        // clients are to find the pool elsewhere
+        let moved = cloud_map.service.trim_end_matches("moved").to_owned();
+        cloud_map.service = moved + if max.is_multiple_of(3) { "moved" } else { "" };
     }
     for policy in raw.policies.iter_mut().flatten() {
         if let ghostnet_core::spec::raw::RawPolicy::Scheduled(scheduled) = policy {

@@ -201,6 +201,7 @@ impl World {
                     .insert(arn.clone(), crate::cloud::elb::Group::new(delay, check, used));
             }
         }
+        self.add_services(&spec);
         let stored = stored(design.raw.clone(), at(self.now));
         self.add_alarms(&spec, &stored.resolved);
         let each = |metric: &Metric| {
@@ -639,6 +640,9 @@ impl World {
         }
         let now = self.now;
         self.cloud.ec2.forget(now);
+        for service in self.cloud.services.values_mut() {
+            service.forget(now);
+        }
         for group in self.cloud.groups.values_mut() {
             group.forget(&self.cloud.ec2.machines, now);
         }

@@ -42,6 +42,9 @@ fn cases() -> Vec<Case> {
         case(Broken::NothingRegisters, NONE, Check::Converges, &[]),
         case(Broken::NothingTunes, NONE, Check::Balancing, &[]),
         case(Broken::TunesUnnamed, &[(Fault::ForeignAttribute, 20)], Check::Balancing, &[]),
+        case(Broken::NothingWithdraws, NONE, Check::Converges, &[Check::Discovery]),
+        case(Broken::AddressInvented, NONE, Check::Discovery, &[]),
+        case(Broken::RegistrationsHidden, NONE, Check::TwoPhases, &[Check::Discovery]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
         case(

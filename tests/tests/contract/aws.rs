@@ -2,6 +2,7 @@
 //! need. Replies are computed from the requests, so an adapter that leaves out a token, a condition, a filter or a page
 //! gets what AWS would give it. A request that no adapter sends ends the test.
 
+mod cloud_map;
 mod cloudwatch;
 mod dynamodb;
 mod ec2;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::sample::minute;
 use crate::wire::{self, Reply, Sent, Wire};
-use crate::{Mishap, Played, Stage, Why, compute, load_balancer, metrics, operator, store};
+use crate::{Mishap, Played, Stage, Why, compute, discovery, load_balancer, metrics, operator, store};
 
 /// AWS behind its adapters.
 pub(crate) struct OnAws {
@@ -37,6 +38,7 @@ struct Far {
     requests: usize,
     ec2: ec2::Ec2,
     elbv2: elbv2::Elbv2,
+    cloud_map: cloud_map::CloudMap,
     cloudwatch: cloudwatch::CloudWatch,
     dynamodb: dynamodb::DynamoDb,
 }
@@ -82,6 +84,11 @@ impl Stage for OnAws {
         Ok(())
     }
 
+    fn discovery(&self, given: discovery::Given) -> Played {
+        self.far().cloud_map.given(&given);
+        Ok(())
+    }
+
     fn metrics(&self, given: metrics::Given) -> Played {
         let mut far = self.far();
         let now = far.now;
@@ -112,6 +119,7 @@ impl OnAws {
             requests: 0,
             ec2: ec2::Ec2::default(),
             elbv2: elbv2::Elbv2::default(),
+            cloud_map: cloud_map::CloudMap::default(),
             cloudwatch: cloudwatch::CloudWatch::default(),
             dynamodb: dynamodb::DynamoDb::default(),
         }));
@@ -147,6 +155,7 @@ impl Far {
         let reply = match service(sent) {
             "ec2" => self.ec2.answer(sent, self.now),
             "elasticloadbalancing" => self.elbv2.answer(sent, &self.ec2, self.now),
+            "servicediscovery" => self.cloud_map.answer(sent, self.now),
             "cloudwatch" => self.cloudwatch.answer(sent, self.now),
             "dynamodb" => self.dynamodb.answer(sent, self.now),
             other => panic!("no adapter speaks to {other}"),
@@ -175,7 +184,7 @@ fn service(sent: &Sent) -> &str {
 fn denied(sent: &Sent) -> Reply {
     match service(sent) {
         "ec2" => error(sent, 403, "UnauthorizedOperation"),
-        "dynamodb" => error(sent, 400, "AccessDeniedException"),
+        "dynamodb" | "servicediscovery" => error(sent, 400, "AccessDeniedException"),
         _ => error(sent, 403, "AccessDenied"),
     }
 }
@@ -192,6 +201,7 @@ fn unwell(sent: &Sent) -> Reply {
 fn too_fast(sent: &Sent) -> Reply {
     match service(sent) {
         "ec2" => error(sent, 503, "RequestLimitExceeded"),
+        "servicediscovery" => error(sent, 400, "RequestLimitExceeded"),
         "dynamodb" => error(sent, 400, "ThrottlingException"),
         _ => error(sent, 400, "Throttling"),
     }
@@ -202,6 +212,7 @@ fn error(sent: &Sent, status: u16, code: &str) -> Reply {
     match service(sent) {
         "elasticloadbalancing" => Reply::elb_error(status, code),
         "cloudwatch" => Reply::cbor_error(status, code),
+        "servicediscovery" => Reply::map_error(status, code),
         "dynamodb" => match Reply::json_error(code, json!({ "message": code })) {
             Reply::Body(_, body) => Reply::Body(status, body),
             lost @ (Reply::FunctionError(_) | Reply::Lost) => lost,

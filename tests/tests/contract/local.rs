@@ -21,11 +21,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::ec2::Ec2;
 use self::proxy::Proxy;
-use self::short::{NEVER_DENIED, NEVER_TOO_FAST, NEVER_UNWELL, SHORT, TIME_STANDS};
+use self::short::{NEVER_DENIED, NEVER_TOO_FAST, NEVER_UNWELL, NO_CLOUD_MAP, SHORT, TIME_STANDS};
 use crate::aws::Tamper;
 use crate::compute::installation;
 use crate::sample::region;
-use crate::{Mishap, Played, Short, Stage, Why, compute, load_balancer, metrics, operator, store};
+use crate::{Mishap, Played, Short, Stage, Why, compute, discovery, load_balancer, metrics, operator, store};
 
 /// Where the local AWS is: what `make local-up` prints, and the SDKs read.
 const ENDPOINTS: [&str; 3] = [
@@ -102,6 +102,10 @@ impl Stage for Local {
 
     fn load_balancer(&self, given: load_balancer::Given) -> Played {
         self.runtime.block_on(self.ec2.load_balancer(given))
+    }
+
+    fn discovery(&self, _: discovery::Given) -> Played {
+        Err(Short::NotShown(NO_CLOUD_MAP))
     }
 
     fn metrics(&self, given: metrics::Given) -> Played {

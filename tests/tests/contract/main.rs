@@ -12,6 +12,7 @@ mod aws;
 #[path = "../../../shared/aws/tests/contract/cbor.rs"]
 mod cbor;
 mod compute;
+mod discovery;
 mod load_balancer;
 mod local;
 mod metrics;
@@ -67,6 +68,9 @@ pub(crate) trait Stage {
 
     /// Of ELBv2.
     fn load_balancer(&self, given: load_balancer::Given) -> Played;
+
+    /// Of Cloud Map.
+    fn discovery(&self, given: discovery::Given) -> Played;
 
     /// Of CloudWatch.
     fn metrics(&self, given: metrics::Given) -> Played;
@@ -177,6 +181,7 @@ fn every<S: Stage>() -> Vec<Situation<S>> {
     let ports = [
         compute::situations(),
         load_balancer::situations(),
+        discovery::situations(),
         metrics::situations(),
         store::situations(),
     ];
@@ -211,6 +216,16 @@ fn load_balancer_on_aws() {
 #[test]
 fn load_balancer_on_the_local_aws() {
     play_locally(Local::with_network, "ELBv2", &load_balancer::situations());
+}
+
+#[test]
+fn discovery_in_the_simulated_cloud() {
+    play(Sim::new, &discovery::situations());
+}
+
+#[test]
+fn discovery_on_aws() {
+    play(OnAws::new, &discovery::situations());
 }
 
 #[test]
@@ -335,6 +350,8 @@ fn a_broken_cloud_is_found_out() {
         (Broken::ListHides, "a launch"),
         (Broken::ForeignListed, "an instance of another installation"),
         (Broken::NothingRegisters, "a register"),
+        (Broken::NothingWithdraws, "a withdrawal"),
+        (Broken::RegistrationsHidden, "an announcement"),
         (Broken::MissingIsZero, "a metric without a datapoint"),
         (Broken::OwnWriteForgotten, "a commit whose answer was lost and that is sent again"),
         (Broken::StaleReads, "a load before a commit and one after it"),
@@ -355,6 +372,8 @@ fn a_broken_adapter_is_found_out() {
         (|sent| sent.region = "eu-central-1".to_owned(), "an instance in another region"),
         (|sent| leave_out(sent, "InstanceId.2"), "a terminate with an id that does not exist"),
         (|sent| leave_out(sent, "Targets.member.2"), "a register"),
+        (|sent| leave_out(sent, "Attributes"), "an announcement"),
+        (|sent| leave_out(sent, "NextToken"), "more registrations than a page holds"),
         (|sent| sent.body["EndTime"] = json!({ "time": 4e9 }), "a minute that is not over"),
         (
             |sent| leave_out(sent, "AlarmTypes"),

@@ -18,6 +18,7 @@ use ghostnet_sim::chance::Chance;
 use ghostnet_sim::clock::{HOUR, MINUTE, Millis, SECOND};
 use ghostnet_sim::cloud::ec2::{Boot, Machine};
 use ghostnet_sim::cloud::elb::{Group, Registration};
+use ghostnet_sim::cloud::map::Entry;
 use ghostnet_sim::cloud::metrics::{Alarm, Minute, Missing};
 use ghostnet_sim::cloud::worker::Worker;
 use ghostnet_sim::fault::{Fault, Faults};
@@ -28,8 +29,8 @@ use ghostnet_sim::table::Items;
 use ghostnet_sim::world::{Event, TaskId, World};
 
 use crate::metrics::What;
-use crate::sample::{fleet, group, launch, minute, pool, raw_spec, spec, traffic};
-use crate::{Mishap, Played, Short, Stage, Why, compute, load_balancer, metrics, store};
+use crate::sample::{fleet, group, launch, minute, pool, raw_spec, service, spec, traffic};
+use crate::{Mishap, Played, Short, Stage, Why, compute, discovery, load_balancer, metrics, store};
 
 const SEED: u64 = 1;
 /// Makes a fault strike every time, however rare it is.
@@ -61,6 +62,8 @@ const SHORT: &[(&str, Why)] = &[
     ("a word that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a register that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("attributes that our role may not set", Why::NotShown(NO_PERMISSIONS)),
+    ("an announcement that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("announcements asked too fast", Why::NotShown(NO_RATE)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
@@ -201,6 +204,24 @@ impl Stage for Sim {
                 self.world.borrow_mut().cloud.ec2.end(&InstanceId::new(id), 0, half_an_hour_ago);
             }
             Given::Full => return Err(Short::NotShown(NO_LIMIT)),
+        }
+        Ok(())
+    }
+
+    fn discovery(&self, given: discovery::Given) -> Played {
+        use discovery::Given;
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        let there = world.cloud.services.entry(service()).or_default();
+        if let Given::OfSomebody(id) = given {
+            there.register(Entry {
+                id: InstanceId::new(id),
+                by: None,
+                address: std::net::Ipv4Addr::new(192, 0, 2, 1),
+                port: None,
+                since: now,
+                until: None,
+            });
         }
         Ok(())
     }

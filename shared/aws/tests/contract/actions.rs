@@ -9,14 +9,14 @@ use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, Subn
 use ghostnet_core::observation::Told;
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::unit::Finite;
-use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue, Store};
+use ghostnet_engine::port::{Compute, Discovery, LoadBalancer, Look, Metrics, PublishedValue, Store};
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
 use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
-    capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
-    traffic,
+    announced, capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, registrar, service,
+    spec, spec_item, state, step, traffic,
 };
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -50,6 +50,8 @@ fn answer(sent: &Sent, number: usize) -> Reply {
             }
         }
         operation if operation.starts_with("dynamodb:") || operation.starts_with("lambda:") => Reply::json(&json!({})),
+        "servicediscovery:ListInstances" => Reply::json(&json!({ "Instances": [] })),
+        operation if operation.starts_with("servicediscovery:") => Reply::json(&json!({ "OperationId": "operation" })),
         operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
         operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
     }
@@ -66,6 +68,10 @@ fn checked(sent: &Sent) -> Vec<String> {
         "ec2:CreateFleet" => ["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]
             .map(str::to_owned)
             .to_vec(),
+        // as if the service had records: Cloud Map changes them with the caller's rights
+        "servicediscovery:RegisterInstance" | "servicediscovery:DeregisterInstance" => {
+            vec!["route53:ChangeResourceRecordSets".to_owned(), sent.operation.clone()]
+        }
         // a transaction is allowed by the actions of its parts
         "dynamodb:TransactWriteItems" => {
             let items = sent.body["TransactItems"].as_array().cloned().unwrap_or_default();
@@ -138,6 +144,22 @@ fn every_port_needs_what_the_table_says() {
             "set_group_attributes",
             actions(async |aws| aws.set_group_attributes(&region(), &group(), &BTreeMap::new()).await),
         ),
+        (
+            "registrations",
+            actions(async |aws| aws.registrations(&region(), &service(), &InstallationId::new("inst")).await),
+        ),
+        (
+            "announce",
+            actions(async |aws| {
+                let (installation, by, instance) = (InstallationId::new("inst"), registrar(), InstanceId::new("i-1"));
+                let announced = announced(&installation, &by, &instance);
+                aws.announce(&region(), &service(), &announced).await
+            }),
+        ),
+        (
+            "withdraw",
+            actions(async |aws| aws.withdraw(&region(), &service(), &InstanceId::new("i-1")).await),
+        ),
         ("series", actions(async |aws| aws.series(&region(), &[plain()], minute(1)).await)),
         (
             "alarm_states",
@@ -196,6 +218,7 @@ fn every_verb_needs_what_the_table_says() {
             actions(async |aws| aws.launch_template(&region(), &launch(1).template).await),
         ),
         ("target_groups", actions(async |aws| aws.target_groups(&region(), &[group()]).await)),
+        ("services", actions(async |aws| aws.services(&region(), &[service()]).await)),
         (
             "put_alarm",
             actions(async |aws| aws.put_alarm(&region(), &definition(plain().shape)).await),

@@ -4,6 +4,7 @@
 mod actions;
 mod autoscaling;
 mod cbor;
+mod cloud_map;
 mod cloudwatch;
 mod commit;
 mod ec2;

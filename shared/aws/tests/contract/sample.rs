@@ -1,18 +1,19 @@
 //! A fleet, its state, a commit and a launch, as small as they get.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ghostnet_core::id::{
-    BuildId, ClientToken, Epoch, FleetId, Generation, InstallationId, InstanceType, PlanId, PoolId, Region, SpecVersion, StepId,
-    StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
+    BuildId, ClientToken, Epoch, FleetId, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, Region, ServiceId,
+    SpecVersion, StepId, StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
 };
-use ghostnet_core::observation::{Market, Observation, Offering, Place};
+use ghostnet_core::observation::{Market, Observation, Offering, Place, Registrar};
 use ghostnet_core::plan::{Choice, Launch, Plan, StepOutcome, Strategy};
 use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
 use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
-use ghostnet_engine::port::Commit;
+use ghostnet_engine::port::{Announced, Commit};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -34,6 +35,27 @@ pub(crate) fn region() -> Region {
 
 pub(crate) fn group() -> TargetGroupArn {
     TargetGroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1")
+}
+
+pub(crate) fn service() -> ServiceId {
+    ServiceId::new("srv-web")
+}
+
+pub(crate) fn registrar() -> Registrar {
+    Registrar {
+        fleet: fleet(),
+        pool: pool(),
+    }
+}
+
+pub(crate) fn announced<'a>(installation: &'a InstallationId, by: &'a Registrar, instance: &'a InstanceId) -> Announced<'a> {
+    Announced {
+        installation,
+        by,
+        instance,
+        address: Ipv4Addr::new(10, 0, 0, 7),
+        port: Some(8080),
+    }
 }
 
 pub(crate) fn offering() -> Offering {

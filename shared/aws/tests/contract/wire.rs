@@ -99,6 +99,12 @@ impl Reply {
         Self::Body(status, cbor::encode(&error))
     }
 
+    /// An error of Cloud Map.
+    pub(crate) fn map_error(status: u16, code: &str) -> Self {
+        let body = serde_json::json!({ "__type": code, "Message": format!("about {code}") });
+        Self::Body(status, body.to_string().into_bytes())
+    }
+
     /// An error of DynamoDB, with further fields.
     pub(crate) fn json_error(code: &str, mut fields: Value) -> Self {
         if let Some(fields) = fields.as_object_mut() {
@@ -215,7 +221,12 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = serde_json::from_slice(bytes).unwrap_or_default();
-        return (sent(request, "dynamodb", operation, body), false);
+        let service = if target.starts_with("Route53AutoNaming") {
+            "servicediscovery"
+        } else {
+            "dynamodb"
+        };
+        return (sent(request, service, operation, body), false);
     }
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
         return (sent(request, "cloudwatch", operation, cbor::decode(bytes)), true);

@@ -5,6 +5,7 @@
 //! violation means that nothing is done, loudly.
 
 mod balancing;
+mod discovery;
 mod health;
 mod market;
 mod pool;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Decision, Situation};
-use crate::id::{ClientToken, InstanceId, PoolId, TargetGroupArn};
+use crate::id::{ClientToken, InstanceId, PoolId, ServiceId, TargetGroupArn};
 use crate::plan::{Action, STEPS_MAX, Step, WINDOW_MAX};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec};
@@ -26,7 +27,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I24` of the architecture document.
+    /// The invariant, `I1` to `I25` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,
@@ -149,6 +150,8 @@ struct Held<'a> {
     instances: BTreeSet<&'a InstanceId>,
     /// With the group, for (de)registrations: groups do not hold each other's targets.
     targets: BTreeSet<(&'a InstanceId, &'a TargetGroupArn)>,
+    /// With the service, for registrations in Cloud Map.
+    registrations: BTreeSet<(&'a InstanceId, &'a ServiceId)>,
     tagged: BTreeSet<&'a InstanceId>,
     /// Groups whose attributes are set: nobody else's business.
     groups: BTreeSet<&'a TargetGroupArn>,
@@ -168,6 +171,9 @@ impl<'a> Held<'a> {
             Action::Register { group, instances } | Action::Deregister { group, instances } => {
                 self.targets.extend(instances.iter().map(|id| (id, group)));
             }
+            Action::Announce { service, .. } | Action::Withdraw { service, .. } => {
+                self.registrations.extend(action.instances().into_iter().map(|id| (id, service)));
+            }
         }
     }
 
@@ -186,8 +192,11 @@ impl<'a> Held<'a> {
             Action::Register { group, .. } | Action::Deregister { group, .. } => {
                 self.instances.contains(*id) || self.targets.contains(&(*id, group))
             }
+            Action::Announce { service, .. } | Action::Withdraw { service, .. } => {
+                self.instances.contains(*id) || self.registrations.contains(&(*id, service))
+            }
         };
-        action.instances().iter().find(holds)
+        action.instances().into_iter().find(holds)
     }
 }
 

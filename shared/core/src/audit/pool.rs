@@ -59,6 +59,7 @@ impl<'a> Judge<'a> {
         self.market_mix(found);
         self.warm(found);
         self.balancing(found);
+        self.discovery(found);
         self.sickness(found);
         self.zones(found);
     }
@@ -232,6 +233,7 @@ impl<'a> Judge<'a> {
                     None => "without a recorded drain",
                     Some(drain) if self.situation.observation.observed_at <= drain.since.at() => "without a second look",
                     Some(_) if self.still_serves(id) => "while it is registered, or may be",
+                    Some(drain) if self.may_be_looked_up(id, drain) => "while clients may still come to it",
                     Some(drain) if drain.why == DrainReason::Kept && self.situation.now < drain.deadline.at() => {
                         "while it is kept for inspection"
                     }
@@ -254,12 +256,14 @@ impl<'a> Judge<'a> {
 
     pub(super) fn still_serves(&self, id: &InstanceId) -> bool {
         let out = |health: TargetHealth| matches!(health, TargetHealth::Draining | TargetHealth::InvalidState);
-        self.next
+        let in_a_group = self
+            .next
             .all_groups(self.pool)
             .any(|group| match self.situation.observation.targets.get(group) {
                 None => true,
                 Some(targets) => targets.iter().any(|target| target.instance == *id && !out(target.health)),
-            })
+            });
+        in_a_group || self.is_registered(id)
     }
 
     /// I16: launches per hour, whatever the errors.
@@ -352,7 +356,7 @@ impl<'a> Judge<'a> {
         for step in self.steps() {
             for id in step.action.instances() {
                 let member = self.next.members.contains_key(id) || Self::member(self.loaded, id).is_some();
-                let ghost = matches!(step.action, Action::Deregister { .. }) && gone.contains(id);
+                let ghost = matches!(step.action, Action::Deregister { .. } | Action::Withdraw { .. }) && gone.contains(id);
                 if !(member || ghost) {
                     found.add(
                         "I17",

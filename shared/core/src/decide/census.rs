@@ -108,7 +108,9 @@ pub(super) fn take<'a>(
     let terminates = state
         .open_of(&pool.id)
         .filter(|open| matches!(open.step.action, Action::Terminate { .. }));
-    let leaving: BTreeSet<InstanceId> = terminates.flat_map(|open| open.step.action.instances().iter().cloned()).collect();
+    let leaving: BTreeSet<InstanceId> = terminates
+        .flat_map(|open| open.step.action.instances().into_iter().cloned())
+        .collect();
     let groups = Groups::of(situation, pool, findings);
     let mut verdicts = groups.verdicts();
     let mut instances = listed.walk();

@@ -10,8 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, learning, leaving, membership, open_steps,
-    operator, outage, renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, learning, leaving, membership,
+    open_steps, operator, outage, renewal, warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -170,12 +170,14 @@ fn count_pool<'a>(
     let pool_state = state.pools.entry(pool.id.clone()).or_default();
     let before = pool_state.desired;
     pool_state.follow_groups(&pool.target_groups);
+    pool_state.follow_service(pool.cloud_map.as_ref().map(|cloud_map| &cloud_map.service), situation.now);
     let judgement = roll::call(situation, pool, here, state, &mut findings);
     open_steps::settle(situation, pool, state, &mut findings);
     warm::watch(situation, pool, listed, state);
     let acting = may_act(situation, state);
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);
+        discovery::watch(situation, pool, pool_state);
         renewal::notice(situation, pool_state);
         renewal::settle(situation, pool, listed, pool_state);
         if acting {

@@ -11,9 +11,9 @@ use super::membership::{self, Busy};
 use super::mix::Shares;
 use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, balancing, hooks, leaving, open_steps, renewal, saturate, warm};
+use super::{Listed, Situation, backoff, balancing, discovery, hooks, leaving, open_steps, renewal, saturate, warm};
 use crate::budget;
-use crate::id::{ClientToken, Generation, Zone};
+use crate::id::{ClientToken, Generation, InstanceId, Zone};
 use crate::observation::{Market, Place};
 use crate::plan::{Action, Choice, LAUNCH_CALLS_MAX, Launch, PlanBuilder, Step, Strategy};
 use crate::reason::{Finding, Guard, GuardOutcome};
@@ -100,6 +100,8 @@ impl Hands<'_, '_> {
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
+        let counted = (census, self.counted.breaker.as_ref());
+        actions.extend(discovery::steps(situation, pool, counted, listed, pool_state, &busy, findings));
         actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));
         actions.extend(balancing::steps(situation, pool, pool_state, &busy));
         if sound {
@@ -229,7 +231,8 @@ impl Hands<'_, '_> {
         ready.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         let mut started: u32 = 0;
         for action in warm::starts(pool, &ready) {
-            let (ids, brings) = (action.instances().to_vec(), action.brings());
+            let ids: Vec<InstanceId> = action.instances().into_iter().cloned().collect();
+            let brings = action.brings();
             if draft.add(self, action) {
                 warm::note_started(state, &ids, situation.now);
                 started = started.saturating_add(brings);

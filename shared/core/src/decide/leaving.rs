@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::{Census, Person, Standing};
 use super::mix::Shares;
 use super::order::{self, Order};
-use super::{Situation, backoff, hooks};
+use super::{Situation, backoff, discovery, hooks};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -259,6 +259,7 @@ pub(super) fn ready_to_terminate(
         } else {
             !pool.target_groups.is_empty()
         };
+        let finished = finished && discovery::is_forgotten(situation, pool, member);
         if is_out(situation, pool, state, &instance.id, over) && (over || finished) {
             ready.push(person.id.clone());
         }
@@ -271,10 +272,10 @@ pub(super) fn ready_to_terminate(
         .collect()
 }
 
-/// Whether every group of the pool was read and none sends requests to the instance. Past the deadline, one that still
+/// Whether every group and service of the pool was read and none sends requests to the instance. Past the deadline, one that still
 /// finishes requests counts as out.
 pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId, over: bool) -> bool {
-    state.all_groups(pool).all(|group| {
+    let out_of_groups = state.all_groups(pool).all(|group| {
         let Some(targets) = situation.observation.targets.get(group) else {
             return false;
         };
@@ -283,7 +284,8 @@ pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolSta
             Some(TargetHealth::Draining) => over,
             Some(_) => false,
         }
-    })
+    });
+    out_of_groups && discovery::is_out(situation, pool, state, id)
 }
 
 pub(super) fn begin(

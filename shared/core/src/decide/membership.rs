@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::census::{Census, Standing};
 use super::sorted::{Sorted, Walk};
 use super::{Listed, Situation, hooks};
-use crate::id::{InstanceId, TargetGroupArn};
+use crate::id::{InstanceId, ServiceId, TargetGroupArn};
 use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
@@ -77,6 +77,8 @@ pub(super) struct Busy {
     pub(super) instances: BTreeSet<InstanceId>,
     /// Targets with an open register or deregister.
     pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
+    /// Registrations in Cloud Map with an open announcement or withdrawal.
+    pub(super) registrations: BTreeSet<(ServiceId, InstanceId)>,
     /// Groups whose attributes an open step sets.
     pub(super) groups: BTreeSet<TargetGroupArn>,
     /// Instances with an open tag step.
@@ -97,6 +99,10 @@ impl Busy {
                 Action::Register { group, instances } | Action::Deregister { group, instances } => {
                     busy.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
                 }
+                action @ (Action::Announce { service, .. } | Action::Withdraw { service, .. }) => {
+                    let held = action.instances().into_iter().map(|id| (service.clone(), id.clone()));
+                    busy.registrations.extend(held);
+                }
             }
         }
         busy
@@ -106,11 +112,16 @@ impl Busy {
         self.instances.contains(id) || self.targets.contains(&(group.clone(), id.clone()))
     }
 
+    pub(super) fn is_held_in(&self, service: &ServiceId, id: &InstanceId) -> bool {
+        self.instances.contains(id) || self.registrations.contains(&(service.clone(), id.clone()))
+    }
+
     /// Every instance that some open step touches.
     pub(super) fn all_instances(&self) -> BTreeSet<InstanceId> {
         self.instances
             .iter()
             .chain(self.targets.iter().map(|(_, id)| id))
+            .chain(self.registrations.iter().map(|(_, id)| id))
             .chain(&self.tagged)
             .cloned()
             .collect()

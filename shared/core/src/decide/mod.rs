@@ -4,6 +4,7 @@ mod backoff;
 mod balancing;
 mod breaker;
 mod census;
+mod discovery;
 mod fleet;
 mod groups;
 mod handing_over;

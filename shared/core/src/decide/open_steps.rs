@@ -48,7 +48,13 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
                 !(over && complete || given_up)
             }
             // membership and attributes are decided afresh from what the groups show, and tags from what the list shows
-            Action::Register { .. } | Action::Deregister { .. } | Action::Tune { .. } | Action::Stop { .. } | Action::Tag { .. } => !over,
+            Action::Register { .. }
+            | Action::Deregister { .. }
+            | Action::Announce { .. }
+            | Action::Withdraw { .. }
+            | Action::Tune { .. }
+            | Action::Stop { .. }
+            | Action::Tag { .. } => !over,
             Action::Start { instances: ids, .. } => {
                 if over {
                     ids.retain(|id| waits.contains(id));
@@ -113,6 +119,8 @@ pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut 
             | Action::Start { .. }
             | Action::Register { .. }
             | Action::Deregister { .. }
+            | Action::Announce { .. }
+            | Action::Withdraw { .. }
             | Action::Tune { .. }
             | Action::Stop { .. }
             | Action::Tag { .. } => false,

@@ -117,7 +117,7 @@ fn compare<'i>(
     strangers
 }
 
-/// Removes members that are gone and in no group any more: until then they are ours to deregister. Those that served are part of
+/// Removes members that are gone and in no group or service any more: until then they are ours to deregister. Those that served are part of
 /// averages for a while.
 fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
     if !state.members.values().any(|member| member.gone) {
@@ -131,10 +131,17 @@ fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState
             targets.is_none_or(|targets| targets.iter().any(|target| target.instance == *id))
         })
     };
+    let services: Vec<_> = state.all_services(pool).cloned().collect();
+    let in_a_service = |id: &InstanceId| {
+        services.iter().any(|service| {
+            let there = situation.observation.registrations.get(service);
+            there.is_none_or(|there| there.iter().any(|registration| registration.instance == *id))
+        })
+    };
     let counts_still = |member: &Member| member.served_since.is_some() && member.left.is_none_or(|left| left > reach);
     state
         .members
-        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
+        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id) || in_a_service(id));
 }
 
 fn is_handed_over(plan: &PlanId) -> bool {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
-use super::{Listed, Situation, backoff, hooks, leaving, outage, renewal};
+use super::{Listed, Situation, backoff, discovery, hooks, leaving, outage, renewal};
 use crate::growth;
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, Offering};
@@ -428,7 +428,11 @@ fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, perso
     let is_kept = is_seen && member.is_warm() && (member.drain.is_none() || is_returning(member));
     let recorded = is_recorded(situation, pool, &person.id);
     let booted = situation.now >= pool.warmup.after(instance.launched_at);
-    is_kept && recorded && booted && leaving::is_out(situation, pool, state, &person.id, is_returning(member))
+    // clients of one that served must have had their time, or it is past its own
+    let is_forgotten = member
+        .drain
+        .is_none_or(|drain| situation.now >= drain.deadline.at() || discovery::is_forgotten(situation, pool, member));
+    is_kept && recorded && booted && is_forgotten && leaving::is_out(situation, pool, state, &person.id, is_returning(member))
 }
 
 /// Whether one that would be terminated now is kept instead: as young as the others, and of a type that the pool still names.

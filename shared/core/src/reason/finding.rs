@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Switch;
 use crate::health::Report;
-use crate::id::{InstanceId, PolicyId, TargetGroupArn, Zone};
+use crate::id::{InstanceId, PolicyId, ServiceId, TargetGroupArn, Zone};
 use crate::observation::{ExhaustedOffering, Market, tag};
 use crate::operator::Refused;
 use crate::rating::{HOURS_LEAST, USE_LEAST};
@@ -17,6 +17,8 @@ use crate::state::{DrainReason, RenewReason};
 
 /// A pool of many types and zones may have a hundred of them.
 const RAN_OUT_TOLD_MAX: usize = 4;
+/// A service may be shared with others who have a hundred registrations there.
+const FOREIGN_TOLD_MAX: usize = 4;
 
 /// Something worth telling about a fleet or one of its instances, beside its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,30 @@ pub enum Finding {
     GroupUnknown {
         /// Which.
         group: TargetGroupArn,
+    },
+    /// A Cloud Map service could not be read.
+    ServiceUnknown {
+        /// Which.
+        service: ServiceId,
+    },
+    /// An instance serves and has no private IPv4 address that clients could be told.
+    NoAddress {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// Registrations in the pool's Cloud Map service that this installation did not make.
+    ForeignRegistrations {
+        /// Which service.
+        service: ServiceId,
+        /// Under which ids.
+        instances: Vec<InstanceId>,
+    },
+    /// An instance is gone and a Cloud Map service still sends clients to it.
+    GhostRegistration {
+        /// Which.
+        instance: InstanceId,
+        /// Which service.
+        service: ServiceId,
     },
     /// An adaptive group changes its algorithm.
     Adapts {
@@ -403,6 +429,21 @@ impl fmt::Display for Finding {
             }
             Self::Ghost { instance, group } => write!(f, "{instance} is gone but still a target of {group}: deregistering"),
             Self::ForeignTarget { instance, group } => write!(f, "{instance} in {group} was not registered by this fleet: left alone"),
+            Self::ServiceUnknown { service } => write!(f, "Cloud Map service {service} could not be read"),
+            Self::NoAddress { instance } => write!(
+                f,
+                "{instance} has no private IPv4 address: Cloud Map cannot tell clients where it is"
+            ),
+            Self::GhostRegistration { instance, service } => {
+                write!(f, "{instance} is gone but still registered in {service}: withdrawing")
+            }
+            Self::ForeignRegistrations { service, instances } => {
+                write!(f, "{service} has {} registrations that are not ours, left alone:", instances.len())?;
+                for instance in instances.iter().take(FOREIGN_TOLD_MAX) {
+                    write!(f, " {instance}")?;
+                }
+                f.write_str(if instances.len() > FOREIGN_TOLD_MAX { " …" } else { "" })
+            }
             Self::Stopped { instance } => write!(f, "{instance} was stopped by somebody: not counted, left alone"),
             Self::RebalanceHint { instance } => write!(f, "AWS may reclaim {instance}: only noted"),
             Self::LaunchGivenUp { count } => write!(f, "a launch of {count} was never found: no longer counted"),

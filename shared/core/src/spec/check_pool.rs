@@ -9,8 +9,8 @@ use super::defaults::ByObjective;
 use super::problem::Problems;
 use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
 use super::{
-    CapacityRange, Drift, LaunchSpec, Policy, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_market, check_reserve,
-    defaults,
+    CapacityRange, Drift, LaunchSpec, Policy, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_cloud_map, check_market,
+    check_reserve, defaults,
 };
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
@@ -130,6 +130,7 @@ pub(super) fn read_pool(
         launch,
         balancing: check_balancing::read(raw.balancing.as_ref(), defaults_.balancing.as_ref(), &at, problems),
         target_groups,
+        cloud_map: check_cloud_map::read(raw.cloud_map.as_ref(), &at, problems),
         warm,
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),
         health_grace: duration(grace, &grace_at, defaults::HEALTH_GRACE, problems),

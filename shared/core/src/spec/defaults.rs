@@ -159,6 +159,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         ),
         row("pools[].role", &"active", "a single pool takes the traffic"),
         row("pools[].target_groups", &"[]", "a fleet needs no load balancer"),
+        row(
+            "pools[].cloud_map",
+            &"none",
+            "instances are found by their load balancer, or by no name",
+        ),
         row("capacity.min", &MIN, "an empty fleet is allowed"),
         row("capacity.initial", &"`min`", "the policies decide the rest"),
         row("launch.template.version", &TEMPLATE_VERSION, "what the account calls the default"),

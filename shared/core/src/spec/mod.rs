@@ -7,6 +7,7 @@ pub mod balancing;
 pub mod check;
 mod check_balancing;
 mod check_capacity;
+mod check_cloud_map;
 mod check_demand;
 mod check_guards;
 mod check_lifecycle;
@@ -18,6 +19,7 @@ mod check_reserve;
 mod check_spend;
 mod check_step;
 mod check_warm;
+mod cloud_map;
 pub mod defaults;
 mod failover;
 pub mod formula;
@@ -38,9 +40,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{FleetId, PoolId, SubnetId, TargetGroupArn, Zone};
+use crate::id::{FleetId, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
+pub use cloud_map::{CloudMap, PROPAGATION};
 pub use failover::{ApplicationSignal, Detect, Failback, Failover, FailoverMode};
 pub use formula::Formula;
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
@@ -185,6 +188,9 @@ pub struct PoolSpec {
     pub launch: LaunchSpec,
     /// Target groups in which every serving instance is registered.
     pub target_groups: Vec<TargetGroupArn>,
+    /// The service of Cloud Map in which every serving instance is registered; none: in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_map: Option<CloudMap>,
     /// What the spec says about the attributes of those groups.
     #[serde(skip_serializing_if = "Balancing::is_silent")]
     pub balancing: Balancing,
@@ -285,4 +291,7 @@ pub struct Resolved {
     /// The version that each pool's launch template stood for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub templates: BTreeMap<PoolId, TemplateVersion>,
+    /// How long clients keep what DNS told them of each Cloud Map service; absent: it has no records.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub record_ttls: BTreeMap<ServiceId, Seconds>,
 }

@@ -22,6 +22,9 @@ pub struct Member {
     /// It is leaving.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+    /// It leaves, and since then no Cloud Map service lists it.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_since: Option<Moment>,
     /// A terminate call for it succeeded.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub terminating_since: Option<Moment>,
@@ -55,6 +58,7 @@ impl Member {
             left: None,
             unready: None,
             drain: None,
+            withdrawn_since: None,
             terminating_since: None,
             warm: None,
             started_at: None,

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Adapted;
-use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone};
+use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, ServiceId, SpecVersion, StepId, TargetGroupArn, Zone};
 use crate::observation::Market;
 use crate::operator::Asked;
 use crate::plan::{OpenStep, StepOutcome};
@@ -183,6 +183,13 @@ pub struct PoolState {
     /// Groups that the spec named when the pool was last decided.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<TargetGroupArn>,
+    /// Cloud Map services that the spec no longer names and in which instances of this pool may still be registered.
+    /// Since when each is that: what Cloud Map has taken on may come late.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub former_services: BTreeMap<ServiceId, Moment>,
+    /// The Cloud Map service that the spec named when the pool was last decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
     /// The algorithms that adaptive groups have come to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adapted: BTreeMap<TargetGroupArn, Adapted>,
@@ -239,6 +246,23 @@ impl PoolState {
         self.adapted.retain(|group, _| named.contains(group));
         self.tuned.retain(|group, _| named.contains(group));
         self.groups = named;
+    }
+
+    /// Remembers a Cloud Map service that the spec stopped naming: who is registered there must still leave.
+    pub fn follow_service(&mut self, named: Option<&ServiceId>, now: Timestamp) {
+        if self.service.as_ref() != named {
+            self.former_services.extend(self.service.take().map(|former| (former, now.into())));
+            self.service = named.cloned();
+        }
+        self.former_services.retain(|former, _| Some(former) != named);
+    }
+
+    /// Every Cloud Map service in which an instance of this pool may be registered.
+    pub fn all_services<'a>(&'a self, pool: &'a PoolSpec) -> impl Iterator<Item = &'a ServiceId> {
+        pool.cloud_map
+            .iter()
+            .map(|cloud_map| &cloud_map.service)
+            .chain(self.former_services.keys())
     }
 
     /// Every group in which an instance of this pool may be registered.

@@ -9,6 +9,7 @@ mod balancing;
 mod budgets;
 mod capacity;
 mod churn;
+mod cloud_map;
 mod combined;
 mod drains;
 mod failover;

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -37,6 +38,12 @@ pub struct World {
     pub instances: Vec<Machine>,
     tokens: BTreeMap<String, (Launch, Vec<InstanceId>)>,
     pub targets: BTreeMap<InstanceId, Registration>,
+    /// Who is registered in the only Cloud Map service.
+    pub found: BTreeSet<InstanceId>,
+    /// What Cloud Map has taken on: when it is done, whom it is about, and whether it brings it in.
+    operations: Vec<(Timestamp, InstanceId, bool)>,
+    /// Who was terminated while clients were sent to it.
+    pub ended_while_found: BTreeSet<InstanceId>,
     /// Of the only group.
     pub attributes: BTreeMap<Attribute, String>,
     /// Requests per minute over all targets.
@@ -128,6 +135,9 @@ impl World {
             instances: Vec::new(),
             tokens: BTreeMap::new(),
             targets: BTreeMap::new(),
+            found: BTreeSet::new(),
+            operations: Vec::new(),
+            ended_while_found: BTreeSet::new(),
             attributes: BTreeMap::from([
                 (Attribute::Algorithm, "round_robin".to_owned()),
                 (Attribute::DeregistrationDelay, "60".to_owned()),
@@ -167,6 +177,22 @@ impl World {
             .filter(|(_, target)| target.deregistered_at.is_none())
             .map(|(id, _)| id.clone())
             .collect()
+    }
+
+    /// Cloud Map does what is due.
+    pub fn operate(&mut self) {
+        let (due, later) = std::mem::take(&mut self.operations)
+            .into_iter()
+            .partition(|(at, ..)| self.now >= *at);
+        self.operations = later;
+        let due: Vec<(Timestamp, InstanceId, bool)> = due;
+        for (_, id, brings) in due {
+            if brings {
+                self.found.insert(id);
+            } else {
+                self.found.remove(&id);
+            }
+        }
     }
 
     fn health(&self, id: &InstanceId, target: &Registration) -> Option<TargetHealth> {
@@ -298,6 +324,7 @@ impl Compute for Hand {
                         protected: false,
                         word: Word::of(|key| machine.tags.get(key).map(String::as_str)),
                         template: None,
+                        address: Some(Ipv4Addr::new(10, 0, 0, 1)),
                     },
                     tag_keys: machine.tags.keys().map(|key| (*key).to_owned()).collect(),
                 });
@@ -406,6 +433,9 @@ impl Compute for Hand {
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         self.call("ec2:TerminateInstances", |world| {
             let now = world.now;
+            world.operate();
+            let found: Vec<_> = instances.iter().filter(|id| world.found.contains(*id)).cloned().collect();
+            world.ended_while_found.extend(found);
             for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
                 machine.terminated_at.get_or_insert(now);
             }
@@ -486,6 +516,52 @@ impl LoadBalancer for Hand {
     ) -> Result<(), PortError> {
         self.call("elasticloadbalancing:ModifyTargetGroupAttributes", |world| {
             world.attributes.extend(attributes.clone());
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// From a call to Cloud Map until it is done.
+pub const OPERATION: Seconds = Seconds(5);
+
+impl Discovery for Hand {
+    async fn registrations(
+        &self,
+        _: &Region,
+        _: &ServiceId,
+        installation: &InstallationId,
+    ) -> Result<Vec<ghostnet_core::observation::Registration>, PortError> {
+        assert_eq!(installation.as_str(), "test-installation");
+        self.call("servicediscovery:ListInstances", |world| {
+            world.operate();
+            let listed = |id: &InstanceId| ghostnet_core::observation::Registration {
+                instance: id.clone(),
+                by: Some(Registrar {
+                    fleet: "web".parse().unwrap(),
+                    pool: "blue".parse().unwrap(),
+                }),
+                address: Some(Ipv4Addr::new(10, 0, 0, 1)),
+                port: None,
+            };
+            Ok(world.found.iter().map(listed).collect())
+        })
+        .await
+    }
+
+    async fn announce(&self, _: &Region, _: &ServiceId, announced: &Announced<'_>) -> Result<(), PortError> {
+        self.call("servicediscovery:RegisterInstance", |world| {
+            let done = OPERATION.after(world.now);
+            world.operations.push((done, announced.instance.clone(), true));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn withdraw(&self, _: &Region, _: &ServiceId, instance: &InstanceId) -> Result<(), PortError> {
+        self.call("servicediscovery:DeregisterInstance", |world| {
+            let done = OPERATION.after(world.now);
+            world.operations.push((done, instance.clone(), false));
             Ok(())
         })
         .await

@@ -8,7 +8,7 @@ use ghostnet_core::observation::{InstanceState, Told};
 use ghostnet_core::spec::{Drift, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
-use super::{Check, balancing};
+use super::{Check, balancing, discovery};
 use crate::clock::{Millis, at};
 use crate::fleets::group;
 use crate::world::World;
@@ -27,6 +27,7 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
         }
         for pool in &fleet.spec.pools {
             balancing::judge(world, id, pool, &mut found);
+            discovery::judge(world, id, pool, &mut found);
             if let Some(pool_state) = state.pools.get(&pool.id) {
                 judge(world, id, pool, state, pool_state, &mut found);
             }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::budget;
-use ghostnet_core::id::{FleetId, InstanceId, PoolId, StepId, TargetGroupArn};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, ServiceId, StepId, TargetGroupArn};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, Step};
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::state::{Drain, Member};
+use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
-use super::Check;
+use super::{Check, discovery};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::hand::Hand;
 use crate::world::{World, is_of};
@@ -26,6 +27,10 @@ pub enum Sent<'a> {
     Deregister(&'a TargetGroupArn, &'a [InstanceId]),
     /// ModifyTargetGroupAttributes.
     Tune(&'a TargetGroupArn, &'a BTreeMap<Attribute, String>),
+    /// RegisterInstance in Cloud Map: one of the instances of a step.
+    Announce(&'a ServiceId, &'a Announced<'a>),
+    /// DeregisterInstance in Cloud Map: one of the instances of a step.
+    Withdraw(&'a ServiceId, &'a InstanceId),
     /// StartInstances.
     Start(&'a [InstanceId]),
     /// StopInstances.
@@ -43,6 +48,10 @@ impl Sent<'_> {
             (Self::Register(arn, ids), Action::Register { group, instances })
             | (Self::Deregister(arn, ids), Action::Deregister { group, instances }) => *arn == group && *ids == instances.as_slice(),
             (Self::Tune(arn, sent), Action::Tune { group, set }) => *arn == group && *sent == set,
+            (Self::Announce(to, announced), Action::Announce { service, addresses, port }) => {
+                *to == service && announced.port == *port && addresses.get(announced.instance) == Some(&announced.address)
+            }
+            (Self::Withdraw(from, id), Action::Withdraw { service, instances }) => *from == service && instances.contains(id),
             (Self::Tag(ids, said), Action::Tag { instances, told }) => said == told && *ids == instances.as_slice(),
             (Self::Terminate(ids), Action::Terminate { instances })
             | (Self::Start(ids), Action::Start { instances, .. })
@@ -219,15 +228,15 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
 /// When the decision was made that a request carries out on an instance, by the clock of who made it.
 fn decided_at(world: &World, fleet: &FleetId, id: &InstanceId, request: &str) -> Option<Timestamp> {
     let plan = world.watch.plans.get(request)?.get(fleet)?;
-    let step = plan.steps.iter().find(|step| step.action.instances().contains(id))?;
+    let step = plan.steps.iter().find(|step| step.action.instances().contains(&id))?;
     world.watch.steps.get(&step.id).map(|step| step.at)
 }
 
 /// An instance of ours is stopped or terminated.
-struct End<'a> {
-    fleet: &'a FleetId,
-    pool: &'a PoolId,
-    id: &'a InstanceId,
+pub(super) struct End<'a> {
+    pub(super) fleet: &'a FleetId,
+    pub(super) pool: &'a PoolId,
+    pub(super) id: &'a InstanceId,
     stops: bool,
     decided_at: Option<Timestamp>,
 }
@@ -251,7 +260,7 @@ impl End<'_> {
 
     /// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by
     /// that of who decided, if that one jumped.
-    fn is_early(&self, drain: Drain, now: Millis) -> bool {
+    pub(super) fn is_early(&self, drain: Drain, now: Millis) -> bool {
         at(now + 10 * SECOND).max(self.decided_at.unwrap_or_default()) < drain.deadline.at()
     }
 
@@ -283,11 +292,12 @@ impl End<'_> {
         if self.decided_at.is_some_and(|at| at <= drain.since.at()) {
             return Some("in the decision that drained it");
         }
-        targets().find_map(|target| match target.drained_at {
+        let in_a_group = targets().find_map(|target| match target.drained_at {
             None => Some("while it is registered"),
             Some(drained_at) if now < drained_at && self.is_early(drain, now) => Some("while it finishes requests"),
             Some(_) => None,
-        })
+        });
+        in_a_group.or_else(|| discovery::still_found(world, self, drain))
     }
 }
 

@@ -7,6 +7,7 @@
 mod balancing;
 mod calm;
 mod decision;
+mod discovery;
 mod effect;
 mod evidence;
 mod learning;
@@ -17,6 +18,7 @@ mod spend;
 
 pub use balancing::on_tuned;
 pub use calm::is_right;
+pub use discovery::{on_announced, on_withdrawn};
 pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use std::fmt;
 
 use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PolicyId, PoolId, StepId};
 use ghostnet_core::plan::{Action, Plan};
+use ghostnet_core::reason::Finding;
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::state::TrafficState;
 use ghostnet_engine::invocation::{ReconcileError, Report};
@@ -113,6 +116,8 @@ checks! {
     SpendCap "I21" "spend-cap";
     /// Attributes that the spec names are as it says, and no other one is ever set.
     Balancing "I22" "balancing";
+    /// Clients find whoever serves, at its address, and nobody else of ours.
+    Discovery "I25" "discovery";
     /// Nothing that is not ours is touched.
     NothingForeign "I17" "nothing-foreign";
     /// Steps start inside their window, and only by its owner.
@@ -395,7 +400,7 @@ pub fn summary(commit: &Commit) -> String {
         text.push_str(". ");
     }
     for step in &commit.record.plan.steps {
-        let ids: Vec<&str> = step.action.instances().iter().map(InstanceId::as_str).collect();
+        let ids: Vec<&str> = step.action.instances().into_iter().map(InstanceId::as_str).collect();
         let count = if let Action::Launch(launch) = &step.action {
             launch.count.to_string()
         } else {
@@ -422,7 +427,7 @@ pub fn story(commit: &Commit) -> Vec<String> {
                 commit.record.function, decided.before, decided.after
             ));
         }
-        let telling = |finding: &&ghostnet_core::reason::Finding| !matches!(finding, ghostnet_core::reason::Finding::ForeignTarget { .. });
+        let telling = |finding: &&Finding| !matches!(finding, Finding::ForeignTarget { .. } | Finding::ForeignRegistrations { .. });
         lines.extend(decided.findings.iter().filter(telling).map(ToString::to_string));
     }
     for step in &commit.record.plan.steps {

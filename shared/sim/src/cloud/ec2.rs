@@ -1,6 +1,7 @@
 //! Instances, as EC2 makes, lists and ends them: tokens with their zone, lists that lag, terminations that take a while.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, Word, tag};
@@ -137,6 +138,17 @@ impl Machine {
         }
     }
 
+    /// Its private address, which it keeps as long as it exists.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        let number = self.id.as_str().bytes().fold(0_u32, |number, byte| {
+            let digit = char::from(byte).to_digit(16).unwrap_or(0);
+            number.wrapping_mul(16).wrapping_add(digit)
+        });
+        let [_, b, c, d] = number.to_be_bytes();
+        Ipv4Addr::new(10, b, c, d)
+    }
+
     /// What it truly is.
     #[must_use]
     pub fn state(&self, now: Millis) -> InstanceState {
@@ -237,6 +249,7 @@ impl Machine {
                     ..self.worker.word(now)
                 },
                 template: Some(self.template.clone()),
+                address: Some(self.address()),
             },
             tag_keys: if self.protected {
                 [PROTECT_TAG.to_owned()].into()

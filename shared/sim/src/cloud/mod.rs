@@ -3,12 +3,13 @@
 pub mod capacity;
 pub mod ec2;
 pub mod elb;
+pub mod map;
 pub mod metrics;
 pub mod worker;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{TargetGroupArn, Zone};
+use ghostnet_core::id::{ServiceId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_engine::error::{ErrorClass, PortError};
 
@@ -16,6 +17,7 @@ use crate::clock::Millis;
 use capacity::Capacity;
 use ec2::Ec2;
 use elb::Group;
+use map::Service;
 use metrics::History;
 
 /// The account.
@@ -25,6 +27,8 @@ pub struct Cloud {
     pub ec2: Ec2,
     /// Target groups.
     pub groups: BTreeMap<TargetGroupArn, Group>,
+    /// Services of Cloud Map.
+    pub services: BTreeMap<ServiceId, Service>,
     /// Zones away from which somebody has shifted the traffic, and until when.
     pub shifted: BTreeMap<Zone, Millis>,
     /// What can be had at all, and how fast it may be asked for.

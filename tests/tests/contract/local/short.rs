@@ -3,6 +3,7 @@
 use crate::Why;
 
 pub(super) const TIME_STANDS: &str = "the time of the local AWS cannot be moved";
+pub(super) const NO_CLOUD_MAP: &str = "nobody sends Cloud Map's calls to the local AWS";
 pub(super) const NEVER_DENIED: &str = "the local AWS allows everything";
 pub(super) const NEVER_TOO_FAST: &str = "the local AWS does not limit how fast it is asked";
 pub(super) const NEVER_UNWELL: &str = "the local AWS is well";

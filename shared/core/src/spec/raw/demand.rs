@@ -30,7 +30,7 @@ pub struct RawCapacityPolicy {
     pub instance_capacity: RawInstanceCapacity,
     /// How it is learned, with `instance_capacity: learned`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub learn: Option<RawLearn>,
+    pub learn: Option<Box<RawLearn>>,
     /// How long answers may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_time: Option<RawResponseTime>,

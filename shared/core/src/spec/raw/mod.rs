@@ -5,6 +5,7 @@
 //! through the JSON Schema.
 
 mod balancing;
+mod cloud_map;
 mod demand;
 mod health;
 mod market;
@@ -13,6 +14,7 @@ mod policy;
 mod warm;
 
 pub use balancing::*;
+pub use cloud_map::*;
 pub use demand::*;
 pub use health::*;
 pub use market::*;
@@ -108,6 +110,9 @@ pub struct RawPool {
     /// ARNs of the target groups in which every serving instance is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_groups: Option<Vec<String>>,
+    /// The service of AWS Cloud Map in which every serving instance is registered, beside target groups or without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_map: Option<RawCloudMap>,
     /// How many instances.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<RawCapacity>,

@@ -1,13 +1,16 @@
 //! Any situation that the table and AWS could present, plausible or not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ghostnet_core::adaptive::{Adapted, Imbalance};
 use ghostnet_core::id::{
-    ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, SpecVersion, StepId, StepNumber, SubnetId, Zone,
+    ClientToken, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, ServiceId, SpecVersion, StepId, StepNumber,
+    SubnetId, Zone,
 };
 use ghostnet_core::observation::{
-    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Target, TargetHealth, Told, Word, tag,
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Registrar, Registration, Target, TargetHealth, Told,
+    Word, tag,
 };
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
@@ -138,6 +141,13 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
                 json!({ "deregistration_delay": "60s" }),
                 json!({ "algorithm": "least_outstanding_requests", "slow_start": "0s" }),
                 json!({ "adaptive": { "above": "200%", "below": "150%" } }),
+            ]);
+        }
+        if tape.once_in(3) {
+            pool["cloud_map"] = tape.one_of(&[
+                json!({ "service": "srv-blue" }),
+                json!({ "service": "srv-blue", "port": 8080 }),
+                json!({ "service": "srv-green" }),
             ]);
         }
         if tape.once_in(3) {
@@ -410,6 +420,7 @@ impl Made {
                 .targets
                 .insert(group(spec.id.as_str()), targets.chain(foreign).collect());
         }
+        self.registrations(tape, spec, &mut state);
         if tape.once_in(2) {
             let read = [
                 (Attribute::Algorithm, tape.one_of(&["round_robin", "least_outstanding_requests"])),
@@ -522,6 +533,7 @@ impl Made {
                     beat: tape.maybe(3, |tape| ago(tape, 1_200)),
                 },
                 template: tape.maybe(2, |tape| template_version(1 + u64::from(tape.below(2)))),
+                address: tape.maybe(2, any_address),
             };
             self.observation.instances.get_or_insert_default().push(instance);
             if tape.once_in(8)
@@ -531,6 +543,41 @@ impl Made {
             }
         }
         (!tape.once_in(6)).then(|| (id, any_health(tape)))
+    }
+
+    /// What Cloud Map lists, if it can be read: some of ours, some of others.
+    fn registrations(&mut self, tape: &mut Tape<'_>, spec: &PoolSpec, state: &mut PoolState) {
+        state.service = tape.maybe(2, |tape| ServiceId::new(tape.one_of(&["srv-blue", "srv-before"])));
+        state
+            .former_services
+            .extend(tape.maybe(6, |tape| (ServiceId::new("srv-former"), ago(tape, 1_200).into())));
+        let named = spec.cloud_map.iter().map(|cloud_map| cloud_map.service.clone());
+        let services: BTreeSet<ServiceId> = named
+            .chain(state.service.clone())
+            .chain(state.former_services.keys().cloned())
+            .collect();
+        for service in services {
+            if tape.once_in(8) {
+                continue;
+            }
+            let registrations = tape.some(24, |tape, n| Registration {
+                instance: InstanceId::new(if tape.once_in(10) {
+                    format!("task-{n}")
+                } else {
+                    format!("i-{}-{n:03}", spec.id)
+                }),
+                by: tape.maybe(2, |tape| Registrar {
+                    fleet: tape.one_of(&["web", "web", "other"]).parse().unwrap(),
+                    pool: pool(tape.one_of(&["blue", "green", "gone"])),
+                }),
+                address: tape.maybe(2, any_address),
+                port: tape.maybe(3, |_| 8080),
+            });
+            let there = self.observation.registrations.entry(service).or_default();
+            there.extend(registrations);
+            there.sort_by(|a, b| a.instance.cmp(&b.instance));
+            there.dedup_by(|a, b| a.instance == b.instance);
+        }
     }
 
     fn open_steps(&mut self, tape: &mut Tape<'_>, spec: &PoolSpec, state: &PoolState) {
@@ -571,7 +618,16 @@ impl Made {
     fn action(&mut self, tape: &mut Tape<'_>, n: u32, spec: &PoolSpec, members: &[InstanceId], drained: &[InstanceId]) -> Option<Action> {
         let group = group(spec.id.as_str());
         let one = |tape: &mut Tape<'_>, of: &[InstanceId]| (!of.is_empty()).then(|| vec![tape.one_of(of)]);
-        match tape.below(8) {
+        match tape.below(10) {
+            8 => Some(Action::Announce {
+                service: ServiceId::new("srv-blue"),
+                addresses: one(tape, members)?.into_iter().map(|id| (id, any_address(tape))).collect(),
+                port: None,
+            }),
+            9 => Some(Action::Withdraw {
+                service: ServiceId::new("srv-blue"),
+                instances: one(tape, members)?,
+            }),
             6 => Some(Action::Tag {
                 instances: one(tape, members)?,
                 told: tape.one_of(&[Told::Draining, Told::Serving]),
@@ -619,6 +675,10 @@ impl Made {
             }),
         }
     }
+}
+
+fn any_address(tape: &mut Tape<'_>) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, tape.one_of(&[1, 2]))
 }
 
 fn any_market(tape: &mut Tape<'_>) -> Market {
@@ -711,6 +771,7 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     // nobody watches the health of one that leaves
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
+    member.withdrawn_since = member.drain.and_then(|_| tape.maybe(2, |tape| ago(tape, 300).into()));
     member.gone = tape.once_in(16);
     member.spot = tape.once_in(3);
     member.warm = tape.maybe(3, |tape| Warm {

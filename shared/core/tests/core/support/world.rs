@@ -1,12 +1,15 @@
 //! A fleet in a world that does what AWS does, when the test says so: boots, health checks, drains.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ghostnet_core::adaptive::Imbalance;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
-use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, SpecVersion, StepId, TargetGroupArn, Zone};
-use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Observation, Target, TargetHealth};
+use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, ServiceId, SpecVersion, StepId, TargetGroupArn, Zone};
+use ghostnet_core::observation::{
+    ExhaustedOffering, Instance, InstanceState, Market, Observation, Registrar, Registration, Target, TargetHealth,
+};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
@@ -44,6 +47,11 @@ pub struct World {
     pub imbalance: BTreeMap<TargetGroupArn, Imbalance>,
     /// Whose status checks fail, and since when.
     pub impaired: Option<BTreeMap<InstanceId, Timestamp>>,
+    /// Who is registered in Cloud Map, and which services cannot be read. What is registered now is listed after the next pause.
+    pub registered: BTreeMap<ServiceId, BTreeMap<InstanceId, Registration>>,
+    pub unreadable_services: BTreeSet<ServiceId>,
+    /// What Cloud Map has taken on and not done yet.
+    pub operations: Vec<(ServiceId, InstanceId, Option<Registration>)>,
     /// Zones away from which traffic is shifted.
     pub shifted: BTreeSet<Zone>,
     /// What each instance carries, if somebody measures it.
@@ -87,6 +95,9 @@ impl World {
             attributes: BTreeMap::new(),
             imbalance: BTreeMap::new(),
             impaired: None,
+            registered: BTreeMap::new(),
+            unreadable_services: BTreeSet::new(),
+            operations: Vec::new(),
             shifted: BTreeSet::new(),
             carried: BTreeMap::new(),
             looks: 0,
@@ -142,9 +153,26 @@ impl World {
             protected: false,
             word: ghostnet_core::observation::Word::default(),
             template: None,
+            address: self.address(),
         };
         self.instances.insert(id.clone(), instance);
         id
+    }
+
+    /// Another private address.
+    fn address(&self) -> Option<Ipv4Addr> {
+        let host = u8::try_from(self.instances.len() % 250).unwrap();
+        self.spec
+            .pools
+            .iter()
+            .any(|pool| pool.cloud_map.is_some())
+            .then(|| Ipv4Addr::new(10, 0, 0, host + 1))
+    }
+
+    /// Who is registered in a service, as clients see it.
+    pub fn found_in(&self, service: &ServiceId) -> Vec<&str> {
+        let there = self.registered.get(service).into_iter().flatten();
+        there.map(|(id, _)| id.as_str()).collect()
     }
 
     pub fn health(&mut self, pool: &str, id: &InstanceId, health: TargetHealth) {
@@ -159,6 +187,16 @@ impl World {
         observation.attributes.clone_from(&self.attributes);
         observation.imbalance.clone_from(&self.imbalance);
         observation.impaired.clone_from(&self.impaired);
+        let state = self.inputs.state.pools.values();
+        let services = state.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
+        let named = self.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
+        for service in named.map(|cloud_map| &cloud_map.service).chain(services) {
+            let there = self.registered.get(service).into_iter().flatten();
+            if !self.unreadable_services.contains(service) {
+                let there = there.map(|(_, registration)| registration.clone()).collect();
+                observation.registrations.insert(service.clone(), there);
+            }
+        }
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
             let listed = self.targets.get(name).into_iter().flatten();
@@ -274,6 +312,26 @@ impl World {
             },
             Action::Register { group: arn, instances } => group(arn, instances, TargetHealth::Initial),
             Action::Deregister { group: arn, instances } => group(arn, instances, TargetHealth::Draining),
+            Action::Announce { service, addresses, port } => {
+                for (id, address) in addresses {
+                    let registration = Registration {
+                        instance: id.clone(),
+                        by: Some(Registrar {
+                            fleet: self.spec.id.clone(),
+                            pool: step.pool.clone(),
+                        }),
+                        address: Some(*address),
+                        port: *port,
+                    };
+                    self.operations.push((service.clone(), id.clone(), Some(registration)));
+                }
+                StepOutcome::Done
+            }
+            Action::Withdraw { service, instances } => {
+                let operations = instances.iter().map(|id| (service.clone(), id.clone(), None));
+                self.operations.extend(operations);
+                StepOutcome::Done
+            }
             Action::Start { instances, .. } => {
                 for id in instances {
                     let now = self.inputs.now;
@@ -340,6 +398,7 @@ impl World {
                     .map(|version| TemplateVersion { id: id.clone(), version }),
                 TemplateKey::Name(_) => self.default_version.clone(),
             },
+            address: self.address(),
         };
         self.instances.insert(id.clone(), instance);
         id
@@ -355,6 +414,13 @@ impl World {
                 InstanceState::Stopping => InstanceState::Stopped,
                 state => state,
             };
+        }
+        for (service, id, registration) in std::mem::take(&mut self.operations) {
+            let there = self.registered.entry(service).or_default();
+            match registration {
+                Some(registration) => drop(there.insert(id, registration)),
+                None => drop(there.remove(&id)),
+            }
         }
         for targets in self.targets.values_mut() {
             targets.retain(|_, health| *health != TargetHealth::Draining);
@@ -422,7 +488,7 @@ pub fn short(action: &Action) -> String {
         Action::Launch(launch) if launch.warm => format!("launch {} in {} to keep", launch.count, launch.place.zone),
         Action::Launch(launch) => format!("launch {} in {}", launch.count, launch.place.zone),
         other => {
-            let ids: Vec<&str> = other.instances().iter().map(InstanceId::as_str).collect();
+            let ids: Vec<&str> = other.instances().into_iter().map(InstanceId::as_str).collect();
             format!("{} {}", other.kind(), ids.join(" "))
         }
     }

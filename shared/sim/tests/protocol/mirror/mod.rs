@@ -270,7 +270,7 @@ fn model_open(question: &Question, open: &OpenStep, sent: bool, free: &mut impl 
     let slots = match (&open.step.action, before) {
         (Action::Launch(_), Some(before)) => question.open[before].step.slots,
         (Action::Launch(launch), None) => free.next().filter(|_| launch.count == 1).map(Slots::one).unwrap_or_default(),
-        (action, _) => slots_of(action.instances()),
+        (action, _) => slots_of(&action.instances().into_iter().cloned().collect::<Vec<_>>()),
     };
     let step = Step {
         kind: kind(&open.step.action),

@@ -110,6 +110,7 @@ pub(super) fn kind(action: &Action) -> Kind {
         Action::Terminate { .. } => Kind::Terminate,
         Action::Start { .. } | Action::Stop { .. } => unreachable!("this model keeps nothing warm"),
         Action::Tag { .. } => panic!("the model's pools wait for nobody's word"),
+        Action::Announce { .. } | Action::Withdraw { .. } => panic!("the model's pools are in no service"),
         Action::Tune { .. } => panic!("the model's spec names no attribute"),
     }
 }
@@ -129,6 +130,7 @@ pub(super) fn listed(slot: usize, state: InstanceState, pool: &PoolId, by: Optio
         protected: false,
         word: ghostnet_core::observation::Word::default(),
         template: None,
+        address: None,
     }
 }
 
