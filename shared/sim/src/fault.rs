@@ -136,6 +136,8 @@ faults! {
     SilentWorker "silent-worker" 60;
     /// Somebody shifts the balancer's traffic away from a zone for a while.
     ZonalShift "zonal-shift" 30;
+    /// A capacity reservation is made larger or smaller, or is cancelled for a while.
+    Reservation "reservation" 150;
 }
 
 impl fmt::Display for Fault {

@@ -108,7 +108,7 @@ fn compare<'i>(
             *member = Member {
                 gone: true,
                 served_since: member.served_since.filter(|_| !member.is_warm()),
-                left: member.left.or(member.drain.map(|drain| drain.since)),
+                left: member.left.or_else(|| member.drain.map(|drain| drain.since)),
                 ..Member::new(member.known_since)
             };
         }
@@ -132,7 +132,9 @@ fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState
         })
     };
     let counts_still = |member: &Member| member.served_since.is_some() && member.left.is_none_or(|left| left > reach);
-    state.members.retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
+    state
+        .members
+        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
 }
 
 fn is_handed_over(plan: &PlanId) -> bool {

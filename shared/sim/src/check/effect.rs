@@ -347,9 +347,7 @@ pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
         let state = home
             .as_ref()
             .and_then(|(fleet, pool)| world.table.fleets.get(fleet)?.capacity()?.pools.get(pool));
-        state
-            .and_then(|pool| pool.members.get(*id))
-            .is_some_and(Member::is_warm)
+        state.and_then(|pool| pool.members.get(*id)).is_some_and(Member::is_warm)
     };
     if let Some(id) = ids.iter().find(kept).cloned() {
         world

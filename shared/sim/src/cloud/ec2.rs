@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, Word, tag};
 use ghostnet_core::plan::Launch;
-use ghostnet_core::spec::TemplateVersion;
+use ghostnet_core::spec::{Reservation, TemplateVersion};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
 
@@ -55,6 +55,8 @@ pub struct Machine {
     pub instance_type: InstanceType,
     /// How it was bought.
     pub market: Market,
+    /// To which reservations it is bound, whether they are still there or not.
+    pub reservation: Option<Reservation>,
     /// When it was launched.
     pub launched_at: Millis,
     /// When it runs.
@@ -134,6 +136,7 @@ impl Machine {
             zone: self.zone.clone(),
             instance_type: Some(self.instance_type.clone()),
             market: self.market,
+            reservation: self.reservation.clone(),
         }
     }
 
@@ -293,6 +296,7 @@ impl Ec2 {
                 installation: installation.clone(),
                 tags: tags.clone(),
                 market: offering.market,
+                reservation: offering.reservation.clone(),
                 template: self.template(&launch.template.version),
                 ..self.blank(launch.place.zone.clone(), instance_type, *boot, now)
             };
@@ -347,6 +351,7 @@ impl Ec2 {
             zone,
             instance_type,
             market: Market::OnDemand,
+            reservation: None,
             launched_at: now,
             running_at: now + boot.takes,
             listed_from: now + boot.list_lag,

@@ -4,6 +4,7 @@ pub mod capacity;
 pub mod ec2;
 pub mod elb;
 pub mod metrics;
+pub mod reservation;
 pub mod worker;
 
 use std::collections::BTreeMap;
