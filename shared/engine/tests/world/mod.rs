@@ -44,6 +44,8 @@ pub struct World {
     pub metric_is_missing: bool,
     /// Zones without capacity.
     pub dry: BTreeSet<Zone>,
+    /// What a launch into a reservation is told; none: there is room.
+    pub reservations: Option<(ErrorClass, &'static str)>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
     /// Instances whose status checks fail.
@@ -133,6 +135,7 @@ impl World {
             load,
             metric_is_missing: false,
             dry: BTreeSet::new(),
+            reservations: None,
             sick: BTreeSet::new(),
             impaired: BTreeMap::new(),
             workers_answer: false,
@@ -332,6 +335,9 @@ impl Compute for Hand {
             }
             if world.dry.contains(&launch.place.zone) {
                 return Err(error("ec2:RunInstances", ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+            }
+            if let (Some(_), Some((class, code))) = (&launch.offering.reservation, world.reservations) {
+                return Err(error("ec2:RunInstances", class, code));
             }
             let mut instances = Vec::new();
             for _ in 0..launch.count {
