@@ -180,6 +180,15 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
                 "take the market out of the template, or `warm` out of the spec",
             );
         }
+        Some(facts) if facts.is_reserved && (pool.launch.market.reservations.is_some() || pool.warm.is_some()) => {
+            problem(
+                at_template,
+                "the launch template binds every instance to capacity reservations: none could be on demand where they are full, nor be \
+                 started again once they are"
+                    .to_owned(),
+                "take the reservations out of the template, and name them in `launch.market.reservations`",
+            );
+        }
         Some(facts) if facts.instance_type.is_none() && pool.launch.instance_types.is_empty() => {
             let hint = "list `instance_types`, or set one in the template";
             problem(
@@ -311,6 +320,7 @@ mod tests {
             instance_type: Some(ghostnet_core::id::InstanceType::new("t3.micro")),
             has_network_interfaces: false,
             is_spot: false,
+            is_reserved: false,
         };
         let group = TargetGroupFacts {
             balancer: Some("app/web/1".to_owned()),
@@ -442,6 +452,29 @@ mod tests {
             assert!(paths(found_for(&fleet, |_| ())).is_empty(), "{with}");
             let of_spot = template(|facts| facts.is_spot = true);
             assert_eq!(paths(found_for(&fleet, of_spot)), ["pools[0].launch.template"], "{with}");
+        }
+    }
+
+    #[test]
+    fn reservations_and_a_warm_stock_need_a_template_without_reservations() {
+        for (part, with, expected) in [
+            (
+                "launch: {",
+                "launch: { market: { reservations: open },",
+                &["pools[0].launch.template"] as &[&str],
+            ),
+            (
+                "    launch: {",
+                "    warm: { size: 2 }\n    launch: {",
+                &["pools[0].launch.template"],
+            ),
+            ("launch: {", "launch: {", &[]),
+        ] {
+            let fleet = FLEET.replace(part, with);
+            let paths = |found: Found| found.problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+            assert!(paths(found_for(&fleet, |_| ())).is_empty(), "{with}");
+            let bound = template(|facts| facts.is_reserved = true);
+            assert_eq!(paths(found_for(&fleet, bound)), expected, "{with}");
         }
     }
 

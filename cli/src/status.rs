@@ -10,8 +10,10 @@ use ghostnet_core::id::{
 use ghostnet_core::observation::{Instance, InstanceState, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep};
 use ghostnet_core::rating;
+use ghostnet_core::reason::Finding;
 use ghostnet_core::record::{DecisionRecord, Inputs};
-use ghostnet_core::spec::{FleetMode, FleetSpec, Policy, PoolRole, PoolSpec};
+use ghostnet_core::refresh::{Phase as RefreshPhase, Progress, Refresh};
+use ghostnet_core::spec::{FleetMode, FleetSpec, Policy, PoolRole, PoolSpec, TemplateVersion};
 use ghostnet_core::state::{Member, Pause};
 use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::invocation::Preview;
@@ -83,6 +85,8 @@ pub(crate) struct PoolStatus {
     /// What one instance can answer, by each policy that learns it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) learned: Vec<LearnedStatus>,
+    /// A refresh that is under way, or ends with this look.
+    pub(crate) refresh: Option<RefreshStatus>,
     /// Each instance.
     pub(crate) instances: Vec<InstanceStatus>,
 }
@@ -96,6 +100,47 @@ pub(crate) struct LearnedStatus {
     pub(crate) instance_capacity: Option<Finite>,
     /// So many hours have shown it.
     pub(crate) hours: u32,
+}
+
+/// A refresh.
+#[derive(Debug, Serialize)]
+pub(crate) struct RefreshStatus {
+    /// What it does.
+    pub(crate) state: RefreshState,
+    /// So many instances are replaced, or gone.
+    pub(crate) replaced: u32,
+    /// Of so many.
+    pub(crate) total: u32,
+    /// The same in a hundred, rounded down: 100 means all.
+    pub(crate) percent: u32,
+    /// In a hundred, where it waits next; none if nowhere any more.
+    pub(crate) next_checkpoint: Option<u16>,
+    /// At a checkpoint: until when it waits there.
+    pub(crate) waits_until: Option<Timestamp>,
+    /// While paused: who paused it. Nothing but an operator ends that.
+    pub(crate) paused_by: Option<String>,
+    /// When it was asked for.
+    pub(crate) requested_at: Timestamp,
+    /// By whom.
+    pub(crate) by: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// It is rolled back, to this version of the launch template.
+    pub(crate) back_to: Option<TemplateVersion>,
+}
+
+/// What a refresh does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefreshState {
+    /// Replaces.
+    Replacing,
+    /// Waits at a checkpoint.
+    Baking,
+    /// Stopped by an operator for now.
+    Paused,
+    /// Everybody is replaced.
+    Complete,
 }
 
 /// One instance.
@@ -217,6 +262,13 @@ fn pool_status(pool: &PoolSpec, decided: &PoolDecision, preview: &Preview) -> Po
         warm: counts.warm,
         preparing: counts.preparing,
         learned: learned(pool, preview),
+        refresh: preview
+            .decision
+            .state
+            .pools
+            .get(&pool.id)
+            .and_then(|state| state.refresh.as_ref())
+            .and_then(|refresh| refresh_status(refresh, decided)),
         instances: instances(pool, preview),
     }
 }
@@ -233,6 +285,38 @@ fn learned(pool: &PoolSpec, preview: &Preview) -> Vec<LearnedStatus> {
         }
     };
     learning.map(status).collect()
+}
+
+/// None where this look says nothing of it: it had ended before.
+fn refresh_status(refresh: &Refresh, decided: &PoolDecision) -> Option<RefreshStatus> {
+    let progress = |finding: &Finding| match finding {
+        Finding::Refreshing { progress, .. } => Some(*progress),
+        _ => None,
+    };
+    let Progress { replaced, total, phase } = decided.findings.iter().find_map(progress)?;
+    let waits_until = match phase {
+        RefreshPhase::Baking { until } => Some(until),
+        RefreshPhase::Replacing | RefreshPhase::Paused | RefreshPhase::Complete => None,
+    };
+    let is_paused = phase == RefreshPhase::Paused;
+    Some(RefreshStatus {
+        state: match phase {
+            RefreshPhase::Replacing => RefreshState::Replacing,
+            RefreshPhase::Baking { .. } => RefreshState::Baking,
+            RefreshPhase::Paused => RefreshState::Paused,
+            RefreshPhase::Complete => RefreshState::Complete,
+        },
+        replaced,
+        total,
+        percent: replaced.saturating_mul(100).checked_div(total).unwrap_or(100),
+        next_checkpoint: refresh.checkpoints.first().map(|share| share.0),
+        waits_until,
+        paused_by: refresh.last.as_ref().filter(|_| is_paused).map(|last| last.by.clone()),
+        requested_at: refresh.requested_at,
+        by: refresh.by.clone(),
+        reason: refresh.reason.clone(),
+        back_to: refresh.back.as_ref().map(|back| back.to.clone()),
+    })
 }
 
 fn instances(pool: &PoolSpec, preview: &Preview) -> Vec<InstanceStatus> {

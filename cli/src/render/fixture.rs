@@ -85,6 +85,7 @@ fn launch(count: u32) -> Action {
             zone,
             instance_type: Some(InstanceType::new("c7a.large")),
             market: Market::OnDemand,
+            reservation: None,
         },
         choice: None,
         token: ClientToken::over(&["fixture"]),

@@ -13,6 +13,7 @@ mod support;
 use ghostnet_core::id::{InstanceType, Zone};
 use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, TargetHealth};
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::Reservation;
 use ghostnet_core::state::{Member, Warm, WarmPhase};
 
 use support::{Value, World, at, json, merge, pool};
@@ -89,6 +90,24 @@ fn no_capacity_in_two_zones() {
             zone: Zone::new(format!("eu-west-1{zone}")),
             instance_type: Some(InstanceType::new("c7a.large")),
             market: Market::OnDemand,
+            reservation: None,
+        };
+        let until = at(300);
+        world.exhausted.push(ExhaustedOffering { offering, until });
+    }
+    insta::assert_snapshot!(plan(world));
+}
+
+#[test]
+fn reservations_that_are_full_in_two_zones() {
+    let reservations = json!({ "reservations": "open" });
+    let mut world = spike(twelve(json!({ "defaults": { "launch": { "market": reservations } } })));
+    for zone in ["a", "b"] {
+        let offering = Offering {
+            zone: Zone::new(format!("eu-west-1{zone}")),
+            instance_type: Some(InstanceType::new("c7a.large")),
+            market: Market::Reserved,
+            reservation: Some(Reservation::Open),
         };
         let until = at(300);
         world.exhausted.push(ExhaustedOffering { offering, until });

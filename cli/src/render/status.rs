@@ -203,9 +203,64 @@ fn phase(phase: Phase) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use ghostnet_core::reason::Finding;
+    use ghostnet_core::refresh::{LastAsked, Phase as RefreshPhase, Progress, Refresh};
+    use ghostnet_core::unit::Percent;
+
     use super::super::fixture;
     use super::*;
     use crate::status::status;
+
+    /// A refresh of twelve, five of them replaced, as a look finds it.
+    fn refreshing(phase: RefreshPhase) -> FleetStatus {
+        let mut preview = fixture::preview();
+        let refresh = Refresh {
+            requested_at: fixture::at("12:40:00"),
+            by: "arn:aws:iam::123456789012:user/ada".into(),
+            reason: "a new image".into(),
+            checkpoints: vec![Percent(50)],
+            last: Some(LastAsked {
+                by: "arn:aws:iam::123456789012:user/ben".into(),
+                at: fixture::at("12:58:00"),
+            }),
+            ..Refresh::default()
+        };
+        let progress = Progress {
+            replaced: 5,
+            total: 12,
+            phase,
+        };
+        for decided in preview.decision.pools.values_mut() {
+            decided.findings.push(Finding::Refreshing {
+                by: refresh.by.clone(),
+                progress,
+                back_to: None,
+            });
+        }
+        for pool in preview.decision.state.pools.values_mut() {
+            pool.refresh = Some(refresh.clone());
+        }
+        status(&fixture::spec(), &preview, &[], None)
+    }
+
+    #[test]
+    fn a_refresh_is_told_field_by_field() {
+        let now = fixture::at("13:03:00");
+        let until = fixture::at("13:10:00");
+        let told = |phase| {
+            let status = refreshing(phase);
+            let text = fleet(&status, now);
+            let line = text.lines().find(|line| line.contains("refresh")).unwrap_or_default().to_owned();
+            let fields = status.pools.into_iter().find_map(|pool| pool.refresh);
+            (line, fields)
+        };
+        insta::assert_json_snapshot!(
+            "refresh",
+            [RefreshPhase::Replacing, RefreshPhase::Baking { until }, RefreshPhase::Paused].map(told)
+        );
+        let without = status(&fixture::spec(), &fixture::preview(), &[], None);
+        assert!(without.pools.iter().all(|pool| pool.refresh.is_none()));
+    }
 
     #[test]
     fn a_fleet_stands_on_one_screen() {

@@ -88,6 +88,7 @@ fn others(launch: &Launch) -> String {
 /// Only what is not the usual is said.
 fn market(launch: &Launch) -> &'static str {
     match launch.offering.market {
+        Market::Reserved => ", reserved",
         Market::OnDemand => "",
         Market::Spot => ", spot",
     }
@@ -153,6 +154,10 @@ mod tests {
         assert_eq!(
             told(|launch| launch.offering.market = Market::Spot),
             "launch 1 x c7a.large in eu-west-1b, spot"
+        );
+        assert_eq!(
+            told(|launch| launch.offering.market = Market::Reserved),
+            "launch 1 x c7a.large in eu-west-1b, reserved"
         );
         let chosen = told(|launch| {
             launch.offering.market = Market::Spot;

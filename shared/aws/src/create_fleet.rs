@@ -63,7 +63,7 @@ fn request(
     let capacity = TargetCapacitySpecificationRequest::builder()
         .total_target_capacity(i32::try_from(launch.count).unwrap_or(i32::MAX))
         .default_target_capacity_type(match launch.offering.market {
-            Market::OnDemand => DefaultTargetCapacityType::OnDemand,
+            Market::Reserved | Market::OnDemand => DefaultTargetCapacityType::OnDemand,
             Market::Spot => DefaultTargetCapacityType::Spot,
         });
     let strategy = match choice.strategy {

@@ -7,14 +7,15 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::config::Builder as ConfigOverride;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
-    Filter, Instance as Ec2Instance, InstanceLifecycleType, InstanceMarketOptionsRequest, InstanceStateName, InstanceType as Ec2Type,
-    LaunchTemplateSpecification, LaunchTemplateVersion, MarketType, ResourceType, Tag, TagSpecification,
+    CapacityReservationPreference, CapacityReservationSpecification, CapacityReservationTarget, Filter, Instance as Ec2Instance,
+    InstanceLifecycleType, InstanceMarketOptionsRequest, InstanceStateName, InstanceType as Ec2Type, LaunchTemplateSpecification,
+    LaunchTemplateVersion, MarketType, ResourceType, Tag, TagSpecification,
 };
 use futures::StreamExt;
 use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, Region, StepNumber, SubnetId, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Market, Told, Word, tag};
 use ghostnet_core::plan::{Choice, Launch, STEP_SECONDS_MAX};
-use ghostnet_core::spec::{Template, TemplateKey, TemplateVersion};
+use ghostnet_core::spec::{Reservation, Template, TemplateKey, TemplateVersion};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Compute, FleetAnswer, ListedInstance};
 use jiff::Timestamp;
@@ -58,6 +59,8 @@ pub struct TemplateFacts {
     pub has_network_interfaces: bool,
     /// Whether it asks for spot capacity.
     pub is_spot: bool,
+    /// Whether its instances may run in capacity reservations only.
+    pub is_reserved: bool,
 }
 
 impl Compute for Aws {
@@ -338,6 +341,7 @@ fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&
         .launch_template(template.build())
         .subnet_id(launch.place.subnet.as_str())
         .set_instance_market_options(market_options(launch.offering.market))
+        .set_capacity_reservation_specification(launch.offering.reservation.as_ref().map(reserved))
         .set_instance_type(launch.offering.instance_type.as_ref().map(|name| Ec2Type::from(name.as_str())))
         // tags come with the launch: a tag set afterwards leaves a moment in which an instance belongs to nobody
         .tag_specifications(tagged(ResourceType::Instance, tags))
@@ -348,9 +352,44 @@ fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&
 /// template says, because a launch cannot take spot out of it.
 fn market_options(market: Market) -> Option<InstanceMarketOptionsRequest> {
     match market {
-        Market::OnDemand => None,
+        Market::Reserved | Market::OnDemand => None,
         Market::Spot => Some(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build()),
     }
+}
+
+/// In a reservation or not at all: whether to launch without one is decided by the next look, and on record.
+fn reserved(reservation: &Reservation) -> CapacityReservationSpecification {
+    let specification = CapacityReservationSpecification::builder();
+    let target = CapacityReservationTarget::builder();
+    let target = match reservation {
+        Reservation::Open => {
+            return specification
+                .capacity_reservation_preference(CapacityReservationPreference::CapacityReservationsOnly)
+                .build();
+        }
+        Reservation::Id(id) => target.capacity_reservation_id(id),
+        Reservation::Group(arn) => target.capacity_reservation_resource_group_arn(arn),
+    };
+    specification.capacity_reservation_target(target.build()).build()
+}
+
+/// How EC2 says that an instance was bought. Any other lifecycle, as that of a capacity block, is not taken back; what may run in a
+/// reservation only is bound to it for as long as it exists, whether it was launched by us or not.
+fn market_of(ec2: &Ec2Instance) -> Market {
+    let specification = ec2.capacity_reservation_specification();
+    let is_bound = specification.is_some_and(|specification| {
+        let has_target = specification.capacity_reservation_target().is_some();
+        has_target || is_only(specification.capacity_reservation_preference())
+    });
+    match ec2.instance_lifecycle() {
+        Some(InstanceLifecycleType::Spot) => Market::Spot,
+        _ if is_bound => Market::Reserved,
+        _ => Market::OnDemand,
+    }
+}
+
+fn is_only(preference: Option<&CapacityReservationPreference>) -> bool {
+    preference == Some(&CapacityReservationPreference::CapacityReservationsOnly)
 }
 
 fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
@@ -371,6 +410,12 @@ fn template_facts(version: &LaunchTemplateVersion) -> TemplateFacts {
             .map(|name| InstanceType::new(name.as_str())),
         has_network_interfaces: data.is_some_and(|data| !data.network_interfaces().is_empty()),
         is_spot: market == Some(&MarketType::Spot),
+        is_reserved: data
+            .and_then(|data| data.capacity_reservation_specification())
+            .is_some_and(|specification| {
+                let has_target = specification.capacity_reservation_target().is_some();
+                has_target || is_only(specification.capacity_reservation_preference())
+            }),
     }
 }
 
@@ -407,11 +452,7 @@ fn listed_instance(ec2: &Ec2Instance) -> Result<ListedInstance, PortError> {
                 .ok_or_else(|| missing("zone"))?,
         ),
         instance_type: InstanceType::new(ec2.instance_type().ok_or_else(|| missing("type"))?.as_str()),
-        // any other lifecycle, as that of a capacity block, is not taken back
-        market: match ec2.instance_lifecycle() {
-            Some(InstanceLifecycleType::Spot) => Market::Spot,
-            _ => Market::OnDemand,
-        },
+        market: market_of(ec2),
         launched_at: launched_at.ok_or_else(|| missing("launch time"))?,
         pool: tags.get(tag::POOL).and_then(|pool| pool.parse().ok()),
         plan: tags.get(tag::PLAN).map(|plan| PlanId::new(*plan)),

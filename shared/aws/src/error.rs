@@ -45,6 +45,8 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("InsufficientCapacityOnHost", ErrorClass::NoCapacity),
     ("InsufficientCapacity", ErrorClass::NoCapacity),
     ("UnfulfillableCapacity", ErrorClass::NoCapacity),
+    // the reservation is full, or has no place of that type in that zone
+    ("ReservationCapacityExceeded", ErrorClass::NoCapacity),
     // the type is not offered in that zone: for us the same as a pool that is empty
     ("Unsupported", ErrorClass::NoCapacity),
     // quotas of the account or the market: another zone does not help
@@ -95,6 +97,7 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("SignatureDoesNotMatch", ErrorClass::Denied),
     // the request is wrong: template, image, parameter
     ("InvalidAMIID.*", ErrorClass::Invalid),
+    ("InvalidCapacityReservation*", ErrorClass::Invalid),
     ("InvalidLaunchTemplate*", ErrorClass::Invalid),
     ("InvalidParameter*", ErrorClass::Invalid),
     ("InvalidConfigurationRequest*", ErrorClass::Invalid),
@@ -205,6 +208,8 @@ mod tests {
             ("InsufficientCapacityOnHost", Some(ErrorClass::NoCapacity)),
             ("UnfulfillableCapacity", Some(ErrorClass::NoCapacity)),
             ("Unsupported", Some(ErrorClass::NoCapacity)),
+            ("ReservationCapacityExceeded", Some(ErrorClass::NoCapacity)),
+            ("InvalidCapacityReservationId.NotFound", Some(ErrorClass::Invalid)),
             ("MaxSpotInstanceCountExceeded", Some(ErrorClass::Quota)),
             ("SpotMaxPriceTooLow", Some(ErrorClass::Quota)),
             ("VcpuLimitExceeded", Some(ErrorClass::Quota)),

@@ -13,7 +13,7 @@ use crate::id::{
 };
 use crate::sample::{Loads, Series};
 use crate::signal::AlarmState;
-use crate::spec::{Attribute, TemplateVersion};
+use crate::spec::{Attribute, Reservation, TemplateVersion};
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -303,12 +303,28 @@ pub struct Offering {
     pub instance_type: Option<InstanceType>,
     /// Purchase option.
     pub market: Market,
+    /// Which reservations, in the market of those; none in any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Reservation>,
+}
+
+impl Offering {
+    /// Its market, and which reservations, in tokens and keys: what one reservation lacks another may have.
+    #[must_use]
+    pub fn bought(&self) -> String {
+        let market = self.market.as_str();
+        let reservation = self.reservation.as_ref();
+        reservation.map_or_else(|| market.to_owned(), |reservation| format!("{market}#{}", reservation.as_str()))
+    }
 }
 
 impl fmt::Display for Offering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instance_type = self.instance_type.as_ref().map_or("the template's type", InstanceType::as_str);
-        write!(f, "{instance_type} {} in {}", self.market.adverb(), self.zone)
+        match &self.reservation {
+            None => write!(f, "{instance_type} {} in {}", self.market.adverb(), self.zone),
+            Some(reservation) => write!(f, "{instance_type} in {reservation} in {}", self.zone),
+        }
     }
 }
 
@@ -316,6 +332,8 @@ impl fmt::Display for Offering {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Market {
+    /// On demand, and only within a capacity reservation: what is reserved is there when nothing else is, and paid for already.
+    Reserved,
     /// On demand, or whatever the launch template says.
     #[default]
     OnDemand,
@@ -328,6 +346,7 @@ impl Market {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Reserved => "reserved",
             Self::OnDemand => "on-demand",
             Self::Spot => "spot",
         }
@@ -343,17 +362,27 @@ impl Market {
     #[must_use]
     pub fn adverb(self) -> &'static str {
         match self {
+            Self::Reserved => "in a reservation",
             Self::OnDemand => "on demand",
             Self::Spot => "as spot",
         }
     }
 
-    /// The one that stands in for it.
+    /// In whose share of a pool it counts: what is reserved is bought on demand.
+    #[must_use]
+    pub fn share(self) -> Self {
+        match self {
+            Self::Reserved | Self::OnDemand => Self::OnDemand,
+            Self::Spot => Self::Spot,
+        }
+    }
+
+    /// The one that stands in for its share.
     #[must_use]
     pub fn other(self) -> Self {
-        match self {
-            Self::OnDemand => Self::Spot,
+        match self.share() {
             Self::Spot => Self::OnDemand,
+            Self::Reserved | Self::OnDemand => Self::Spot,
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientToken, Generation, InstanceId, InstanceType, PlanId, PoolId, ServiceId, StepId, StepNumber, TargetGroupArn};
-use crate::observation::{Offering, Place, Told};
+use crate::observation::{Market, Offering, Place, Told};
 use crate::spec::{Allocation, Attribute, Template};
 use crate::unit::Seconds;
 
@@ -338,6 +338,16 @@ pub enum Refusal {
     NotFound,
     /// The token was used for other parameters, or its instance is gone: look it up by tag.
     Token,
+}
+
+impl Refusal {
+    /// Whether a launch that was refused so says something about its market alone. A quota does. So does whatever a person must mend,
+    /// if only reservations were asked: one that was cancelled, or that the role may not use, must not keep a pool from growing on
+    /// demand; if it is the template that is wrong, the launch on demand says so.
+    #[must_use]
+    pub fn is_of_market(self, market: Market) -> bool {
+        self == Self::Quota || (self == Self::Configuration && market == Market::Reserved)
+    }
 }
 
 /// Steps numbered from zero under one plan.

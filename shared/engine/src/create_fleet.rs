@@ -65,6 +65,7 @@ mod tests {
             zone: Zone::new("a"),
             instance_type: Some(InstanceType::new(instance_type)),
             market: Market::Spot,
+            reservation: None,
         }
     }
 

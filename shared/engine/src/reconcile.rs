@@ -11,9 +11,10 @@ use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
 use ghostnet_core::id::FleetId;
 use ghostnet_core::observation::Observation;
-use ghostnet_core::plan::{Action, Refusal, StepOutcome};
+use ghostnet_core::plan::{Action, Refusal, Step, StepOutcome};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::RESERVED_TYPES_MAX;
 use ghostnet_core::state::SCHEMA;
 use jiff::Timestamp;
 
@@ -28,8 +29,12 @@ use crate::quiet::{self, Counting};
 pub const CONFLICTS_MAX: u32 = 3;
 /// Rounds in which a launch that found no capacity is decided again around the exhausted offering.
 pub const CAPACITY_ROUNDS_MAX: u32 = 5;
+
 /// Fleets that commit and execute at the same time.
 const FLEETS_AT_ONCE: usize = 8;
+
+// reservations that are full for every type of a pool leave a round for on demand
+const _: () = assert!(CAPACITY_ROUNDS_MAX > RESERVED_TYPES_MAX);
 
 /// Looks at these fleets and does what is due. One fleet's failure stops no other.
 pub async fn reconcile<P: Ports>(
@@ -353,7 +358,12 @@ impl<'a> Attempt<'a> {
             // the steps stay open and the next look finds out what they did
             executed.trouble.push(format!("outcomes were not recorded: {error}"));
         }
-        let again = executed.outcomes.values().any(|recorded| is_gone_around(&recorded.outcome));
+        let outcome = |step: &Step| executed.outcomes.get(&step.id).map(|recorded| &recorded.outcome);
+        let again = decision
+            .plan
+            .steps
+            .iter()
+            .any(|step| outcome(step).is_some_and(|outcome| is_gone_around(&step.action, outcome)));
         Acted {
             report: self.report(decision, true, executed, conflicts),
             again,
@@ -380,11 +390,12 @@ impl<'a> Attempt<'a> {
 }
 
 /// Whether another offering may give what this one did not.
-fn is_gone_around(outcome: &StepOutcome) -> bool {
-    matches!(
-        outcome,
-        StepOutcome::NoCapacity { .. } | StepOutcome::Refused { class: Refusal::Quota, .. }
-    )
+fn is_gone_around(action: &Action, outcome: &StepOutcome) -> bool {
+    match (outcome, action) {
+        (StepOutcome::NoCapacity { .. } | StepOutcome::Refused { class: Refusal::Quota, .. }, _) => true,
+        (StepOutcome::Refused { class, .. }, Action::Launch(launch)) => class.is_of_market(launch.offering.market),
+        _ => false,
+    }
 }
 
 /// Counts unchanged holds on their records. Looks that read no metrics evaluated nothing and are not noted.

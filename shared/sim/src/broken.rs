@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use ghostnet_core::id::PlanId;
+use ghostnet_core::observation::Market;
 use ghostnet_core::plan::Action;
 use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
@@ -63,6 +64,8 @@ pub enum Broken {
     LaunchesTooMany,
     /// A decision that forgets how much it launched.
     LaunchesForgotten,
+    /// A decision that launches on demand what reservations were to be asked for.
+    ReservationsIdle,
     /// A decision that drains one more when the pool is at its minimum.
     DrainsBelowMinimum,
     /// A decision that lets one leave while traffic is shifted away from a zone.
@@ -117,6 +120,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::LaunchesTooMany => launch_too_many(&mut changed),
+        Broken::ReservationsIdle => leave_reservations(&mut changed),
         Broken::WindowsForgotten => changed.state.pools.values_mut().for_each(|pool| pool.window_removals.clear()),
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
@@ -160,6 +164,16 @@ fn launch_too_many(commit: &mut Commit) {
     for step in &mut commit.record.plan.steps {
         if let Action::Launch(launch) = &mut step.action {
             launch.count = launch.count.saturating_mul(50);
+        }
+    }
+}
+
+fn leave_reservations(commit: &mut Commit) {
+    for step in &mut commit.record.plan.steps {
+        if let Action::Launch(launch) = &mut step.action
+            && launch.offering.reservation.take().is_some()
+        {
+            launch.offering.market = Market::OnDemand;
         }
     }
 }

@@ -144,6 +144,8 @@ faults! {
     MapStale "map-stale" 100;
     /// Cloud Map's list cannot be read for minutes.
     MapUnreadable "map-unreadable" 60;
+    /// A capacity reservation is made larger or smaller, or is cancelled for a while.
+    Reservation "reservation" 150;
 }
 
 impl fmt::Display for Fault {

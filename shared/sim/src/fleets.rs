@@ -36,6 +36,18 @@ pub fn group(fleet: &str, pool: &str) -> TargetGroupArn {
     ))
 }
 
+/// The capacity reservation that specs name.
+pub const RESERVATION: &str = "cr-0123456789abcdef0";
+
+/// Some fleets ask reservations first. Drawn from a stream of its own, so that nothing else is drawn otherwise.
+pub fn reserve(chance: &mut Chance, design: &mut Design) {
+    let named = chance.pick(&["open", "open", RESERVATION]).copied().unwrap_or("open");
+    let launch = design.raw.defaults.as_mut().and_then(|defaults| defaults.launch.as_mut());
+    if let Some(launch) = launch.filter(|_| chance.once_in(3)) {
+        launch.market.get_or_insert_default().reservations = Some(named.to_owned());
+    }
+}
+
 /// A spec drawn by chance. None if what was drawn is not a valid spec, which no draw is.
 #[must_use]
 pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {

@@ -12,6 +12,7 @@ use crate::broken::Broken;
 use crate::chance::Chance;
 use crate::check::{self, Violation};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND};
+use crate::cloud::reservation::Reservations;
 use crate::fault::{Fault, Faults};
 use crate::fleets;
 use crate::hand::{Hand, Strike};
@@ -97,9 +98,12 @@ pub fn run(setup: &Setup) -> Outcome {
     world.broken = setup.broken;
     world.strike = setup.strike;
     let mut chance = Chance::of(setup.seed, 2);
+    let mut reserved = Chance::of(setup.seed, 4);
+    world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
-        if let Some(design) = fleets::any(&mut chance, name) {
+        if let Some(mut design) = fleets::any(&mut chance, name) {
+            fleets::reserve(&mut reserved, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

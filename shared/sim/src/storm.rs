@@ -56,6 +56,19 @@ impl World {
                 &mut capacity.quota_until
             }) = until;
         }
+        if self.faults.strikes(Fault::Reservation) {
+            let gone_until = now + self.lasting(Fault::Reservation, 2, 60) * MINUTE;
+            let reservations = &mut self.cloud.capacity.reservations;
+            if let Some(chance) = self.faults.chance(Fault::Reservation) {
+                if chance.once_in(2) {
+                    self.log
+                        .line(now, || format!("the reservation is cancelled until {}", at(gone_until)));
+                    reservations.gone_until = gone_until;
+                } else {
+                    reservations.resize_any(chance);
+                }
+            }
+        }
         if self.faults.strikes(Fault::BadImage) {
             self.cloud.capacity.bad_image_until = now + self.lasting(Fault::BadImage, 2, 40) * MINUTE;
         }

@@ -281,7 +281,13 @@ impl World {
             return again;
         }
         self.cloud.capacity.admit(&launch.offering, self.now)?;
-        let count = self.as_many_as_there_are(launch.count);
+        let count = if launch.offering.reservation.is_some() {
+            let machines = self.cloud.ec2.machines.values();
+            let reservations = &self.cloud.capacity.reservations;
+            reservations.admit(&launch.offering, launch.count, machines, self.now)?
+        } else {
+            self.as_many_as_there_are(launch.count)
+        };
         Ok(self.launch_these(launch, &[(launch.offering.clone(), count)], tags, request))
     }
 
@@ -372,10 +378,10 @@ impl World {
         self.counters.launched += instances.len() as u64;
         self.log.line(now, || {
             format!(
-                "  launched {} of {} in {}: {instances:?}",
+                "  launched {} of {}, {}: {instances:?}",
                 instances.len(),
                 launch.count,
-                launch.place.zone
+                launch.offering
             )
         });
         check::on_launched(self, launch, &instances, request);

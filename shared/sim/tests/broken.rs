@@ -119,6 +119,7 @@ fn cases() -> Vec<Case> {
             &[],
         ),
         case(Broken::SpotHidden, NONE, Check::Mix, &[]),
+        case(Broken::ReservationsIdle, NONE, Check::Mix, &[]),
         case(
             Broken::ClockStands,
             &[(Fault::SlowCall, 250), (Fault::LoadSpike, 8)],

@@ -114,7 +114,7 @@ impl Key {
         let instance_type = offering.instance_type.as_ref().map_or("-", |name| name.as_str());
         Self {
             pk: offerings(region),
-            sk: format!("{}#{instance_type}#{}", offering.zone, offering.market.as_str()),
+            sk: format!("{}#{instance_type}#{}", offering.zone, offering.bought()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{ClientToken, InstallationId, InstanceId, StepNumber, SubnetId, Zone};
 use ghostnet_core::observation::{InstanceState, Market, Told, tag};
-use ghostnet_core::spec::TemplateVersion;
+use ghostnet_core::spec::{Reservation, TemplateVersion};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Compute;
 
@@ -21,6 +21,7 @@ fn listed(id: &str, state: &str, tags: &[(&str, &str)], leave_out: &str) -> Stri
         instance_type: "c7a.large",
         launched_at: "2026-11-20T13:00:00.000Z",
         lifecycle: "",
+        reservations: "",
         tags,
     };
     instance.xml(leave_out)
@@ -77,11 +78,19 @@ fn a_listing_is_read_to_its_last_page() {
 
 #[test]
 fn a_listing_says_how_an_instance_was_bought() {
-    for (lifecycle, market) in [
-        ("", Market::OnDemand),
-        ("spot", Market::Spot),
-        ("scheduled", Market::OnDemand),
-        ("capacity-block", Market::OnDemand),
+    let open = "<capacityReservationPreference>open</capacityReservationPreference>";
+    let only = "<capacityReservationPreference>capacity-reservations-only</capacityReservationPreference>";
+    let one = "<capacityReservationTarget><capacityReservationId>cr-0a1b</capacityReservationId></capacityReservationTarget>";
+    for (lifecycle, reservations, market) in [
+        ("", "", Market::OnDemand),
+        ("spot", "", Market::Spot),
+        ("spot", open, Market::Spot),
+        ("scheduled", "", Market::OnDemand),
+        ("capacity-block", "", Market::OnDemand),
+        // it may run in a reservation, and need not
+        ("", open, Market::OnDemand),
+        ("", only, Market::Reserved),
+        ("", one, Market::Reserved),
     ] {
         let instance = Listed {
             id: "i-1",
@@ -90,11 +99,13 @@ fn a_listing_says_how_an_instance_was_bought() {
             instance_type: "c7a.large",
             launched_at: "2026-11-20T13:00:00.000Z",
             lifecycle,
+            reservations,
             tags: &[],
         };
         let wire = Wire::script([page(&instance.xml(""), None)]);
         let found = run(wire.aws().instances(&region(), &InstallationId::new("inst"))).unwrap_or_default();
-        assert_eq!(found.first().map(|listed| listed.instance.market), Some(market), "{lifecycle:?}");
+        let bought = found.first().map(|listed| listed.instance.market);
+        assert_eq!(bought, Some(market), "{lifecycle:?} {reservations:?}");
     }
 }
 
@@ -166,6 +177,35 @@ fn a_spot_launch_asks_for_spot_and_another_does_not() {
         launch.offering.market = market;
         assert!(run(wire.aws().launch(&region(), &launch, &[])).is_ok());
         assert_eq!(wire.only().text("InstanceMarketOptions.MarketType"), asked);
+    }
+}
+
+/// In a reservation or not at all, because whether to launch without one is the next look's to decide; on demand says nothing, so
+/// that the template has its way.
+#[test]
+fn a_launch_into_a_reservation_names_it() {
+    const GROUP: &str = "arn:aws:resource-groups:eu-west-1:123456789012:group/web";
+    let only = "capacity-reservations-only";
+    for (reservation, preference, id, group) in [
+        (None, "", "", ""),
+        (Some(Reservation::Open), only, "", ""),
+        (Some(Reservation::Id("cr-0a1b".to_owned())), "", "cr-0a1b", ""),
+        (Some(Reservation::Group(GROUP.to_owned())), "", "", GROUP),
+    ] {
+        let wire = Wire::script([launched(&["i-1"])]);
+        let mut launch = launch(1);
+        if reservation.is_some() {
+            launch.offering.market = Market::Reserved;
+        }
+        launch.offering.reservation = reservation;
+        assert!(run(wire.aws().launch(&region(), &launch, &[])).is_ok());
+        let sent = wire.only();
+        let told = |name: &str| sent.text(&format!("CapacityReservationSpecification.{name}"));
+        let target = |name: &str| told(&format!("CapacityReservationTarget.{name}"));
+        assert_eq!(told("CapacityReservationPreference"), preference);
+        assert_eq!(target("CapacityReservationId"), id);
+        assert_eq!(target("CapacityReservationResourceGroupArn"), group);
+        assert_eq!(sent.text("InstanceMarketOptions.MarketType"), "");
     }
 }
 
@@ -251,6 +291,8 @@ fn a_refused_launch_has_its_class_and_is_not_repeated() {
     for (code, status, class) in [
         ("InsufficientInstanceCapacity", 500, ErrorClass::NoCapacity),
         ("Unsupported", 400, ErrorClass::NoCapacity),
+        ("ReservationCapacityExceeded", 400, ErrorClass::NoCapacity),
+        ("InvalidCapacityReservationId.NotFound", 400, ErrorClass::Invalid),
         ("VcpuLimitExceeded", 400, ErrorClass::Quota),
         ("MaxSpotInstanceCountExceeded", 400, ErrorClass::Quota),
         ("InsufficientFreeAddressesInSubnet", 400, ErrorClass::Subnet),
@@ -508,7 +550,7 @@ fn lookups_leave_out_what_does_not_exist() {
     let facts = facts
         .ok()
         .flatten()
-        .map(|facts| (facts.version, facts.has_network_interfaces, facts.is_spot));
+        .map(|facts| (facts.version, facts.has_network_interfaces, facts.is_spot || facts.is_reserved));
     let third = TemplateVersion {
         id: "lt-1".to_owned(),
         version: 3,

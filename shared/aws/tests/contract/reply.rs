@@ -42,6 +42,8 @@ pub(crate) struct Listed<'a> {
     pub(crate) launched_at: &'a str,
     /// Empty: on demand, of which EC2 says nothing.
     pub(crate) lifecycle: &'a str,
+    /// What it says of capacity reservations, as XML.
+    pub(crate) reservations: &'a str,
     pub(crate) tags: &'a [(&'a str, &'a str)],
 }
 
@@ -56,11 +58,14 @@ impl Listed<'_> {
             ("launchTime", self.launched_at.to_owned()),
             ("placement", format!("<availabilityZone>{}</availabilityZone>", self.zone)),
             ("instanceLifecycle", self.lifecycle.to_owned()),
+            ("capacityReservationSpecification", self.reservations.to_owned()),
             ("tagSet", self.tags.iter().map(tag).collect()),
         ];
+        // of what is usual EC2 says nothing
+        let unsaid = ["instanceLifecycle", "capacityReservationSpecification"];
         let kept = elements
             .iter()
-            .filter(|(name, content)| *name != leave_out && (*name != "instanceLifecycle" || !content.is_empty()));
+            .filter(|(name, content)| *name != leave_out && (!unsaid.contains(name) || !content.is_empty()));
         let inside: String = kept.map(|(name, content)| format!("<{name}>{content}</{name}>")).collect();
         format!("<item><instancesSet><item>{inside}</item></instancesSet></item>")
     }

@@ -63,6 +63,7 @@ pub(crate) fn offering() -> Offering {
         zone: Zone::new("eu-west-1a"),
         instance_type: None,
         market: Market::OnDemand,
+        reservation: None,
     }
 }
 

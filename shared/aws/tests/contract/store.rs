@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::FleetId;
 use ghostnet_core::id::{Generation, InstallationId, SpecVersion};
-use ghostnet_core::observation::ExhaustedOffering;
+use ghostnet_core::observation::{ExhaustedOffering, Market, Offering};
+use ghostnet_core::spec::Reservation;
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{Look, Store};
 use serde_json::{Value, json};
@@ -247,6 +248,20 @@ fn an_exhausted_offering_is_remembered_until_it_may_be_asked_again() {
     assert_eq!(
         (&put["streak"], &put["until"]),
         (&json!({ "N": "2" }), &json!({ "S": minute(11).to_string() }))
+    );
+
+    let reserved = Offering {
+        market: Market::Reserved,
+        reservation: Some(Reservation::Id("cr-0a1b".to_owned())),
+        ..offering()
+    };
+    let wire = Wire::script([empty(), empty()]);
+    assert_eq!(run(wire.aws().note_exhausted(&region(), &reserved, minute(5))), Ok(()));
+    let put = wire.sent().last().map(|sent| sent.body["Item"]["sk"].clone());
+    assert_eq!(
+        put,
+        Some(json!({ "S": "eu-west-1a#-#reserved#cr-0a1b" })),
+        "what one reservation lacks another may have"
     );
 }
 

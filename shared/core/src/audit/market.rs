@@ -1,10 +1,11 @@
-//! I19: spot keeps within its share of the pool, and one plan asks for no more launches than EC2 hears at once.
+//! I19: spot keeps within its share of the pool, reservations are asked before on demand, and one plan asks for no more launches than
+//! EC2 hears at once.
 
 use super::Found;
 use super::pool::Judge;
 use crate::decide::Decision;
 use crate::id::Zone;
-use crate::observation::Market;
+use crate::observation::{Market, Offering};
 use crate::plan::{Action, LAUNCH_CALLS_MAX, Launch};
 
 /// A plan that launches anything new has room for it beside what it sends again.
@@ -21,7 +22,8 @@ impl Judge<'_> {
     /// What is launched as spot alone is no more than spot may have of all that there is then. Who is there already and how they
     /// were bought is not counted again: this is a ceiling that no count can move.
     pub(super) fn market_mix(&self, found: &mut Found) {
-        let [on_demand, spot] = [Market::OnDemand, Market::Spot].map(|market| self.launching_in(market));
+        self.reserved_first(found);
+        let [on_demand, spot] = [Market::OnDemand, Market::Spot].map(|share| self.launching_in(share));
         let mix = &self.pool.launch.market;
         let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
         let others = [on_demand, self.starting(), returned].into_iter().fold(0, u32::saturating_add);
@@ -34,46 +36,65 @@ impl Judge<'_> {
         }
     }
 
-    fn launching_in(&self, market: Market) -> u32 {
-        let new = self.steps().filter(|step| self.is_new(step));
-        // what is launched to be kept warm is no capacity yet
-        let counts = |launch: &Launch| launch.offering.market == market && !launch.warm;
-        let count = |launch: &Launch| if counts(launch) { launch.count } else { 0 };
-        new.map(|step| {
-            if let Action::Launch(launch) = &step.action {
-                count(launch)
-            } else {
-                0
+    /// Nothing is asked of reservations but what the spec names, and nothing new to serve is launched on demand where they were not
+    /// asked first.
+    fn reserved_first(&self, found: &mut Found) {
+        let named = self.pool.launch.market.reservations.as_ref();
+        for launch in self.new_launches() {
+            let Offering {
+                zone, market, reservation, ..
+            } = &launch.offering;
+            let is_as_named = reservation.as_ref() == named.filter(|_| *market == Market::Reserved && !launch.warm);
+            if !is_as_named || (*market == Market::Reserved && reservation.is_none()) {
+                let detail = format!("a launch of {} is not what the spec says of reservations", launch.offering);
+                found.add("I19", Some(self.pool), detail);
             }
-        })
-        .fold(0, u32::saturating_add)
+            let passes = *market == Market::OnDemand && named.is_some() && !launch.warm;
+            if passes && !self.is_off(Market::Reserved) && !self.ran_out(zone, Market::Reserved) {
+                let detail = format!("{} would be launched before reservations there were asked", launch.offering);
+                found.add("I19", Some(self.pool), detail);
+            }
+        }
     }
 
-    /// Whether the quota of on demand is reached, or every offering of it lately ran out where instances may be launched: in zones
-    /// that are not out, if there is one.
+    fn new_launches(&self) -> impl Iterator<Item = &Launch> {
+        let new = self.steps().filter(|step| self.is_new(step));
+        new.filter_map(|step| match &step.action {
+            Action::Launch(launch) => Some(launch),
+            _ => None,
+        })
+    }
+
+    fn launching_in(&self, share: Market) -> u32 {
+        // what is launched to be kept warm is no capacity yet
+        let counts = |launch: &&Launch| launch.offering.market.share() == share && !launch.warm;
+        self.new_launches()
+            .filter(counts)
+            .map(|launch| launch.count)
+            .fold(0, u32::saturating_add)
+    }
+
+    fn is_off(&self, market: Market) -> bool {
+        let now = self.situation.now;
+        self.loaded.is_some_and(|pool| pool.market_off(market, now).is_some())
+    }
+
+    /// Whether a zone lately had nothing of a market.
+    fn ran_out(&self, zone: &Zone, market: Market) -> bool {
+        let exhausted = &self.situation.observation.exhausted;
+        let is_out = |offering: Offering| exhausted.iter().any(|exhausted| exhausted.offering == offering);
+        self.pool.launch.offerings(zone, market).all(is_out)
+    }
+
+    /// Whether nothing counts as on demand that may be launched: each such market is off, or lately ran out where instances may be
+    /// launched: in zones that are not out, if there is one.
     fn is_on_demand_out(&self) -> bool {
-        let off = self
-            .loaded
-            .is_some_and(|pool| pool.market_off(Market::OnDemand, self.situation.now).is_some());
         let zone = |subnet| self.situation.resolved.zones.get(subnet);
         let all: Vec<&Zone> = self.pool.launch.subnets.iter().filter_map(zone).collect();
         let is_up = |zone: &&Zone| !self.next.zones_out.contains_key(*zone);
         let up: Vec<&Zone> = all.iter().copied().filter(is_up).collect();
         let zones = if up.is_empty() { all } else { up };
-        let types = &self.pool.launch.instance_types;
-        let ran_out = |zone: &Zone| {
-            let here = || {
-                let exhausted = self.situation.observation.exhausted.iter().map(|exhausted| &exhausted.offering);
-                exhausted.filter(move |offering| offering.zone == *zone && offering.market == Market::OnDemand)
-            };
-            let is_out =
-                |instance_type: Option<&crate::id::InstanceType>| here().any(|offering| offering.instance_type.as_ref() == instance_type);
-            if types.is_empty() {
-                is_out(None)
-            } else {
-                types.iter().all(|instance_type| is_out(Some(instance_type)))
-            }
-        };
-        off || zones.into_iter().all(ran_out)
+        let is_out = |market: Market| self.is_off(market) || zones.iter().all(|zone| self.ran_out(zone, market));
+        self.pool.launch.market.markets_of(Market::OnDemand).all(is_out)
     }
 }

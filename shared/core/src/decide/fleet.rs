@@ -291,7 +291,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
     let input = SizeInput {
         counts: counted.census.counts,
         range: pool.capacity,
-        market: pool.launch.market,
+        market: &pool.launch.market,
         policies: &pool.policies,
         reserve: &pool.reserve,
         guards: &pool.guards,

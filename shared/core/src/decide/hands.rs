@@ -406,7 +406,7 @@ impl Hands<'_, '_> {
             &step.number.0.to_string(),
             placement.place.subnet.as_str(),
             instance_type,
-            placement.offering.market.as_str(),
+            &placement.offering.bought(),
             &chosen_from,
             template.key.as_str(),
             &template.version,

@@ -1,4 +1,5 @@
-//! The ladder of offerings: each market gets its share of a launch; one that is off or ran out is stood in for by the other.
+//! The ladder of offerings: each market gets its share of a launch, and reservations are asked before on demand is. A share whose
+//! markets are all off or ran out is stood in for by the other.
 
 use std::collections::BTreeMap;
 
@@ -36,16 +37,12 @@ pub(super) struct Climbed {
 impl Ladder<'_> {
     /// Offerings that this pool would ask for if they had not run out.
     fn passed_over(&self) -> Vec<ExhaustedOffering> {
-        let (types, markets) = (&self.launch.instance_types, self.launch.market.markets());
-        let is_wanted = |Offering {
-                             zone,
-                             instance_type,
-                             market,
-                         }: &Offering| {
-            let named = instance_type
-                .as_ref()
-                .map_or(types.is_empty(), |instance_type| types.contains(instance_type));
-            named && markets.contains(market) && self.places.iter().any(|place| place.zone == *zone)
+        let markets = self.launch.market.markets();
+        let is_wanted = |offering: &Offering| {
+            let Offering { zone, market, .. } = offering;
+            markets.contains(market)
+                && self.places.iter().any(|place| place.zone == *zone)
+                && self.launch.offerings(zone, *market).any(|wanted| wanted == *offering)
         };
         let wanted = self.exhausted.iter().filter(|exhausted| is_wanted(&exhausted.offering));
         wanted.cloned().collect()
@@ -67,22 +64,18 @@ impl Ladder<'_> {
         if !passed_over.is_empty() {
             findings.push(Finding::RanOut { offerings: passed_over });
         }
-        let mut placer = Placer::new(
-            self.places,
-            &self.launch.instance_types,
-            self.by_zone,
-            self.exhausted,
-            self.calls_left,
-        );
-        let usable = |placer: &Placer<'_>, market: Market| {
-            mix.markets().contains(&market) && state.market_off(market, now).is_none() && placer.has(market)
+        let mut placer = Placer::new(self.places, self.launch, self.by_zone, self.exhausted, self.calls_left);
+        let usable = |placer: &Placer<'_>, share: Market| -> Vec<Market> {
+            let is_usable = |market: &Market| state.market_off(*market, now).is_none() && placer.has(*market);
+            mix.markets_of(share).filter(is_usable).collect()
         };
         let mut nowhere: u32 = 0;
         for (market, share) in self.shares.split(count, mix).into_iter().filter(|(_, share)| *share > 0) {
-            if usable(&placer, market) {
-                placer.place(share, market);
-            } else if usable(&placer, market.other()) {
-                placer.place(share, market.other());
+            let (own, other) = (usable(&placer, market), usable(&placer, market.other()));
+            if !own.is_empty() {
+                placer.place(share, &own);
+            } else if !other.is_empty() {
+                placer.place(share, &other);
                 findings.push(Finding::OtherMarket {
                     count: share,
                     wanted: market,

@@ -42,7 +42,7 @@ impl Shares {
 
     fn share_mut(&mut self, market: Market) -> &mut u32 {
         match market {
-            Market::OnDemand => &mut self.on_demand,
+            Market::Reserved | Market::OnDemand => &mut self.on_demand,
             Market::Spot => &mut self.spot,
         }
     }
@@ -65,7 +65,7 @@ impl Shares {
 
     /// Whether one that leaves this market would be missed in the base.
     pub(super) fn is_base(self, market: Market, mix: &MarketMix) -> bool {
-        market == Market::OnDemand && self.on_demand <= mix.on_demand_base
+        market.share() == Market::OnDemand && self.on_demand <= mix.on_demand_base
     }
 
     /// One leaves.

@@ -52,7 +52,7 @@ impl Order<'_> {
         });
         let mix = &self.pool.launch.market;
         let is_base = |person: &Person<'_>| self.shares.is_base(person.market, mix);
-        let is_kept = |person: &Person<'_>| person.market != self.shares.in_excess(mix);
+        let is_kept = |person: &Person<'_>| person.market.share() != self.shares.in_excess(mix);
         // one that does not serve yet is the cheapest to lose, unless the base is counted on it; the id breaks ties
         let ready = |person: &Person<'_>| person.standing.serves();
         is_base(a)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{InstanceType, Zone};
 use crate::observation::{ExhaustedOffering, Market, Offering, Place};
+use crate::spec::LaunchSpec;
 
 /// So many instances in one place of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +20,13 @@ pub struct Placement {
 }
 
 /// Places instances one by one, each into the zone that then has fewest, ties in the order of the spec. In a zone whose
-/// preferred type ran out the next type is taken; a zone that ran out of all types gets none. What is asked of one subnet,
+/// preferred type ran out the next type is taken, and where no type is left in a market, the next market; a zone that ran out of
+/// all of them gets none. What is asked of one subnet,
 /// type and market is one placement: one call.
 #[derive(Debug)]
 pub struct Placer<'a> {
     places: Vec<Place>,
-    types: &'a [InstanceType],
+    launch: &'a LaunchSpec,
     by_zone: BTreeMap<Zone, u32>,
     exhausted: &'a [ExhaustedOffering],
     calls_left: u32,
@@ -38,14 +40,14 @@ impl<'a> Placer<'a> {
     #[must_use]
     pub fn new(
         places: Vec<Place>,
-        types: &'a [InstanceType],
+        launch: &'a LaunchSpec,
         by_zone: BTreeMap<Zone, u32>,
         exhausted: &'a [ExhaustedOffering],
         calls_left: u32,
     ) -> Self {
         Self {
             places,
-            types,
+            launch,
             by_zone,
             exhausted,
             calls_left,
@@ -60,12 +62,13 @@ impl<'a> Placer<'a> {
         self.places.iter().any(|place| self.first_available(&place.zone, market).is_some())
     }
 
-    /// Places `count` instances in a market, as far as offerings and calls last.
-    pub fn place(&mut self, count: u32, market: Market) {
+    /// Places `count` instances in these markets, each zone in the first that it has, as far as offerings and calls last.
+    pub fn place(&mut self, count: u32, markets: &[Market]) {
+        let first = |zone: &Zone| markets.iter().find_map(|market| self.first_available(zone, *market));
         let candidates: Vec<(Place, Offering)> = self
             .places
             .iter()
-            .filter_map(|place| Some((place.clone(), self.first_available(&place.zone, market)?)))
+            .filter_map(|place| Some((place.clone(), first(&place.zone)?)))
             .collect();
         for _ in 0..count {
             // instances of one zone may be spread over several subnets: the zone decides first, then the subnet's own count
@@ -88,7 +91,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The placements: on demand before spot, in the order of the spec. If AWS may choose, each of spot has every type of its zone
+    /// The placements: what is reserved before on demand before spot, in the order of the spec. If AWS may choose, each of spot has every type of its zone
     /// that did not run out.
     #[must_use]
     pub fn finish(mut self, aws_chooses: bool) -> Vec<Placement> {
@@ -128,19 +131,8 @@ impl<'a> Placer<'a> {
 
     /// What a zone has in a market, in the order of the spec.
     fn available(&self, zone: &Zone, market: Market) -> impl Iterator<Item = Offering> + '_ {
-        let zone = zone.clone();
-        let offering = move |instance_type: Option<&InstanceType>| Offering {
-            zone: zone.clone(),
-            instance_type: instance_type.cloned(),
-            market,
-        };
-        let types = self.types.iter().map(Some);
-        // without a list it is the template's own type
-        let own = self.types.is_empty().then_some(None);
-        types
-            .chain(own)
-            .map(offering)
-            .filter(|candidate| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate))
+        let is_left = |candidate: &Offering| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate);
+        self.launch.offerings(zone, market).filter(is_left)
     }
 }
 
@@ -150,16 +142,22 @@ impl Placement {
     }
 }
 
-/// Whether a zone lately had no capacity for any of these types in any of these markets.
-pub(super) fn is_exhausted(zone: &Zone, types: &[InstanceType], markets: &[Market], exhausted: &[ExhaustedOffering]) -> bool {
-    let placer = Placer::new(Vec::new(), types, BTreeMap::new(), exhausted, 0);
-    markets.iter().all(|market| placer.first_available(zone, *market).is_none())
+/// Whether a zone lately had no capacity for any type that is launched in any of its markets.
+pub(super) fn is_exhausted(zone: &Zone, launch: &LaunchSpec, exhausted: &[ExhaustedOffering]) -> bool {
+    let placer = Placer::new(Vec::new(), launch, BTreeMap::new(), exhausted, 0);
+    launch
+        .market
+        .markets()
+        .iter()
+        .all(|market| placer.first_available(zone, *market).is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::SubnetId;
+    use crate::spec::{Allocation, Drift, MarketMix, Template, TemplateKey};
+    use crate::unit::Percent;
     use jiff::Timestamp;
 
     fn places() -> Vec<Place> {
@@ -171,8 +169,23 @@ mod tests {
             .to_vec()
     }
 
-    fn types() -> Vec<InstanceType> {
-        ["c7a.large", "m7a.large"].map(InstanceType::new).to_vec()
+    fn launch() -> LaunchSpec {
+        LaunchSpec {
+            template: Template {
+                key: TemplateKey::Name("web".into()),
+                version: "$Default".into(),
+            },
+            subnets: places().into_iter().map(|place| place.subnet).collect(),
+            instance_types: ["c7a.large", "m7a.large"].map(InstanceType::new).to_vec(),
+            market: MarketMix {
+                on_demand_base: 0,
+                spot: Percent(0),
+                allocation: Allocation::ListedOrder,
+                reservations: None,
+            },
+            drift: Drift::Ignore,
+            rebalance_zones: false,
+        }
     }
 
     fn ran_out(zone: &str, instance_type: &str) -> ExhaustedOffering {
@@ -180,6 +193,7 @@ mod tests {
             zone: Zone::new(zone),
             instance_type: Some(InstanceType::new(instance_type)),
             market: Market::OnDemand,
+            reservation: None,
         };
         ExhaustedOffering {
             offering,
@@ -189,9 +203,9 @@ mod tests {
 
     fn placed(count: u32, present: &[(&str, u32)], exhausted: &[ExhaustedOffering]) -> Vec<String> {
         let by_zone = present.iter().map(|(zone, count)| (Zone::new(*zone), *count)).collect();
-        let types = types();
-        let mut placer = Placer::new(places(), &types, by_zone, exhausted, 5);
-        placer.place(count, Market::OnDemand);
+        let launch = launch();
+        let mut placer = Placer::new(places(), &launch, by_zone, exhausted, 5);
+        placer.place(count, &[Market::OnDemand]);
         let text = |p: &Placement| {
             format!(
                 "{} {} {}",

@@ -265,10 +265,8 @@ fn unbalanced(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, s
             *count = count.saturating_add(1);
         }
     }
-    let (types, markets) = (&pool.launch.instance_types, pool.launch.market.markets());
-    let has_capacity = |zone: &Zone| {
-        !state.zones_out.contains_key(zone) && !placement::is_exhausted(zone, types, markets, &situation.observation.exhausted)
-    };
+    let has_capacity =
+        |zone: &Zone| !state.zones_out.contains_key(zone) && !placement::is_exhausted(zone, &pool.launch, &situation.observation.exhausted);
     let (emptiest, fewest) = by_zone.iter().min_by_key(|(_, count)| **count)?;
     let (fullest, most) = by_zone.iter().max_by_key(|(_, count)| **count)?;
     (most.saturating_sub(*fewest) >= 2 && has_capacity(emptiest)).then(|| Zone::clone(fullest))

@@ -181,10 +181,12 @@ pub(super) fn startable<'a>(
     ordered
 }
 
-/// How one is launched to be kept: on demand, because EC2 stops no spot instance that was launched once.
+/// How one is launched to be kept: on demand, because EC2 stops no spot instance that was launched once, and starts one that is bound
+/// to a reservation only while that has room.
 pub(super) fn launched_as(launch: &LaunchSpec) -> LaunchSpec {
     let mut launch = launch.clone();
     launch.market.spot = Percent(0);
+    launch.market.reservations = None;
     launch
 }
 
@@ -209,6 +211,7 @@ fn offering(pool: &PoolSpec, instance: &Instance) -> Offering {
         zone: instance.zone.clone(),
         instance_type: named.then(|| instance.instance_type.clone()),
         market: Market::OnDemand,
+        reservation: None,
     }
 }
 

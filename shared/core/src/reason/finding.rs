@@ -230,7 +230,7 @@ pub enum Finding {
         /// The market they are launched in.
         taken: Market,
     },
-    /// A quota of the account is reached: nothing is launched in this market for a while.
+    /// A quota of the account is reached, or the reservations cannot be used: nothing is launched in this market for a while.
     MarketOff {
         /// Which.
         market: Market,

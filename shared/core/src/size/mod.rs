@@ -32,7 +32,7 @@ pub struct SizeInput<'a> {
     /// The pool's bounds.
     pub range: CapacityRange,
     /// How its instances are bought.
-    pub market: MarketMix,
+    pub market: &'a MarketMix,
     /// The policies that vote.
     pub policies: &'a [Policy],
     /// Spare instances on top of what is asked for.
@@ -583,7 +583,7 @@ fn limit_by_budgets(input: &SizeInput<'_>, number: &mut Number) {
     if number.value <= desired {
         return;
     }
-    let (left, guard) = match input.state.launching_off_until(&input.market, input.now) {
+    let (left, guard) = match input.state.launching_off_until(input.market, input.now) {
         // what is kept warm can still be started
         Some(until) => (input.counts.warm, Guard::LaunchRefused { until }),
         None => budget::launches_left(input.guards, input.state, desired, input.now),

@@ -13,6 +13,7 @@ pub(super) const TEMPLATE_VERSION: &str = "$Default";
 pub(super) const ON_DEMAND_BASE: u32 = 0;
 pub(super) const SPOT: Percent = Percent(0);
 pub(super) const ALLOCATION: Allocation = Allocation::ListedOrder;
+pub(super) const RESERVATIONS: &str = "none";
 pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
@@ -174,6 +175,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "launch.market.allocation",
             &ALLOCATION,
             "the order of the list is the owner's preference",
+        ),
+        row(
+            "launch.market.reservations",
+            &RESERVATIONS,
+            "an open one that matches is used anyway, as the template says",
         ),
         row("warm", &"none", "stopped instances cost their volumes"),
         row(

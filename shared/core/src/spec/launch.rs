@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::MarketMix;
-use crate::id::{InstanceType, SubnetId};
+use crate::id::{InstanceType, SubnetId, Zone};
+use crate::observation::{Market, Offering};
 
 /// How instances are launched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +21,23 @@ pub struct LaunchSpec {
     pub drift: Drift,
     /// Whether instances are replaced to bring the zones of the subnets into balance again.
     pub rebalance_zones: bool,
+}
+
+impl LaunchSpec {
+    /// What may be asked for in a zone and a market, in the order of the spec.
+    pub fn offerings(&self, zone: &Zone, market: Market) -> impl Iterator<Item = Offering> + '_ {
+        let zone = zone.clone();
+        let reservation = self.market.reservations.clone().filter(|_| market == Market::Reserved);
+        // without a list it is the template's own type
+        let own = self.instance_types.is_empty().then_some(None);
+        let types = self.instance_types.iter().map(Some).chain(own);
+        types.map(move |instance_type| Offering {
+            zone: zone.clone(),
+            instance_type: instance_type.cloned(),
+            market,
+            reservation: reservation.clone(),
+        })
+    }
 }
 
 /// A launch template and its version.

@@ -165,7 +165,7 @@ pub struct PoolState {
     /// Launching is off until then, because a person must act first (permissions, template), or AWS would not hear it now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_refused: Option<LaunchRefused>,
-    /// Markets in which nothing is launched for a while, because a quota of the account is reached.
+    /// Markets in which nothing is launched for a while: a quota of the account is reached, or the reservations cannot be used.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub markets_off: BTreeMap<Market, LaunchRefused>,
     /// What was launched last never became healthy: launching waits.
@@ -310,8 +310,8 @@ impl PoolState {
                 if let StepOutcome::Refused { class, code, message } = outcome
                     && let Some(refused) = LaunchRefused::by(*class, code, message, &open.step.id, recorded.at)
                 {
-                    // a quota is one market's: the other may go on
-                    if *class == crate::plan::Refusal::Quota {
+                    // a quota is one market's: the others may go on
+                    if class.is_of_market(launch.offering.market) {
                         self.markets_off.insert(launch.offering.market, refused);
                     } else {
                         self.launch_refused = Some(refused);

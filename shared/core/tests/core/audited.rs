@@ -648,6 +648,7 @@ fn i19_spot_within_its_share() {
                     zone: ghostnet_core::id::Zone::new(zone),
                     instance_type: Some(ghostnet_core::id::InstanceType::new("c7a.large")),
                     market: Market::OnDemand,
+                    reservation: None,
                 },
                 until: at(600),
             };
@@ -664,6 +665,44 @@ fn i19_spot_within_its_share() {
         "one zone has some on demand"
     );
     assert_eq!(Case::of(world).after(elsewhere(true)), [""; 0], "and that zone is out");
+}
+
+/// A decision that launches into reservations, changed so.
+#[test]
+fn i19_reservations_before_on_demand_and_as_the_spec_names_them() {
+    use ghostnet_core::spec::Reservation;
+    type Change = fn(&mut ghostnet_core::observation::Offering);
+    let changes: [(&str, Change, &[&str]); 4] = [
+        ("as decided", |_| {}, &[]),
+        (
+            "on demand at once",
+            |offering| (offering.market, offering.reservation) = (Market::OnDemand, None),
+            &["I19", "I19"],
+        ),
+        (
+            "in another one",
+            |offering| offering.reservation = Some(Reservation::Id("cr-0".into())),
+            &["I19", "I19"],
+        ),
+        ("in none", |offering| offering.reservation = None, &["I19", "I19"]),
+    ];
+    for (situation, change, expected) in changes {
+        let reserving = json!({ "defaults": { "launch": { "market": { "reservations": "open" } } } });
+        let mut world = World::serving(4, reserving);
+        world.read("requests", 145.0);
+        let found = Case::of(world).after(|_, decision| {
+            for step in &mut decision.plan.steps {
+                if let Action::Launch(launch) = &mut step.action {
+                    change(&mut launch.offering);
+                }
+            }
+            let plan = decision.plan.steps.clone();
+            for open in &mut decision.state.open {
+                open.step = plan.iter().find(|step| step.id == open.step.id).unwrap().clone();
+            }
+        });
+        assert_eq!(found, expected, "{situation}");
+    }
 }
 
 #[test]

@@ -176,6 +176,7 @@ fn ran_out(world: &mut World, zone: &str, instance_type: &str) {
         zone: ghostnet_core::id::Zone::new(format!("eu-west-1{zone}")),
         instance_type: Some(InstanceType::new(instance_type)),
         market: Market::OnDemand,
+        reservation: None,
     };
     world.exhausted.push(ExhaustedOffering { offering, until: at(180) });
 }

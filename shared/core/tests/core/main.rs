@@ -34,6 +34,7 @@ mod refreshes;
 mod remembered;
 mod renewal;
 mod reports;
+mod reservations;
 mod reserve;
 mod simple;
 mod spec;

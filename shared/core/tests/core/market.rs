@@ -44,6 +44,7 @@ fn ran_out(world: &mut World, zones: &[&str], market: Market) {
                 zone: Zone::new(format!("eu-west-1{zone}")),
                 instance_type: Some(InstanceType::new("c7a.large")),
                 market,
+                reservation: None,
             },
             until: at(180),
         });
@@ -71,6 +72,7 @@ fn half_an_instance_is_on_demand() {
             on_demand_base: base,
             spot: Percent(spot),
             allocation: Allocation::ListedOrder,
+            reservations: None,
         };
         assert_eq!(mix.on_demand_of(total), on_demand, "base {base}, spot {spot} %, {total} in all");
     }
@@ -463,6 +465,6 @@ fn a_pool_takes_from_the_defaults_what_it_does_not_say() {
         "pools": [{ "id": "blue", "launch": { "market": { "spot_percent": 80 } } }],
         "policies": [],
     }));
-    let mix = spec.pools[0].launch.market;
+    let mix = &spec.pools[0].launch.market;
     assert_eq!((mix.on_demand_base, mix.spot), (2, Percent(80)));
 }

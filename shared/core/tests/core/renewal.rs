@@ -264,6 +264,7 @@ fn zones_are_left_alone_unless_asked_for_and_where_there_is_no_capacity() {
             zone: ghostnet_core::id::Zone::new(zone),
             instance_type: Some(ghostnet_core::id::InstanceType::new("c7a.large")),
             market: ghostnet_core::observation::Market::OnDemand,
+            reservation: None,
         };
         world.exhausted.push(ghostnet_core::observation::ExhaustedOffering {
             offering,

@@ -195,6 +195,7 @@ fn without_capacity_it_stays_warm_and_another_way_is_found() {
             zone,
             instance_type: Some("c7a.large".into_type()),
             market: Market::OnDemand,
+            reservation: None,
         },
         until: Seconds(180).after(world.now()),
     });

@@ -53,6 +53,8 @@ pub struct World {
     pub asked: Vec<u32>,
     /// Zones without capacity.
     pub dry: BTreeSet<Zone>,
+    /// What a launch into a reservation is told; none: there is room.
+    pub reservations: Option<(ErrorClass, &'static str)>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
     /// Instances whose status checks fail.
@@ -146,6 +148,7 @@ impl World {
             metric_is_missing: false,
             asked: Vec::new(),
             dry: BTreeSet::new(),
+            reservations: None,
             sick: BTreeSet::new(),
             impaired: BTreeMap::new(),
             workers_answer: false,
@@ -362,6 +365,9 @@ impl Compute for Hand {
             }
             if world.dry.contains(&launch.place.zone) {
                 return Err(error("ec2:RunInstances", ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
+            }
+            if let (Some(_), Some((class, code))) = (&launch.offering.reservation, world.reservations) {
+                return Err(error("ec2:RunInstances", class, code));
             }
             let mut instances = Vec::new();
             for _ in 0..launch.count {

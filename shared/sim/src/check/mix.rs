@@ -1,9 +1,9 @@
-//! I19, at the commit: what is launched as spot keeps spot within its share, counted by what EC2 truly made of the members. Not
+//! I19, at the commit: reservations are asked before on demand, and what is launched as spot keeps spot within its share, counted by what EC2 truly made of the members. Not
 //! judged are pools of which somebody is sick, stopped or on the way without a name: how many they are is then no simple sum.
 
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::{Market, Offering};
-use ghostnet_core::plan::Action;
+use ghostnet_core::plan::{Action, Launch};
 use ghostnet_core::state::PoolState;
 
 use super::Check;
@@ -11,8 +11,9 @@ use super::decision::{Judged, count};
 use crate::world::World;
 
 pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
-    let [on_demand, spot] = [Market::OnDemand, Market::Spot].map(|market| launched(judged, market));
-    let mix = judged.pool.launch.market;
+    reserved_first(judged, found);
+    let [on_demand, spot] = [Market::OnDemand, Market::Spot].map(|share| launched(judged, share));
+    let mix = &judged.pool.launch.market;
     if spot == 0 {
         return;
     }
@@ -50,22 +51,58 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
     }
 }
 
-fn launched(judged: &Judged<'_>, market: Market) -> u32 {
+/// What is launched to serve on demand, where reservations are to be asked first, was refused there a while ago.
+fn reserved_first(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    if judged.pool.launch.market.reservations.is_none() || is_off(judged, Market::Reserved) {
+        return;
+    }
+    for launch in launches(judged).filter(|launch| launch.offering.market == Market::OnDemand && !launch.warm) {
+        let Offering { zone, .. } = &launch.offering;
+        if !ran_out(judged, zone, Market::Reserved) {
+            found.push((Check::Mix, format!("{} is launched, and no reservation was asked", launch.offering)));
+        }
+    }
+}
+
+fn launches<'a>(judged: &'a Judged<'_>) -> impl Iterator<Item = &'a Launch> {
     let plan = &judged.commit.record.plan;
     let new = plan
         .steps
         .iter()
         .filter(|step| step.pool == judged.pool.id && step.id.plan == plan.id);
-    let launches = new.filter_map(|step| match &step.action {
-        Action::Launch(launch) if launch.offering.market == market => Some(launch.count),
+    new.filter_map(|step| match &step.action {
+        Action::Launch(launch) => Some(launch),
         _ => None,
-    });
-    launches.fold(0, u32::saturating_add)
+    })
 }
 
-/// Whether spot may stand in: on demand is off, or every type lately ran out in every zone that is not out.
+fn launched(judged: &Judged<'_>, share: Market) -> u32 {
+    let of_share = launches(judged).filter(|launch| (launch.offering.market == Market::Spot) == (share == Market::Spot));
+    of_share.map(|launch| launch.count).fold(0, u32::saturating_add)
+}
+
+fn is_off(judged: &Judged<'_>, market: Market) -> bool {
+    let off = |pool: &PoolState| pool.market_off(market, judged.inputs.now).is_some();
+    judged.loaded.is_some_and(off)
+}
+
+fn ran_out(judged: &Judged<'_>, zone: &Zone, market: Market) -> bool {
+    let launch = &judged.pool.launch;
+    let exhausted = &judged.inputs.observation.exhausted;
+    let is_empty = |instance_type: &ghostnet_core::id::InstanceType| {
+        let offering = Offering {
+            zone: zone.clone(),
+            instance_type: Some(instance_type.clone()),
+            market,
+            reservation: launch.market.reservations.clone().filter(|_| market == Market::Reserved),
+        };
+        exhausted.iter().any(|exhausted| exhausted.offering == offering)
+    };
+    launch.instance_types.iter().all(is_empty)
+}
+
+/// Whether spot may stand in: on demand and what is reserved are each off, or every type lately ran out in every zone that is not out.
 fn nothing_on_demand(judged: &Judged<'_>) -> bool {
-    let off = |pool: &PoolState| pool.market_off(Market::OnDemand, judged.inputs.now).is_some();
     let launch = &judged.pool.launch;
     let zone = |subnet| judged.inputs.resolved.zones.get(subnet);
     let all: Vec<&Zone> = launch.subnets.iter().filter_map(zone).collect();
@@ -76,17 +113,6 @@ fn nothing_on_demand(judged: &Judged<'_>) -> bool {
         .filter(|zone| !judged.next.zones_out.contains_key(*zone))
         .collect();
     let zones = if up.is_empty() { all } else { up };
-    let exhausted = &judged.inputs.observation.exhausted;
-    let ran_out = |zone: &Zone| {
-        let is_empty = |instance_type: &ghostnet_core::id::InstanceType| {
-            let offering = Offering {
-                zone: zone.clone(),
-                instance_type: Some(instance_type.clone()),
-                market: Market::OnDemand,
-            };
-            exhausted.iter().any(|exhausted| exhausted.offering == offering)
-        };
-        launch.instance_types.iter().all(is_empty)
-    };
-    judged.loaded.is_some_and(off) || zones.into_iter().all(ran_out)
+    let is_out = |market: Market| is_off(judged, market) || zones.iter().all(|zone| ran_out(judged, zone, market));
+    is_out(Market::OnDemand) && (launch.market.reservations.is_none() || is_out(Market::Reserved))
 }

@@ -38,7 +38,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let counted = size(&SizeInput {
         counts: judged.decided.counts,
         range: judged.pool.capacity,
-        market: judged.pool.launch.market,
+        market: &judged.pool.launch.market,
         policies: &judged.pool.policies,
         reserve: &judged.pool.reserve,
         guards: &judged.pool.guards,

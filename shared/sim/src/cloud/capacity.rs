@@ -7,6 +7,7 @@ use ghostnet_core::observation::{Market, Offering};
 use ghostnet_engine::error::{ErrorClass, PortError};
 
 use super::refusal;
+use super::reservation::Reservations;
 use crate::clock::Millis;
 
 const CALL: &str = "ec2:RunInstances";
@@ -24,6 +25,8 @@ pub struct Capacity {
     pub quota_until: Millis,
     /// The quota of spot is reached until then.
     pub spot_quota_until: Millis,
+    /// What is reserved.
+    pub reservations: Reservations,
     /// Images are broken until then.
     pub bad_image_until: Millis,
     buckets: BTreeMap<&'static str, Bucket>,
@@ -117,13 +120,19 @@ impl Capacity {
     /// Its pool is dry, its zone is down, or the quota is reached.
     pub fn admit(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
         let (quota_until, code) = match offering.market {
+            // places that are reserved count towards the quota whether they are used or not
+            Market::Reserved => (0, ""),
             Market::OnDemand => (self.quota_until, "VcpuLimitExceeded"),
             Market::Spot => (self.spot_quota_until, "MaxSpotInstanceCountExceeded"),
         };
         if now < quota_until {
             return Err(refusal(CALL, ErrorClass::Quota, code));
         }
-        if self.is_dry(offering, now) {
+        let is_gone = match offering.market {
+            Market::Reserved => self.zones_down.get(&offering.zone).is_some_and(|until| now < *until),
+            Market::OnDemand | Market::Spot => self.is_dry(offering, now),
+        };
+        if is_gone {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
         }
         Ok(())
@@ -163,6 +172,7 @@ impl Capacity {
         self.zones_down.clear();
         self.buckets.clear();
         self.quota_until = 0;
+        self.reservations.gone_until = 0;
         self.bad_image_until = 0;
     }
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ghostnet_core::id::{FleetId, InstallationId, InstanceId, InstanceType, PlanId, PoolId, StepNumber, Zone};
 use ghostnet_core::observation::{Instance, InstanceState, Market, Offering, Told, Word, tag};
 use ghostnet_core::plan::Launch;
-use ghostnet_core::spec::TemplateVersion;
+use ghostnet_core::spec::{Reservation, TemplateVersion};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::ListedInstance;
 
@@ -56,6 +56,8 @@ pub struct Machine {
     pub instance_type: InstanceType,
     /// How it was bought.
     pub market: Market,
+    /// To which reservations it is bound, whether they are still there or not.
+    pub reservation: Option<Reservation>,
     /// When it was launched.
     pub launched_at: Millis,
     /// When it runs.
@@ -135,6 +137,7 @@ impl Machine {
             zone: self.zone.clone(),
             instance_type: Some(self.instance_type.clone()),
             market: self.market,
+            reservation: self.reservation.clone(),
         }
     }
 
@@ -306,6 +309,7 @@ impl Ec2 {
                 installation: installation.clone(),
                 tags: tags.clone(),
                 market: offering.market,
+                reservation: offering.reservation.clone(),
                 template: self.template(&launch.template.version),
                 ..self.blank(launch.place.zone.clone(), instance_type, *boot, now)
             };
@@ -360,6 +364,7 @@ impl Ec2 {
             zone,
             instance_type,
             market: Market::OnDemand,
+            reservation: None,
             launched_at: now,
             running_at: now + boot.takes,
             listed_from: now + boot.list_lag,

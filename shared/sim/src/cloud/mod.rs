@@ -5,6 +5,7 @@ pub mod ec2;
 pub mod elb;
 pub mod map;
 pub mod metrics;
+pub mod reservation;
 pub mod worker;
 
 use std::collections::BTreeMap;

@@ -407,6 +407,7 @@ fn item(id: &str, instance: &Instance, now: i64) -> String {
         instance_type: &instance.instance_type,
         launched_at: &Timestamp::from_second(instance.launched_at).unwrap_or_default().to_string(),
         lifecycle: &instance.lifecycle,
+        reservations: "",
         tags: &tags,
     };
     listed.xml("")

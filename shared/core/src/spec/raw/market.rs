@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How instances are shared between on demand and spot.
+/// How instances are shared between on demand and spot, and which reservations are used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawMarket {
@@ -17,6 +17,10 @@ pub struct RawMarket {
     /// Which spot capacity of a zone is taken first: `listed_order` (the default), `lowest_price` or `capacity_optimized`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocation: Option<RawAllocation>,
+    /// Capacity reservations that are asked before anything is launched on demand: `open` (any open one that matches), the id of one
+    /// (`cr-…`), or the ARN of a resource group of them; `none` (the default) asks for none by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservations: Option<String>,
 }
 
 /// Which spot capacity of a zone is taken first.

@@ -21,7 +21,7 @@ use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
 use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
-use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, TemplateVersion};
+use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, Reservation, TemplateVersion};
 use ghostnet_core::state::{
     CapacityState, Drain, DrainReason, Growth, LaunchBackoff, LaunchRefused, Member, Pause, Peaks, PoolState, RenewReason, Run, Spend,
     Tally, TrafficState, Turning, Unready, Warm, WarmPhase,
@@ -154,7 +154,7 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             pool["launch"] = json!({ "drift": "replace", "rebalance_zones": tape.once_in(2) });
         }
     }
-    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]), "allocation": tape.one_of(&["listed_order", "lowest_price"]) })), "instance_types": ["c7a.large", "m7a.large"] });
+    let launch = json!({ "market": tape.maybe(2, |tape| json!({ "on_demand_base": tape.below(4), "spot_percent": tape.one_of(&[0, 30, 50, 100]), "allocation": tape.one_of(&["listed_order", "lowest_price"]), "reservations": tape.one_of(&["none", "none", "open"]) })), "instance_types": ["c7a.large", "m7a.large"] });
     let objective = tape.one_of(&["balanced", "balanced", "min_latency", "min_loss", "min_cost"]);
     let reserve = tape.maybe(3, |tape| {
         tape.one_of(&[
@@ -481,7 +481,8 @@ impl Made {
             self.observation.series.insert(spec.id.clone(), series);
         }
         for zone in tape.some(3, |tape, _| tape.one_of(&["a", "b", "c"])) {
-            let offering = offering(zone, any_market(tape));
+            let mut offering = offering(zone, any_market(tape));
+            offering.instance_type = Some(InstanceType::new(tape.one_of(&["c7a.large", "m7a.large"])));
             self.observation.exhausted.push(ExhaustedOffering {
                 offering,
                 until: Timestamp::MAX,
@@ -682,7 +683,7 @@ fn any_address(tape: &mut Tape<'_>) -> Ipv4Addr {
 }
 
 fn any_market(tape: &mut Tape<'_>) -> Market {
-    tape.one_of(&[Market::OnDemand, Market::OnDemand, Market::Spot])
+    tape.one_of(&[Market::OnDemand, Market::OnDemand, Market::Spot, Market::Reserved])
 }
 
 fn offering(zone: &str, market: Market) -> Offering {
@@ -690,6 +691,7 @@ fn offering(zone: &str, market: Market) -> Offering {
         zone: Zone::new(format!("eu-west-1{zone}")),
         instance_type: Some(InstanceType::new("c7a.large")),
         market,
+        reservation: (market == Market::Reserved).then_some(Reservation::Open),
     }
 }
 

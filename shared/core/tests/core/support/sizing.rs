@@ -119,7 +119,7 @@ impl Pool {
         act(&SizeInput {
             counts: self.counts,
             range: self.spec.capacity,
-            market: self.spec.launch.market,
+            market: &self.spec.launch.market,
             policies: &self.spec.policies,
             reserve: &self.spec.reserve,
             guards: &self.spec.guards,

@@ -94,6 +94,7 @@ fn launch(step: Step, template: &Template) -> Launch {
             zone,
             instance_type: None,
             market: Market::OnDemand,
+            reservation: None,
         },
         choice: None,
         token: ClientToken::over(&[&step.to_string()]),
