@@ -73,7 +73,7 @@ pub(super) fn read(raw: &RawCapacityPolicy, at: &str, has_groups: bool, problems
             read.map(InstanceCapacity::Given)
         }
         RawInstanceCapacity::Word(word) if word == "learned" => {
-            read_learn(raw.learn.as_ref(), &format!("{at}.learn"), has_groups, problems).map(InstanceCapacity::Learned)
+            read_learn(raw.learn.as_deref(), &format!("{at}.learn"), has_groups, problems).map(InstanceCapacity::Learned)
         }
         RawInstanceCapacity::Word(word) => {
             let hint = "the requests per second that one instance can answer, or `learned`";

@@ -30,7 +30,7 @@ pub struct RawCapacityPolicy {
     pub instance_capacity: RawInstanceCapacity,
     /// How it is learned, with `instance_capacity: learned`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub learn: Option<RawLearn>,
+    pub learn: Option<Box<RawLearn>>,
     /// How long answers may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_time: Option<RawResponseTime>,
@@ -88,7 +88,7 @@ impl JsonSchema for RawInstanceCapacity {
         "RawInstanceCapacity".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "requests per second, or `learned`", "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "enum": ["learned"] }] })
+        json_schema!({ "description": "requests per second, or `learned`", "anyOf": [{ "type": "number" }, { "type": "string", "enum": ["learned"] }] })
     }
 }
 
