@@ -88,7 +88,7 @@ impl JsonSchema for RawInstanceCapacity {
         "RawInstanceCapacity".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "requests per second, or `learned`", "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "enum": ["learned"] }] })
+        json_schema!({ "description": "requests per second, or `learned`", "anyOf": [{ "type": "number" }, { "type": "string", "enum": ["learned"] }] })
     }
 }
 
