@@ -21,8 +21,7 @@ pub struct Placement {
 
 /// Places instances one by one, each into the zone that then has fewest, ties in the order of the spec. In a zone whose
 /// preferred type ran out the next type is taken, and where no type is left in a market, the next market; a zone that ran out of
-/// all of them gets none. What is asked of one subnet,
-/// type and market is one placement: one call.
+/// all of them gets none. What is asked of one subnet, type and market is one placement: one call.
 #[derive(Debug)]
 pub struct Placer<'a> {
     places: Vec<Place>,
@@ -91,8 +90,8 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The placements: what is reserved before on demand before spot, in the order of the spec. If AWS may choose, each of spot has every type of its zone
-    /// that did not run out.
+    /// The placements: what is reserved before on demand before spot, in the order of the spec. If AWS may choose, each of spot has
+    /// every type of its zone that did not run out.
     #[must_use]
     pub fn finish(mut self, aws_chooses: bool) -> Vec<Placement> {
         let mut placements = std::mem::take(&mut self.placements);

@@ -177,6 +177,41 @@ fn reservations_that_are_full_are_gone_around_within_as_many_looks_as_there_are_
     }
 }
 
+/// The example of `docs/policies.md`: four `m7a.large` are reserved in one zone, and six are wanted in two.
+#[test]
+fn zones_are_balanced_before_reserved_places_are_filled() {
+    let mut change = two_types(reserving(json!({})));
+    let defaults = json!({ "capacity": { "initial": 6 }, "launch": { "subnets": ["subnet-a", "subnet-b"] } });
+    let guards = json!({ "budgets": { "launch": { "per_tick": 10 } } });
+    merge(&mut change, json!({ "defaults": defaults, "guards": guards }));
+    let mut world = World::new(change);
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        let decision = world.die();
+        for step in &decision.plan.steps {
+            let Action::Launch(launch) = &step.action else { continue };
+            let is_there = launch.offering == offering("a", "m7a.large", Market::Reserved);
+            let outcome = if is_there || launch.offering.market == Market::OnDemand {
+                world.execute(step)
+            } else {
+                ran_out(&mut world, launch.offering.clone());
+                full()
+            };
+            world.tell(step, outcome);
+        }
+        rounds.push(told(&decision));
+    }
+    assert_eq!(
+        rounds,
+        [
+            vec!["a reserved c7a.large 3", "b reserved c7a.large 3"],
+            vec!["a reserved m7a.large 3", "b reserved m7a.large 3"],
+            vec!["b on-demand c7a.large 3"],
+        ]
+    );
+    assert!(launches(&world.look()).is_empty());
+}
+
 /// Whatever is wrong with a reservation, a pool grows on demand, and a person is told.
 #[test]
 fn a_reservation_that_cannot_be_used_keeps_nobody_from_growing() {
