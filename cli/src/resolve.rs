@@ -352,7 +352,7 @@ mod tests {
         let fleet = |port: &str| {
             FLEET.replace(
                 "    launch: {",
-                &format!("    cloud_map: {{ service: srv-web{port} }}\n    launch: {{"),
+                &format!("    cloud_map: {{ service: srv-web{port} }}\n    drain: {{ timeout: 90s }}\n    launch: {{"),
             )
         };
         let paths = |found: &Found| found.problems.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();

@@ -132,7 +132,9 @@ pub(crate) fn group_name(group: &TargetGroupArn) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use ghostnet_core::id::InstanceType;
+    use std::net::Ipv4Addr;
+
+    use ghostnet_core::id::{InstanceType, ServiceId};
     use ghostnet_core::plan::{Choice, Strategy};
 
     use super::super::fixture;
@@ -167,6 +169,22 @@ mod tests {
             });
         });
         assert_eq!(chosen, "launch 1 x c7a.large or m7a.large in eu-west-1b, spot");
+    }
+
+    #[test]
+    fn what_is_registered_in_cloud_map_is_told_with_its_service() {
+        let mut steps = fixture::decision(fixture::growing(), fixture::growing_actions()).plan.steps;
+        let Some(step) = steps.first_mut() else { panic!("a step") };
+        let (service, id) = (ServiceId::new("srv-web"), InstanceId::new("i-1"));
+        step.action = Action::Announce {
+            service: service.clone(),
+            addresses: [(id.clone(), Ipv4Addr::new(10, 0, 0, 7))].into(),
+            port: None,
+        };
+        assert_eq!(planned(step), "register i-1 in service srv-web");
+        let instances = vec![id];
+        step.action = Action::Withdraw { service, instances };
+        assert_eq!(done(step, Some(&StepOutcome::Done)), "deregistered i-1 from service srv-web");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::stack::Session;
 #[command(after_help = "Examples:
   ghostnet release web
 
-Nobody sizes the fleet or looks after it any more; its instances run on and stay in their target groups. GhostNet's tags are taken off
+Nobody sizes the fleet or looks after it any more; its instances run on and stay in their target groups and services. GhostNet's tags are taken off
 them, so that a later fleet of that name does not take them for its own; `ghostnet adopt` brings them back. Once more does no harm.
 With --json: {fleet, done, instances, leaving, may_still_come, alarms_removed}; done is `released`.")]
 pub(crate) struct Args {

@@ -55,7 +55,7 @@ impl World {
         }
         check::on_withdrawn(self, service, id);
         let now = self.now;
-        if self.broken != Some(Broken::NothingWithdraws)
+        if !matches!(self.broken, Some(Broken::NothingWithdraws | Broken::LeaversHidden))
             && let Some(service) = self.cloud.services.get_mut(service)
         {
             service.deregister(id, now + takes);
@@ -83,8 +83,14 @@ impl World {
             return Err(refusal(CALL, ErrorClass::Throttled, "RequestLimitExceeded"));
         }
         let mut listed = found.list(installation, self.now);
-        if self.broken == Some(Broken::RegistrationsHidden) {
-            listed.clear();
+        match self.broken {
+            Some(Broken::RegistrationsHidden) => listed.clear(),
+            Some(Broken::LeaversHidden) => {
+                let states: Vec<_> = self.table.fleets.values().filter_map(crate::table::Items::capacity).collect();
+                let members = || states.iter().flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
+                listed.retain(|one| !members().any(|(id, member)| *id == one.instance && member.drain.is_some()));
+            }
+            _ => {}
         }
         Ok(listed)
     }

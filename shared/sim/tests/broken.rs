@@ -44,7 +44,13 @@ fn cases() -> Vec<Case> {
         case(Broken::TunesUnnamed, &[(Fault::ForeignAttribute, 20)], Check::Balancing, &[]),
         case(Broken::NothingWithdraws, NONE, Check::Converges, &[Check::Discovery]),
         case(Broken::AddressInvented, NONE, Check::Discovery, &[]),
-        case(Broken::RegistrationsHidden, NONE, Check::TwoPhases, &[Check::Discovery]),
+        case(
+            Broken::RegistrationsHidden,
+            NONE,
+            Check::Converges,
+            &[Check::TwoPhases, Check::Discovery],
+        ),
+        case(Broken::LeaversHidden, NONE, Check::TwoPhases, &[]),
         case(Broken::LaunchesTooMany, NONE, Check::Ceiling, &[]),
         case(Broken::DrainsBelowMinimum, NONE, Check::Floor, &[Check::RemovalWindow]),
         case(

@@ -68,8 +68,8 @@ impl Judge<'_> {
         let Some(cloud_map) = self.pool.cloud_map.as_ref().filter(|_| self.situation.now < drain.deadline.at()) else {
             return false;
         };
-        let since = Self::member(Some(self.next), id).and_then(|member| member.withdrawn_since);
+        let after = Self::member(Some(self.next), id).and_then(|member| member.withdrawn_after);
         let wait = cloud_map.remembered_for(self.situation.resolved);
-        since.is_none_or(|since| Seconds::between(since.at(), self.situation.now) < wait)
+        after.is_none_or(|after| Seconds::between(after.after(drain.since.at()), self.situation.now) < wait)
     }
 }

@@ -31,8 +31,11 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Pool
     let now = situation.now;
     let services: Vec<ServiceId> = state.all_services(pool).cloned().collect();
     for (id, member) in &mut state.members {
-        let withdrawn = member.drain.is_some() && is_in_none(situation, services.iter(), id);
-        member.withdrawn_since = withdrawn.then(|| member.withdrawn_since.unwrap_or_else(|| now.into()));
+        let drain = member.drain.filter(|_| is_in_none(situation, services.iter(), id));
+        member.withdrawn_after = drain.map(|drain| {
+            let now = Seconds::between(drain.since.at(), now);
+            member.withdrawn_after.unwrap_or(now)
+        });
     }
     let members = &state.members;
     let empty = |service: &ServiceId| {
@@ -60,8 +63,8 @@ pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolSta
 pub(super) fn is_forgotten(situation: &Situation<'_>, pool: &PoolSpec, member: &Member) -> bool {
     pool.cloud_map.as_ref().is_none_or(|cloud_map| {
         let wait = cloud_map.remembered_for(situation.resolved);
-        let since = member.withdrawn_since;
-        since.is_some_and(|since| Seconds::between(since.at(), situation.now) >= wait)
+        let since = member.drain.zip(member.withdrawn_after);
+        since.is_some_and(|(drain, after)| Seconds::between(after.after(drain.since.at()), situation.now) >= wait)
     })
 }
 
@@ -106,7 +109,12 @@ fn leave_former_services(situation: &Situation<'_>, state: &PoolState, busy: &Bu
     let mut actions = Vec::new();
     for service in state.former_services.keys() {
         let there = situation.observation.registrations.get(service).into_iter().flatten();
-        let ours = there.filter(|registration| state.members.contains_key(&registration.instance));
+        // one that is started in this very decision has its step; it is taken out once it runs
+        let is_ours = |registration: &&Registration| {
+            let member = state.members.get(&registration.instance);
+            member.is_some_and(|member| !member.is_starting())
+        };
+        let ours = there.filter(is_ours);
         let leaving: Vec<InstanceId> = ours
             .map(|registration| registration.instance.clone())
             .filter(|id| !busy.is_held_in(service, id))

@@ -22,9 +22,10 @@ pub struct Member {
     /// It is leaving.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
-    /// It leaves, and since then no Cloud Map service lists it.
+    /// It leaves, and this long after its drain began no Cloud Map service listed it any more. A span, not a moment: a thousand that
+    /// leave at once must fit into the state.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
-    pub withdrawn_since: Option<Moment>,
+    pub withdrawn_after: Option<Seconds>,
     /// A terminate call for it succeeded.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub terminating_since: Option<Moment>,
@@ -58,7 +59,7 @@ impl Member {
             left: None,
             unready: None,
             drain: None,
-            withdrawn_since: None,
+            withdrawn_after: None,
             terminating_since: None,
             warm: None,
             started_at: None,

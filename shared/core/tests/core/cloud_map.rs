@@ -330,7 +330,7 @@ fn one_that_is_taken_back_is_registered_again() {
     assert!(about_service(&decision)[0].starts_with("announce"));
     world.look();
     let members = &world.inputs.state.pools[&pool("blue")].members;
-    assert!(members.values().all(|member| member.withdrawn_since.is_none()));
+    assert!(members.values().all(|member| member.withdrawn_after.is_none()));
 }
 
 #[test]
@@ -580,4 +580,24 @@ fn audit_refuses_what_no_decision_may_do() {
     for (situation, change, invariants) in rows {
         assert_eq!(fault(change), invariants, "{situation}");
     }
+}
+
+/// What is remembered of those that leave must not grow a state that is nearly full.
+#[test]
+fn since_when_one_is_withdrawn_costs_a_few_bytes() {
+    let bytes = |change: Value| {
+        let mut world = World::serving(1_000, change);
+        world.inputs.retiring = true;
+        world.look();
+        world.pass(60);
+        world.look();
+        world.inputs.state.open.clear();
+        serde_json::to_string(&world.inputs.state).unwrap().len()
+    };
+    let many = json!({ "capacity": { "max": 1000 }, "drain": { "timeout": "5m" } });
+    let with = bytes(alone(many.clone()));
+    let mut without = alone(many);
+    without["pools"][0].as_object_mut().unwrap().remove("cloud_map");
+    let most = bytes(without) + 10_000;
+    assert!(with < most, "{with} of {most}");
 }

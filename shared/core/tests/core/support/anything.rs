@@ -773,7 +773,7 @@ fn any_member(tape: &mut Tape<'_>) -> Member {
     // nobody watches the health of one that leaves
     member.unready = member.unready.filter(|_| member.drain.is_none());
     member.terminating_since = member.drain.and_then(|_| tape.maybe(4, |tape| ago(tape, 600).into()));
-    member.withdrawn_since = member.drain.and_then(|_| tape.maybe(2, |tape| ago(tape, 300).into()));
+    member.withdrawn_after = member.drain.and_then(|_| tape.maybe(2, |tape| Seconds(tape.below(300))));
     member.gone = tape.once_in(16);
     member.spot = tape.once_in(3);
     member.warm = tape.maybe(3, |tape| Warm {
