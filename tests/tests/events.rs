@@ -99,6 +99,8 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             "autoscaling-lifecycle.json",
             ignored("Auto Scaling: a fleet of GhostNet has no Auto Scaling group"),
         ),
+        // it is answered before anybody asks for signals
+        ("check.json", ignored("a payload of GhostNet of kind `check/v1`")),
         ("ec2-rebalance.json", interruption("Rebalance", "2026-03-02T09:10:44Z")),
         (
             "ec2-spot-warning-hibernate.json",

@@ -28,6 +28,17 @@ pub const PORTS: &[Call] = &[
     call("stop", &["ec2:StopInstances"]),
     call("tell", &["ec2:CreateTags"]),
     call("terminate", &["ec2:TerminateInstances"]),
+    // EC2 judges a dry run by the rights that the call itself needs
+    call("may_launch", &["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]),
+    call(
+        "may_touch",
+        &[
+            "ec2:CreateTags",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+        ],
+    ),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
@@ -64,6 +75,7 @@ pub const OPERATOR: &[Call] = &[
     call("zones", &["ec2:DescribeSubnets"]),
     call("launch_template", &["ec2:DescribeLaunchTemplateVersions"]),
     call("target_groups", &["elasticloadbalancing:DescribeTargetGroups"]),
+    call("group_owners", &["elasticloadbalancing:DescribeTags"]),
     call("put_alarm", &["cloudwatch:PutMetricAlarm"]),
     call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
     call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),

@@ -12,6 +12,7 @@ mod clients;
 mod clock;
 pub mod cloudwatch;
 mod create_fleet;
+mod dry_run;
 pub mod dynamodb;
 pub mod ec2;
 pub mod elbv2;

@@ -228,7 +228,7 @@ fn one_cause_is_one_finding_in_the_place_that_explains_it() {
             vec!["note pools[0].launch: it is not known whether EC2 launches from launch template `web`"],
         ),
     ] {
-        assert_eq!(lines(&launching::judge(&spec, &probed)), expected, "{situation}");
+        assert_eq!(lines(&launching::judge(&spec, &probed, &[])), expected, "{situation}");
     }
 }
 
@@ -283,7 +283,7 @@ fn a_missing_permission_is_told_with_its_statement_and_where_to_grant_it() {
         ),
     ] {
         let probed = asked(&plain(), |_| Some(refused.clone()));
-        let findings = launching::judge(&plain(), &probed);
+        let findings = launching::judge(&plain(), &probed, &[]);
         let [finding] = &findings[..] else {
             panic!("{situation}: {findings:?}")
         };
@@ -303,7 +303,42 @@ fn resources_that_differ_only_in_their_id_are_one_cause() {
         let subnet = format!("arn:aws:ec2:eu-west-1:1:subnet/{}", trial.subnet);
         Some(denied("ec2:RunInstances", &subnet, "no"))
     });
-    assert_eq!(launching::judge(&plain(), &probed).len(), 1);
+    assert_eq!(launching::judge(&plain(), &probed, &[]).len(), 1);
+}
+
+#[test]
+fn what_follows_from_a_broken_field_is_not_told_again() {
+    let in_subnet = |trial: &Trial| trial.subnet.as_str() == "subnet-b";
+    let gone = || refused("InvalidSubnetID.NotFound", ErrorClass::Invalid, "");
+    let no_template = || refused("InvalidLaunchTemplateName.NotFoundException", ErrorClass::Invalid, "");
+    for (situation, probed, broken, left) in [
+        (
+            "the subnet",
+            asked(&plain(), |trial| in_subnet(trial).then(gone)),
+            "pools[0].launch.subnets[1]",
+            0,
+        ),
+        (
+            "another subnet",
+            asked(&plain(), |trial| in_subnet(trial).then(gone)),
+            "pools[0].launch.subnets[0]",
+            1,
+        ),
+        (
+            "the template",
+            asked(&plain(), |_| Some(no_template())),
+            "pools[0].launch.template",
+            0,
+        ),
+        (
+            "a permission is another matter",
+            asked(&plain(), |_| Some(denied("iam:PassRole", "r", "no"))),
+            "pools[0].launch.template",
+            1,
+        ),
+    ] {
+        assert_eq!(launching::judge(&plain(), &probed, &[broken]).len(), left, "{situation}");
+    }
 }
 
 #[test]
@@ -357,7 +392,7 @@ fn what_is_read_and_done_is_told_where_it_belongs() {
             probe,
             refused: Some(refused),
         }];
-        assert_eq!(lines(&launching::judge(&plain(), &probed)), [expected]);
+        assert_eq!(lines(&launching::judge(&plain(), &probed, &[])), [expected]);
     }
 }
 

@@ -7,9 +7,10 @@ use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
+use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::unit::Finite;
-use ghostnet_engine::port::{Compute, LoadBalancer, Look, Metrics, PublishedValue, Store};
+use ghostnet_engine::port::{Compute, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Store, Touch};
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
@@ -121,6 +122,25 @@ fn every_port_needs_what_the_table_says() {
         ("stop", actions(async |aws| aws.stop(&region(), &instances(), true).await)),
         ("tell", actions(async |aws| aws.tell(&region(), &instances(), Told::Draining).await)),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
+        (
+            "may_launch",
+            actions(async |aws| {
+                let choosing = Launch {
+                    choice: Some(choice()),
+                    ..launch(1)
+                };
+                drop(aws.may_launch(&region(), &launch(1), &tags).await);
+                drop(aws.may_launch(&region(), &choosing, &tags).await);
+            }),
+        ),
+        (
+            "may_touch",
+            actions(async |aws| {
+                for touch in [Touch::Start, Touch::Stop, Touch::Tell, Touch::Terminate] {
+                    drop(aws.may_touch(&region(), &InstanceId::new("i-1"), touch).await);
+                }
+            }),
+        ),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (
             "register",
@@ -196,6 +216,7 @@ fn every_verb_needs_what_the_table_says() {
             actions(async |aws| aws.launch_template(&region(), &launch(1).template).await),
         ),
         ("target_groups", actions(async |aws| aws.target_groups(&region(), &[group()]).await)),
+        ("group_owners", actions(async |aws| aws.group_owners(&region(), &[group()]).await)),
         (
             "put_alarm",
             actions(async |aws| aws.put_alarm(&region(), &definition(plain().shape)).await),

@@ -6,6 +6,7 @@ mod autoscaling;
 mod cbor;
 mod cloudwatch;
 mod commit;
+mod dry_run;
 mod ec2;
 mod elbv2;
 mod history;

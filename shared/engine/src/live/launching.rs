@@ -14,12 +14,13 @@ use crate::port::Touch;
 /// Most names in one sentence.
 const NAMES_MAX: usize = 3;
 
-/// Findings about everything that was asked: one for each cause, not for each question.
+/// Findings about everything that was asked: one for each cause, not for each question. What EC2 refuses because of a field that
+/// is known to be `broken`, as a subnet that does not exist, is not told again.
 #[must_use]
-pub fn judge(spec: &FleetSpec, probed: &[Probed]) -> Vec<Finding> {
+pub fn judge(spec: &FleetSpec, probed: &[Probed], broken: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for pool in &spec.pools {
-        findings.extend(of_pool(spec, pool, probed));
+        findings.extend(of_pool(spec, pool, probed, broken));
     }
     for Probed { probe, refused } in probed {
         let Some(refused) = refused else { continue };
@@ -45,7 +46,7 @@ pub fn judge(spec: &FleetSpec, probed: &[Probed]) -> Vec<Finding> {
 }
 
 /// One pool's refused launches, by cause.
-fn of_pool(spec: &FleetSpec, pool: &PoolSpec, probed: &[Probed]) -> Vec<Finding> {
+fn of_pool(spec: &FleetSpec, pool: &PoolSpec, probed: &[Probed], broken: &[&str]) -> Vec<Finding> {
     let of_this = probed.iter().filter_map(|probed| match &probed.probe {
         Probe::Launch(trial) if trial.pool == pool.id => Some((trial, probed.refused.as_ref())),
         _ => None,
@@ -63,6 +64,10 @@ fn of_pool(spec: &FleetSpec, pool: &PoolSpec, probed: &[Probed]) -> Vec<Finding>
         let scope = Scope::of(pool, &affected, asked.iter().map(|(trial, _)| *trial));
         let path = format!("{}.{}", pool_at(spec, &pool.id), scope.path(pool));
         let (_, first) = refused.first()?;
+        let is_told = || broken.iter().any(|broken| broken.starts_with(&path));
+        if !cause.is_permission() && is_told() {
+            return None;
+        }
         Some(launched(&path, &scope.words(pool), &cause, first, some_may))
     };
     causes.into_iter().filter_map(finding).collect()

@@ -1,0 +1,143 @@
+//! Whether the account is fit for a spec: asks the tick function what its role may do, looks up the rest, and has it judged.
+//! Nothing is written, neither here nor there.
+
+use std::time::Duration;
+
+use ghostnet_aws::event::CheckRequest;
+use ghostnet_core::id::InstallationId;
+use ghostnet_core::spec::Problem;
+use ghostnet_engine::live::{Answered, Finding, Probe, Severity, groups, launching};
+use serde::Serialize;
+
+use crate::ask;
+use crate::failure::Failure;
+use crate::resolve::{self, Found};
+use crate::spec_file::{Place, SpecFile};
+use crate::stack::Session;
+
+/// From one ask to the next: as long as EC2's bucket needs for the launches of one.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// What was found out about one file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Checked {
+    /// Findings, the gravest first, each with its place in the file.
+    pub(crate) findings: Vec<Located>,
+    /// Combinations of subnet, type and market that EC2 was asked about.
+    pub(crate) launches_tried: usize,
+}
+
+/// A finding and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Located {
+    #[serde(flatten)]
+    pub(crate) at: Place,
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+}
+
+impl Checked {
+    /// How many are of this severity.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|located| located.finding.severity == severity).count()
+    }
+}
+
+/// Checks the account for one spec.
+///
+/// # Errors
+/// AWS or the tick function does not answer.
+pub(crate) async fn check(session: &Session, file: &SpecFile) -> Result<Checked, Failure> {
+    let mut found = resolve::resolve(session, &file.spec).await?;
+    let answered = ask_all(session, file).await?;
+    let launches_tried = launches(&answered);
+    let mut findings = resolved(&found);
+    let broken: Vec<&str> = found.problems.iter().map(|problem| problem.path.as_str()).collect();
+    findings.extend(launching::judge(&file.spec, &answered.probed, &broken));
+    findings.extend(launching::untold(&answered, launches_tried));
+    findings.extend(of_groups(session, file, &mut found, &answered).await?);
+    Ok(Checked {
+        findings: located(file, findings),
+        launches_tried,
+    })
+}
+
+/// Asks the function until it has nothing more to ask about.
+async fn ask_all(session: &Session, file: &SpecFile) -> Result<Answered, Failure> {
+    let mut all = Answered::default();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        if from > 0 {
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        let request = CheckRequest::new(file.raw.clone(), from);
+        let answered = ask::check(session, &file.spec.id, &request).await?;
+        all.probed.extend(answered.probed);
+        all.delays.extend(answered.delays);
+        all.instance = all.instance.or(answered.instance);
+        all.left_out = answered.left_out;
+        // a function that does not get on would be asked for ever
+        next = answered.next.filter(|next| *next > from);
+    }
+    Ok(all)
+}
+
+fn launches(answered: &Answered) -> usize {
+    let is_launch = |probe: &Probe| matches!(probe, Probe::Launch(_));
+    answered.probed.iter().filter(|probed| is_launch(&probed.probe)).count()
+}
+
+/// What `apply` would say too.
+fn resolved(found: &Found) -> Vec<Finding> {
+    let finding = |severity| {
+        move |problem: &Problem| Finding {
+            severity,
+            path: problem.path.clone(),
+            what: problem.message.clone(),
+            why: String::new(),
+            hint: problem.hint.clone(),
+        }
+    };
+    // groups are judged here with what to do about them
+    let is_else = |note: &&Problem| !note.path.contains(".target_groups[");
+    let errors = found.problems.iter().map(finding(Severity::Error));
+    errors
+        .chain(found.notes.iter().filter(is_else).map(finding(Severity::Warning)))
+        .collect()
+}
+
+async fn of_groups(session: &Session, file: &SpecFile, found: &mut Found, answered: &Answered) -> Result<Vec<Finding>, Failure> {
+    let known: Vec<_> = found.groups.keys().cloned().collect();
+    let owners = session.aws.group_owners(session.aws.home(), &known).await;
+    let mut owners = owners.map_err(Failure::aws("tags of target groups cannot be read"))?;
+    for (group, facts) in &mut found.groups {
+        facts.owner = owners.remove(group);
+        facts.delay = answered.delays.get(group).copied();
+    }
+    let installation = InstallationId::new(session.stack.installation.clone());
+    Ok(groups::judge(&file.spec, &installation, &found.groups))
+}
+
+/// Each finding on its line, the gravest first, and of equal ones in the order of the file.
+fn located(file: &SpecFile, findings: Vec<Finding>) -> Vec<Located> {
+    let locate = |finding: Finding| {
+        let problem = file.locate(Problem {
+            path: finding.path.clone(),
+            message: finding.what.clone(),
+            hint: finding.hint.clone(),
+        });
+        Located {
+            at: problem.at,
+            finding: Finding {
+                path: problem.path,
+                what: problem.message,
+                hint: problem.hint,
+                ..finding
+            },
+        }
+    };
+    let mut located: Vec<Located> = findings.into_iter().map(locate).collect();
+    located.sort_by_key(|located| (located.finding.severity, located.at));
+    located.dedup();
+    located
+}
