@@ -80,6 +80,8 @@ pub const OPERATOR: &[Call] = &[
     call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
     call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),
     call("alarms_named", &["cloudwatch:DescribeAlarms"]),
+    call("watches", &["cloudwatch:DescribeAlarms"]),
+    call("mutes", &["cloudwatch:GetAlarmMuteRule", "cloudwatch:ListAlarmMuteRules"]),
     call(
         "put_spec",
         &[

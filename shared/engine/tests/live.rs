@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_core::id::{InstallationId, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, InstallationId, InstanceType, SubnetId, TargetGroupArn};
+use ghostnet_core::observation::Market;
 use ghostnet_core::plan::LAUNCH_CALLS_MAX;
-use ghostnet_core::spec::FleetSpec;
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::spec::{FleetSpec, Resolved, Stat};
+use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::live::alarms::{self, Kept, Listed, Mute, Watch};
 use ghostnet_engine::live::groups::{self, GroupFacts};
+use ghostnet_engine::live::limits::{self, Limits};
 use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK, Trial, trials};
 use ghostnet_engine::live::{Answered, Finding, Probe, Probed, Refused, Severity, launching};
 use ghostnet_engine::port::Touch;
@@ -532,5 +535,331 @@ fn target_groups_are_judged_by_who_uses_owns_and_drains_them() {
     ] {
         let facts = BTreeMap::from([(TargetGroupArn::new(GROUP), facts)]);
         assert_eq!(lines(&groups::judge(&spec, &ours, &facts)), expected, "{situation}");
+    }
+}
+
+fn stat(statistic: &str, period: u32) -> Stat {
+    Stat {
+        namespace: "Shop".to_owned(),
+        name: "Load".to_owned(),
+        dimensions: BTreeMap::from([("Fleet".to_owned(), "web".to_owned())]),
+        statistic: statistic.to_owned(),
+        period: Seconds(period),
+    }
+}
+
+fn watch(statistic: &str, period: u32, missing: &str) -> Watch {
+    Watch {
+        stat: Some(stat(statistic, period)),
+        comparison: "GreaterThanThreshold".to_owned(),
+        threshold: Some(Finite::from(66)),
+        datapoints: 1,
+        evaluated: 1,
+        missing: missing.to_owned(),
+    }
+}
+
+#[test]
+fn an_alarm_that_somebody_changed_is_told_by_what_differs() {
+    let wanted = || watch("Average", 60, "notBreaching");
+    let other = |change: fn(&mut Watch)| {
+        let mut watch = wanted();
+        change(&mut watch);
+        Some(watch)
+    };
+    for (situation, found, expected) in [
+        ("as it was written", Some(wanted()), None),
+        ("gone", None, Some("alarm `a` is gone")),
+        (
+            "another statistic",
+            Some(watch("Maximum", 60, "notBreaching")),
+            Some("somebody changed alarm `a`: statistic `Maximum` in place of `Average`"),
+        ),
+        (
+            "a period and missing data",
+            Some(watch("Average", 300, "missing")),
+            Some("somebody changed alarm `a`: period `5m` in place of `1m`, missing data `missing` in place of `notBreaching`"),
+        ),
+        (
+            "a threshold",
+            other(|watch| watch.threshold = Some(Finite::from(90))),
+            Some("somebody changed alarm `a`: threshold `90` in place of `66`"),
+        ),
+        (
+            "more datapoints",
+            other(|watch| watch.evaluated = 5),
+            Some("somebody changed alarm `a`: datapoints `1 of 5` in place of `1 of 1`"),
+        ),
+        (
+            "the other way round",
+            other(|watch| watch.comparison = "LessThanThreshold".to_owned()),
+            Some("somebody changed alarm `a`: comparison `LessThanThreshold` in place of `GreaterThanThreshold`"),
+        ),
+        (
+            "another metric",
+            other(|watch| watch.stat.as_mut().unwrap().name = "Errors".to_owned()),
+            Some("somebody changed alarm `a`: metric `Shop/Errors` in place of `Shop/Load`"),
+        ),
+        (
+            "an expression",
+            other(|watch| watch.stat = None),
+            Some("somebody changed alarm `a`: watched `an expression` in place of `one metric`"),
+        ),
+    ] {
+        let kept = Kept {
+            path: "policies[0]".to_owned(),
+            name: AlarmName::new("a"),
+            wanted: wanted(),
+            found,
+            tells: true,
+        };
+        let findings = alarms::judge_kept(std::slice::from_ref(&kept));
+        let told: Vec<_> = findings.iter().map(|finding| finding.what.as_str()).collect();
+        assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{situation}");
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.severity == Severity::Warning && finding.hint.is_some())
+        );
+    }
+}
+
+#[test]
+fn an_alarm_of_ones_own_is_held_against_the_policies_on_its_metric() {
+    let spec = |missing: &str| {
+        let metric =
+            json!({ "namespace": "Shop", "name": "Load", "dimensions": { "Fleet": "web" }, "statistic": "Average", "period": "60s" });
+        let pool = |id: &str, role: &str| {
+            json!({ "id": id, "role": role, "capacity": { "min": 0, "max": 2 },
+                "launch": { "template": { "name": "web" }, "subnets": ["subnet-a"] } })
+        };
+        let policy = json!({ "id": "load", "type": "target_tracking", "metric": metric, "target": 60.0, "missing": missing });
+        let raw = json!({ "fleet": "web", "pools": [pool("blue", "active"), pool("green", "standby")], "policies": [policy] });
+        FleetSpec::check(&serde_json::from_value(raw).unwrap()).unwrap()
+    };
+    let elsewhere = || {
+        let mut watch = watch("Maximum", 300, "notBreaching");
+        watch.stat.as_mut().unwrap().dimensions.clear();
+        watch
+    };
+    let composite = || Watch {
+        stat: None,
+        ..watch("Average", 60, "missing")
+    };
+    for (situation, missing, watch, expected) in [
+        ("as the policy looks", "hold", watch("Average", 60, "notBreaching"), vec![]),
+        ("faster than the policy", "hold", watch("Average", 10, "notBreaching"), vec![]),
+        ("both take it as a breach", "breaching", watch("Average", 60, "breaching"), vec![]),
+        ("another metric", "hold", elsewhere(), vec![]),
+        ("other alarms", "hold", composite(), vec![]),
+        (
+            "another statistic",
+            "hold",
+            watch("Maximum", 60, "ignore"),
+            vec!["warning alarms[0]: alarm `mine` looks at `Maximum` of the metric, and policy `load` at `Average`"],
+        ),
+        (
+            "a longer period",
+            "hold",
+            watch("Average", 300, "notBreaching"),
+            vec!["warning alarms[0]: alarm `mine` has a period of 5m, and policy `load` one of 1m"],
+        ),
+        (
+            "no data wakes for nothing",
+            "hold",
+            watch("Average", 60, "breaching"),
+            vec!["warning alarms[0]: alarm `mine` takes missing data as `breaching`, and policy `load` does nothing then"],
+        ),
+        (
+            "no data wakes nobody",
+            "breaching",
+            watch("Average", 60, "ignore"),
+            vec!["warning alarms[0]: alarm `mine` takes missing data as `ignore`, and policy `load` as `breaching`"],
+        ),
+        (
+            "CloudWatch's default",
+            "ignore",
+            watch("Average", 60, "missing"),
+            vec!["note alarms[0]: alarm `mine` goes to INSUFFICIENT_DATA when its metric has no data"],
+        ),
+    ] {
+        let listed = Listed {
+            path: "alarms[0]".to_owned(),
+            name: AlarmName::new("mine"),
+            watch,
+        };
+        let findings = alarms::judge_listed(&spec(missing), &Resolved::default(), &[listed]);
+        assert_eq!(lines(&findings), expected, "{situation}, once for both pools");
+    }
+}
+
+#[test]
+fn who_mutes_is_told_now_and_beforehand() {
+    let mute = |is_active, alarms: &[&str]| Mute {
+        rule: "nightly".to_owned(),
+        alarms: alarms
+            .iter()
+            .map(|name| ("policies[0]".to_owned(), AlarmName::new(*name)))
+            .collect(),
+        is_active,
+        when: "cron(0 2 * * *) for PT4H".to_owned(),
+    };
+    for (mute, expected) in [
+        (
+            mute(true, &["a"]),
+            vec!["warning policies[0]: mute rule `nightly` silences `a` now"],
+        ),
+        (
+            mute(false, &["a", "b", "c", "d", "e"]),
+            vec!["note policies[0]: mute rule `nightly` will silence `a`, `b`, `c` and 2 more"],
+        ),
+        (mute(true, &[]), vec![]),
+    ] {
+        let findings = alarms::judge_mutes(&[mute]);
+        assert_eq!(lines(&findings), expected);
+        assert!(findings.iter().all(|finding| finding.why.starts_with("cron(0 2 * * *) for PT4H: ")));
+    }
+}
+
+#[test]
+fn every_family_counts_in_its_quota() {
+    for (name, on_demand, spot) in [
+        ("c7a.large", Some("L-1216C47A"), Some("L-34B43A08")),
+        ("t3.micro", Some("L-1216C47A"), Some("L-34B43A08")),
+        ("im4gn.large", Some("L-1216C47A"), Some("L-34B43A08")),
+        ("g5.xlarge", Some("L-DB2E81BA"), Some("L-3819A6DF")),
+        ("vt1.3xlarge", Some("L-DB2E81BA"), Some("L-3819A6DF")),
+        ("p5.48xlarge", Some("L-417A185B"), Some("L-7212CCBC")),
+        ("inf2.xlarge", Some("L-1945791B"), Some("L-B5D1601B")),
+        ("trn1.2xlarge", Some("L-2C3B7624"), Some("L-6B0D517C")),
+        ("x2idn.metal", Some("L-7295265B"), Some("L-E3A00192")),
+        ("u-6tb1.metal", Some("L-43DA4232"), None),
+        ("mac2.metal", None, None),
+        ("", None, None),
+    ] {
+        let code = |market| limits::quota_of(&InstanceType::new(name), market).map(|quota| quota.code);
+        assert_eq!((code(Market::OnDemand), code(Market::Spot)), (on_demand, spot), "{name}");
+    }
+}
+
+/// An account with these vCPUs of quota, for a fleet of one pool of two to ten instances.
+fn account(on_demand: u32, spot: u32) -> Limits {
+    Limits {
+        vcpus: BTreeMap::from([("c7a.large", 2), ("c7i.large", 4), ("g5.xlarge", 4)].map(|(name, vcpus)| (InstanceType::new(name), vcpus))),
+        quotas: BTreeMap::from([("L-1216C47A", on_demand), ("L-34B43A08", spot)].map(|(code, vcpus)| (code.to_owned(), vcpus))),
+        fleets: 1,
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn a_quota_is_held_against_the_largest_and_the_smallest_size() {
+    let sized = |types: &[&str], market: Value, max: u32| {
+        let capacity = json!({ "capacity": { "min": 2, "max": max } });
+        spec(&["subnet-a"], types, &json!({ "market": market }), &capacity)
+    };
+    let standard = "the quota `Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances`";
+    let spot = "the quota `All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests`";
+    let both = ["c7a.large", "c7i.large"];
+    for (situation, spec, account, expected) in [
+        ("it fits", sized(&both, json!({}), 10), account(40, 0), vec![]),
+        (
+            "too large, by the largest type",
+            sized(&both, json!({}), 10),
+            account(39, 0),
+            vec![format!(
+                "warning pools[0].capacity.max: at its largest the fleet needs 40 vCPUs of {standard}, which is 39"
+            )],
+        ),
+        (
+            "not even its minimum",
+            sized(&both, json!({}), 10),
+            account(5, 0),
+            vec![format!(
+                "error pools[0].capacity.max: even at its smallest the fleet needs 8 vCPUs of {standard}, which is 5"
+            )],
+        ),
+        (
+            "each market by its share",
+            sized(&both, json!({ "on_demand_base": 2, "spot_percent": 50 }), 10),
+            account(24, 8),
+            vec![format!(
+                "warning pools[0].capacity.max: at its largest the fleet needs 16 vCPUs of {spot}, which is 8"
+            )],
+        ),
+        (
+            "a quota that AWS does not tell",
+            sized(&["g5.xlarge"], json!({}), 10),
+            account(0, 0),
+            vec![],
+        ),
+        (
+            "a type that nobody knows",
+            sized(&["c9z.large"], json!({}), 10),
+            account(0, 0),
+            vec![],
+        ),
+    ] {
+        assert_eq!(lines(&limits::judge(&spec, &account)), expected, "{situation}");
+    }
+    let by_template = sized(&[], json!({}), 10);
+    let mut account = account(19, 0);
+    assert_eq!(lines(&limits::judge(&by_template, &account)).len(), 0, "the template names no type");
+    account.template_types = BTreeMap::from([(by_template.pools[0].id.clone(), InstanceType::new("c7a.large"))]);
+    assert_eq!(lines(&limits::judge(&by_template, &account)).len(), 1);
+}
+
+#[test]
+fn subnets_need_an_address_for_each_instance() {
+    let ten = || spec(&["subnet-a", "subnet-b"], &["c7a.large"], &json!({}), &json!({}));
+    for (situation, free, members, expected) in [
+        ("room enough", vec![("subnet-a", 4), ("subnet-b", 6)], 0, vec![]),
+        (
+            "too few",
+            vec![("subnet-a", 4), ("subnet-b", 5)],
+            0,
+            vec!["warning pools[0].launch.subnets: the pool's subnets have 9 free addresses, and it may grow by 10"],
+        ),
+        ("who is there has one", vec![("subnet-a", 4), ("subnet-b", 5)], 1, vec![]),
+        ("a subnet that nobody knows", vec![("subnet-a", 1)], 0, vec![]),
+    ] {
+        let mut account = account(1_000, 0);
+        account.free_addresses = free.into_iter().map(|(id, free)| (SubnetId::new(id), free)).collect();
+        account.members = BTreeMap::from([(ten().pools[0].id.clone(), members)]);
+        assert_eq!(lines(&limits::judge(&ten(), &account)), expected, "{situation}");
+    }
+}
+
+#[test]
+fn the_bucket_of_launches_is_shared_by_all_fleets() {
+    let wide = || {
+        spec(
+            &["subnet-a", "subnet-b", "subnet-c"],
+            &["c7a.large"],
+            &json!({ "market": { "spot_percent": 50 } }),
+            &json!({}),
+        )
+    };
+    for (situation, spec, fleets, expected) in [
+        ("two places, 62 fleets", plain(), 62, vec![]),
+        (
+            "two places, 63 fleets",
+            plain(),
+            63,
+            vec!["warning : if all 63 fleets of the account grow in the same minute, 1 of them wait"],
+        ),
+        ("five calls, 25 fleets", wide(), 25, vec![]),
+        (
+            "five calls, 300 fleets",
+            wide(),
+            300,
+            vec!["warning : if all 300 fleets of the account grow in the same minute, 275 of them wait"],
+        ),
+    ] {
+        let limits = Limits {
+            fleets,
+            ..account(1_000, 1_000)
+        };
+        assert_eq!(lines(&limits::judge(&spec, &limits)), expected, "{situation}");
     }
 }

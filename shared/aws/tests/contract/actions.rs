@@ -14,7 +14,7 @@ use ghostnet_engine::port::{Compute, DryRun, LoadBalancer, Look, Metrics, Publis
 use serde_json::json;
 
 use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
+use crate::reply::{done as elb_done, fleet_launched, health, launched, muted, page, started, statuses, stopped, terminated};
 use crate::sample::{
     capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
     traffic,
@@ -51,6 +51,7 @@ fn answer(sent: &Sent, number: usize) -> Reply {
             }
         }
         operation if operation.starts_with("dynamodb:") || operation.starts_with("lambda:") => Reply::json(&json!({})),
+        "cloudwatch:ListAlarmMuteRules" => muted(&[("nightly", "SCHEDULED")], None),
         operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
         operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
     }
@@ -224,6 +225,8 @@ fn every_verb_needs_what_the_table_says() {
         ("delete_alarms", actions(async |aws| aws.delete_alarms(&region(), &[name()]).await)),
         ("fleet_alarms", actions(async |aws| aws.fleet_alarms(&region(), &fleet()).await)),
         ("alarms_named", actions(async |aws| aws.alarms_named(&region(), &[name()]).await)),
+        ("watches", actions(async |aws| aws.watches(&region(), &[name()]).await)),
+        ("mutes", actions(async |aws| aws.mutes(&region(), &[name()]).await)),
         ("put_spec", actions(async |aws| aws.put_spec(&write).await)),
         ("get_spec", actions(async |aws| aws.get_spec(&fleet()).await)),
         ("get_state", actions(async |aws| aws.get_state(&fleet()).await)),

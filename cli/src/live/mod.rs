@@ -1,6 +1,8 @@
 //! Whether the account is fit for a spec: asks the tick function what its role may do, looks up the rest, and has it judged.
 //! Nothing is written, neither here nor there.
 
+mod alarms;
+
 use std::time::Duration;
 
 use ghostnet_aws::event::CheckRequest;
@@ -56,6 +58,8 @@ pub(crate) async fn check(session: &Session, file: &SpecFile) -> Result<Checked,
     findings.extend(launching::judge(&file.spec, &answered.probed, &broken));
     findings.extend(launching::untold(&answered, launches_tried));
     findings.extend(of_groups(session, file, &mut found, &answered).await?);
+    let stored = session.spec(&file.spec.id).await?;
+    findings.extend(alarms::findings(session, file, &found.resolved, stored.as_ref()).await?);
     Ok(Checked {
         findings: located(file, findings),
         launches_tried,
