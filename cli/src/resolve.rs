@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_aws::ec2::TemplateFacts;
 use ghostnet_aws::elbv2::TargetGroupFacts;
-use ghostnet_core::id::{SubnetId, TargetGroupArn, Zone};
+use ghostnet_core::id::{InstanceType, PoolId, SubnetId, TargetGroupArn, Zone};
 use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, Resolved, Template};
 use ghostnet_engine::live::groups::GroupFacts;
 
@@ -21,6 +21,8 @@ pub(crate) struct Found {
     pub(crate) problems: Vec<Problem>,
     /// What is only unwise.
     pub(crate) notes: Vec<Problem>,
+    /// The type that each pool's launch template names.
+    pub(crate) template_types: BTreeMap<PoolId, InstanceType>,
     /// The target groups that exist.
     pub(crate) groups: BTreeMap<TargetGroupArn, GroupFacts>,
 }
@@ -49,6 +51,11 @@ pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found
         Some((pool.id.clone(), facts.version.clone()?))
     };
     found.groups = group_facts(spec, &account);
+    let of_template = |pool: &PoolSpec| {
+        let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
+        Some((pool.id.clone(), facts.instance_type.clone()?))
+    };
+    found.template_types = spec.pools.iter().filter_map(of_template).collect();
     found.resolved = Resolved {
         templates: spec.pools.iter().filter_map(version).collect(),
         zones: account.zones,
@@ -286,7 +293,7 @@ mod tests {
         let zone = |(n, subnet): (usize, &SubnetId)| (subnet.clone(), Zone::new(format!("eu-west-1{n}")));
         let facts = TemplateFacts {
             version: None,
-            instance_type: Some(ghostnet_core::id::InstanceType::new("t3.micro")),
+            instance_type: Some(InstanceType::new("t3.micro")),
             has_network_interfaces: false,
             is_spot: false,
         };

@@ -1,12 +1,16 @@
 //! The alarms of a fleet as CloudWatch has them: those that `apply` made, those that the spec lists, and who mutes them.
 
+use std::collections::BTreeMap;
+
 use ghostnet_aws::cloudwatch::alarm::{AlarmDefinition, ListedAlarm};
+use ghostnet_aws::cloudwatch::mute::MuteRule;
 use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::Resolved;
 use ghostnet_core::state::StoredSpec;
 use ghostnet_engine::live::Finding;
 use ghostnet_engine::live::alarms::{self as judge, Kept, Listed, Mute};
 
+use super::told;
 use crate::alarms;
 use crate::failure::Failure;
 use crate::resolve::alarm_name;
@@ -33,11 +37,8 @@ pub(super) async fn findings(
     let kept: Vec<&AlarmDefinition> = wanted.iter().filter(|alarm| is_kept(alarm, &existing, is_applied)).collect();
     let listed: Vec<AlarmName> = file.spec.alarms.iter().map(|alarm| alarm_name(alarm)).collect();
     let names: Vec<AlarmName> = kept.iter().map(|alarm| alarm.name.clone()).chain(listed.iter().cloned()).collect();
-    let mut watches = session
-        .aws
-        .watches(region, &names)
-        .await
-        .map_err(Failure::aws("alarms cannot be read"))?;
+    let watches = session.aws.watches(region, &names).await;
+    let mut watches = watches.map_err(Failure::aws("alarms cannot be read"))?;
     let mut placed = Vec::new();
     let mut of_apply = Vec::new();
     for alarm in kept {
@@ -59,7 +60,9 @@ pub(super) async fn findings(
     }
     let mut findings = judge::judge_kept(&of_apply);
     findings.extend(judge::judge_listed(&file.spec, resolved, &of_owner));
-    findings.extend(judge::judge_mutes(&mutes(session, &placed).await?));
+    let names: Vec<AlarmName> = placed.iter().map(|(_, name)| name.clone()).take(MUTED_MAX).collect();
+    let rules = told("rules that mute alarms", session.aws.mutes(region, &names).await, &mut findings);
+    findings.extend(judge::judge_mutes(&mutes(rules, &placed)));
     Ok(findings)
 }
 
@@ -76,18 +79,15 @@ fn tells(session: &Session, alarm: &AlarmDefinition, existing: &[ListedAlarm]) -
     listed.is_none_or(|listed| session.stack.is_reached_by(&listed.name, &listed.actions, listed.actions_enabled))
 }
 
-/// Who mutes these alarms.
-async fn mutes(session: &Session, placed: &[(String, AlarmName)]) -> Result<Vec<Mute>, Failure> {
-    let names: Vec<AlarmName> = placed.iter().map(|(_, name)| name.clone()).take(MUTED_MAX).collect();
-    let rules = session.aws.mutes(session.aws.home(), &names).await;
-    let rules = rules.map_err(Failure::aws("rules that mute alarms cannot be read"))?;
-    let mute = |(rule, facts): (String, ghostnet_aws::cloudwatch::mute::MuteRule)| Mute {
+/// Rules, each with the places of the alarms that it mutes.
+fn mutes(rules: BTreeMap<String, MuteRule>, placed: &[(String, AlarmName)]) -> Vec<Mute> {
+    let mute = |(rule, facts): (String, MuteRule)| Mute {
         rule,
         alarms: placed.iter().filter(|(_, name)| facts.alarms.contains(name)).cloned().collect(),
         is_active: facts.is_active,
         when: facts.when,
     };
-    Ok(rules.into_iter().map(mute).collect())
+    rules.into_iter().map(mute).collect()
 }
 
 /// Where the policy of an alarm of ours stands: the alarm's name says which it is.

@@ -2,12 +2,15 @@
 //! Nothing is written, neither here nor there.
 
 mod alarms;
+mod limits;
 
 use std::time::Duration;
 
 use ghostnet_aws::event::CheckRequest;
 use ghostnet_core::id::InstallationId;
 use ghostnet_core::spec::Problem;
+use ghostnet_engine::error::PortError;
+use ghostnet_engine::live::groups::Owner;
 use ghostnet_engine::live::{Answered, Finding, Probe, Severity, groups, launching};
 use serde::Serialize;
 
@@ -57,9 +60,10 @@ pub(crate) async fn check(session: &Session, file: &SpecFile) -> Result<Checked,
     let broken: Vec<&str> = found.problems.iter().map(|problem| problem.path.as_str()).collect();
     findings.extend(launching::judge(&file.spec, &answered.probed, &broken));
     findings.extend(launching::untold(&answered, launches_tried));
-    findings.extend(of_groups(session, file, &mut found, &answered).await?);
+    findings.extend(of_groups(session, file, &mut found, &answered).await);
     let stored = session.spec(&file.spec.id).await?;
     findings.extend(alarms::findings(session, file, &found.resolved, stored.as_ref()).await?);
+    findings.extend(limits::findings(session, file, &found, stored.as_ref()).await?);
     Ok(Checked {
         findings: located(file, findings),
         launches_tried,
@@ -110,16 +114,30 @@ fn resolved(found: &Found) -> Vec<Finding> {
         .collect()
 }
 
-async fn of_groups(session: &Session, file: &SpecFile, found: &mut Found, answered: &Answered) -> Result<Vec<Finding>, Failure> {
+async fn of_groups(session: &Session, file: &SpecFile, found: &mut Found, answered: &Answered) -> Vec<Finding> {
     let known: Vec<_> = found.groups.keys().cloned().collect();
     let owners = session.aws.group_owners(session.aws.home(), &known).await;
-    let mut owners = owners.map_err(Failure::aws("tags of target groups cannot be read"))?;
+    let mut findings = Vec::new();
+    let owners = told("tags of target groups", owners.map(Some), &mut findings);
     for (group, facts) in &mut found.groups {
-        facts.owner = owners.remove(group);
+        facts.owner = match owners.as_ref().map(|owners| owners.get(group)) {
+            None => Owner::Unknown,
+            Some(None) => Owner::Nobody,
+            Some(Some(owner)) => Owner::Installation(owner.clone()),
+        };
         facts.delay = answered.delays.get(group).copied();
     }
     let installation = InstallationId::new(session.stack.installation.clone());
-    Ok(groups::judge(&file.spec, &installation, &found.groups))
+    findings.extend(groups::judge(&file.spec, &installation, &found.groups));
+    findings
+}
+
+/// What was looked up; what could not be is a finding, and stands for nothing.
+fn told<T: Default>(what: &str, looked_up: Result<T, PortError>, findings: &mut Vec<Finding>) -> T {
+    looked_up.unwrap_or_else(|error| {
+        findings.push(Finding::unread(what, &error));
+        T::default()
+    })
 }
 
 /// Each finding on its line, the gravest first, and of equal ones in the order of the file.

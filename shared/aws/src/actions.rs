@@ -80,6 +80,9 @@ pub const OPERATOR: &[Call] = &[
     call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
     call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),
     call("alarms_named", &["cloudwatch:DescribeAlarms"]),
+    call("vcpus", &["ec2:DescribeInstanceTypes"]),
+    call("free_addresses", &["ec2:DescribeSubnets"]),
+    call("quotas", &["servicequotas:GetServiceQuota"]),
     call("watches", &["cloudwatch:DescribeAlarms"]),
     call("mutes", &["cloudwatch:GetAlarmMuteRule", "cloudwatch:ListAlarmMuteRules"]),
     call(

@@ -20,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod function;
 pub mod lambda;
+mod limits;
 pub mod ownership;
 pub mod settings;
 mod status;

@@ -11,7 +11,7 @@ use ghostnet_core::spec::{FleetSpec, Resolved, Stat};
 use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::live::alarms::{self, Kept, Listed, Mute, Watch};
-use ghostnet_engine::live::groups::{self, GroupFacts};
+use ghostnet_engine::live::groups::{self, GroupFacts, Owner};
 use ghostnet_engine::live::limits::{self, Limits};
 use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK, Trial, trials};
 use ghostnet_engine::live::{Answered, Finding, Probe, Probed, Refused, Severity, launching};
@@ -434,7 +434,7 @@ fn target_groups_are_judged_by_who_uses_owns_and_drains_them() {
     };
     let fit = GroupFacts {
         is_used: true,
-        owner: Some("ours".to_owned()),
+        owner: Owner::Installation("ours".to_owned()),
         delay: delay(60),
         is_spot: false,
     };
@@ -463,7 +463,7 @@ fn target_groups_are_judged_by_who_uses_owns_and_drains_them() {
             "without our tag",
             drains("90s", json!({})),
             GroupFacts {
-                owner: None,
+                owner: Owner::Nobody,
                 ..fit.clone()
             },
             vec!["error pools[0].target_groups[0]: target group `web` is not this installation's"],
@@ -472,10 +472,19 @@ fn target_groups_are_judged_by_who_uses_owns_and_drains_them() {
             "with another's tag",
             drains("90s", json!({})),
             GroupFacts {
-                owner: Some("theirs".to_owned()),
+                owner: Owner::Installation("theirs".to_owned()),
                 ..fit.clone()
             },
             vec!["error pools[0].target_groups[0]: target group `web` is not this installation's"],
+        ),
+        (
+            "a tag that nobody could read",
+            drains("90s", json!({})),
+            GroupFacts {
+                owner: Owner::Unknown,
+                ..fit.clone()
+            },
+            vec![],
         ),
         (
             "longer than the instance lives",

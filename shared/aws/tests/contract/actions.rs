@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, SubnetId};
+use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, InstanceType, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::metric::QueryShape;
@@ -13,8 +13,8 @@ use ghostnet_core::unit::Finite;
 use ghostnet_engine::port::{Compute, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Store, Touch};
 use serde_json::json;
 
-use crate::cloudwatch::{definition, plain};
-use crate::reply::{done as elb_done, fleet_launched, health, launched, muted, page, started, statuses, stopped, terminated};
+use crate::cloudwatch::{definition, muted, plain};
+use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
     capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, spec, spec_item, state, step,
     traffic,
@@ -50,7 +50,13 @@ fn answer(sent: &Sent, number: usize) -> Reply {
                 }
             }
         }
-        operation if operation.starts_with("dynamodb:") || operation.starts_with("lambda:") => Reply::json(&json!({})),
+        operation
+            if ["dynamodb:", "lambda:", "servicequotas:"]
+                .iter()
+                .any(|service| operation.starts_with(service)) =>
+        {
+            Reply::json(&json!({}))
+        }
         "cloudwatch:ListAlarmMuteRules" => muted(&[("nightly", "SCHEDULED")], None),
         operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
         operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
@@ -225,6 +231,15 @@ fn every_verb_needs_what_the_table_says() {
         ("delete_alarms", actions(async |aws| aws.delete_alarms(&region(), &[name()]).await)),
         ("fleet_alarms", actions(async |aws| aws.fleet_alarms(&region(), &fleet()).await)),
         ("alarms_named", actions(async |aws| aws.alarms_named(&region(), &[name()]).await)),
+        (
+            "vcpus",
+            actions(async |aws| aws.vcpus(&region(), &[InstanceType::new("c7a.large")]).await),
+        ),
+        (
+            "free_addresses",
+            actions(async |aws| aws.free_addresses(&region(), &[SubnetId::new("subnet-a")]).await),
+        ),
+        ("quotas", actions(async |aws| aws.quotas(&region(), &["L-1"]).await)),
         ("watches", actions(async |aws| aws.watches(&region(), &[name()]).await)),
         ("mutes", actions(async |aws| aws.mutes(&region(), &[name()]).await)),
         ("put_spec", actions(async |aws| aws.put_spec(&write).await)),

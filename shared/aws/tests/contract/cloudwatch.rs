@@ -13,7 +13,7 @@ use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{MetricQuery, Metrics, PublishedValue};
 use serde_json::{Value, json};
 
-use crate::reply::{alarms, muted};
+use crate::reply::alarms;
 use crate::sample::{fleet, minute, region};
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -325,6 +325,17 @@ fn what_was_written_is_read_back_as_the_same() {
         panic!("{found:?}")
     };
     assert_eq!((name.as_str(), &watch.stat, watch.missing.as_str()), ("a", &None, "missing"));
+}
+
+/// ListAlarmMuteRules: rules with their status, and where the next page is.
+pub(crate) fn muted(rules: &[(&str, &str)], next: Option<&str>) -> Reply {
+    let arn = |name: &str| format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm-mute-rule:{name}");
+    let rule = |(name, status): &(&str, &str)| json!({ "AlarmMuteRuleArn": arn(name), "Status": status });
+    let mut answer = json!({ "AlarmMuteRuleSummaries": rules.iter().map(rule).collect::<Vec<_>>() });
+    if let Some(next) = next {
+        answer["NextToken"] = next.into();
+    }
+    Reply::cbor(&answer)
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod dry_run;
 mod ec2;
 mod elbv2;
 mod history;
+mod limits;
 mod operator;
 mod ownership;
 mod reply;

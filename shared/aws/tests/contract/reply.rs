@@ -146,17 +146,6 @@ pub(crate) fn alarms(metric: &[(&str, &str)], composite: &[(&str, &str)]) -> Rep
     Reply::cbor(&json!({ "MetricAlarms": metric, "CompositeAlarms": composite }))
 }
 
-/// ListAlarmMuteRules: rules with their status, and where the next page is.
-pub(crate) fn muted(rules: &[(&str, &str)], next: Option<&str>) -> Reply {
-    let arn = |name: &str| format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm-mute-rule:{name}");
-    let rule = |(name, status): &(&str, &str)| json!({ "AlarmMuteRuleArn": arn(name), "Status": status });
-    let mut answer = json!({ "AlarmMuteRuleSummaries": rules.iter().map(rule).collect::<Vec<_>>() });
-    if let Some(next) = next {
-        answer["NextToken"] = next.into();
-    }
-    Reply::cbor(&answer)
-}
-
 /// A single conditional write whose condition does not hold, with the item that stands in the way.
 pub(crate) fn refused(item: Option<Value>) -> Reply {
     Reply::json_error(

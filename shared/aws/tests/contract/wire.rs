@@ -214,8 +214,13 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let bytes = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();
+        let service = if target.starts_with("ServiceQuotas") {
+            "servicequotas"
+        } else {
+            "dynamodb"
+        };
         let body = serde_json::from_slice(bytes).unwrap_or_default();
-        return (sent(request, "dynamodb", operation, body), false);
+        return (sent(request, service, operation, body), false);
     }
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
         return (sent(request, "cloudwatch", operation, cbor::decode(bytes)), true);

@@ -4,6 +4,8 @@ use ghostnet_core::id::PoolId;
 use ghostnet_core::spec::FleetSpec;
 use serde::Serialize;
 
+use crate::error::{ErrorClass, PortError};
+
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +47,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What could not be looked up, so that nobody takes silence for a yes.
+    #[must_use]
+    pub fn unread(what: &str, error: &PortError) -> Self {
+        let hint = match error.class {
+            ErrorClass::Denied => "attach the Operator policy of this version's stack",
+            _ => "run it again in a minute",
+        };
+        Self::new(Severity::Note, "", format!("{what} cannot be read"), error.to_string(), hint)
+    }
+
     pub(super) fn new(severity: Severity, path: impl Into<String>, what: impl Into<String>, why: impl Into<String>, hint: &str) -> Self {
         Self {
             severity,

@@ -18,12 +18,24 @@ const SPOT_DELAY_MAX: Seconds = Seconds(90);
 pub struct GroupFacts {
     /// Whether a listener or a rule forwards to it.
     pub is_used: bool,
-    /// What its tag `ghostnet:installation` says; none: it has none.
-    pub owner: Option<String>,
+    /// What its tag `ghostnet:installation` says.
+    pub owner: Owner,
     /// How long it lets a target finish; none: not known.
     pub delay: Option<Seconds>,
     /// Whether its pool's launch template asks for spot capacity by itself.
     pub is_spot: bool,
+}
+
+/// What a target group's tag `ghostnet:installation` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody could read it.
+    #[default]
+    Unknown,
+    /// It has none.
+    Nobody,
+    /// An installation.
+    Installation(String),
 }
 
 /// Findings about the target groups of every pool.
@@ -46,11 +58,15 @@ pub fn judge(spec: &FleetSpec, installation: &InstallationId, groups: &BTreeMap<
                     "forward to it, with weight 0 if it stands by".to_owned(),
                 );
             }
-            if facts.owner.as_deref() != Some(installation.as_str()) {
-                let why = match &facts.owner {
-                    None => "without the tag `ghostnet:installation` the functions may not register in it".to_owned(),
-                    Some(other) => format!("its tag `ghostnet:installation` names `{other}`, and this installation is `{installation}`"),
-                };
+            let foreign = match &facts.owner {
+                Owner::Unknown => None,
+                Owner::Nobody => Some("without the tag `ghostnet:installation` the functions may not register in it".to_owned()),
+                Owner::Installation(owner) if owner == installation.as_str() => None,
+                Owner::Installation(other) => Some(format!(
+                    "its tag `ghostnet:installation` names `{other}`, and this installation is `{installation}`"
+                )),
+            };
+            if let Some(why) = foreign {
                 add(
                     m,
                     Severity::Error,
