@@ -13,7 +13,7 @@ use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::live::alarms::{self, Kept, Listed, Mute, Watch};
 use ghostnet_engine::live::groups::{self, GroupFacts, Owner};
 use ghostnet_engine::live::limits::{self, Limits};
-use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK, Trial, trials};
+use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK, Trial, combinations, trials};
 use ghostnet_engine::live::{Answered, Finding, Probe, Probed, Refused, Severity, launching};
 use ghostnet_engine::port::Touch;
 use serde_json::{Value, json};
@@ -74,8 +74,13 @@ fn every_subnet_type_and_market_is_asked_about_as_early_as_can_be() {
         ),
     ] {
         let trials = trials(&spec);
-        assert_eq!(trials.len(), all, "{situation}");
-        assert_eq!(trials.iter().collect::<BTreeSet<_>>().len(), all, "{situation}: none twice");
+        assert_eq!(combinations(&spec), all, "{situation}");
+        assert_eq!(trials.len(), all.min(LAUNCHES_MAX), "{situation}");
+        assert_eq!(
+            trials.iter().collect::<BTreeSet<_>>().len(),
+            trials.len(),
+            "{situation}: none twice"
+        );
         let pool = &spec.pools[0];
         let first: Vec<_> = trials.iter().take(covered_by).collect();
         let missed = |seen: usize, of: usize| of.max(1) - seen;
@@ -103,6 +108,15 @@ fn the_choice_of_aws_is_asked_about_first_by_its_own_call() {
     assert_eq!(asked, expected);
     let listed = trials(&spot());
     assert!(listed.iter().all(|trial| !trial.chosen), "by the listed order nobody chooses");
+}
+
+#[test]
+fn a_spec_of_any_size_is_asked_about_within_the_bound() {
+    let names = |before: &str, after: &str| (0..2_000).map(|n| format!("{before}{n}{after}")).collect::<Vec<_>>();
+    let (subnets, types) = (names("subnet-", ""), names("c", ".large"));
+    let [subnets, types] = [&subnets, &types].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+    let huge = spec(&subnets, &types, &json!({ "market": { "spot_percent": 50 } }), &json!({}));
+    assert_eq!((trials(&huge).len(), combinations(&huge)), (LAUNCHES_MAX, 8_000_000));
 }
 
 #[test]

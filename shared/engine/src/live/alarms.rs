@@ -243,7 +243,7 @@ pub fn judge_mutes(mutes: &[Mute]) -> Vec<Finding> {
             path,
             what,
             format!("{}: meanwhile nothing wakes GhostNet before the next minute's look", mute.when),
-            "take the alarms out of the rule if they page nobody: GhostNet's own reach no person",
+            "take alarms that only wake GhostNet out of the rule",
         ))
     };
     mutes.iter().filter_map(finding).collect()

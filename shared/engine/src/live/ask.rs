@@ -7,7 +7,7 @@ use ghostnet_core::spec::{Attribute, FleetSpec};
 use ghostnet_core::unit::Seconds;
 use serde::{Deserialize, Serialize};
 
-use super::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK, Probe, Probed, Refused, Trial, touches, trials};
+use super::probe::{LAUNCHES_PER_ASK, Probe, Probed, Refused, Trial, combinations, touches, trials};
 use crate::error::{ErrorClass, PortError};
 use crate::execute::launch_tags;
 use crate::invocation::Invocation;
@@ -38,13 +38,13 @@ pub async fn ask<P: Ports + DryRun>(ports: &P, invocation: &Invocation, spec: &F
         asker.touches(&mut answered).await;
     }
     let trials = trials(spec);
-    answered.left_out = trials.len().saturating_sub(LAUNCHES_MAX);
-    let until = from.saturating_add(LAUNCHES_PER_ASK).min(LAUNCHES_MAX).min(trials.len());
+    answered.left_out = combinations(spec).saturating_sub(trials.len());
+    let until = from.saturating_add(LAUNCHES_PER_ASK).min(trials.len());
     for trial in trials.iter().take(until).skip(from) {
         let refused = asker.launch(trial).await.err();
         answered.probed.push(probed(Probe::Launch(trial.clone()), refused));
     }
-    answered.next = (until < trials.len().min(LAUNCHES_MAX)).then_some(until);
+    answered.next = (until < trials.len()).then_some(until);
     answered
 }
 

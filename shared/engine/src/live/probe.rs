@@ -90,14 +90,28 @@ impl From<PortError> for Refused {
     }
 }
 
-/// Every launch that the spec may come to, those that tell most first; the pools take turns.
+/// How many launches the spec may come to.
+#[must_use]
+pub fn combinations(spec: &FleetSpec) -> usize {
+    let of_pool = |pool: &PoolSpec| {
+        let types = pool.launch.instance_types.len().max(1);
+        let markets = pool.launch.market.markets().len();
+        let listed = pool.launch.subnets.len().saturating_mul(types).saturating_mul(markets);
+        listed.saturating_add(usize::from(choice(pool).is_some()))
+    };
+    spec.pools.iter().map(of_pool).fold(0, usize::saturating_add)
+}
+
+/// The launches that a check asks about, those that tell most first; the pools take turns. A spec may come to many more: only as
+/// many as are asked about are made.
 #[must_use]
 pub fn trials(spec: &FleetSpec) -> Vec<Trial> {
     let mut pools: Vec<_> = spec.pools.iter().map(|pool| trials_of(pool).into_iter()).collect();
     let mut trials = Vec::new();
     loop {
         let round: Vec<Trial> = pools.iter_mut().filter_map(Iterator::next).collect();
-        if round.is_empty() {
+        if round.is_empty() || trials.len() >= LAUNCHES_MAX {
+            trials.truncate(LAUNCHES_MAX);
             return trials;
         }
         trials.extend(round);
@@ -118,14 +132,6 @@ fn trials_of(pool: &PoolSpec) -> Vec<Trial> {
         market,
         chosen,
     };
-    // the diagonal first: each subnet, each type and each market as early as can be
-    let longest = subnets.len().max(types.len()).max(markets.len());
-    let diagonal = (0..longest).filter_map(|k| {
-        let subnet = subnets.iter().cycle().nth(k)?;
-        let instance_type = types.iter().cycle().nth(k)?;
-        let market = markets.iter().cycle().nth(k)?;
-        Some(trial(subnet, *instance_type, *market, false))
-    });
     let chosen = subnets.first().zip(choice(pool)).map(|(subnet, _)| {
         let market = if pool.launch.market.uses_spot() {
             Market::Spot
@@ -134,15 +140,22 @@ fn trials_of(pool: &PoolSpec) -> Vec<Trial> {
         };
         trial(subnet, types.first().copied().flatten(), market, true)
     });
-    let mut all = Vec::new();
-    for subnet in subnets {
-        for instance_type in &types {
-            all.extend(markets.iter().map(|market| trial(subnet, *instance_type, *market, false)));
-        }
-    }
+    // the diagonal first: each subnet, each type and each market as early as can be
+    let longest = subnets.len().max(types.len()).max(markets.len());
+    let together = subnets.iter().cycle().zip(types.iter().cycle()).zip(markets.iter().cycle());
+    let diagonal = together
+        .take(longest)
+        .map(|((subnet, instance_type), market)| (subnet, *instance_type, *market));
+    let all = subnets
+        .iter()
+        .flat_map(|subnet| types.iter().copied().map(move |instance_type| (subnet, instance_type)));
+    let all = all.flat_map(|(subnet, instance_type)| markets.iter().map(move |market| (subnet, instance_type, *market)));
+    let listed = diagonal
+        .chain(all)
+        .map(|(subnet, instance_type, market)| trial(subnet, instance_type, market, false));
     let mut seen = BTreeSet::new();
-    let in_order = chosen.into_iter().chain(diagonal).chain(all);
-    in_order.filter(|trial| seen.insert(trial.clone())).collect()
+    let in_order = chosen.into_iter().chain(listed);
+    in_order.filter(|trial| seen.insert(trial.clone())).take(LAUNCHES_MAX).collect()
 }
 
 /// Among which types AWS chooses, and how; none: the list is followed.
