@@ -238,7 +238,12 @@ fn launched(path: &str, scope: &str, cause: &Cause, refused: &Refused, some_may:
         ErrorClass::NoCapacity | ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound => Severity::Error,
     };
     let what = format!("EC2 would refuse to launch {scope}: `{}`", cause.code);
-    Finding::new(severity, path, what, &refused.message, hint(&cause.code, cause.class))
+    let hint = match hint(&cause.code, cause.class) {
+        // another call, another role of AWS's own
+        SPOT_ROLE if refused.call == "ec2:CreateFleet" => FLEET_ROLE,
+        hint => hint,
+    };
+    Finding::new(severity, path, what, &refused.message, hint)
 }
 
 fn touched(touch: Touch, refused: &Refused) -> Finding {
@@ -310,13 +315,13 @@ fn untried(path: &str, what: &str, refused: &Refused) -> Finding {
     Finding::new(Severity::Note, path, format!("it is not known {what}"), why, hint)
 }
 
+const SPOT_ROLE: &str = "once per account: `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com`";
+const FLEET_ROLE: &str = "once per account: `aws iam create-service-linked-role --aws-service-name ec2fleet.amazonaws.com`";
+
 /// What to do about a refused launch.
 fn hint(code: &str, class: ErrorClass) -> &'static str {
     const HINTS: &[(&str, &str)] = &[
-        (
-            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
-            "once per account: `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com`",
-        ),
+        ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", SPOT_ROLE),
         ("InvalidSubnetID", "check the id, the region and the account"),
         (
             "InvalidAMIID",
