@@ -69,6 +69,13 @@ fn an_error_is_a_failure() {
 }
 
 #[test]
+fn a_file_with_problems_is_not_asked_about_and_the_others_are() {
+    let [verb, live, file] = LIVE;
+    let output = Account::fit().run(&[verb, live, "tests/specs/syntax.yaml", file]);
+    insta::assert_snapshot!("live_mixed", shown(&output));
+}
+
+#[test]
 fn an_older_function_is_named_as_that() {
     let account = Account {
         is_deployed: false,

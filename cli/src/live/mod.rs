@@ -11,7 +11,7 @@ use ghostnet_core::id::InstallationId;
 use ghostnet_core::spec::Problem;
 use ghostnet_engine::error::PortError;
 use ghostnet_engine::live::groups::Owner;
-use ghostnet_engine::live::{Answered, Finding, Probe, Severity, groups, launching};
+use ghostnet_engine::live::{Answered, Finding, Severity, groups, launching};
 use serde::Serialize;
 
 use crate::ask;
@@ -22,6 +22,9 @@ use crate::stack::Session;
 
 /// From one ask to the next: as long as EC2's bucket needs for the launches of one.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Most asks of one run: enough for all launches of ten specs.
+const ASKS_MAX: usize = 50;
 
 /// What was found out about one file.
 #[derive(Debug, Serialize)]
@@ -48,51 +51,55 @@ impl Checked {
     }
 }
 
-/// Checks the account for one spec.
+/// Checks the account for one spec, with so many asks.
 ///
 /// # Errors
 /// AWS or the tick function does not answer.
-pub(crate) async fn check(session: &Session, file: &SpecFile) -> Result<Checked, Failure> {
+pub(crate) async fn check(session: &Session, file: &SpecFile, asks: usize) -> Result<Checked, Failure> {
     let mut found = resolve::resolve(session, &file.spec).await?;
-    let answered = ask_all(session, file).await?;
-    let launches_tried = launches(&answered);
+    let answered = ask_all(session, file, asks).await?;
     let mut findings = resolved(&found);
     let broken: Vec<&str> = found.problems.iter().map(|problem| problem.path.as_str()).collect();
     findings.extend(launching::judge(&file.spec, &answered.probed, &broken));
-    findings.extend(launching::untold(&answered, launches_tried));
+    findings.extend(launching::untold(&file.spec, &answered));
     findings.extend(of_groups(session, file, &mut found, &answered).await);
     let stored = session.spec(&file.spec.id).await?;
     findings.extend(alarms::findings(session, file, &found.resolved, stored.as_ref()).await?);
     findings.extend(limits::findings(session, file, &found, stored.as_ref()).await?);
     Ok(Checked {
         findings: located(file, findings),
-        launches_tried,
+        launches_tried: answered.launches(),
     })
 }
 
-/// Asks the function until it has nothing more to ask about.
-async fn ask_all(session: &Session, file: &SpecFile) -> Result<Answered, Failure> {
+/// How often the function is asked about each of so many files, so that a run over all fleets of an account ends.
+pub(crate) fn asks_for_each(files: usize) -> usize {
+    ASKS_MAX.checked_div(files).unwrap_or(ASKS_MAX).max(1)
+}
+
+/// Lets EC2's bucket refill.
+pub(crate) async fn pause() {
+    tokio::time::sleep(ASK_EVERY).await;
+}
+
+/// Asks the function until it has nothing more to ask about, or often enough.
+async fn ask_all(session: &Session, file: &SpecFile, asks: usize) -> Result<Answered, Failure> {
     let mut all = Answered::default();
     let mut next = Some(0);
-    while let Some(from) = next {
+    for _ in 0..asks {
+        let Some(from) = next else { break };
         if from > 0 {
-            tokio::time::sleep(ASK_EVERY).await;
+            pause().await;
         }
         let request = CheckRequest::new(file.raw.clone(), from);
         let answered = ask::check(session, &file.spec.id, &request).await?;
         all.probed.extend(answered.probed);
         all.delays.extend(answered.delays);
         all.instance = all.instance.or(answered.instance);
-        all.left_out = answered.left_out;
         // a function that does not get on would be asked for ever
         next = answered.next.filter(|next| *next > from);
     }
     Ok(all)
-}
-
-fn launches(answered: &Answered) -> usize {
-    let is_launch = |probe: &Probe| matches!(probe, Probe::Launch(_));
-    answered.probed.iter().filter(|probed| is_launch(&probed.probe)).count()
 }
 
 /// What `apply` would say too.
@@ -162,4 +169,22 @@ fn located(file: &SpecFile, findings: Vec<Finding>) -> Vec<Located> {
     located.sort_by_key(|located| (located.finding.severity, located.at));
     located.dedup();
     located
+}
+
+#[cfg(test)]
+mod tests {
+    use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK};
+
+    use super::*;
+
+    #[test]
+    fn many_files_share_the_asks_of_a_run_and_each_has_one() {
+        for (files, asks) in [(1, 50), (10, 5), (25, 2), (300, 1)] {
+            assert_eq!(asks_for_each(files), asks, "{files}");
+        }
+        assert!(
+            asks_for_each(10) * LAUNCHES_PER_ASK >= LAUNCHES_MAX,
+            "ten specs are asked about in full"
+        );
+    }
 }

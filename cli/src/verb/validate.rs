@@ -65,8 +65,12 @@ pub(crate) async fn run_live(args: &Args, stack: &str, console: Console) -> Resu
     let mut checked = Vec::new();
     if !good.is_empty() {
         let session = Session::open(stack).await?;
-        for file in &good {
-            let found = live::check(&session, file).await?;
+        let asks = live::asks_for_each(good.len());
+        for (n, file) in good.iter().enumerate() {
+            if n > 0 {
+                live::pause().await;
+            }
+            let found = live::check(&session, file, asks).await?;
             if !console.json {
                 advice::notes(&file.spec)
                     .iter()

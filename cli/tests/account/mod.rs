@@ -147,7 +147,6 @@ impl Account {
         let answered = Answered {
             probed: trials.iter().take(until).skip(request.from).map(probed).collect(),
             next: (until < trials.len()).then_some(until),
-            left_out: 0,
             instance: None,
             delays: groups.map(|group| (group.clone(), self.delay)).collect(),
         };

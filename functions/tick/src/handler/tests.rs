@@ -237,10 +237,9 @@ async fn a_check_goes_on_where_it_ended() {
                 .into_iter()
                 .filter(|probed| matches!(probed.probe, Probe::Launch(_))),
         );
-        assert_eq!(answered.left_out, 4, "24 combinations, 20 at most");
         from = answered.next;
     }
-    assert_eq!(launches.len(), LAUNCHES_MAX);
+    assert_eq!(launches.len(), LAUNCHES_MAX, "of 24 combinations");
     assert_eq!(
         launches.iter().map(|probed| &probed.probe).collect::<BTreeSet<_>>().len(),
         LAUNCHES_MAX

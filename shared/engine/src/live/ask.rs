@@ -7,7 +7,7 @@ use ghostnet_core::spec::{Attribute, FleetSpec};
 use ghostnet_core::unit::Seconds;
 use serde::{Deserialize, Serialize};
 
-use super::probe::{LAUNCHES_PER_ASK, Probe, Probed, Refused, Trial, combinations, touches, trials};
+use super::probe::{LAUNCHES_PER_ASK, Probe, Probed, Refused, Trial, touches, trials};
 use crate::error::{ErrorClass, PortError};
 use crate::execute::launch_tags;
 use crate::invocation::Invocation;
@@ -20,12 +20,19 @@ pub struct Answered {
     pub probed: Vec<Probed>,
     /// Launches that were asked about until now, the earlier invocations included: where to go on. None: that was all.
     pub next: Option<usize>,
-    /// Launches that no invocation asks about.
-    pub left_out: usize,
     /// The instance that stood for all of the fleet's; none: it has none, or they could not be listed.
     pub instance: Option<InstanceId>,
     /// How long each target group lets a target finish.
     pub delays: BTreeMap<TargetGroupArn, Seconds>,
+}
+
+impl Answered {
+    /// How many launches were asked about.
+    #[must_use]
+    pub fn launches(&self) -> usize {
+        let launches = self.probed.iter().filter(|probed| matches!(probed.probe, Probe::Launch(_)));
+        launches.count()
+    }
 }
 
 /// Asks about the launches from `from` on, as many as one invocation may, and in the first of several invocations about
@@ -38,7 +45,6 @@ pub async fn ask<P: Ports + DryRun>(ports: &P, invocation: &Invocation, spec: &F
         asker.touches(&mut answered).await;
     }
     let trials = trials(spec);
-    answered.left_out = combinations(spec).saturating_sub(trials.len());
     let until = from.saturating_add(LAUNCHES_PER_ASK).min(trials.len());
     for trial in trials.iter().take(until).skip(from) {
         let refused = asker.launch(trial).await.err();

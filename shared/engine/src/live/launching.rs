@@ -6,8 +6,9 @@ use ghostnet_core::id::{InstanceType, SubnetId};
 use ghostnet_core::observation::Market;
 use ghostnet_core::spec::{FleetSpec, PoolSpec};
 
+use super::ask::Answered;
 use super::finding::{Finding, Severity, listed, pool_at};
-use super::probe::{Probe, Probed, Refused, Trial};
+use super::probe::{Probe, Probed, Refused, Trial, combinations};
 use crate::error::ErrorClass;
 use crate::port::Touch;
 
@@ -370,10 +371,10 @@ fn hint(code: &str, class: ErrorClass) -> &'static str {
 
 /// What was not tried, and is told so that nobody takes silence for a yes.
 #[must_use]
-pub fn untold(answered: &super::Answered, asked: usize) -> Vec<Finding> {
+pub fn untold(spec: &FleetSpec, answered: &Answered) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if answered.left_out > 0 {
-        let all = asked.saturating_add(answered.left_out);
+    let (asked, all) = (answered.launches(), combinations(spec));
+    if asked < all {
         findings.push(Finding::new(
             Severity::Note,
             "",
