@@ -1,10 +1,11 @@
 //! Asking the tick function for something, as an operator: who asks and when goes with it, and the answer is waited for.
 
 use ghostnet_aws::answer::{Answer, Heard};
-use ghostnet_aws::event::request_payload;
+use ghostnet_aws::event::{CheckRequest, request_payload};
 use ghostnet_aws::lambda::Said;
 use ghostnet_core::id::{FleetId, PoolId};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_engine::live::Answered;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
@@ -39,37 +40,78 @@ pub(crate) async fn operator(session: &Session, asking: &Asking<'_>, at: Timesta
     heard(asking, &said)
 }
 
+/// Asks what the role of the tick function may do for a spec, beginning with this launch.
+///
+/// # Errors
+/// The function cannot be asked, or refuses.
+pub(crate) async fn check(session: &Session, fleet: &FleetId, request: &CheckRequest) -> Result<Answered, Failure> {
+    let asking = Asking {
+        fleet,
+        pool: None,
+        verb: "checked",
+    };
+    let said = session.aws.invoke(&session.stack.tick_function, request.payload()).await;
+    let said = said.map_err(Failure::aws(format!("function `{}` cannot be asked", session.stack.tick_function)))?;
+    match answered(&asking, &said)? {
+        Answer::Checked(answered) => Ok(answered),
+        _ => Err(unknown(&asking, &said)),
+    }
+}
+
 fn heard(asking: &Asking<'_>, said: &Said) -> Result<Heard, Failure> {
-    let not_done = |why: String, hint: Option<String>, is_certain| Failure::NotDone {
+    match answered(asking, said)? {
+        Answer::Heard(heard) => Ok(heard),
+        _ => Err(unknown(asking, said)),
+    }
+}
+
+/// What the function answered, unless it failed or refused.
+fn answered(asking: &Asking<'_>, said: &Said) -> Result<Answer, Failure> {
+    let Said::Answer(bytes) = said else {
+        return Err(unknown(asking, said));
+    };
+    match serde_json::from_slice(bytes) {
+        Ok(Answer::Refused { why, hint }) => {
+            let hint = hint.replace("FLEET", asking.fleet.as_str());
+            Err(not_done(asking, why, Some(hint), true))
+        }
+        Ok(Answer::Failed { kind, .. }) if kind == "NoSuchFleet" => Err(Failure::NoFleet {
+            fleet: asking.fleet.clone(),
+            meant: None,
+        }),
+        Ok(Answer::Failed { why, .. }) => Err(not_done(asking, why, None, false)),
+        Ok(answer) => Ok(answer),
+        Err(_) => Err(unknown(asking, said)),
+    }
+}
+
+/// The failure for what says nothing to us.
+fn unknown(asking: &Asking<'_>, said: &Said) -> Failure {
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
+    match said {
+        Said::Failed(story) => not_done(
+            asking,
+            format!("the function failed: {}", shown(story)),
+            Some("run the command again; `ghostnet status` shows whether it was heard already".to_owned()),
+            false,
+        ),
+        // an older build says nothing to what it does not know
+        Said::Answer(bytes) => not_done(
+            asking,
+            format!("the function answered `{}`", shown(bytes)),
+            Some("deploy the functions of this version: `sam build && sam deploy`".to_owned()),
+            bytes.as_slice() == b"null",
+        ),
+    }
+}
+
+fn not_done(asking: &Asking<'_>, why: String, hint: Option<String>, is_certain: bool) -> Failure {
+    Failure::NotDone {
         fleet: asking.fleet.clone(),
         verb: asking.verb,
         why,
         hint,
         is_certain,
-    };
-    let refused = |why: String, hint: Option<String>| not_done(why, hint, true);
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(ANSWER_LETTERS_MAX).collect::<String>();
-    match said {
-        Said::Failed(story) => Err(not_done(
-            format!("the function failed: {}", shown(story)),
-            Some("run the command again; `ghostnet status` shows whether it was heard already".to_owned()),
-            false,
-        )),
-        Said::Answer(bytes) => match serde_json::from_slice(bytes) {
-            Ok(Answer::Heard(heard)) => Ok(heard),
-            Ok(Answer::Refused { why, hint }) => Err(refused(why, Some(hint.replace("FLEET", asking.fleet.as_str())))),
-            Ok(Answer::Failed { kind, .. }) if kind == "NoSuchFleet" => Err(Failure::NoFleet {
-                fleet: asking.fleet.clone(),
-                meant: None,
-            }),
-            Ok(Answer::Failed { why, .. }) => Err(not_done(why, None, false)),
-            // an older build says nothing to what it does not know
-            Err(_) => Err(not_done(
-                format!("the function answered `{}`", shown(bytes)),
-                Some("deploy the functions of this version: `sam build && sam deploy`".to_owned()),
-                bytes.as_slice() == b"null",
-            )),
-        },
     }
 }
 

@@ -76,7 +76,10 @@ pub(crate) async fn change<'f>(session: &Session, file: &'f SpecFile, dry_run: b
         dry_run,
         changes,
         alarms,
-        notes: advice::notes(&file.spec).into_iter().chain(found.notes).collect(),
+        notes: advice::notes(&file.spec)
+            .into_iter()
+            .chain(found.notes.into_iter().map(|note| note.message))
+            .collect(),
     };
     let resolved = found.resolved;
     Ok(Ok(Change {

@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     /// Spec files with problems.
     #[error("{}", crate::render::problems::text(.0))]
     Specs(Vec<FileProblems>),
+    /// The account is not fit for specs; what stands against them was shown.
+    #[error("{}", not_fit(*.0))]
+    NotFit(usize),
     /// A file cannot be read.
     #[error("`{}` cannot be read", .path.display())]
     Read {
@@ -198,6 +201,16 @@ impl Failure {
         }
         report
     }
+}
+
+fn not_fit(errors: usize) -> String {
+    let findings = if errors == 1 {
+        "one finding is an error"
+    } else {
+        "findings are errors"
+    };
+    let count = if errors == 1 { String::new() } else { format!("{errors} ") };
+    format!("the account is not fit for this: {count}{findings}")
 }
 
 fn about_error(error: &PortError) -> Option<&'static str> {

@@ -10,6 +10,7 @@ mod console;
 mod diff;
 mod failure;
 mod import;
+mod live;
 mod look;
 mod render;
 mod resolve;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
     match &cli.verb {
         Verb::Init(args) => verb::init::run(args, console),
-        Verb::Validate(args) => verb::validate::run(args, console),
+        Verb::Validate(args) if !args.live => verb::validate::run(args, console),
         Verb::Schema(_) => verb::schema::run(console),
         Verb::Completions(args) => verb::completions::run(args, console),
         Verb::Simulate(args) => verb::simulate::run(args, console),
@@ -68,6 +69,7 @@ fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
 /// Verbs that need the account.
 async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failure> {
     match verb {
+        Verb::Validate(args) => verb::validate::run_live(args, stack, console).await,
         Verb::Apply(args) => verb::apply::run(args, stack, console).await,
         Verb::Delete(args) => verb::delete::run(args, stack, console).await,
         Verb::Release(args) => verb::release::run(args, stack, console).await,
@@ -81,6 +83,6 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
         Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
-        Verb::Init(_) | Verb::Validate(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
+        Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }
 }

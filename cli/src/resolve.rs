@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::cloud_map::ServiceFacts;
 use ghostnet_aws::ec2::TemplateFacts;
 use ghostnet_aws::elbv2::TargetGroupFacts;
-use ghostnet_core::id::{ServiceId, SubnetId, TargetGroupArn, Zone};
+use ghostnet_core::id::{InstanceType, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
 use ghostnet_core::spec::{CloudMap, FleetSpec, PROPAGATION, PoolSpec, Problem, Resolved, Template};
+use ghostnet_engine::live::groups::GroupFacts;
 
 use crate::failure::Failure;
 use crate::stack::Session;
@@ -20,7 +21,11 @@ pub(crate) struct Found {
     /// What does not exist or cannot work.
     pub(crate) problems: Vec<Problem>,
     /// What is only unwise.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Problem>,
+    /// The type that each pool's launch template names.
+    pub(crate) template_types: BTreeMap<PoolId, InstanceType>,
+    /// The target groups that exist.
+    pub(crate) groups: BTreeMap<TargetGroupArn, GroupFacts>,
 }
 
 /// Everything that a spec names, as the account has it.
@@ -47,6 +52,12 @@ pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found
         let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
         Some((pool.id.clone(), facts.version.clone()?))
     };
+    found.groups = group_facts(spec, &account);
+    let of_template = |pool: &PoolSpec| {
+        let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
+        Some((pool.id.clone(), facts.instance_type.clone()?))
+    };
+    found.template_types = spec.pools.iter().filter_map(of_template).collect();
     found.resolved = Resolved {
         templates: spec.pools.iter().filter_map(version).collect(),
         zones: account.zones,
@@ -62,6 +73,24 @@ pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found
             .collect(),
     };
     Ok(found)
+}
+
+fn group_facts(spec: &FleetSpec, account: &Account) -> BTreeMap<TargetGroupArn, GroupFacts> {
+    let of_pool = |pool: &PoolSpec| {
+        let template = account.templates.get(&pool.launch.template).and_then(Option::as_ref);
+        let is_spot = template.is_some_and(|facts| facts.is_spot);
+        let known = |group: &TargetGroupArn| {
+            let is_used = account.groups.get(group)?.balancer.is_some();
+            let facts = GroupFacts {
+                is_used,
+                is_spot,
+                ..GroupFacts::default()
+            };
+            Some((group.clone(), facts))
+        };
+        pool.target_groups.iter().filter_map(known).collect::<Vec<_>>()
+    };
+    spec.pools.iter().flat_map(of_pool).collect()
 }
 
 async fn look_up(session: &Session, spec: &FleetSpec) -> Result<Account, Failure> {
@@ -230,16 +259,20 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
     {
         problem(format!("{at}.cloud_map.{field}"), message, hint);
     }
-    found.notes.extend(pool_notes(account, pool));
+    found.notes.extend(pool_notes(account, pool, at));
 }
 
-fn pool_notes(account: &Account, pool: &PoolSpec) -> Vec<String> {
+fn pool_notes(account: &Account, pool: &PoolSpec, at: &str) -> Vec<Problem> {
     let mut notes = Vec::new();
-    for group in &pool.target_groups {
+    let mut note = |path: String, message: String| {
+        notes.push(Problem { path, message, hint: None });
+    };
+    for (n, group) in pool.target_groups.iter().enumerate() {
         if account.groups.get(group).is_some_and(|facts| facts.balancer.is_none()) {
-            notes.push(format!(
-                "target group `{group}` is used by no load balancer: its health is unknown and its metrics have no data"
-            ));
+            note(
+                format!("{at}.target_groups[{n}]"),
+                format!("target group `{group}` is used by no load balancer: its health is unknown and its metrics have no data"),
+            );
         }
     }
     let ttl = pool
@@ -247,31 +280,34 @@ fn pool_notes(account: &Account, pool: &PoolSpec) -> Vec<String> {
         .as_ref()
         .and_then(|cloud_map| account.services.get(&cloud_map.service)?.ttl);
     if let Some(ttl) = ttl.filter(|ttl| ttl.0.saturating_add(PROPAGATION.0) > pool.drain_timeout.0) {
-        notes.push(format!(
+        let message = format!(
             "clients of pool `{}` may come to an instance for {ttl} and {PROPAGATION} after it was taken out of Cloud Map, and it ends \
              after `drain.timeout`, {}: raise that, or lower the TTL of the service's records",
             pool.id, pool.drain_timeout
-        ));
+        );
+        note(format!("{at}.cloud_map.service"), message);
     }
     let template = account.templates.get(&pool.launch.template).and_then(Option::as_ref);
     if template.is_some_and(|facts| facts.is_spot) {
-        notes.push(format!(
+        let message = format!(
             "the launch template of pool `{}` asks for spot capacity: drain within the two minutes of AWS's notice",
             pool.id
-        ));
+        );
+        note(format!("{at}.launch.template"), message);
     }
     let zones: BTreeSet<&Zone> = pool.launch.subnets.iter().filter_map(|subnet| account.zones.get(subnet)).collect();
     if zones.len() == 1 {
-        notes.push(format!(
+        let message = format!(
             "all subnets of pool `{}` are in one zone: it does not survive the loss of it",
             pool.id
-        ));
+        );
+        note(format!("{at}.launch.subnets"), message);
     }
     notes
 }
 
 /// Alarms of the user's own that would wake nobody.
-async fn unreached_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<String>, Failure> {
+async fn unreached_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
     let names: Vec<_> = spec.alarms.iter().map(|alarm| alarm_name(alarm)).collect();
     if names.is_empty() {
         return Ok(Vec::new());
@@ -281,7 +317,7 @@ async fn unreached_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<Str
         .alarms_named(session.aws.home(), &names)
         .await
         .map_err(Failure::aws("alarms cannot be read"))?;
-    let note = |name: &ghostnet_core::id::AlarmName| match listed.iter().find(|alarm| alarm.name == *name) {
+    let unreached = |name: &ghostnet_core::id::AlarmName| match listed.iter().find(|alarm| alarm.name == *name) {
         None => Some(format!("alarm `{name}` does not exist here: it wakes nobody")),
         Some(alarm) if session.stack.is_reached_by(name, &alarm.actions, alarm.actions_enabled) => None,
         Some(_) => Some(format!(
@@ -289,11 +325,18 @@ async fn unreached_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<Str
             session.stack.alarm_topic
         )),
     };
-    Ok(names.iter().filter_map(note).collect())
+    let note = |(n, name)| {
+        Some(Problem {
+            path: format!("alarms[{n}]"),
+            message: unreached(name)?,
+            hint: None,
+        })
+    };
+    Ok(names.iter().enumerate().filter_map(note).collect())
 }
 
 /// The name in an alarm's ARN, or the name itself.
-fn alarm_name(alarm: &str) -> ghostnet_core::id::AlarmName {
+pub(crate) fn alarm_name(alarm: &str) -> ghostnet_core::id::AlarmName {
     ghostnet_core::id::AlarmName::new(alarm.split_once(":alarm:").map_or(alarm, |(_, name)| name))
 }
 
@@ -317,7 +360,7 @@ mod tests {
         let zone = |(n, subnet): (usize, &SubnetId)| (subnet.clone(), Zone::new(format!("eu-west-1{n}")));
         let facts = TemplateFacts {
             version: None,
-            instance_type: Some(ghostnet_core::id::InstanceType::new("t3.micro")),
+            instance_type: Some(InstanceType::new("t3.micro")),
             has_network_interfaces: false,
             is_spot: false,
             is_reserved: false,

@@ -2,7 +2,17 @@
 
 mod run;
 
-use run::{ghostnet, must, seen};
+use std::process::Output;
+
+use run::{command, must, shown};
+
+fn ghostnet(args: &[&str]) -> Output {
+    must(command(args).output())
+}
+
+fn seen(args: &[&str]) -> String {
+    shown(&ghostnet(args))
+}
 
 #[test]
 fn every_problem_of_a_wrong_spec_is_told_at_once() {

@@ -22,8 +22,8 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
-    Announced, Clock, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look,
-    MetricQuery, Metrics, PublishedValue, Store,
+    Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded,
+    Look, MetricQuery, Metrics, PublishedValue, Store, Touch,
 };
 use jiff::Timestamp;
 
@@ -204,6 +204,17 @@ impl Compute for FakePorts {
 
     async fn terminate(&self, _: &Region, _: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         self.answer("terminate", "", BTreeMap::new())
+    }
+}
+
+impl DryRun for FakePorts {
+    async fn may_launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<(), PortError> {
+        let keys: Vec<&str> = tags.iter().map(|(key, _)| *key).collect();
+        self.answer("may_launch", &format!("{} {}", launch.place.subnet, keys.join(" ")), ())
+    }
+
+    async fn may_touch(&self, _: &Region, instance: &InstanceId, touch: Touch) -> Result<(), PortError> {
+        self.answer("may_touch", &format!("{instance} {touch:?}"), ())
     }
 }
 

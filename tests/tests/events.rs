@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_aws::event::{ENVELOPES_MAX, PAYLOAD_BYTES_MAX, Payload, RECORDS_MAX, Rejected, classify};
+use ghostnet_aws::event::{CHECK_BYTES_MAX, CheckRequest, ENVELOPES_MAX, PAYLOAD_BYTES_MAX, Payload, RECORDS_MAX, Rejected, classify};
 use ghostnet_core::operator::Asked;
 use ghostnet_core::signal::{AlarmChangeKind, InterruptionKind, Signal};
+use ghostnet_core::spec::FleetSpec;
 use ghostnet_tests::event_payloads;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -99,6 +100,8 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             "autoscaling-lifecycle.json",
             ignored("Auto Scaling: a fleet of GhostNet has no Auto Scaling group"),
         ),
+        // it is answered before anybody asks for signals
+        ("check.json", ignored("a payload of GhostNet of kind `check/v1`")),
         ("ec2-rebalance.json", interruption("Rebalance", "2026-03-02T09:10:44Z")),
         (
             "ec2-spot-warning-hibernate.json",
@@ -223,6 +226,38 @@ fn every_payload_becomes_its_signal() {
             .collect();
         assert_eq!(signals, *expected, "{file}");
     }
+}
+
+/// It is as large as a spec and may be about a fleet that nobody applied: it must never come to a look, or into a record.
+#[test]
+fn a_request_for_a_check_comes_bare_and_is_no_signal() {
+    let check = payload("check.json");
+    let of = |event: &Value| CheckRequest::of(event.to_string().as_bytes());
+    let request = of(&check).unwrap().unwrap();
+    assert_eq!((request.spec.fleet.as_str(), request.from), ("web", 0));
+    assert_eq!(
+        CheckRequest::of(&request.payload()),
+        Some(Ok(request.clone())),
+        "it is written as it is read"
+    );
+    let queued = json!({ "Records": [{ "body": check.to_string() }] });
+    for wrapped in [json!({ "requestPayload": check }), queued] {
+        assert_eq!(of(&wrapped), None);
+        assert!(matches!(
+            classify(wrapped.to_string().as_bytes()).as_deref(),
+            Ok([Signal::Ignored { .. }])
+        ));
+    }
+    for other in event_payloads().unwrap().iter().filter(|(file, _)| *file != "check.json") {
+        assert_eq!(CheckRequest::of(other.1), None, "{}", other.0);
+    }
+    let mut large = check.clone();
+    large["spec"]["description"] = "x".repeat(CHECK_BYTES_MAX).into();
+    let kind = |event: &Value| of(event).map(|request| request.map_err(|rejected| rejected.kind()));
+    assert_eq!(kind(&large), Some(Err("Malformed")));
+    let mut more = check;
+    more["more"] = 1.into();
+    assert_eq!(kind(&more), Some(Err("Malformed")), "nobody but our own command line writes it");
 }
 
 #[test]
@@ -514,6 +549,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         let _ = classify(&bytes);
+        let _ = CheckRequest::of(&bytes);
     }
 
     #[test]
@@ -523,6 +559,7 @@ proptest! {
             bytes[place] = byte;
         }
         let _ = classify(&bytes);
+        let _ = CheckRequest::of(&bytes);
     }
 
     #[test]
@@ -530,6 +567,9 @@ proptest! {
         let mut event: Value = serde_json::from_slice(&bytes).unwrap();
         for (index, value) in changes {
             mutate(&mut event, index, value);
+        }
+        if let Some(Ok(check)) = CheckRequest::of(event.to_string().as_bytes()) {
+            let _ = FleetSpec::check(&check.spec);
         }
         if let Ok(signals) = classify(event.to_string().as_bytes()) {
             prop_assert!(!signals.is_empty());

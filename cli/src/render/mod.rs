@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 pub(crate) mod defaults;
 pub(crate) mod explain;
+pub(crate) mod findings;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod plan;

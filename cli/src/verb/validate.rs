@@ -1,27 +1,35 @@
-//! `ghostnet validate`: reads specs and tells every problem, without AWS.
+//! `ghostnet validate`: reads specs and tells every problem, without AWS; with `--live` also what the account says.
 
 use std::path::PathBuf;
 
 use ghostnet_core::id::FleetId;
 use ghostnet_core::spec::defaults::defaults;
 use ghostnet_core::spec::{FleetSpec, Objective};
+use ghostnet_engine::live::Severity;
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::live::{self, Checked};
 use crate::render::defaults::DefaultRow;
 use crate::render::problems::FileProblems;
 use crate::spec_file::{self, SpecFile, SpecFiles, SpecProblem};
+use crate::stack::Session;
 use crate::{advice, render};
 
-/// Check fleet specs, without AWS
+/// Check fleet specs, without AWS or against the account
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   ghostnet validate web.yaml
   ghostnet validate fleets/*.yaml
   ghostnet validate --show-defaults web.yaml   # what holds where the spec is silent, and why
+  ghostnet validate --live web.yaml            # also what the account would say; changes nothing
 
-With --json: {files: [{file, valid, fleet, problems: [{line, column, path, message, hint}], notes}]}.")]
+--live has the tick function ask EC2 by dry runs what its role may launch, and looks up target groups, alarms and quotas. It can be \
+asked before `apply`. An error ends with exit code 1, warnings and notes with 0.
+
+With --json: {files: [{file, valid, fleet, problems: [{line, column, path, message, hint}], notes, \
+live: {findings: [{severity, line, column, path, what, why, hint}], launches_tried}}]}; live with --live only.")]
 pub(crate) struct Args {
     /// Fleet specs
     #[arg(value_name = "FILE", required_unless_present = "show_defaults")]
@@ -29,6 +37,9 @@ pub(crate) struct Args {
     /// Show every default beside what the specs say
     #[arg(long)]
     show_defaults: bool,
+    /// Check them against the account as well
+    #[arg(long, requires = "files", conflicts_with = "show_defaults")]
+    pub(crate) live: bool,
 }
 
 /// Checks the files.
@@ -38,11 +49,46 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     let SpecFiles { good, bad } = spec_file::read_all(&args.files)?;
     if console.json {
-        console.answer("", &data(args, &good, &bad))?;
+        console.answer("", &data(args, &good, &bad, Vec::new()))?;
     } else {
         answer_people(args, &good, console)?;
     }
     if bad.is_empty() { Ok(()) } else { Err(Failure::Specs(bad)) }
+}
+
+/// Checks the files, and the account for those that have no problem.
+///
+/// # Errors
+/// A file has problems or cannot be read, AWS does not answer, or the account is not fit.
+pub(crate) async fn run_live(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
+    let SpecFiles { good, bad } = spec_file::read_all(&args.files)?;
+    let mut checked = Vec::new();
+    if !good.is_empty() {
+        let session = Session::open(stack).await?;
+        let asks = live::asks_for_each(good.len());
+        for (n, file) in good.iter().enumerate() {
+            if n > 0 {
+                live::pause().await;
+            }
+            let found = live::check(&session, file, asks).await?;
+            if !console.json {
+                advice::notes(&file.spec)
+                    .iter()
+                    .for_each(|note| console.say(&format!("note: {note}")));
+                console.data(&render::findings::text(&file.name, &found))?;
+            }
+            checked.push(found);
+        }
+    }
+    let errors = checked.iter().map(|checked| checked.count(Severity::Error)).sum();
+    if console.json {
+        console.answer("", &data(args, &good, &bad, checked))?;
+    }
+    match errors {
+        _ if !bad.is_empty() => Err(Failure::Specs(bad)),
+        0 => Ok(()),
+        errors => Err(Failure::NotFit(errors)),
+    }
 }
 
 fn answer_people(args: &Args, good: &[SpecFile], console: Console) -> Result<(), Failure> {
@@ -92,15 +138,19 @@ struct ValidatedFile<'a> {
     fleet: Option<&'a FleetId>,
     problems: &'a [SpecProblem],
     notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Checked>,
 }
 
-fn data<'a>(args: &Args, good: &'a [SpecFile], bad: &'a [FileProblems]) -> Validated<'a> {
+fn data<'a>(args: &Args, good: &'a [SpecFile], bad: &'a [FileProblems], checked: Vec<Checked>) -> Validated<'a> {
+    let mut checked = checked.into_iter();
     let good_files = good.iter().map(|file| ValidatedFile {
         file: &file.name,
         valid: true,
         fleet: Some(&file.spec.id),
         problems: &[],
         notes: advice::notes(&file.spec),
+        live: checked.next(),
     });
     let bad_files = bad.iter().map(|bad| ValidatedFile {
         file: &bad.file,
@@ -108,6 +158,7 @@ fn data<'a>(args: &Args, good: &'a [SpecFile], bad: &'a [FileProblems]) -> Valid
         fleet: None,
         problems: &bad.problems,
         notes: Vec::new(),
+        live: None,
     });
     let first = good.first();
     let (marks, objective) = (

@@ -3,13 +3,15 @@
 use std::cell::Cell;
 
 use ghostnet_aws::answer::Answer;
-use ghostnet_aws::event::Payload;
+use ghostnet_aws::event::{CheckRequest, Payload, Rejected};
 use ghostnet_aws::function::{self, Failed, Looks};
 use ghostnet_aws::telemetry::{OwnMetric, emit};
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::invocation::Invocation;
-use ghostnet_engine::port::{Look, Ports, Store};
+use ghostnet_engine::live;
+use ghostnet_engine::port::{DryRun, Look, Ports, Store};
 use ghostnet_engine::route::in_turn;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
@@ -20,9 +22,9 @@ const BATCH: usize = 100;
 /// What a batch may take before its first step: it is not begun later than this before the last moment for steps.
 const BATCH_TIME: Seconds = Seconds(5);
 
-/// Answers every signal of a payload, an operator's with what came of it. `claimed` remembers, for as long as the sandbox
+/// Answers a request for a check, or every signal of a payload, an operator's with what came of it. `claimed` remembers, for as long as the sandbox
 /// lives, that the table is ours.
-pub(crate) async fn answer<P: Ports>(
+pub(crate) async fn answer<P: Ports + DryRun>(
     ports: &P,
     invocation: &Invocation,
     claimed: &Cell<bool>,
@@ -32,7 +34,29 @@ pub(crate) async fn answer<P: Ports>(
         error_type: failed.kind().to_owned(),
         error_message: failed.story(),
     };
-    look(ports, invocation, claimed, payload).await.map_err(told)
+    match payload.check() {
+        Some(request) => Ok(Some(check(ports, invocation, request).await)),
+        None => look(ports, invocation, claimed, payload).await.map_err(told),
+    }
+}
+
+/// Asks what this function's role may do for a spec. Reads and dry runs alone: neither the table nor the account is written.
+async fn check<P: Ports + DryRun>(ports: &P, invocation: &Invocation, request: Result<CheckRequest, Rejected>) -> Answer {
+    let refused = |why: String| Answer::Refused {
+        why,
+        hint: "use the command line of the deployed version".to_owned(),
+    };
+    let request = match request {
+        Ok(request) => request,
+        Err(rejected) => return refused(rejected.to_string()),
+    };
+    match FleetSpec::check(&request.spec) {
+        Ok(spec) => Answer::Checked(live::ask(ports, invocation, &spec, request.from).await),
+        Err(problems) => {
+            let first = problems.first().map(|problem| format!(": {}: {}", problem.path, problem.message));
+            refused(format!("the spec has {} problems{}", problems.len(), first.unwrap_or_default()))
+        }
+    }
 }
 
 async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<Option<Answer>, Failed> {

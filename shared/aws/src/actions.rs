@@ -28,6 +28,17 @@ pub const PORTS: &[Call] = &[
     call("stop", &["ec2:StopInstances"]),
     call("tell", &["ec2:CreateTags"]),
     call("terminate", &["ec2:TerminateInstances"]),
+    // EC2 judges a dry run by the rights that the call itself needs
+    call("may_launch", &["ec2:CreateFleet", "ec2:CreateTags", "ec2:RunInstances"]),
+    call(
+        "may_touch",
+        &[
+            "ec2:CreateTags",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+        ],
+    ),
     call("targets", &["elasticloadbalancing:DescribeTargetHealth"]),
     call("register", &["elasticloadbalancing:RegisterTargets"]),
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
@@ -75,10 +86,16 @@ pub const OPERATOR: &[Call] = &[
     call("launch_template", &["ec2:DescribeLaunchTemplateVersions"]),
     call("target_groups", &["elasticloadbalancing:DescribeTargetGroups"]),
     call("services", &["servicediscovery:GetService"]),
+    call("group_owners", &["elasticloadbalancing:DescribeTags"]),
     call("put_alarm", &["cloudwatch:PutMetricAlarm"]),
     call("delete_alarms", &["cloudwatch:DeleteAlarms"]),
     call("fleet_alarms", &["cloudwatch:DescribeAlarms"]),
     call("alarms_named", &["cloudwatch:DescribeAlarms"]),
+    call("vcpus", &["ec2:DescribeInstanceTypes"]),
+    call("free_addresses", &["ec2:DescribeSubnets"]),
+    call("quotas", &["servicequotas:GetServiceQuota"]),
+    call("watches", &["cloudwatch:DescribeAlarms"]),
+    call("mutes", &["cloudwatch:GetAlarmMuteRule", "cloudwatch:ListAlarmMuteRules"]),
     call(
         "put_spec",
         &[

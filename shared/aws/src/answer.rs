@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::id::{FleetId, PlanId, PoolId};
 use ghostnet_core::reason::Finding;
 use ghostnet_engine::invocation::{ReconcileError, Report};
+use ghostnet_engine::live::Answered;
 use serde::{Deserialize, Serialize};
 
 /// What came of a request.
@@ -20,6 +21,8 @@ pub enum Answer {
         /// What to do about it.
         hint: String,
     },
+    /// What was asked for an account's check.
+    Checked(Answered),
     /// The fleet could not be looked at, and asking again does not help.
     Failed {
         /// A stable name.

@@ -21,7 +21,7 @@ use crate::Aws;
 use crate::ec2::tagged;
 use crate::error::{class_of_answer, incomplete, port_error, shortened};
 
-const CREATE: &str = "ec2:CreateFleet";
+pub(crate) const CREATE: &str = "ec2:CreateFleet";
 
 impl Aws {
     /// One attempt, without the SDK's own, for the reason that a launch of one type has.
@@ -39,7 +39,7 @@ impl Aws {
     }
 }
 
-fn request(
+pub(crate) fn request(
     request: CreateFleetFluentBuilder,
     launch: &Launch,
     choice: &Choice,

@@ -40,11 +40,11 @@ const LAUNCH_WAIT: Duration = Duration::from_millis(200);
 const _: () = assert!(ATTEMPT_SECONDS_MAX * LAUNCH_ATTEMPTS_MAX as u64 + 2 <= STEP_SECONDS_MAX.0 as u64);
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
-const RUN: &str = "ec2:RunInstances";
-const START: &str = "ec2:StartInstances";
-const STOP: &str = "ec2:StopInstances";
-const TAG: &str = "ec2:CreateTags";
-const TERMINATE: &str = "ec2:TerminateInstances";
+pub(crate) const RUN: &str = "ec2:RunInstances";
+pub(crate) const START: &str = "ec2:StartInstances";
+pub(crate) const STOP: &str = "ec2:StopInstances";
+pub(crate) const TAG: &str = "ec2:CreateTags";
+pub(crate) const TERMINATE: &str = "ec2:TerminateInstances";
 const SUBNETS: &str = "ec2:DescribeSubnets";
 const VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 
@@ -327,7 +327,11 @@ impl Batch {
     }
 }
 
-fn run_instances(request: RunInstancesFluentBuilder, launch: &Launch, tags: &[(&'static str, String)]) -> RunInstancesFluentBuilder {
+pub(crate) fn run_instances(
+    request: RunInstancesFluentBuilder,
+    launch: &Launch,
+    tags: &[(&'static str, String)],
+) -> RunInstancesFluentBuilder {
     let template = LaunchTemplateSpecification::builder().version(&launch.template.version);
     let template = match &launch.template.key {
         TemplateKey::Id(id) => template.launch_template_id(id),

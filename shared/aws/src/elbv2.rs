@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
 };
 use ghostnet_core::id::{InstanceId, Region, TargetGroupArn};
-use ghostnet_core::observation::{Target, TargetHealth};
+use ghostnet_core::observation::{Target, TargetHealth, tag};
 use ghostnet_core::spec::Attribute;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::LoadBalancer;
@@ -23,6 +23,10 @@ const DEREGISTER: &str = "elasticloadbalancing:DeregisterTargets";
 const ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 const SET_ATTRIBUTES: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
 const GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
+const TAGS: &str = "elasticloadbalancing:DescribeTags";
+
+/// Resources of one DescribeTags call, the most that ELBv2 takes.
+const TAGGED_PER_CALL: usize = 20;
 
 /// What a spec needs to know about a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +132,33 @@ impl Aws {
             }
         }
         Ok(facts)
+    }
+
+    /// What the tag `ghostnet:installation` of these target groups says; a group without it is absent. All must exist.
+    ///
+    /// # Errors
+    /// ELBv2 does not answer.
+    pub async fn group_owners(&self, region: &Region, groups: &[TargetGroupArn]) -> Result<BTreeMap<TargetGroupArn, String>, PortError> {
+        let mut owners = BTreeMap::new();
+        for groups in groups.chunks(TAGGED_PER_CALL) {
+            let arns = groups.iter().map(ToString::to_string).collect();
+            let answer = self
+                .clients(region)
+                .elbv2
+                .describe_tags()
+                .set_resource_arns(Some(arns))
+                .send()
+                .await;
+            let answer = answer.map_err(|error| port_error(TAGS, error))?;
+            owners.extend(answer.tag_descriptions().iter().filter_map(|described| {
+                let owner = described.tags().iter().find(|found| found.key() == Some(tag::INSTALLATION))?;
+                Some((
+                    TargetGroupArn::new(described.resource_arn()?),
+                    owner.value().unwrap_or_default().to_owned(),
+                ))
+            }));
+        }
+        Ok(owners)
     }
 
     async fn target_group(&self, region: &Region, group: &TargetGroupArn) -> Result<Option<TargetGroupFacts>, PortError> {

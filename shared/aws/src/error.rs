@@ -32,6 +32,8 @@ pub mod code {
     pub const CONNECTION: &str = "ConnectionFailed";
     /// The answer is not what the protocol says.
     pub const RESPONSE: &str = "BadResponse";
+    /// A dry run was answered as if it were none.
+    pub const NOT_DRY: &str = "NotADryRun";
     /// The request could not be made.
     pub const REQUEST: &str = "BadRequest";
 }

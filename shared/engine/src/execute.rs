@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use futures::StreamExt;
-use ghostnet_core::id::{FleetId, InstanceId, StepId};
+use ghostnet_core::id::{FleetId, Generation, InstanceId, PoolId, StepId};
 use ghostnet_core::observation::{Offering, Registrar, tag};
-use ghostnet_core::plan::{Action, Launch, Plan, REGISTRATIONS_PER_STEP_MAX, Refusal, Step, StepOutcome};
+use ghostnet_core::plan::{Action, Plan, REGISTRATIONS_PER_STEP_MAX, Refusal, Step, StepOutcome};
 use ghostnet_core::state::{CapacityState, RecordedOutcome};
 
 use crate::create_fleet;
@@ -132,7 +132,7 @@ async fn perform<P: Ports>(
     let region = &invocation.region;
     match &step.action {
         Action::Launch(launch) => {
-            let tags = tags(invocation, fleet, step, launch);
+            let tags = launch_tags(invocation, fleet, &step.pool, &step.id, launch.generation);
             let answer = match &launch.choice {
                 None => ports
                     .launch(region, launch, &tags)
@@ -270,13 +270,20 @@ fn refused(class: Refusal, code: &str, message: &str) -> StepOutcome {
     }
 }
 
-fn tags(invocation: &Invocation, fleet: &FleetId, step: &Step, launch: &Launch) -> Vec<(&'static str, String)> {
+/// What an instance carries from its first moment.
+pub(crate) fn launch_tags(
+    invocation: &Invocation,
+    fleet: &FleetId,
+    pool: &PoolId,
+    step: &StepId,
+    generation: Generation,
+) -> Vec<(&'static str, String)> {
     vec![
         (tag::INSTALLATION, invocation.installation.to_string()),
         (tag::FLEET, fleet.to_string()),
-        (tag::POOL, step.pool.to_string()),
-        (tag::PLAN, step.id.plan.to_string()),
-        (tag::STEP, step.id.number.0.to_string()),
-        (tag::GENERATION, launch.generation.to_string()),
+        (tag::POOL, pool.to_string()),
+        (tag::PLAN, step.plan.to_string()),
+        (tag::STEP, step.number.0.to_string()),
+        (tag::GENERATION, generation.to_string()),
     ]
 }

@@ -7,6 +7,7 @@ mod create_fleet;
 pub mod error;
 mod execute;
 pub mod invocation;
+pub mod live;
 mod load;
 mod observe;
 pub mod port;

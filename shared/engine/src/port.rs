@@ -25,6 +25,7 @@ use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::state::{CapacityState, RecordedOutcome, StoredSpec, TrafficState};
 use ghostnet_core::unit::Finite;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorClass, PortError};
 
@@ -109,6 +110,29 @@ pub struct ListedInstance {
     pub instance: Instance,
     /// All its tag keys.
     pub tag_keys: BTreeSet<String>,
+}
+
+/// What EC2 would say to a call, without the call being made. No decision uses it: an operator has the account checked with it.
+pub trait DryRun {
+    /// Whether this launch would be allowed, by the call that it is made by: `create_fleet` if AWS chooses the type.
+    async fn may_launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<(), PortError>;
+
+    /// Whether this would be allowed with an instance.
+    async fn may_touch(&self, region: &Region, instance: &InstanceId, touch: Touch) -> Result<(), PortError>;
+}
+
+/// What can be done with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touch {
+    /// Started.
+    Start,
+    /// Stopped.
+    Stop,
+    /// Told by a tag that it leaves.
+    Tell,
+    /// Terminated.
+    Terminate,
 }
 
 /// ELBv2.

@@ -31,14 +31,18 @@ mod wire;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use ghostnet_core::id::InstanceId;
+use ghostnet_core::observation::{InstanceState, tag};
+use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::Ports;
+use ghostnet_engine::port::{Compute, DryRun, Ports, Touch};
 use ghostnet_sim::broken::Broken;
 use serde_json::json;
 
 use crate::aws::{OnAws, Tamper};
 use crate::local::Local;
+use crate::sample::{choice, launch, region};
 use crate::sim::Sim;
 use crate::wire::Sent;
 
@@ -300,6 +304,32 @@ fn a_verdict_is_hard_on_everything_that_is_not_known() {
     ] {
         assert_eq!(verdict(played, known).is_none(), passes, "{situation}");
     }
+}
+
+/// The local EC2 allows everything, and judges a dry run as AWS does.
+#[test]
+fn what_is_tried_dry_changes_nothing_on_the_local_aws() {
+    if !local::is_named("that a dry run changes nothing on the local AWS") {
+        return;
+    }
+    let stage = Local::with_network();
+    assert_eq!(stage.compute(compute::Given::Instance("i-1", InstanceState::Running)), Ok(()));
+    let listed = || stage.run(stage.ports().instances(&region(), &compute::installation()));
+    let before = listed().unwrap();
+    assert_eq!(before.len(), 1);
+    let instance = InstanceId::new("i-1");
+    for touch in [Touch::Start, Touch::Stop, Touch::Tell, Touch::Terminate] {
+        assert_eq!(stage.run(stage.ports().may_touch(&region(), &instance, touch)), Ok(()), "{touch:?}");
+    }
+    let tags = [(tag::INSTALLATION, compute::installation().to_string())];
+    let choosing = Launch {
+        choice: Some(choice()),
+        ..launch(1)
+    };
+    for launch in [launch(1), choosing] {
+        assert_eq!(stage.run(stage.ports().may_launch(&region(), &launch, &tags)), Ok(()));
+    }
+    assert_eq!(listed().unwrap(), before);
 }
 
 #[test]

@@ -1,5 +1,10 @@
-use ghostnet_core::id::InstallationId;
+use std::collections::BTreeSet;
+
+use ghostnet_aws::event::CHECK_BYTES_MAX;
+use ghostnet_core::id::{InstallationId, InstanceId};
 use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::live::probe::{LAUNCHES_MAX, LAUNCHES_PER_ASK};
+use ghostnet_engine::live::{Answered, Probe};
 use ghostnet_tests::event_payload;
 use ghostnet_tests::fake::{self, FakePorts};
 
@@ -171,6 +176,127 @@ async fn an_operator_is_told_why_nothing_is_refreshed() {
         matches!(&answer, Some(Answer::Refused { why, .. }) if why == "nobody is replaced in mode `recommend_only`"),
         "{answer:?}"
     );
+}
+
+/// Asks for a check of the payload's spec, from this launch on.
+async fn checks(ports: &FakePorts, from: usize) -> Answered {
+    let request = CheckRequest::of(&event_payload("check.json").unwrap()).unwrap().unwrap();
+    let payload = Payload::from_bytes(CheckRequest::new(request.spec, from).payload());
+    match answer(ports, &invocation(ports), &Cell::new(false), &payload).await {
+        Ok(Some(Answer::Checked(answered))) => answered,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_check_asks_and_changes_nothing() {
+    let mut ports = world(&[]);
+    let web = "web".parse().unwrap();
+    ports.listed = ["i-2", "i-1"].map(|id| fake::instance_of(&web, id, Timestamp::UNIX_EPOCH)).to_vec();
+    ports
+        .listed
+        .push(fake::instance_of(&"other".parse().unwrap(), "i-0", Timestamp::UNIX_EPOCH));
+    let answered = checks(&ports, 0).await;
+    assert_eq!(answered.instance, Some(InstanceId::new("i-1")), "one of the fleet's own");
+    assert_eq!(ports.asked("may_touch"), ["i-1 Terminate"]);
+    assert_eq!(ports.asked("may_launch").len(), LAUNCHES_PER_ASK);
+    let keys = "ghostnet:installation ghostnet:fleet ghostnet:pool ghostnet:plan ghostnet:step ghostnet:generation";
+    assert_eq!(
+        ports.asked("may_launch").first(),
+        Some(&format!("subnet-a {keys}")),
+        "the tags of a launch are part of what is allowed"
+    );
+    assert!(answered.probed.iter().all(|probed| probed.refused.is_none()), "{answered:?}");
+    let asked: BTreeSet<String> = ports
+        .asked
+        .borrow()
+        .iter()
+        .map(|call| call.split(' ').next().unwrap().to_owned())
+        .collect();
+    let reads = [
+        "alarm_states",
+        "group_attributes",
+        "instances",
+        "may_launch",
+        "may_touch",
+        "targets",
+    ];
+    assert_eq!(asked, reads.map(str::to_owned).into(), "nothing else is called");
+}
+
+#[tokio::test]
+async fn a_check_goes_on_where_it_ended() {
+    let ports = world(&[]);
+    let (mut from, mut launches) = (Some(0), Vec::new());
+    while let Some(next) = from {
+        let answered = checks(&ports, next).await;
+        assert!(answered.probed.len() < 20, "an ask is bounded");
+        launches.extend(
+            answered
+                .probed
+                .into_iter()
+                .filter(|probed| matches!(probed.probe, Probe::Launch(_))),
+        );
+        from = answered.next;
+    }
+    assert_eq!(launches.len(), LAUNCHES_MAX, "of 24 combinations");
+    assert_eq!(
+        launches.iter().map(|probed| &probed.probe).collect::<BTreeSet<_>>().len(),
+        LAUNCHES_MAX
+    );
+    assert_eq!(ports.asked("instances").len(), 1, "everything but launches is asked once");
+    let beyond = checks(&ports, 1_000_000).await;
+    assert_eq!((beyond.probed.len(), beyond.next), (0, None));
+}
+
+#[tokio::test]
+async fn a_check_says_what_was_refused_and_what_there_was_no_time_for() {
+    let mut ports = world(&[]);
+    ports.failing.insert("may_launch", ErrorClass::Denied);
+    let answered = checks(&ports, 0).await;
+    let launches = |answered: &Answered| -> Vec<ErrorClass> {
+        let launches = answered.probed.iter().filter(|probed| matches!(probed.probe, Probe::Launch(_)));
+        launches.filter_map(|probed| Some(probed.refused.as_ref()?.class)).collect()
+    };
+    assert_eq!(launches(&answered), [ErrorClass::Denied; LAUNCHES_PER_ASK]);
+    let payload = Payload::from_bytes(event_payload("check.json").unwrap());
+    let late = fake::invocation("tick", &InstallationId::new("ours"), ports.now.get(), Seconds(10));
+    let Ok(Some(Answer::Checked(answered))) = answer(&ports, &late, &Cell::new(false), &payload).await else {
+        panic!("an answer")
+    };
+    assert_eq!(launches(&answered), [ErrorClass::Transient; LAUNCHES_PER_ASK]);
+}
+
+#[tokio::test]
+async fn a_check_of_no_spec_is_refused() {
+    let ports = world(&[]);
+    for (payload, expected) in [
+        (r#"{"ghostnet":"check/v1","from":0}"#.to_owned(), "missing field `spec`"),
+        (
+            r#"{"ghostnet":"check/v1","from":-1,"spec":{"fleet":"web","pools":[]}}"#.to_owned(),
+            "invalid value",
+        ),
+        (
+            r#"{"ghostnet":"check/v1","from":0,"spec":{"fleet":"web","pools":[]}}"#.to_owned(),
+            "the spec has 1 problems: pools",
+        ),
+        (
+            r#"{"ghostnet":"check/v1","from":0,"spec":{"fleet":"web","pools":[],"x":1}}"#.to_owned(),
+            "unknown field `x`",
+        ),
+        (
+            format!(r#"{{"ghostnet":"check/v1","from":0,"spec":"{}"}}"#, "x".repeat(CHECK_BYTES_MAX)),
+            "bytes are more than",
+        ),
+    ] {
+        let payload = Payload::from_bytes(payload);
+        let answer = answer(&ports, &invocation(&ports), &Cell::new(false), &payload).await;
+        assert!(
+            matches!(&answer, Ok(Some(Answer::Refused { why, .. })) if why.contains(expected)),
+            "{expected}: {answer:?}"
+        );
+    }
+    assert!(ports.asked.borrow().is_empty(), "nothing is asked for what is no spec");
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ fn watch_metric(request: PutMetricAlarmFluentBuilder, stat: &Stat) -> PutMetricA
     }
 }
 
-fn operator(comparison: Comparison) -> ComparisonOperator {
+pub(super) fn operator(comparison: Comparison) -> ComparisonOperator {
     match comparison {
         Comparison::Above => ComparisonOperator::GreaterThanThreshold,
         Comparison::AtLeast => ComparisonOperator::GreaterThanOrEqualToThreshold,
@@ -224,7 +224,7 @@ fn operator(comparison: Comparison) -> ComparisonOperator {
     }
 }
 
-fn missing_word(missing: MissingData) -> &'static str {
+pub(super) fn missing_word(missing: MissingData) -> &'static str {
     match missing {
         MissingData::Missing => "missing",
         MissingData::Ignore => "ignore",

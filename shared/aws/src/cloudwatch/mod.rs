@@ -4,7 +4,9 @@
 
 pub mod alarm;
 mod answer;
+pub mod mute;
 mod query;
+mod watch;
 pub mod watched;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use self::own::request_payload;
+pub use self::own::{CHECK_BYTES_MAX, CheckRequest, request_payload};
 pub use self::payload::Payload;
 pub use self::rejected::Rejected;
 

@@ -5,12 +5,16 @@ use ghostnet_core::id::{FleetId, InstanceId, PoolId};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::RawFleetSpec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::text::{instance, shortened};
-use super::{Rejected, fields, ignored};
+use super::{PAYLOAD_BYTES_MAX, Rejected, fields, ignored};
+
+/// Largest request for a check: the largest spec file, and as much again for the way JSON writes it.
+pub const CHECK_BYTES_MAX: usize = 512 * 1024;
 
 /// Our payloads. All values are strings, because EventBridge Scheduler substitutes strings.
 #[derive(Deserialize)]
@@ -172,6 +176,61 @@ fn hand_over(shape: &'static str, handed: HandOver) -> Result<Signal, Rejected> 
             wish: Wish::HandOver { instances },
         },
     }))
+}
+
+/// Kind and version of a request to check the account for a spec.
+const CHECK: &str = "check/v1";
+
+/// A request to check the account for a spec, as typed: nothing of it is believed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    ghostnet: String,
+    /// The spec.
+    pub spec: RawFleetSpec,
+    /// How many launches were asked about before.
+    pub from: usize,
+}
+
+impl CheckRequest {
+    /// A request about this spec.
+    #[must_use]
+    pub fn new(spec: RawFleetSpec, from: usize) -> Self {
+        let ghostnet = CHECK.to_owned();
+        Self { ghostnet, spec, from }
+    }
+
+    /// Its payload.
+    #[must_use]
+    pub fn payload(&self) -> Vec<u8> {
+        // text and numbers always serialise
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Out of a payload; none if it is something else. It is no signal: it says nothing about what is to be done, so it goes to
+    /// no decision and into no record, and no envelope is opened for it.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Option<Result<Self, Rejected>> {
+        const SHAPE: &str = "request for a check";
+        /// The kind alone: everything else is skipped.
+        #[derive(Deserialize)]
+        struct Kind {
+            ghostnet: String,
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return None;
+        }
+        let kind: Kind = serde_json::from_slice(payload).ok()?;
+        if kind.ghostnet != CHECK {
+            return None;
+        }
+        if payload.len() > CHECK_BYTES_MAX {
+            let why = format!("{} bytes are more than {CHECK_BYTES_MAX}", payload.len());
+            return Some(Err(Rejected::malformed(SHAPE, &why)));
+        }
+        let request = serde_json::from_slice(payload).map_err(|error| Rejected::malformed(SHAPE, &error.to_string()));
+        Some(request)
+    }
 }
 
 /// The payload of an operator's request, as [`classify`](super::classify) reads it.

@@ -4,7 +4,7 @@ use ghostnet_core::signal::Signal;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Rejected, classify};
+use super::{CheckRequest, Rejected, classify};
 
 /// Whatever arrived. Deserialising never fails: the runtime would report that as the function's error, and Lambda would
 /// send the same payload twice more. What is wrong with it is told by [`Payload::signals`].
@@ -24,6 +24,12 @@ impl Payload {
     /// As for [`classify`].
     pub fn signals(&self) -> Result<Vec<Signal>, Rejected> {
         self.0.as_ref().map_err(Clone::clone).and_then(|bytes| classify(bytes))
+    }
+
+    /// The request for a check that the payload is; none if it is something else.
+    #[must_use]
+    pub fn check(&self) -> Option<Result<CheckRequest, Rejected>> {
+        self.0.as_ref().ok().and_then(|bytes| CheckRequest::of(bytes))
     }
 }
 

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, SpecVersion, SubnetId};
+use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, InstanceType, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
+use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::unit::Finite;
-use ghostnet_engine::port::{Compute, Discovery, LoadBalancer, Look, Metrics, PublishedValue, Store};
+use ghostnet_engine::port::{Compute, Discovery, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Store, Touch};
 use serde_json::json;
 
-use crate::cloudwatch::{definition, plain};
+use crate::cloudwatch::{definition, muted, plain};
 use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
     announced, capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, registrar, service,
@@ -49,9 +50,16 @@ fn answer(sent: &Sent, number: usize) -> Reply {
                 }
             }
         }
-        operation if operation.starts_with("dynamodb:") || operation.starts_with("lambda:") => Reply::json(&json!({})),
         "servicediscovery:ListInstances" => Reply::json(&json!({ "Instances": [] })),
         operation if operation.starts_with("servicediscovery:") => Reply::json(&json!({ "OperationId": "operation" })),
+        operation
+            if ["dynamodb:", "lambda:", "servicequotas:"]
+                .iter()
+                .any(|service| operation.starts_with(service)) =>
+        {
+            Reply::json(&json!({}))
+        }
+        "cloudwatch:ListAlarmMuteRules" => muted(&[("nightly", "SCHEDULED")], None),
         operation if operation.starts_with("cloudwatch:") => Reply::cbor(&json!({})),
         operation => elb_done(operation.rsplit(':').next().unwrap_or_default()),
     }
@@ -127,6 +135,25 @@ fn every_port_needs_what_the_table_says() {
         ("stop", actions(async |aws| aws.stop(&region(), &instances(), true).await)),
         ("tell", actions(async |aws| aws.tell(&region(), &instances(), Told::Draining).await)),
         ("terminate", actions(async |aws| aws.terminate(&region(), &instances()).await)),
+        (
+            "may_launch",
+            actions(async |aws| {
+                let choosing = Launch {
+                    choice: Some(choice()),
+                    ..launch(1)
+                };
+                drop(aws.may_launch(&region(), &launch(1), &tags).await);
+                drop(aws.may_launch(&region(), &choosing, &tags).await);
+            }),
+        ),
+        (
+            "may_touch",
+            actions(async |aws| {
+                for touch in [Touch::Start, Touch::Stop, Touch::Tell, Touch::Terminate] {
+                    drop(aws.may_touch(&region(), &InstanceId::new("i-1"), touch).await);
+                }
+            }),
+        ),
         ("targets", actions(async |aws| aws.targets(&region(), &group()).await)),
         (
             "register",
@@ -219,6 +246,7 @@ fn every_verb_needs_what_the_table_says() {
         ),
         ("target_groups", actions(async |aws| aws.target_groups(&region(), &[group()]).await)),
         ("services", actions(async |aws| aws.services(&region(), &[service()]).await)),
+        ("group_owners", actions(async |aws| aws.group_owners(&region(), &[group()]).await)),
         (
             "put_alarm",
             actions(async |aws| aws.put_alarm(&region(), &definition(plain().shape)).await),
@@ -226,6 +254,17 @@ fn every_verb_needs_what_the_table_says() {
         ("delete_alarms", actions(async |aws| aws.delete_alarms(&region(), &[name()]).await)),
         ("fleet_alarms", actions(async |aws| aws.fleet_alarms(&region(), &fleet()).await)),
         ("alarms_named", actions(async |aws| aws.alarms_named(&region(), &[name()]).await)),
+        (
+            "vcpus",
+            actions(async |aws| aws.vcpus(&region(), &[InstanceType::new("c7a.large")]).await),
+        ),
+        (
+            "free_addresses",
+            actions(async |aws| aws.free_addresses(&region(), &[SubnetId::new("subnet-a")]).await),
+        ),
+        ("quotas", actions(async |aws| aws.quotas(&region(), &["L-1"]).await)),
+        ("watches", actions(async |aws| aws.watches(&region(), &[name()]).await)),
+        ("mutes", actions(async |aws| aws.mutes(&region(), &[name()]).await)),
         ("put_spec", actions(async |aws| aws.put_spec(&write).await)),
         ("get_spec", actions(async |aws| aws.get_spec(&fleet()).await)),
         ("get_state", actions(async |aws| aws.get_state(&fleet()).await)),

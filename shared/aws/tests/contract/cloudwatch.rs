@@ -298,3 +298,72 @@ fn what_an_alarm_of_somebody_else_watches_is_read_if_it_is_one_metric() {
     assert_eq!(run(wire.aws().alarm_facts(&region(), &[])), Ok(Vec::new()));
     assert!(wire.sent().is_empty(), "nobody is asked about nothing");
 }
+
+#[test]
+fn what_was_written_is_read_back_as_the_same() {
+    let read_back = |shape: QueryShape| {
+        let written = Wire::script([Reply::cbor(&json!({}))]);
+        let definition = definition(shape);
+        assert_eq!(run(written.aws().put_alarm(&region(), &definition)), Ok(()));
+        let alarm = written.only().body;
+        let wire = Wire::new(move |_, _| Reply::cbor(&json!({ "MetricAlarms": [alarm] })));
+        let found = run(wire.aws().watches(&region(), std::slice::from_ref(&definition.name))).unwrap_or_default();
+        (found.get(&definition.name).cloned(), definition.watch())
+    };
+    for shape in [
+        QueryShape::Stat(stat("Requests", "Sum")),
+        QueryShape::Stat(stat("Requests", "p90")),
+        expression("m1 / 2").shape,
+    ] {
+        let (found, written) = read_back(shape);
+        assert_eq!(found, Some(written));
+    }
+    let bare = json!({ "MetricAlarms": [{ "AlarmName": "a" }], "CompositeAlarms": [{ "AlarmName": "b" }] });
+    let wire = Wire::new(move |_, _| Reply::cbor(&bare));
+    let found = run(wire.aws().watches(&region(), &["a", "b"].map(AlarmName::new))).unwrap_or_default();
+    let [(name, watch)] = &found.iter().collect::<Vec<_>>()[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!((name.as_str(), &watch.stat, watch.missing.as_str()), ("a", &None, "missing"));
+}
+
+/// ListAlarmMuteRules: rules with their status, and where the next page is.
+pub(crate) fn muted(rules: &[(&str, &str)], next: Option<&str>) -> Reply {
+    let arn = |name: &str| format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm-mute-rule:{name}");
+    let rule = |(name, status): &(&str, &str)| json!({ "AlarmMuteRuleArn": arn(name), "Status": status });
+    let mut answer = json!({ "AlarmMuteRuleSummaries": rules.iter().map(rule).collect::<Vec<_>>() });
+    if let Some(next) = next {
+        answer["NextToken"] = next.into();
+    }
+    Reply::cbor(&answer)
+}
+
+#[test]
+fn rules_that_mute_are_found_by_the_alarms_they_mute() {
+    let wire = Wire::new(|sent, number| match (sent.operation.as_str(), sent.text("AlarmName")) {
+        ("cloudwatch:ListAlarmMuteRules", "a") if number == 0 => muted(&[("nightly", "SCHEDULED")], Some("more")),
+        ("cloudwatch:ListAlarmMuteRules", "a") => muted(&[("release", "ACTIVE")], None),
+        ("cloudwatch:ListAlarmMuteRules", "b") => muted(&[("nightly", "SCHEDULED")], None),
+        ("cloudwatch:ListAlarmMuteRules", _) => muted(&[], None),
+        ("cloudwatch:GetAlarmMuteRule", _) if sent.text("AlarmMuteRuleName") == "nightly" => Reply::cbor(&json!({
+            "Rule": { "Schedule": { "Expression": "cron(0 2 * * *)", "Duration": "PT4H", "Timezone": "Europe/Berlin" } }
+        })),
+        _ => Reply::cbor(&json!({})),
+    });
+    let found = run(wire.aws().mutes(&region(), &["a", "b", "c"].map(AlarmName::new))).unwrap_or_default();
+    let told: Vec<_> = found
+        .iter()
+        .map(|(name, rule)| (name.as_str(), rule.alarms.len(), rule.is_active, rule.when.as_str()))
+        .collect();
+    let expected = [
+        ("nightly", 2, false, "cron(0 2 * * *) for PT4H Europe/Berlin"),
+        ("release", 1, true, ""),
+    ];
+    assert_eq!(told, expected);
+    let statuses = &wire.sent()[0].body["Statuses"];
+    assert_eq!(
+        *statuses,
+        json!(["ACTIVE", "SCHEDULED"]),
+        "those that have expired are not asked for"
+    );
+}

@@ -176,3 +176,25 @@ fn attributes_are_set_in_one_attempt() {
         assert_eq!(told, ["load_balancing.algorithm.anomaly_mitigation", "on"]);
     }
 }
+
+#[test]
+fn a_group_belongs_to_whom_its_tag_names() {
+    let tagged = |arn: &str, key: &str, value: &str| {
+        let tag = format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+        format!("<member><ResourceArn>{arn}</ResourceArn><Tags>{tag}</Tags></member>")
+    };
+    let described = |members: &str| {
+        let result = format!("<DescribeTagsResult><TagDescriptions>{members}</TagDescriptions></DescribeTagsResult>");
+        Reply::xml(format!("<DescribeTagsResponse>{result}</DescribeTagsResponse>"))
+    };
+    let groups: Vec<_> = (0..21).map(|n| TargetGroupArn::new(format!("arn:{n}"))).collect();
+    let first = [tagged("arn:0", "ghostnet:installation", "inst"), tagged("arn:1", "team", "web")].concat();
+    let wire = Wire::script([described(&first), described(&tagged("arn:20", "ghostnet:installation", "theirs"))]);
+    let owners = run(wire.aws().group_owners(&region(), &groups)).unwrap_or_default();
+    let told: Vec<_> = owners.iter().map(|(group, owner)| (group.as_str(), owner.as_str())).collect();
+    assert_eq!(told, [("arn:0", "inst"), ("arn:20", "theirs")]);
+    assert_eq!(wire.operations().len(), 2, "twenty to a call");
+    let gone = Wire::script([Reply::elb_error(400, "TargetGroupNotFound")]);
+    let error = run(gone.aws().group_owners(&region(), &groups)).err();
+    assert_eq!(error.map(|error| error.code).as_deref(), Some("TargetGroupNotFound"));
+}

@@ -220,12 +220,12 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let bytes = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.rsplit('.').next().unwrap_or_default();
-        let body = serde_json::from_slice(bytes).unwrap_or_default();
-        let service = if target.starts_with("Route53AutoNaming") {
-            "servicediscovery"
-        } else {
-            "dynamodb"
+        let service = match target.split_once('_').map_or(target, |(name, _)| name) {
+            name if name.starts_with("ServiceQuotas") => "servicequotas",
+            name if name.starts_with("Route53AutoNaming") => "servicediscovery",
+            _ => "dynamodb",
         };
+        let body = serde_json::from_slice(bytes).unwrap_or_default();
         return (sent(request, service, operation, body), false);
     }
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
