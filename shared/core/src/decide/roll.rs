@@ -132,9 +132,7 @@ fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState
         })
     };
     let counts_still = |member: &Member| member.served_since.is_some() && member.left.is_none_or(|left| left > reach);
-    state
-        .members
-        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
+    state.members.retain(|id, member| !member.gone || counts_still(member) || in_a_group(id));
 }
 
 fn is_handed_over(plan: &PlanId) -> bool {
