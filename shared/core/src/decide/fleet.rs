@@ -320,6 +320,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
             });
         }
         (sizing.desired, sizing.reserve) = (loaded.desired, loaded.reserve);
+        learning::look_away(pool_state);
         return sizing;
     }
     size::remember(&sizing, &input, pool_state);

@@ -46,6 +46,13 @@ pub(super) fn learn(situation: &Situation<'_>, counted: &Counted<'_>, state: &mu
     }
 }
 
+/// Who serves is not known: what was measured meanwhile may be of others.
+pub(super) fn look_away(state: &mut PoolState) {
+    for rating in state.ratings.values_mut() {
+        rating.still = None;
+    }
+}
+
 /// What is told of policies that have not learned yet.
 pub(super) fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Vec<Finding> {
     let told = |policy: &crate::spec::Policy| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{FleetId, InstanceId, ServiceId};
-use ghostnet_core::spec::PoolSpec;
+use ghostnet_core::spec::{FleetSpec, PoolSpec};
 use ghostnet_core::state::Drain;
 use ghostnet_engine::port::Announced;
 
@@ -54,7 +54,10 @@ pub fn on_withdrawn(world: &mut World, service: &ServiceId, id: &InstanceId) {
         .into_iter()
         .flat_map(|there| there.registered(now));
     let mut theirs = registered.filter(|entry| entry.id == *id && entry.by.as_ref().is_none_or(|(by, _)| *by != ours));
-    if theirs.any(|_| exists || machine.is_none()) {
+    // the world forgets machines that are long gone, and the table those that are no target any more
+    let states = world.table.fleets.values().filter_map(|items| items.capacity());
+    let known = states.flat_map(|state| state.pools.values()).any(|pool| pool.members.contains_key(id));
+    if theirs.any(|_| exists || machine.is_none() && !known) {
         let detail = format!("{id} is taken out of {service}, and is not ours");
         world.watch.add(Check::NothingForeign, now, detail);
     }
@@ -63,14 +66,19 @@ pub fn on_withdrawn(world: &mut World, service: &ServiceId, id: &InstanceId) {
 /// What stands against ending an instance: clients are sent to it, or may still come by what they were told.
 pub(super) fn still_found(world: &World, end: &End<'_>, drain: Drain) -> Option<&'static str> {
     let (now, id) = (world.now, end.id);
-    let pool = world.fleets.get(end.fleet).and_then(|fleet| fleet.spec.pool(end.pool));
+    let restored = world.watch.was_restored();
+    // with an older table came an older spec
+    let stored = world.table.fleets.get(end.fleet).filter(|_| restored);
+    let stored = stored.and_then(|items| FleetSpec::check(&items.spec.spec).ok());
+    let spec = stored.as_ref().or_else(|| world.fleets.get(end.fleet).map(|fleet| &fleet.spec));
+    let pool = spec.and_then(|spec| spec.pool(end.pool));
     let drained = Millis::min(drain.since.at().as_millisecond(), now);
     // what Cloud Map did later than that, it may have done after everybody looked; elsewhere people may register what they like
     let seen = |(service, entry): &(&ServiceId, &Entry)| {
         let named = pool.and_then(|pool| pool.cloud_map.as_ref()).map(|cloud_map| &cloud_map.service);
         let ours = entry.by.as_ref().is_some_and(|(by, _)| *by == world.installation);
         // a restored table does not know what the spec named before
-        let known = named == Some(*service) || ours && !world.watch.was_restored();
+        let known = named == Some(*service) || ours && !restored;
         entry.since + SEEN_WITHIN < drained && known
     };
     let entries = world.cloud.services.iter();

@@ -6,8 +6,8 @@ use super::Check;
 use super::decision::Judged;
 use crate::world::World;
 
-/// So much more than the truth is still believed to be rounding.
-const MARGIN: f64 = 1.001;
+/// So much more than the truth is rounding, or an average of five minutes of which one has no datapoint.
+const MARGIN: f64 = 1.02;
 
 pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let Some(fleet) = world.fleets.get(&judged.spec.id) else { return };
