@@ -56,7 +56,11 @@ impl World {
             self.log
                 .line(now, || "the table is restored from an older point in time".to_owned());
             self.table.fleets = backup;
-            let specs = self.table.fleets.values().filter_map(|items| FleetSpec::check(&items.spec.spec).ok());
+            let specs = self
+                .table
+                .fleets
+                .values()
+                .filter_map(|items| FleetSpec::check(&items.spec.spec).ok());
             self.watch.restored(specs.collect(), now);
         }
         if self.faults.strikes(Fault::Paused) {

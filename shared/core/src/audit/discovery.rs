@@ -4,8 +4,8 @@
 use super::Found;
 use super::pool::Judge;
 use crate::id::InstanceId;
-use crate::observation::{InstanceState, Registration};
-use crate::plan::{Action, REGISTRATIONS_PER_STEP_MAX, Step};
+use crate::observation::InstanceState;
+use crate::plan::{Action, REGISTRATIONS_PER_STEP_MAX};
 use crate::state::Drain;
 use crate::unit::Seconds;
 
@@ -51,21 +51,6 @@ impl Judge<'_> {
                 fault("would make more calls than one step has the time for".to_owned());
             }
         }
-    }
-
-    /// Whether one is taken out of a service that we registered there, and that a complete list of EC2's has no longer.
-    pub(super) fn is_forgotten(&self, step: &Step, id: &InstanceId) -> bool {
-        let Action::Withdraw { service, .. } = &step.action else {
-            return false;
-        };
-        let observation = self.situation.observation;
-        let registered = observation.registrations.get(service).into_iter().flatten();
-        let ours = |there: &Registration| there.instance == *id && there.by.as_ref().is_some_and(|by| by.fleet == self.situation.spec.id);
-        let absent = observation
-            .instances
-            .as_ref()
-            .is_some_and(|listed| listed.iter().all(|instance| instance.id != *id));
-        absent && registered.into_iter().any(ours)
     }
 
     /// Whether a Cloud Map service of the pool lists the instance, or may.

@@ -346,8 +346,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I17: only members of this pool are touched; deregistered besides them are only our own instances that are gone, or that we
-    /// registered in a service and EC2 lists no longer.
+    /// I17: only members of this pool are touched; deregistered besides them are only our own instances that are gone.
     fn ownership(&self, found: &mut Found) {
         let listed = self.situation.observation.instances.iter().flatten();
         let gone: BTreeSet<&InstanceId> = listed
@@ -358,7 +357,7 @@ impl<'a> Judge<'a> {
             for id in step.action.instances() {
                 let member = self.next.members.contains_key(id) || Self::member(self.loaded, id).is_some();
                 let ghost = matches!(step.action, Action::Deregister { .. } | Action::Withdraw { .. }) && gone.contains(id);
-                if !(member || ghost || self.is_forgotten(step, id)) {
+                if !(member || ghost) {
                     found.add(
                         "I17",
                         Some(self.pool),

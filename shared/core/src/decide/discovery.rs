@@ -3,7 +3,7 @@
 //! keep for a while what they were told, so who leaves waits for them.
 //!
 //! Only a service that was read completely is touched. A registration under the id of one of our instances is ours, whoever made
-//! it; any other is ours only if its attributes say so and EC2 lists the instance as gone, or no longer. The rest is told and left alone.
+//! it; any other is ours only if its attributes say so and EC2 lists the instance as gone. The rest is told and left alone.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -155,7 +155,7 @@ fn to_withdraw(
                 false
             }
             None => match &registration.by {
-                Some(by) if is_here(situation, pool, by) => is_no_more(situation, listed, id),
+                Some(by) if is_here(situation, pool, by) => listed.get(id).is_some_and(|instance| instance.state.is_gone()),
                 // another pool's, which looks after its own
                 Some(_) => false,
                 None => {
@@ -187,12 +187,6 @@ fn is_here(situation: &Situation<'_>, pool: &PoolSpec, by: &Registrar) -> bool {
     let shares = |other: &&PoolSpec| other.cloud_map.as_ref().map(|own| &own.service) == pool.cloud_map.as_ref().map(|own| &own.service);
     let first = || situation.spec.pools.iter().find(shares).is_some_and(|first| first.id == pool.id);
     by.fleet == situation.spec.id && (by.pool == pool.id || situation.spec.pool(&by.pool).is_none() && first())
-}
-
-/// Whether EC2 says that one is gone, or says it no longer: who was registered had been listed before, so its absence is no delay.
-fn is_no_more(situation: &Situation<'_>, listed: &Listed<'_>, id: &InstanceId) -> bool {
-    let complete = situation.observation.instances.is_some();
-    listed.get(id).map_or(complete, |instance| instance.state.is_gone())
 }
 
 fn leaves(member: &Member) -> bool {

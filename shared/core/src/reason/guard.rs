@@ -220,7 +220,9 @@ impl fmt::Display for Guard {
                     "{spare} in reserve above {asked}; metrics count as {asked} alone would have them"
                 )
             }
-            Self::ReserveKept => f.write_str("a metric is unknown, or a policy asks for more or waits for datapoints: the reserve gives nothing up"),
+            Self::ReserveKept => {
+                f.write_str("a metric is unknown, or a policy asks for more or waits for datapoints: the reserve gives nothing up")
+            }
             Self::Mode { mode } => write!(f, "the fleet's mode is {mode}"),
             Self::Operator { desired, until } => write!(f, "an operator wants {desired} until {until}"),
             Self::Paused { until } => write!(f, "paused until {until}"),

@@ -65,7 +65,11 @@ fn a_datapoint_is_of_those_who_served_then() {
         world.read("requests", 88.0);
         lose(&mut world, &InstanceId::new("i-blue-001"));
         let decision = world.look();
-        assert_eq!((counts(&decision).in_service, counts(&decision).warming), (4, coming), "{situation}");
+        assert_eq!(
+            (counts(&decision).in_service, counts(&decision).warming),
+            (4, coming),
+            "{situation}"
+        );
         assert_eq!(blue(&decision).votes[0].capacity, Some(5), "{situation}");
     }
 }

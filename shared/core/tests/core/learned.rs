@@ -361,6 +361,30 @@ fn what_is_not_of_these_instances_alone_teaches_nothing() {
     }
 }
 
+/// While strangers carry our tags the pool is held. They are gone again before it is not, and what they did is in the averages.
+#[test]
+fn what_was_measured_while_nobody_could_be_counted_teaches_nothing() {
+    let mut world = always_ten();
+
+    for minute in 0..12 {
+        world.wait(60);
+        load(&mut world, |_| 250.0, |_| 50.0);
+        if minute == 3 {
+            for n in 20..25 {
+                world.put("blue", n, InstanceState::Running);
+            }
+        }
+        if minute == 8 {
+            world.instances.retain(|id, _| id.as_str() < "i-blue-020");
+        }
+        let decision = world.look();
+        let held = finds(&decision, |finding| matches!(finding, Finding::UnknownInstances { .. }));
+        assert_eq!(held, (3..8).contains(&minute), "minute {minute}");
+        let any = rating(&world).is_some_and(|rating| !rating.hours.is_empty());
+        assert!(!any, "minute {minute}");
+    }
+}
+
 #[test]
 fn a_datapoint_of_a_time_with_other_instances_teaches_nothing() {
     let mut world = ten();

@@ -10,6 +10,7 @@ use ghostnet_engine::port::Announced;
 use super::Check;
 use super::effect::{End, on_registered};
 use crate::clock::{MINUTE, Millis, SECOND};
+use crate::cloud::ec2::Machine;
 use crate::cloud::map::Entry;
 use crate::fault::Fault;
 use crate::world::World;
@@ -56,7 +57,9 @@ pub fn on_withdrawn(world: &mut World, service: &ServiceId, id: &InstanceId) {
     let mut theirs = registered.filter(|entry| entry.id == *id && entry.by.as_ref().is_none_or(|(by, _)| *by != ours));
     // the world forgets machines that are long gone, and the table those that are no target any more
     let states = world.table.fleets.values().filter_map(|items| items.capacity());
-    let known = states.flat_map(|state| state.pools.values()).any(|pool| pool.members.contains_key(id));
+    let known = states
+        .flat_map(|state| state.pools.values())
+        .any(|pool| pool.members.contains_key(id));
     if theirs.any(|_| exists || machine.is_none() && !known) {
         let detail = format!("{id} is taken out of {service}, and is not ours");
         world.watch.add(Check::NothingForeign, now, detail);
@@ -122,7 +125,13 @@ pub(super) fn judge(world: &World, id: &FleetId, pool: &PoolSpec, found: &mut Ve
         if named.is_none() && world.watch.was_restored() {
             continue;
         }
+        // who ended before anybody looked again is unknown to a restored table, and not listed: a person takes it out
+        let unknown = |entry: &Entry| {
+            let exists = |machine: &Machine| machine.exists(world.now);
+            world.watch.was_restored() && !world.cloud.ec2.machines.get(&entry.id).is_some_and(exists)
+        };
         let of = |entry: &&Entry| match &entry.by {
+            Some(_) if unknown(entry) => false,
             Some((installation, by)) => *installation == world.installation && by.fleet == *id && by.pool == pool.id,
             // one of ours that somebody else registered stays as that person did it
             None => named.is_some() && alive.contains_key(&entry.id),
