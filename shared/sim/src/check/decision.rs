@@ -62,7 +62,7 @@ impl<'a> Judged<'a> {
         self.spec.maximum.saturating_sub(wanted)
     }
 
-    fn begun(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
+    pub(super) fn begun(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
         let drained_before = |id: &InstanceId| {
             self.loaded
                 .and_then(|pool| pool.members.get(id))

@@ -11,6 +11,10 @@ const MARGIN: f64 = 1.02;
 
 pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let Some(fleet) = world.fleets.get(&judged.spec.id) else { return };
+    if world.watch.was_restored() {
+        // who served between the two tables is unknown to the older one
+        return;
+    }
     let no_hours = Vec::new();
     for policy in &judged.pool.policies {
         let Some(learning) = policy.learning() else { continue };

@@ -1,10 +1,11 @@
-//! I19, at the commit: reservations are asked before on demand, and what is launched as spot keeps spot within its share, counted by what EC2 truly made of the members. Not
-//! judged are pools of which somebody is sick, stopped or on the way without a name: how many they are is then no simple sum.
+//! I19, at the commit: reservations are asked before on demand, and what is launched as spot keeps spot within its share, counted by
+//! what EC2 truly made of the members. Not judged are pools of which somebody is sick, stopped, replaced or on the way without a name:
+//! how many they are is then no simple sum.
 
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::{Market, Offering};
 use ghostnet_core::plan::{Action, Launch};
-use ghostnet_core::state::PoolState;
+use ghostnet_core::state::{DrainReason, PoolState};
 
 use super::Check;
 use super::decision::{Judged, count};
@@ -39,7 +40,9 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .guards
         .iter()
         .any(|outcome| outcome.guard.name() == "circuit breaker");
-    if there != counts.capacity() || counts.in_flight > 0 || sick_count || nothing_on_demand(judged) {
+    // launches are shared out while the ones that are replaced in the same decision still count
+    let renews = judged.begun(|why| why == DrainReason::Renewed) > 0;
+    if there != counts.capacity() || counts.in_flight > 0 || sick_count || renews || nothing_on_demand(judged) {
         return;
     }
     let spot_there = count(stay.iter().filter(|(id, _)| is_spot(id)).count());
