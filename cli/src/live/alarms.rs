@@ -105,7 +105,7 @@ fn policy_at(file: &SpecFile, name: &AlarmName) -> String {
     };
     let policies = file.spec.pools.get(n).map(|pool| &pool.policies[..]).unwrap_or_default();
     let place = policies.iter().position(|other| other.id.as_str() == policy);
-    place.map_or(list.clone(), |place| format!("{list}[{place}]"))
+    place.map_or_else(|| list.clone(), |place| format!("{list}[{place}]"))
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub(crate) fn asks_for_each(files: usize) -> usize {
 }
 
 /// Lets EC2's bucket refill.
+#[expect(clippy::disallowed_methods, reason = "a person waits")]
 pub(crate) async fn pause() {
     tokio::time::sleep(ASK_EVERY).await;
 }
