@@ -228,15 +228,19 @@ impl Metered<'_> {
         if percent < f64::from(USE_LEAST.0) || percent > 100.0 || self.instances == 0 {
             return None;
         }
-        let demand = self.demand_within(used.at, period)?;
-        let each = demand / f64::from(period.0) / f64::from(self.instances);
-        let rate = each * f64::from(self.saturation.0) / percent;
+        let (demand, most) = self.demand_within(used.at, period)?;
+        let each = |rate: f64| rate / f64::from(self.instances);
+        let rate = each(demand / f64::from(period.0)) * f64::from(self.saturation.0) / percent;
+        // an average that hides saturation: of a part that asked for more than can be answered the rate always falls short
+        if percent < f64::from(self.saturation.0) && each(most) > rate {
+            return None;
+        }
         Some((thousandths(rate).filter(|rate| *rate > 0)?, finite_count(libm::floor(percent))?))
     }
 
-    /// Requests of one period of the use, if the demand has every datapoint of it.
+    /// Requests of one period of the use, and the most in a second of one of its datapoints, if the demand has every one.
     #[expect(clippy::float_arithmetic, reason = "a sum of a metric's values")]
-    fn demand_within(&self, at: Timestamp, length: Seconds) -> Option<f64> {
+    fn demand_within(&self, at: Timestamp, length: Seconds) -> Option<(f64, f64)> {
         let Series::Points {
             points,
             period,
@@ -250,10 +254,10 @@ impl Metered<'_> {
         let within = points
             .iter()
             .filter(|point| at <= point.at && period.after(point.at) <= end && !incomplete.contains(&point.at));
-        let (count, sum) = within.fold((0_u32, 0.0), |(count, sum), point| {
-            (count.saturating_add(1), sum + point.value.get())
+        let (count, sum, most) = within.fold((0_u32, 0.0, 0.0_f64), |(count, sum, most), point| {
+            (count.saturating_add(1), sum + point.value.get(), most.max(point.value.get()))
         });
-        (count > 0 && count.saturating_mul(period.0) == length.0).then_some(sum)
+        (count > 0 && count.saturating_mul(period.0) == length.0).then(|| (sum, most / f64::from(period.0)))
     }
 }
 

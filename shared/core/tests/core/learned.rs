@@ -306,6 +306,23 @@ fn saturated_instances_show_only_that_they_cannot_do_more() {
     assert_eq!(known(&world), Some(24.0));
 }
 
+/// Three minutes of 100 requests a second for each of ten that can answer 50, and two of 10: used 68 % on average, and no proof of 84.
+#[test]
+fn an_average_that_hides_saturation_teaches_nothing() {
+    let peak = |at: Timestamp| at.as_second().div_euclid(60).rem_euclid(5) < 3;
+    for (situation, high, used, learns) in [("saturated in part", 1_000.0, 68.0, false), ("never saturated", 400.0, 56.0, true)] {
+        let measured = Metered {
+            demand: &points(at(0), 60, 50, |at| 60.0 * if peak(at) { high } else { 100.0 }),
+            used: &points(at(0), 300, 9, |_| used),
+            instances: 10,
+            since: at(-7_200),
+            saturation: Percent(90),
+        }
+        .measure(at(0));
+        assert_eq!(measured.is_some(), learns, "{situation}: {measured:?}");
+    }
+}
+
 #[test]
 fn what_is_not_of_these_instances_alone_teaches_nothing() {
     type Change = fn(&mut World);

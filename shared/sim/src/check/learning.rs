@@ -6,9 +6,8 @@ use super::Check;
 use super::decision::Judged;
 use crate::world::World;
 
-/// One hour may be so much above the truth: an average of five minutes, of which some had more requests than could be answered, looks
-/// as if they had been. What counts is the median of the hours.
-const MARGIN: f64 = 1.6;
+/// So much more than the truth is rounding, or an average of five minutes of which one has no datapoint.
+const MARGIN: f64 = 1.02;
 
 pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let Some(fleet) = world.fleets.get(&judged.spec.id) else { return };
