@@ -155,8 +155,10 @@ fn to_withdraw(
                 false
             }
             None => match &registration.by {
-                Some(by) if is_here(situation, pool, by) => listed.get(id).is_some_and(|instance| instance.state.is_gone()),
-                // another pool's, which looks after its own
+                // a member of another pool is that pool's, whoever registered it: one step for one registration
+                Some(by) if is_here(situation, pool, by) && !is_anybodys(situation, id) => {
+                    listed.get(id).is_some_and(|instance| instance.state.is_gone())
+                }
                 Some(_) => false,
                 None => {
                     foreign.push(id.clone());
@@ -179,6 +181,10 @@ fn to_withdraw(
         });
     }
     leaving
+}
+
+fn is_anybodys(situation: &Situation<'_>, id: &InstanceId) -> bool {
+    situation.state.pools.values().any(|pool| pool.members.contains_key(id))
 }
 
 /// Whether a registration was made for this pool, or for one of the fleet's that is no more: then the first pool that is found by

@@ -119,8 +119,7 @@ pub(super) fn take_in(
         let unstopped = |warm: Warm| warm.phase == WarmPhase::Preparing;
         if let Some(member) = member.filter(|member| member.drain.is_none() && member.warm.is_some_and(unstopped)) {
             member.warm = None;
-            // nothing of its former life counts
-            (member.served_since, member.unready) = (None, None);
+            member.forget_former_life();
             findings.push(Finding::TakenIn {
                 instance: person.id.clone(),
             });
@@ -240,7 +239,7 @@ pub(super) fn note_started(state: &mut PoolState, instances: &[InstanceId], now:
                 since: now.into(),
             });
             member.started_at = Some(now.into());
-            (member.served_since, member.unready) = (None, None);
+            member.forget_former_life();
         }
     }
 }

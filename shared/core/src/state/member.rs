@@ -82,6 +82,11 @@ impl Member {
         member
     }
 
+    /// It comes to serve again: nothing that was known of it as it served before counts.
+    pub(crate) fn forget_former_life(&mut self) {
+        (self.served_since, self.unready, self.renew) = (None, None, None);
+    }
+
     /// When it last came: launched, or started.
     #[must_use]
     pub fn came_at(&self) -> Moment {

@@ -371,6 +371,19 @@ fn a_ghost_is_withdrawn_and_others_are_told_and_left_alone() {
     }
 }
 
+/// Both pools see the registration: the one that the instance belongs to, and the one that once made it.
+#[test]
+fn a_ghost_in_a_service_that_two_pools_share_is_withdrawn_once() {
+    let green = json!({ "id": "green", "cloud_map": { "service": "srv-blue" } });
+    let mut change = alone(json!({}));
+    change["pools"].as_array_mut().unwrap().push(green);
+    let mut world = serving(3, change);
+    world.instances.get_mut(&id(0)).unwrap().state = InstanceState::Terminated;
+    list(&mut world, registered(&id(0), Some(("web", "green"))));
+    let withdrawn = about_service(&world.look()).into_iter().filter(|step| step.starts_with("withdraw"));
+    assert_eq!(withdrawn.collect::<Vec<_>>(), ["withdraw i-blue-000"]);
+}
+
 #[test]
 fn one_that_ended_by_itself_is_remembered_until_it_is_withdrawn() {
     let mut world = serving(3, alone(json!({})));
