@@ -215,18 +215,18 @@ impl<'a> Causes<'a> {
     }
 }
 
-/// Whether an operator asked for another one in its place. One of the stock that is not listed is judged by its age alone.
+/// Whether an operator asked for another one in its place. One of the stock that is not listed is judged by what is known of it.
 pub(super) fn is_to_be_refreshed(state: &PoolState, member: &Member, instance: Option<&Instance>) -> bool {
     let template = instance.and_then(|instance| instance.template.as_ref());
     let refresh = state.refresh.as_ref();
-    refresh.is_some_and(|refresh| refresh.replaces(member.known_since.at(), template))
+    refresh.is_some_and(|refresh| refresh.replaces(born(member, instance), template))
 }
 
 fn reason(situation: &Situation<'_>, pool: &PoolSpec, causes: Causes<'_>, member: &Member, instance: &Instance) -> Option<RenewReason> {
     if instance.protected || member.drain.is_some() || member.terminating_since.is_some() || member.gone {
         return None;
     }
-    let born = born(member, instance);
+    let born = born(member, Some(instance));
     let template = instance.template.as_ref();
     let drifted = || causes.drift_to.zip(template).is_some_and(|(wanted, from)| wanted != from);
     let is_old = |most: Seconds| Seconds::between(born, situation.now) >= most;
@@ -272,9 +272,11 @@ fn unbalanced(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, s
     (most.saturating_sub(*fewest) >= 2 && has_capacity(emptiest)).then(|| Zone::clone(fullest))
 }
 
-/// When an instance came: EC2 tells the time of its last start, and a stopped one that is started again is no newer for that.
-fn born(member: &Member, instance: &Instance) -> Timestamp {
-    instance.launched_at.min(member.known_since.at())
+/// When an instance came. EC2 tells the time of its last start, and a stopped one that is started again is no newer for that; one
+/// that was taken in after the table was restored is older than it has been known for.
+pub(super) fn born(member: &Member, instance: Option<&Instance>) -> Timestamp {
+    let known_since = member.known_since.at();
+    instance.map_or(known_since, |instance| instance.launched_at.min(known_since))
 }
 
 /// Nobody comes, leaves or is sick, everybody who is wanted serves, and AWS takes launches.
@@ -307,7 +309,7 @@ fn account(situation: &Situation<'_>, census: &Census<'_>, state: &mut PoolState
     }
     let older = census.people.iter().filter_map(|person| {
         let (member, instance) = (state.members.get(&person.id)?, person.listed?);
-        let is_old = !instance.protected && refresh.replaces(born(member, instance), instance.template.as_ref());
+        let is_old = !instance.protected && refresh.replaces(born(member, Some(instance)), instance.template.as_ref());
         (is_old && !member.gone && person.standing != Standing::Out).then_some(instance)
     });
     let older: Vec<&Instance> = older.collect();

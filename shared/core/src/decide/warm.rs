@@ -334,7 +334,7 @@ fn is_outdated(member: &Member, instance: Option<&Instance>, pool: &PoolSpec, no
     let types = &pool.launch.instance_types;
     let unnamed = instance.is_some_and(|instance| !types.is_empty() && !types.contains(&instance.instance_type));
     let has_finished = instance.is_some_and(|instance| hooks::gave_up(pool, instance));
-    unnamed || has_finished || Seconds::between(member.known_since.at(), now) >= spec.max_age
+    unnamed || has_finished || Seconds::between(renewal::born(member, instance), now) >= spec.max_age
 }
 
 /// Who came from scale-in and does not come to rest leaves as all others do; so do all if no stock is kept any more.
