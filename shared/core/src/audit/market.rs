@@ -27,7 +27,7 @@ impl Judge<'_> {
         let mix = &self.pool.launch.market;
         let returned = u32::try_from(self.taken_back()).unwrap_or(u32::MAX);
         let others = [on_demand, self.starting(), returned].into_iter().fold(0, u32::saturating_add);
-        let all = self.decided.counts.capacity().saturating_add(others).saturating_add(spot);
+        let all = self.decided.counts.lasting().saturating_add(others).saturating_add(spot);
         let percent = u32::from(mix.spot.0);
         let share = all.saturating_sub(mix.on_demand_base).saturating_mul(percent) / 100;
         if spot > share && (percent == 0 || !self.is_on_demand_out()) {

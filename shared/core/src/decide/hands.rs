@@ -136,6 +136,7 @@ impl Hands<'_, '_> {
             let taken_in = warm::take_in(pool, census, pool_state, &busy.all_instances(), needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_in);
             draft.preparing = draft.preparing.saturating_sub(taken_in);
+            shares.add(Market::OnDemand, taken_in);
             needed = needed.saturating_sub(taken_in);
         }
         let most = max.saturating_add(surge(max));

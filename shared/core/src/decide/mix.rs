@@ -75,7 +75,8 @@ impl Shares {
     }
 }
 
-/// Whether it counts as capacity.
+/// Whether it counts as capacity, and will go on to: in place of one that is replaced, another of its market is launched.
 fn stays(person: &Person<'_>) -> bool {
-    person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending)
+    let counts = person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
+    counts && !person.renewing
 }

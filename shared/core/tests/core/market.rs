@@ -96,6 +96,16 @@ fn a_launch_brings_the_pool_to_its_mix() {
 
 /// A launch whose instances EC2 does not list yet, and one without an outcome, are of the market they were asked in.
 #[test]
+fn one_that_is_replaced_is_followed_by_one_of_its_market() {
+    for (replaced, launches) in [("i-blue-000", (1, 0)), ("i-blue-003", (0, 1))] {
+        let mut world = mixed(2, 2, 4, market(0, 50));
+        let members = &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members;
+        members.get_mut(&InstanceId::new(replaced)).unwrap().retires = true;
+        assert_eq!(launched(&world.look()), launches, "{replaced}");
+    }
+}
+
+#[test]
 fn what_is_on_its_way_has_its_market() {
     for answered in [true, false] {
         let mut world = World::new(market(1, 100));

@@ -1,11 +1,11 @@
 //! I19, at the commit: reservations are asked before on demand, and what is launched as spot keeps spot within its share, counted by
-//! what EC2 truly made of the members. Not judged are pools of which somebody is sick, stopped, replaced or on the way without a name:
-//! how many they are is then no simple sum.
+//! what EC2 truly made of the members. Not judged are pools of which somebody is sick, stopped or on the way without a name: how many they
+//! are is then no simple sum.
 
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::{Market, Offering};
 use ghostnet_core::plan::{Action, Launch};
-use ghostnet_core::state::{DrainReason, PoolState};
+use ghostnet_core::state::PoolState;
 
 use super::Check;
 use super::decision::{Judged, count};
@@ -31,7 +31,7 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .next
         .members
         .iter()
-        .filter(|(_, member)| member.drain.is_none() && !member.gone)
+        .filter(|(_, member)| member.drain.is_none() && !member.gone && member.renew.is_none())
         .collect();
     let there = count(stay.len());
     // an open breaker counts the sick as capacity
@@ -40,9 +40,7 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .guards
         .iter()
         .any(|outcome| outcome.guard.name() == "circuit breaker");
-    // launches are shared out while the ones that are replaced in the same decision still count
-    let renews = judged.begun(|why| why == DrainReason::Renewed) > 0;
-    if there != counts.capacity() || counts.in_flight > 0 || sick_count || renews || nothing_on_demand(judged) {
+    if there != counts.lasting() || counts.in_flight > 0 || sick_count || nothing_on_demand(judged) {
         return;
     }
     let spot_there = count(stay.iter().filter(|(id, _)| is_spot(id)).count());
