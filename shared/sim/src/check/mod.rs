@@ -236,6 +236,11 @@ impl Watch {
         self.restored_at.is_some()
     }
 
+    /// Whether the table forgot something that happened after this.
+    fn forgot_after(&self, at: Millis) -> bool {
+        self.restored_at.is_some_and(|restored| at <= restored)
+    }
+
     /// Whether the table forgot something within this time.
     fn forgot_within(&self, span: Millis, now: Millis) -> bool {
         self.restored_at.is_some_and(|at| now - at < span)
