@@ -78,7 +78,7 @@ pub(super) fn steps(
     busy: &Busy,
     findings: &mut Vec<Finding>,
 ) -> Vec<Action> {
-    let mut actions = leave_former_services(situation, state, busy);
+    let mut actions = leave_former_services(situation, pool, listed, state, busy);
     let Some(cloud_map) = &pool.cloud_map else { return actions };
     let service = &cloud_map.service;
     let Some(there) = situation.observation.registrations.get(service) else {
@@ -104,15 +104,26 @@ pub(super) fn steps(
     actions
 }
 
-/// Whoever of this pool is registered in a service that the spec no longer names leaves it; nobody else is touched.
-fn leave_former_services(situation: &Situation<'_>, state: &PoolState, busy: &Busy) -> Vec<Action> {
+/// Whoever of this pool is registered in a service that the spec no longer names leaves it, also one that is gone and forgotten by
+/// the time its registration takes effect; nobody else is touched.
+fn leave_former_services(
+    situation: &Situation<'_>,
+    pool: &PoolSpec,
+    listed: &Listed<'_>,
+    state: &PoolState,
+    busy: &Busy,
+) -> Vec<Action> {
     let mut actions = Vec::new();
     for service in state.former_services.keys() {
         let there = situation.observation.registrations.get(service).into_iter().flatten();
         // one that is started in this very decision has its step; it is taken out once it runs
-        let is_ours = |registration: &&Registration| {
-            let member = state.members.get(&registration.instance);
-            member.is_some_and(|member| !member.is_starting())
+        let is_ours = |registration: &&Registration| match (state.members.get(&registration.instance), &registration.by) {
+            (Some(member), _) => !member.is_starting(),
+            (None, Some(by)) => {
+                let is_here = by.fleet == situation.spec.id && by.pool == pool.id;
+                is_here && is_ghost(situation, listed, &registration.instance)
+            }
+            (None, None) => false,
         };
         let ours = there.filter(is_ours);
         let leaving: Vec<InstanceId> = ours
@@ -155,10 +166,7 @@ fn to_withdraw(
                 false
             }
             None => match &registration.by {
-                // a member of another pool is that pool's, whoever registered it: one step for one registration
-                Some(by) if is_here(situation, pool, by) && !is_anybodys(situation, id) => {
-                    listed.get(id).is_some_and(|instance| instance.state.is_gone())
-                }
+                Some(by) if is_here(situation, pool, by) => is_ghost(situation, listed, id),
                 Some(_) => false,
                 None => {
                     foreign.push(id.clone());
@@ -183,8 +191,11 @@ fn to_withdraw(
     leaving
 }
 
-fn is_anybodys(situation: &Situation<'_>, id: &InstanceId) -> bool {
-    situation.state.pools.values().any(|pool| pool.members.contains_key(id))
+/// Whether an instance is gone and no pool's member: a member is its own pool's, whoever registered it, so that one registration
+/// gets one step.
+fn is_ghost(situation: &Situation<'_>, listed: &Listed<'_>, id: &InstanceId) -> bool {
+    let is_a_member = || situation.state.pools.values().any(|pool| pool.members.contains_key(id));
+    listed.get(id).is_some_and(|instance| instance.state.is_gone()) && !is_a_member()
 }
 
 /// Whether a registration was made for this pool, or for one of the fleet's that is no more: then the first pool that is found by

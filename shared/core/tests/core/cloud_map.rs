@@ -445,6 +445,11 @@ fn a_service_that_the_spec_no_longer_names_is_left() {
         let late = registered(&id(0), Some(("web", "blue")));
         list(&mut world, late);
         assert_eq!(about_service(&world.look())[0], "withdraw i-blue-000", "{named:?}");
+        world.pass(60);
+        // also that of one which is gone and forgotten by then
+        let gone = world.put("blue", 9, InstanceState::Terminated);
+        list(&mut world, registered(&gone, Some(("web", "blue"))));
+        assert_eq!(about_service(&world.look())[0], "withdraw i-blue-009", "{named:?}");
         world.minutes(11);
         let state = &world.inputs.state.pools[&pool("blue")];
         assert!(state.former_services.is_empty(), "{named:?}");
