@@ -106,13 +106,7 @@ pub(super) fn steps(
 
 /// Whoever of this pool is registered in a service that the spec no longer names leaves it, also one that is gone and forgotten by
 /// the time its registration takes effect; nobody else is touched.
-fn leave_former_services(
-    situation: &Situation<'_>,
-    pool: &PoolSpec,
-    listed: &Listed<'_>,
-    state: &PoolState,
-    busy: &Busy,
-) -> Vec<Action> {
+fn leave_former_services(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &PoolState, busy: &Busy) -> Vec<Action> {
     let mut actions = Vec::new();
     for service in state.former_services.keys() {
         let there = situation.observation.registrations.get(service).into_iter().flatten();
