@@ -9,6 +9,7 @@ use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::operator::Wish;
 use crate::plan::{Action, Step};
+use crate::reason::Finding;
 use crate::refresh::{LastAsked, Refresh};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec, Prices, Rule, Scheduled};
@@ -143,7 +144,12 @@ impl<'a> Judge<'a> {
 
     pub(super) fn taken_back(&self) -> usize {
         let was_no_capacity = |member: &Member| member.drain.is_some() && !member.is_warm() || is_preparing(member);
-        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(was_no_capacity);
+        // one that a launch brought for the stock may become known and be taken in by one decision
+        let is_told = |id: &InstanceId| {
+            let told = |finding: &Finding| matches!(finding, Finding::TakenIn { instance } if instance == id);
+            self.decided.findings.iter().any(told)
+        };
+        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).map_or_else(|| is_told(id), was_no_capacity);
         let stays = self
             .next
             .members

@@ -102,6 +102,33 @@ fn what_is_missing_is_launched_booted_and_stopped_and_never_serves() {
     }
 }
 
+/// It is a member and in service of the count from the same decision on, and part of the market that it came from.
+#[test]
+fn one_that_a_lost_launch_brought_for_the_stock_is_taken_in_as_it_becomes_known() {
+    let market = json!({ "on_demand_base": 4, "spot_percent": 50 });
+    let mut world = empty(json!({ "defaults": { "launch": { "market": market } } }));
+    let decision = world.decide(ghostnet_core::signal::Signal::Tick);
+    world.commit(&decision);
+    // the answers are lost
+    for step in &decision.plan.steps {
+        world.launch(step);
+    }
+    world.wait(60);
+    world.read("requests", 200.0);
+    let decision = world.look();
+    let taken_in = |finding: &&Finding| matches!(finding, Finding::TakenIn { .. });
+    assert_eq!(blue(&decision).findings.iter().filter(taken_in).count(), 2);
+    let of = |market: Market| {
+        let launches = decision.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Launch(launch) if launch.offering.market == market => Some(launch.count),
+            _ => None,
+        });
+        launches.sum::<u32>()
+    };
+    // of eight four are the base, and half of the rest is spot
+    assert_eq!((of(Market::OnDemand), of(Market::Spot)), (0, 2));
+}
+
 #[test]
 fn it_is_stopped_after_its_warm_up_and_not_before() {
     let mut world = empty(json!({}));
