@@ -16,6 +16,9 @@ use crate::error::PortError;
 /// Time kept free between the last step and the end of the function: outcomes must still be written.
 const WRAP_UP: Seconds = Seconds(3);
 
+/// The failover function is given so long: it looks again and again while a side is suspect. All others have a window.
+pub const FAILOVER_TIMEOUT: Seconds = Seconds::minutes(10);
+
 /// Who decides, where, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct Invocation {
@@ -38,11 +41,19 @@ impl Invocation {
     /// that leaves more time than any function is given is wrong, and then there is none: windows rest on clocks that agree.
     #[must_use]
     pub fn execute_until(&self, now: Timestamp) -> Timestamp {
-        if Seconds::between(now, self.deadline).0 > WINDOW_MAX.0.saturating_add(CLOCK_SKEW_MAX.0) {
+        if Seconds::between(now, self.deadline).0 > self.longest().0.saturating_add(CLOCK_SKEW_MAX.0) {
             return Timestamp::MIN;
         }
         let last_start = Seconds(STEP_SECONDS_MAX.0.saturating_add(WRAP_UP.0)).before(self.deadline);
         last_start.min(WINDOW_MAX.after(now))
+    }
+
+    /// How long the function is given.
+    fn longest(&self) -> Seconds {
+        match self.function {
+            "failover" => FAILOVER_TIMEOUT,
+            _ => WINDOW_MAX,
+        }
     }
 
     /// The writer of one attempt: never used twice.

@@ -6,6 +6,7 @@ mod average;
 mod create_fleet;
 pub mod error;
 mod execute;
+pub mod failover;
 pub mod invocation;
 pub mod live;
 mod load;

@@ -21,6 +21,8 @@ pub(crate) struct Fleet {
     /// Outcomes that `state` contains now and that leave the side list with the next commit.
     pub(crate) merged: Vec<StepId>,
     pub(crate) traffic: TrafficState,
+    /// Whether the table had a traffic state.
+    pub(crate) has_traffic: bool,
 }
 
 /// Loads fleets in as few calls as the store can.
@@ -61,6 +63,7 @@ fn make_ready(loaded: Loaded, now: Timestamp) -> Result<Fleet, ReconcileError> {
         )));
     }
     state.merge(&outcomes);
+    let has_traffic = traffic.is_some();
     let traffic = traffic
         .or_else(|| TrafficState::first(&spec))
         .ok_or_else(|| ReconcileError::Spec("no pool is active".to_owned()))?;
@@ -71,5 +74,6 @@ fn make_ready(loaded: Loaded, now: Timestamp) -> Result<Fleet, ReconcileError> {
         existed,
         merged: outcomes.into_keys().collect(),
         traffic,
+        has_traffic,
     })
 }

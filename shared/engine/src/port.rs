@@ -11,9 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{
-    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, ServiceId, SpecVersion, StepId, TargetGroupArn,
-    WriterId,
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
+    TargetGroupArn, WriterId,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Registrar, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
@@ -22,14 +23,18 @@ use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
-use ghostnet_core::state::{CapacityState, RecordedOutcome, StoredSpec, TrafficState};
-use ghostnet_core::unit::Finite;
+use ghostnet_core::state::{CapacityState, RecordedOutcome, RouteTo, Routing, StoredSpec, TrafficState};
+use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorClass, PortError};
 
-/// All ports of one world.
+/// All ports that failover needs.
+pub trait TrafficPorts: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock {}
+impl<T: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock> TrafficPorts for T {}
+
+/// All ports of one world, as capacity is decided.
 pub trait Ports: Compute + LoadBalancer + Discovery + Metrics + Store + Clock {}
 impl<T: Compute + LoadBalancer + Discovery + Metrics + Store + Clock> Ports for T {}
 
@@ -159,6 +164,26 @@ pub trait LoadBalancer {
     ) -> Result<(), PortError>;
 }
 
+/// Listeners and rules of load balancers: where requests are sent. Failover alone asks for them and sets them.
+pub trait Rules {
+    /// What each of these does: a listener by its default action, a rule by its own. One that does not exist, or does something
+    /// that has no weights to move, is absent.
+    async fn routing(&self, region: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError>;
+
+    /// Has a listener or a rule, which does `expected`, do something else. Attempted once: a late second one could undo what was
+    /// decided since.
+    async fn set_routing(&self, region: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError>;
+}
+
+/// Where failover runs.
+pub trait Host {
+    /// Waits. Nothing else of this invocation goes on meanwhile.
+    async fn wait(&self, time: Seconds);
+
+    /// Has tick look at these fleets now: a shift needs other numbers. Best effort; tick looks by itself within a minute.
+    async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError>;
+}
+
 /// AWS Cloud Map.
 pub trait Discovery {
     /// All registrations of a service: all pages, or an error. Which of them `installation` made is told by their attributes.
@@ -269,6 +294,13 @@ pub trait Store {
     async fn note_alarm(&self, alarm: &str, changed_at: Timestamp) -> Result<bool, PortError>;
 }
 
+/// The table, as failover writes it.
+pub trait TrafficStore {
+    /// One transaction: the next traffic state if its version is the one read, a check that the spec did not move (and, if the epoch
+    /// moves, that the capacity state did not), and the record. An own earlier write of the same commit is success.
+    async fn commit_traffic(&self, commit: &TrafficCommit) -> Result<CommitResult, PortError>;
+}
+
 /// A fleet in the list of fleets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEntry {
@@ -310,6 +342,25 @@ pub struct Commit {
     pub read_spec: SpecVersion,
     /// The decision's record.
     pub record: DecisionRecord,
+    /// Who writes: an invocation and an attempt, never used twice.
+    pub writer: WriterId,
+}
+
+/// One commit of a traffic decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrafficCommit {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The version of the traffic state that was read; none: there was none.
+    pub read_version: Option<u64>,
+    /// What to write; its version is one more.
+    pub state: TrafficState,
+    /// The generation of the capacity state that was read; the transaction fails if it moved. None: no capacity was decided with.
+    pub read_generation: Option<Generation>,
+    /// The spec's version that was read; the transaction fails if it moved.
+    pub read_spec: SpecVersion,
+    /// The decision's record.
+    pub record: TrafficRecord,
     /// Who writes: an invocation and an attempt, never used twice.
     pub writer: WriterId,
 }

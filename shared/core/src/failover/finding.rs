@@ -3,14 +3,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::gate::Readiness;
 use crate::id::{PoolId, RuleArn};
 use crate::state::{ShiftReason, SignalKind};
 
 /// What is worth telling.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrafficFinding {
     /// The side that takes traffic was never seen well: it may be starting, so nothing fails over from it.
@@ -81,7 +81,7 @@ pub enum TrafficFinding {
 }
 
 /// Why a request changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The fleet has no such pool.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::Looked;
 use super::routing;
@@ -11,7 +11,7 @@ use crate::spec::Failover;
 use crate::state::SignalKind;
 
 /// What stands between a side and the traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
     /// Healthy instances, by checks that really run.
     pub healthy: u32,

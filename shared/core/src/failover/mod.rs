@@ -8,6 +8,7 @@
 mod evidence;
 mod finding;
 mod gate;
+mod record;
 mod routing;
 mod shift;
 mod watch;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::evidence::Looked;
 pub use self::finding::{Refusal, TrafficFinding};
 pub use self::gate::Readiness;
+pub use self::record::{TrafficInputs, TrafficRecord};
 use self::shift::Draft;
 pub use self::watch::LOOKS_APART;
 use crate::id::{InstanceId, PoolId, RuleArn, TargetGroupArn};

@@ -9,7 +9,7 @@ use super::check_guards::{duration, read_removal_windows};
 use super::check_pool::{NO_MAXIMUM, read_pool};
 use super::problem::Problems;
 use super::raw::{RawFleetSpec, RawMode, RawObjective, RawRole};
-use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, check_spend, defaults};
+use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, check_failover, check_spend, defaults};
 use crate::id::FleetId;
 use crate::state::INSTANCES_MAX;
 use crate::unit::Seconds;
@@ -71,6 +71,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     }
     let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let spend = check_spend::read(raw.guards.as_ref(), &pools, problems);
+    let failover = check_failover::read(raw.failover.as_ref(), &pools, problems);
     let most = pools.iter().map(|(_, pool)| pool.most()).fold(0, u32::saturating_add);
     Some(FleetSpec {
         id: id?,
@@ -81,6 +82,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
         spend,
         removal_windows,
         pools: pools.into_iter().map(|(_, pool)| pool).collect(),
+        failover,
         alarms: raw.alarms.iter().flatten().map(|alarm| alarm.alarm.clone()).collect(),
     })
 }

@@ -88,7 +88,7 @@ fn read_response(raw: &RawResponseTime, at: &str, problems: &mut Problems) -> Op
     Some(CapacityModel::ResponseTime { within, late, queue })
 }
 
-fn read_latency(RawLatency(text): &RawLatency, at: &str, problems: &mut Problems) -> Option<Millis> {
+pub(super) fn read_latency(RawLatency(text): &RawLatency, at: &str, problems: &mut Problems) -> Option<Millis> {
     let latency = Millis::parse(text);
     if latency.is_none() {
         problems.add(

@@ -43,7 +43,7 @@ pub(super) fn read_measure(
     Measure { metric, out, in_, missing }
 }
 
-fn read_of(text: &str) -> Option<BreachRule> {
+pub(super) fn read_of(text: &str) -> Option<BreachRule> {
     let (datapoints, of) = text.split_once(" of ")?;
     let rule = BreachRule {
         datapoints: datapoints.parse().ok()?,

@@ -33,6 +33,12 @@ pub(super) const STICKINESS: Seconds = Seconds::minutes(24 * 60);
 pub(super) const SATURATION: Percent = Percent(80);
 /// Of the pool, until the size of a learned stock is known.
 pub(super) const WARM_UNLEARNED: Percent = Percent(20);
+/// Half of what the source has answers most requests, late; with less, traffic would kill the destination too.
+pub(super) const FAILOVER_GATE: Percent = Percent(50);
+pub(super) const FAILOVER_UNHEALTHY: Percent = Percent(50);
+pub(super) const FAILOVER_DATAPOINTS: BreachRule = BreachRule { datapoints: 3, of: 3 };
+pub(super) const FAILOVER_DWELL: Seconds = Seconds::minutes(15);
+pub(super) const FAILBACK_AFTER: u8 = 10;
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
 pub(super) const RESERVE_THRESHOLD: u32 = 0;
@@ -198,6 +204,33 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "an old image, old secrets and caches wait no longer than a week",
         ),
         row("warm.return", &WARM_RETURN, "EC2 Auto Scaling terminates on scale in"),
+        row("failover", &"none", "nothing moves traffic that nobody asked to"),
+        row(
+            "failover.detect.unhealthy",
+            &FAILOVER_UNHEALTHY,
+            "a side that keeps half of its instances answers more than none that is not proven",
+        ),
+        row(
+            "failover.detect.datapoints",
+            &FAILOVER_DATAPOINTS,
+            "three looks ten seconds apart, by two kinds of signal: most outages of failover tools are false alarms",
+        ),
+        row(
+            "failover.gate.healthy",
+            &FAILOVER_GATE,
+            "with less than half of the source, its traffic would take the destination down too",
+        ),
+        row(
+            "failover.failback",
+            &"manual",
+            "who failed once may fail again, and a person should look",
+        ),
+        row("failover.failback_after", &FAILBACK_AFTER, "ten good looks in a row"),
+        row(
+            "failover.dwell",
+            &FAILOVER_DWELL,
+            "longer than it takes to see that a move did not help",
+        ),
         row(
             "balancing",
             &"none",

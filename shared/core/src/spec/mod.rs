@@ -9,6 +9,7 @@ mod check_balancing;
 mod check_capacity;
 mod check_cloud_map;
 mod check_demand;
+mod check_failover;
 mod check_guards;
 mod check_lifecycle;
 mod check_market;
@@ -82,6 +83,8 @@ pub struct FleetSpec {
     pub removal_windows: Vec<RemovalWindow>,
     /// The pools, in the order of the spec. Never empty.
     pub pools: Vec<PoolSpec>,
+    /// How traffic leaves a failing side.
+    pub failover: Option<Failover>,
     /// Names or ARNs of the user's own alarms that wake this fleet.
     pub alarms: Vec<String>,
 }

@@ -7,6 +7,7 @@
 mod balancing;
 mod cloud_map;
 mod demand;
+mod failover;
 mod health;
 mod market;
 mod metric;
@@ -16,6 +17,7 @@ mod warm;
 pub use balancing::*;
 pub use cloud_map::*;
 pub use demand::*;
+pub use failover::*;
 pub use health::*;
 pub use market::*;
 pub use metric::*;
@@ -62,6 +64,9 @@ pub struct RawFleetSpec {
     /// What limits every change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guards: Option<RawGuards>,
+    /// How traffic leaves a failing side. Without it nothing moves traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<RawFailover>,
     /// Alarms of your own that wake GhostNet for this fleet; they decide nothing by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<RawAlarm>>,

@@ -1,0 +1,198 @@
+//! Reads how a fleet's traffic leaves a failing side.
+
+use std::collections::BTreeSet;
+
+use super::check_capacity::read_latency;
+use super::check_guards::{duration, percent};
+use super::check_metric::read_of;
+use super::problem::Problems;
+use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawOf};
+use super::{
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, Metric, MetricSource, NamedMetric, PoolRole, PoolSpec,
+    defaults,
+};
+use crate::id::RuleArn;
+use crate::unit::{Finite, Seconds};
+
+/// Most listeners and rules that one shift sets: each is a call of its own.
+const RULES_MAX: usize = 10;
+/// One look says too little, and what was seen longer ago than five minutes says nothing of now.
+const DATAPOINTS: std::ops::RangeInclusive<u8> = 2..=10;
+/// A shorter one would let traffic go back and forth faster than anybody can look.
+const DWELL_MIN: Seconds = Seconds::minutes(5);
+
+pub(super) fn read(raw: Option<&RawFailover>, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Failover> {
+    let raw = raw?;
+    let mode = match raw.mode {
+        RawFailoverMode::HotStandby => FailoverMode::HotStandby,
+        RawFailoverMode::ColdStandby => FailoverMode::ColdStandby,
+    };
+    check_sides(mode, pools, problems);
+    let healthy = raw.gate.as_ref().and_then(|gate| gate.healthy.as_ref());
+    let gate = percent(healthy, "failover.gate.healthy", defaults::FAILOVER_GATE, problems);
+    if !(1..=100).contains(&gate.0) {
+        let hint = "write `50%`: the destination needs half as many healthy instances as the source has";
+        problems.add("failover.gate.healthy", format!("`{gate}` is not between `1%` and `100%`"), hint);
+    }
+    let dwell = duration(raw.dwell.as_ref(), "failover.dwell", defaults::FAILOVER_DWELL, problems);
+    if dwell < DWELL_MIN {
+        let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
+        problems.add("failover.dwell", format!("`{dwell}` is shorter than `{DWELL_MIN}`"), hint);
+    }
+    Some(Failover {
+        mode,
+        detect: detect(raw.detect.as_ref(), problems),
+        gate,
+        rules: rules(raw, problems),
+        failback: failback(raw, problems),
+        dwell,
+    })
+}
+
+/// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.
+fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
+    let of = |role: PoolRole| pools.iter().filter(move |(_, pool)| pool.role == role);
+    if of(PoolRole::Standby).next().is_none() {
+        problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
+    }
+    for (n, pool) in of(PoolRole::Active).skip(1) {
+        let message = format!("`{}` is active too", pool.id);
+        problems.add(
+            format!("pools[{n}].role"),
+            message,
+            "one pool takes the traffic; set `role: standby` on the others",
+        );
+    }
+    for (n, _) in pools.iter().filter(|(_, pool)| pool.target_groups.is_empty()) {
+        let hint = "traffic moves between target groups, and their checks tell who is well";
+        problems.add(
+            format!("pools[{n}].target_groups"),
+            "a side of a failover needs a target group",
+            hint,
+        );
+    }
+    for (n, pool) in of(PoolRole::Standby).filter(|_| mode == FailoverMode::HotStandby) {
+        if pool.capacity.min == 0 {
+            let hint = "give it at least one instance, or write `mode: cold_standby`";
+            problems.add(
+                format!("pools[{n}].capacity.min"),
+                "a hot standby runs, so its `min` is not `0`",
+                hint,
+            );
+        }
+    }
+}
+
+fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
+    let none = RawDetect::default();
+    let raw = raw.unwrap_or(&none);
+    let unhealthy = percent(
+        raw.unhealthy.as_ref(),
+        "failover.detect.unhealthy",
+        defaults::FAILOVER_UNHEALTHY,
+        problems,
+    );
+    if !(1..=100).contains(&unhealthy.0) {
+        let message = format!("`{unhealthy}` is not between `1%` and `100%`");
+        problems.add("failover.detect.unhealthy", message, "`50%`: half of them must fail");
+    }
+    let mut application = Vec::new();
+    let mut signal = |name, above: f64| {
+        let source = MetricSource::TargetGroup;
+        application.extend(Finite::new(above).map(|above| ApplicationSignal {
+            metric: Metric::Named { name, source },
+            above,
+        }));
+    };
+    if raw.error_rate.is_some() {
+        let share = percent(
+            raw.error_rate.as_ref(),
+            "failover.detect.error_rate",
+            defaults::FAILOVER_GATE,
+            problems,
+        );
+        signal(NamedMetric::ErrorRate, f64::from(share.0));
+    }
+    let limit = raw.response_time.as_ref();
+    if let Some(limit) = limit.and_then(|limit| read_latency(limit, "failover.detect.response_time", problems)) {
+        signal(NamedMetric::ResponseTime, limit.seconds());
+    }
+    Detect {
+        datapoints: datapoints(raw.datapoints.as_ref(), problems),
+        unhealthy,
+        application,
+    }
+}
+
+fn datapoints(raw: Option<&RawOf>, problems: &mut Problems) -> BreachRule {
+    let Some(RawOf(text)) = raw else {
+        return defaults::FAILOVER_DATAPOINTS;
+    };
+    let rule = read_of(text).filter(|rule| DATAPOINTS.contains(&rule.datapoints) && DATAPOINTS.contains(&rule.of));
+    rule.unwrap_or_else(|| {
+        let hint = format!(
+            "write `3 of 3`: at least `{}`, because one look may err, of at most `{}`",
+            DATAPOINTS.start(),
+            DATAPOINTS.end()
+        );
+        let message = format!("`{text}` is not so many of so many");
+        problems.add("failover.detect.datapoints", message, hint);
+        defaults::FAILOVER_DATAPOINTS
+    })
+}
+
+fn rules(raw: &RawFailover, problems: &mut Problems) -> Vec<RuleArn> {
+    let at = "failover.lever.listener_rules";
+    let texts = &raw.lever.listener_rules;
+    if texts.is_empty() || texts.len() > RULES_MAX {
+        let message = format!("`{}` listeners and rules are not between `1` and `{RULES_MAX}`", texts.len());
+        problems.add(at, message, "each is set by a call of its own");
+    }
+    let mut seen = BTreeSet::new();
+    for (n, text) in texts.iter().enumerate() {
+        let is_one = |kind: &str| {
+            text.split_once(":elasticloadbalancing:")
+                .is_some_and(|(_, rest)| rest.contains(kind))
+        };
+        if !(text.starts_with("arn:") && (is_one(":listener/") || is_one(":listener-rule/"))) {
+            let hint =
+                "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`";
+            problems.add(
+                format!("{at}[{n}]"),
+                format!("`{text}` is not the ARN of a listener or a rule"),
+                hint,
+            );
+        }
+        if !seen.insert(text) {
+            problems.add(format!("{at}[{n}]"), "it is listed twice", "one line is enough");
+        }
+    }
+    texts.iter().map(|text| RuleArn::new(text.clone())).collect()
+}
+
+fn failback(raw: &RawFailover, problems: &mut Problems) -> Failback {
+    let at = "failover.failback_after";
+    match (raw.failback, raw.failback_after) {
+        (Some(RawFailback::Auto), after) => {
+            let well = after.unwrap_or(defaults::FAILBACK_AFTER);
+            if !(2..=100).contains(&well) {
+                problems.add(
+                    at,
+                    format!("`{well}` is not between `2` and `100`"),
+                    "one look may err; 10 are usual",
+                );
+            }
+            Failback::Auto { well }
+        }
+        (Some(RawFailback::Manual) | None, after) => {
+            if after.is_some() {
+                problems.add(
+                    at,
+                    "traffic does not come back by itself here",
+                    "add `failback: auto`, or leave it out",
+                );
+            }
+            Failback::Manual
+        }
+    }
+}

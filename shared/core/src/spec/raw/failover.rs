@@ -1,0 +1,88 @@
+//! How traffic leaves a failing side, as typed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RawDuration, RawLatency, RawOf, RawPercent};
+
+/// How traffic leaves the active pool for a standby when the active one fails, and how it comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFailover {
+    /// `hot_standby`: the standby runs and is health-checked at weight 0. `cold_standby`: it is stopped or empty, and grows first.
+    pub mode: RawFailoverMode,
+    /// When a side is down. At least two kinds of signal must agree: EC2's instances, the balancer's checks, the application's metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detect: Option<RawDetect>,
+    /// What the destination must have before traffic moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<RawGate>,
+    /// What moves the traffic.
+    pub lever: RawLever,
+    /// `manual` (the default): a person asks for it. `auto`: once the side was found well `failback_after` times in a row, and the
+    /// dwell is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failback: Option<RawFailback>,
+    /// So often in a row a side must be found well before traffic comes back by itself. Only with `failback: auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failback_after: Option<u8>,
+    /// After a move nothing moves again by itself for so long; a second failure within it alerts instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dwell: Option<RawDuration>,
+}
+
+/// Whether the standby runs while it stands by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawFailoverMode {
+    /// It runs: one call moves the traffic.
+    HotStandby,
+    /// It is stopped or empty: capacity first, then the traffic.
+    ColdStandby,
+}
+
+/// When a side is down.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDetect {
+    /// A datapoint says that a side is down when this share of the instances that should serve do not run, or fail their checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy: Option<RawPercent>,
+    /// Or when more than this share of its requests are answered with an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<RawPercent>,
+    /// Or when its answers take longer than this on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<RawLatency>,
+    /// So many of the last datapoints of a signal must say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<RawOf>,
+}
+
+/// What the destination must have before traffic moves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawGate {
+    /// Instances that pass their checks, as a share of the source's size, rounded up, and at least one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<RawPercent>,
+}
+
+/// What moves the traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLever {
+    /// ARNs of listeners (their default action moves) and of rules, whose forward action names target groups of every side: those
+    /// of a standby at weight 0, so that its targets are checked.
+    pub listener_rules: Vec<String>,
+}
+
+/// How traffic comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawFailback {
+    /// A person asks for it.
+    Manual,
+    /// By itself.
+    Auto,
+}

@@ -1,0 +1,409 @@
+//! Load, observe, decide, commit, set the rules, and look whether they are set: the whole way of traffic, for many fleets at once.
+//!
+//! It is level-triggered. No outcome is recorded: the next look reads the rules themselves, and what was decided and is not seen to be
+//! done is done again by whoever looks after the window.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use ghostnet_core::failover::{LOOKS_APART, TrafficDecision, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide};
+use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
+use ghostnet_core::observation::{InstanceState, Target};
+use ghostnet_core::sample::Series;
+use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::spec::metric::Queries;
+use ghostnet_core::state::Routing;
+use jiff::Timestamp;
+
+use crate::invocation::{Invocation, ReconcileError, plan_id};
+use crate::load::{Fleet, load};
+use crate::port::{CommitResult, Host, ListedInstance, MetricQuery, TrafficCommit, TrafficPorts};
+use crate::reconcile::CONFLICTS_MAX;
+
+/// Looks of one invocation, ten seconds apart, while a side is suspect or something is on its way.
+pub const LOOKS_MAX: u32 = 50;
+/// Target groups asked at the same time.
+const GROUPS_AT_ONCE: usize = 8;
+/// Fleets that are decided at the same time.
+const FLEETS_AT_ONCE: usize = 8;
+/// A datapoint may come a few periods late; older ones say nothing of now.
+const APPLICATION_POINTS: u32 = 3;
+
+/// What came of a fleet's looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrafficReport {
+    /// The last decision.
+    pub decision: TrafficDecision,
+    /// Records that were written, oldest first.
+    pub records: Vec<PlanId>,
+    /// Calls that set a listener or a rule.
+    pub sent: usize,
+    /// Whether a pool needs another number than before, so that tick must look.
+    pub wakes_tick: bool,
+    /// What a load balancer refused, in words.
+    pub trouble: Vec<String>,
+    /// Findings that somebody should be told at night.
+    pub alerts: Vec<String>,
+}
+
+/// Looks at the traffic of these fleets, and again every ten seconds at those where a side is suspect or something is on its way, as long
+/// as the invocation may. What is asked concerns the one fleet that is named then. A fleet without failover is absent.
+pub async fn fail_over<P: TrafficPorts, H: Host>(
+    ports: &P,
+    host: &H,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+    asked: Option<&TrafficRequest>,
+) -> BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> {
+    let mut reports: BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> = BTreeMap::new();
+    let (mut watched, mut asked) = (fleets.to_vec(), asked);
+    for number in 0..LOOKS_MAX {
+        let looked = look(ports, invocation, &watched, asked.take(), number).await;
+        let woken: Vec<FleetId> = looked
+            .iter()
+            .filter(|(_, report)| wakes(report))
+            .map(|(id, _)| id.clone())
+            .collect();
+        if !woken.is_empty()
+            && let Err(error) = host.wake_tick(&woken).await
+        {
+            tracing::warn!(%error, "tick was not woken: it looks within a minute");
+        }
+        watched = looked
+            .iter()
+            .filter(|(_, report)| goes_on(report))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for (id, report) in looked {
+            let report = match (reports.remove(&id), report) {
+                (Some(Ok(before)), Ok(report)) => Ok(before.then(report)),
+                (_, report) => report,
+            };
+            reports.insert(id, report);
+        }
+        let next = LOOKS_APART.after(ports.now());
+        if watched.is_empty() || next >= invocation.execute_until(next) {
+            break;
+        }
+        host.wait(LOOKS_APART).await;
+    }
+    reports
+}
+
+fn wakes(report: &Result<TrafficReport, ReconcileError>) -> bool {
+    report.as_ref().is_ok_and(|report| report.wakes_tick)
+}
+
+/// Whoever lost its commit looks again too.
+fn goes_on(report: &Result<TrafficReport, ReconcileError>) -> bool {
+    match report {
+        Ok(report) => report.decision.look_again,
+        Err(error) => matches!(error, ReconcileError::Conflict(_)),
+    }
+}
+
+impl TrafficReport {
+    /// This one came after an earlier one of the same invocation.
+    fn then(self, later: Self) -> Self {
+        let join = |before: Vec<String>, after: Vec<String>| {
+            let news: Vec<String> = after.into_iter().filter(|text| !before.contains(text)).collect();
+            before.into_iter().chain(news).collect()
+        };
+        Self {
+            decision: later.decision,
+            records: self.records.into_iter().chain(later.records).collect(),
+            sent: self.sent.saturating_add(later.sent),
+            wakes_tick: self.wakes_tick || later.wakes_tick,
+            trouble: join(self.trouble, later.trouble),
+            alerts: join(self.alerts, later.alerts),
+        }
+    }
+}
+
+/// One look at each fleet.
+async fn look<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+    asked: Option<&TrafficRequest>,
+    number: u32,
+) -> BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> {
+    let seen = match see(ports, invocation, fleets).await {
+        Ok(seen) => seen,
+        Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
+    };
+    let work: Vec<_> = seen
+        .into_iter()
+        .map(|(id, seen)| async move {
+            let report = match seen {
+                Ok(seen) => act_on(ports, invocation, &id, seen, asked, number).await,
+                Err(error) => Err(error),
+            };
+            (id, report)
+        })
+        .collect();
+    futures::stream::iter(work).buffer_unordered(FLEETS_AT_ONCE).collect().await
+}
+
+/// A fleet as loaded and then observed.
+struct Seen {
+    fleet: Fleet,
+    observation: TrafficObservation,
+}
+
+/// Decides, commits and sets the rules; and looks again at once when it set some, because a shift is over only when it was seen to be.
+async fn act_on<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    id: &FleetId,
+    seen: Seen,
+    asked: Option<&TrafficRequest>,
+    number: u32,
+) -> Result<TrafficReport, ReconcileError> {
+    let (mut seen, mut asked, mut conflicts) = (seen, asked, 0);
+    let mut done: Option<TrafficReport> = None;
+    loop {
+        let attempt = number
+            .saturating_mul(100)
+            .saturating_add(conflicts)
+            .saturating_add(if done.is_some() { 50 } else { 0 });
+        match attempt_once(ports, invocation, id, &seen, asked, attempt).await? {
+            None => {
+                conflicts = conflicts.saturating_add(1);
+                if conflicts >= CONFLICTS_MAX {
+                    return done.ok_or(ReconcileError::Conflict(conflicts));
+                }
+            }
+            Some(report) => {
+                asked = None;
+                let sent = report.sent > 0;
+                let report = match done.take() {
+                    Some(before) => before.then(report),
+                    None => report,
+                };
+                if !sent {
+                    return Ok(report);
+                }
+                done = Some(report);
+            }
+        }
+        if ports.now() >= invocation.execute_until(ports.now()) {
+            return done.ok_or(ReconcileError::OutOfTime);
+        }
+        let again = see(ports, invocation, std::slice::from_ref(id))
+            .await
+            .map(|mut seen| seen.remove(id));
+        match again {
+            Ok(Some(Ok(again))) => seen = again,
+            Ok(Some(Err(error))) | Err(error) => return done.ok_or(error),
+            Ok(None) => return done.ok_or(ReconcileError::NoSuchFleet),
+        }
+    }
+}
+
+/// One decision, committed and sent; none: another writer was faster.
+async fn attempt_once<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    id: &FleetId,
+    seen: &Seen,
+    asked: Option<&TrafficRequest>,
+    attempt: u32,
+) -> Result<Option<TrafficReport>, ReconcileError> {
+    let now = ports.now();
+    let Fleet {
+        stored,
+        spec,
+        state,
+        traffic,
+        ..
+    } = &seen.fleet;
+    let inputs = TrafficInputs {
+        spec_version: stored.version,
+        spec: stored.spec.clone(),
+        capacity: state.clone(),
+        traffic: traffic.clone(),
+        observation: seen.observation.clone(),
+        asked: asked.cloned(),
+        now,
+        execute_until: invocation.execute_until(now),
+    };
+    let Some(decision) = inputs.situation(spec).map(|situation| decide(&situation)) else {
+        return Err(ReconcileError::NoSuchFleet);
+    };
+    let mut report = TrafficReport {
+        wakes_tick: decision.wakes_tick(traffic),
+        alerts: decision
+            .findings
+            .iter()
+            .filter(|finding| finding.is_alert())
+            .map(ToString::to_string)
+            .collect(),
+        decision,
+        records: Vec::new(),
+        sent: 0,
+        trouble: Vec::new(),
+    };
+    if !report.decision.changes(traffic) {
+        return Ok(Some(report));
+    }
+    let writer = invocation.writer(id, attempt);
+    let plan = plan_id(now, &writer);
+    let commit = TrafficCommit {
+        fleet: id.clone(),
+        read_version: seen.fleet.has_traffic.then_some(traffic.version),
+        state: report.decision.state.clone(),
+        read_generation: (report.decision.state.epoch != traffic.epoch && seen.fleet.existed).then_some(state.generation),
+        read_spec: stored.version,
+        record: TrafficRecord::new(plan.clone(), id.clone(), invocation.build.clone(), &report.decision, inputs),
+        writer,
+    };
+    if ports.commit_traffic(&commit).await? == CommitResult::Conflict {
+        return Ok(None);
+    }
+    report.records.push(plan);
+    for step in &report.decision.steps {
+        if ports.now() >= commit.record.inputs.execute_until {
+            report.trouble.push(format!("no time was left to set {}", step.rule));
+            break;
+        }
+        report.sent = report.sent.saturating_add(1);
+        if let Err(error) = ports.set_routing(&invocation.region, &step.rule, &step.expected, &step.set).await {
+            // whether it was set is seen by the next look
+            report.trouble.push(format!("{} was not set: {error}", step.rule));
+        }
+    }
+    Ok(Some(report))
+}
+
+/// Loads fleets and then observes those that have failover, in as few calls as possible.
+async fn see<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+) -> Result<BTreeMap<FleetId, Result<Seen, ReconcileError>>, ReconcileError> {
+    let loaded = load(ports, fleets, ports.now()).await?;
+    let mut seen = BTreeMap::new();
+    let mut ready: BTreeMap<FleetId, Fleet> = BTreeMap::new();
+    for (id, fleet) in loaded {
+        match fleet {
+            Ok(fleet) if fleet.spec.failover.is_some() && !fleet.stored.retiring => drop(ready.insert(id, fleet)),
+            Ok(_) => {}
+            Err(error) => drop(seen.insert(id, Err(error))),
+        }
+    }
+    if ready.is_empty() {
+        return Ok(seen);
+    }
+    let now = ports.now();
+    let (instances, targets, application, routing) = futures::join!(
+        ports.instances(&invocation.region, &invocation.installation),
+        read_targets(ports, invocation, &ready),
+        read_application(ports, invocation, &ready, now),
+        read_routing(ports, invocation, &ready)
+    );
+    let instances = instances.inspect_err(|error| tracing::warn!(%error, "instances are unknown")).ok();
+    let mut application = application;
+    for (id, fleet) in ready {
+        let groups = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
+        let rules = fleet.spec.failover.iter().flat_map(|failover| &failover.rules);
+        let observation = TrafficObservation {
+            observed_at: now,
+            instances: instances.as_ref().map(|listed| states(&id, listed)),
+            targets: groups
+                .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
+                .collect(),
+            application: application.remove(&id).unwrap_or_default(),
+            routing: rules.filter_map(|rule| Some((rule.clone(), routing.get(rule)?.clone()))).collect(),
+        };
+        seen.insert(id, Ok(Seen { fleet, observation }));
+    }
+    Ok(seen)
+}
+
+fn states(fleet: &FleetId, listed: &[ListedInstance]) -> BTreeMap<InstanceId, InstanceState> {
+    let own = listed.iter().filter(|listed| listed.fleet.as_ref() == Some(fleet));
+    own.map(|listed| (listed.instance.id.clone(), listed.instance.state)).collect()
+}
+
+async fn read_targets<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> BTreeMap<TargetGroupArn, Vec<Target>> {
+    let pools = fleets.values().flat_map(|fleet| &fleet.spec.pools);
+    let groups: BTreeSet<TargetGroupArn> = pools.flat_map(|pool| pool.target_groups.iter().cloned()).collect();
+    let ask = |group: TargetGroupArn| async move {
+        let targets = ports.targets(&invocation.region, &group).await;
+        let targets = targets.inspect_err(|error| tracing::warn!(%error, %group, "targets are unknown"));
+        Some((group, targets.ok()?))
+    };
+    let asked: Vec<_> = groups.into_iter().map(ask).collect();
+    let answers = futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE);
+    answers.filter_map(|answer| async { answer }).collect().await
+}
+
+/// The application's metrics by side, in the order of the spec, in one call.
+async fn read_application<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    now: Timestamp,
+) -> BTreeMap<FleetId, BTreeMap<PoolId, Vec<Series>>> {
+    let (mut whose, mut queries) = (Vec::new(), Vec::new());
+    for (id, fleet) in fleets {
+        for (pool, shape) in application_shapes(&fleet.spec, fleet) {
+            whose.push((id.clone(), pool));
+            queries.push(MetricQuery {
+                shape,
+                points: APPLICATION_POINTS,
+            });
+        }
+    }
+    let mut read: BTreeMap<FleetId, BTreeMap<PoolId, Vec<Series>>> = BTreeMap::new();
+    if queries.is_empty() {
+        return read;
+    }
+    match ports.series(&invocation.region, &queries, now).await {
+        Ok(answers) => {
+            for ((id, pool), series) in whose.into_iter().zip(answers) {
+                read.entry(id).or_default().entry(pool).or_default().push(series);
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the application's metrics are unknown"),
+    }
+    read
+}
+
+fn application_shapes<'a>(
+    spec: &'a FleetSpec,
+    fleet: &'a Fleet,
+) -> impl Iterator<Item = (PoolId, ghostnet_core::spec::metric::QueryShape)> + 'a {
+    let signals = spec.failover.iter().flat_map(|failover| &failover.detect.application);
+    spec.pools.iter().flat_map(move |pool| {
+        signals
+            .clone()
+            .filter_map(|signal| match signal.metric.queries(&spec.id, pool, &fleet.stored.resolved) {
+                Queries::One(shape) => Some((pool.id.clone(), shape)),
+                // the metrics of a failover are those of a target group: one query each
+                Queries::PerInstance(_) | Queries::Several(_) => None,
+            })
+    })
+}
+
+async fn read_routing<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> BTreeMap<RuleArn, Routing> {
+    let failovers = fleets.values().filter_map(|fleet| fleet.spec.failover.as_ref());
+    let rules: BTreeSet<&RuleArn> = failovers.flat_map(|failover| &failover.rules).collect();
+    let rules: Vec<RuleArn> = rules.into_iter().cloned().collect();
+    match ports.routing(&invocation.region, &rules).await {
+        Ok(routing) => routing,
+        Err(error) => {
+            tracing::warn!(%error, "rules are unknown");
+            BTreeMap::new()
+        }
+    }
+}
