@@ -22,6 +22,8 @@ use crate::reconcile::CONFLICTS_MAX;
 
 /// Looks of one invocation, ten seconds apart, while a side is suspect or something is on its way.
 pub const LOOKS_MAX: u32 = 50;
+/// Decisions of one look about one fleet: what is set is looked at again at once.
+const ATTEMPTS_MAX: u32 = 10;
 /// Target groups asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
 /// Fleets that are decided at the same time.
@@ -160,13 +162,12 @@ async fn act_on<P: TrafficPorts>(
     asked: Option<&TrafficRequest>,
     number: u32,
 ) -> Result<TrafficReport, ReconcileError> {
-    let (mut seen, mut asked, mut conflicts) = (seen, asked, 0);
+    let (mut seen, mut asked, mut conflicts, mut attempts) = (seen, asked, 0_u32, 0_u32);
     let mut done: Option<TrafficReport> = None;
     loop {
-        let attempt = number
-            .saturating_mul(100)
-            .saturating_add(conflicts)
-            .saturating_add(if done.is_some() { 50 } else { 0 });
+        // never used twice, also by the looks that follow
+        let attempt = number.saturating_mul(ATTEMPTS_MAX).saturating_add(attempts);
+        attempts = attempts.saturating_add(1);
         match attempt_once(ports, invocation, id, &seen, asked, attempt).await? {
             None => {
                 conflicts = conflicts.saturating_add(1);
@@ -187,7 +188,7 @@ async fn act_on<P: TrafficPorts>(
                 done = Some(report);
             }
         }
-        if ports.now() >= invocation.execute_until(ports.now()) {
+        if attempts >= ATTEMPTS_MAX || ports.now() >= invocation.execute_until(ports.now()) {
             return done.ok_or(ReconcileError::OutOfTime);
         }
         let again = see(ports, invocation, std::slice::from_ref(id))
