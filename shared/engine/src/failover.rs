@@ -58,6 +58,9 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
     asked: Option<&TrafficRequest>,
 ) -> BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> {
     let mut reports: BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> = BTreeMap::new();
+    if !invocation.begins_now(ports.now()) {
+        return fleets.iter().map(|id| (id.clone(), Err(ReconcileError::OutOfTime))).collect();
+    }
     let (mut watched, mut asked) = (fleets.to_vec(), asked);
     for number in 0..LOOKS_MAX {
         let looked = look(ports, invocation, &watched, asked.take(), number).await;
@@ -165,6 +168,9 @@ async fn act_on<P: TrafficPorts>(
     let (mut seen, mut asked, mut conflicts, mut attempts) = (seen, asked, 0_u32, 0_u32);
     let mut done: Option<TrafficReport> = None;
     loop {
+        if ports.now() >= invocation.execute_until(ports.now()) {
+            return done.ok_or(ReconcileError::OutOfTime);
+        }
         // never used twice, also by the looks that follow
         let attempt = number.saturating_mul(ATTEMPTS_MAX).saturating_add(attempts);
         attempts = attempts.saturating_add(1);
@@ -188,7 +194,7 @@ async fn act_on<P: TrafficPorts>(
                 done = Some(report);
             }
         }
-        if attempts >= ATTEMPTS_MAX || ports.now() >= invocation.execute_until(ports.now()) {
+        if attempts >= ATTEMPTS_MAX {
             return done.ok_or(ReconcileError::OutOfTime);
         }
         let again = see(ports, invocation, std::slice::from_ref(id))

@@ -56,6 +56,15 @@ impl Invocation {
         }
     }
 
+    /// Whether the clock agrees with Lambda's deadline that the invocation has just begun. A long invocation's clock could be wrong by
+    /// minutes and leave it time all the same, and datapoints are told apart by their times.
+    #[must_use]
+    pub fn begins_now(&self, now: Timestamp) -> bool {
+        let began = self.longest().before(self.deadline);
+        let slow = Seconds(CLOCK_SKEW_MAX.0.saturating_mul(3));
+        Seconds::between(began, now) <= slow && Seconds::between(now, began) <= CLOCK_SKEW_MAX
+    }
+
     /// The writer of one attempt: never used twice.
     #[must_use]
     pub fn writer(&self, fleet: &FleetId, attempt: u32) -> WriterId {

@@ -86,10 +86,11 @@ impl World {
             }
         }
         let restored = self.watch.was_restored();
-        for items in self.table.fleets.values_mut() {
+        for items in self.table.fleets.values_mut().filter(|items| items.spec.spec.failover.is_none()) {
             let active = items.traffic.active.clone();
             items.move_traffic(active, BTreeMap::new());
         }
+        self.put_rules_right();
         for (fleet, pool, ids) in unknown {
             if let Some(items) = self.table.fleets.get_mut(&fleet) {
                 items.pause(None);

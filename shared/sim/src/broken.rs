@@ -44,6 +44,8 @@ pub enum Broken {
     RegistrationsHidden,
     /// A Cloud Map that does nothing about withdrawals, and whose list does not show who leaves.
     LeaversHidden,
+    /// A balancer that answers changes of rules and does nothing.
+    NothingShifts,
     /// A balancer that answers changes of attributes and does nothing.
     NothingTunes,
     /// A balancer that sets more attributes than it is asked to.

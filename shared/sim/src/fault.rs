@@ -146,6 +146,12 @@ faults! {
     MapUnreadable "map-unreadable" 60;
     /// A capacity reservation is made larger or smaller, or is cancelled for a while.
     Reservation "reservation" 150;
+    /// Everything of one side of a failover fails at once.
+    SideDown "side-down" 60;
+    /// Somebody sets the weights of a rule by hand.
+    ForeignRouting "foreign-routing" 30;
+    /// An operator moves traffic, or asks for it back.
+    OperatorMoves "operator-moves" 40;
 }
 
 impl fmt::Display for Fault {

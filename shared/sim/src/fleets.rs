@@ -48,6 +48,39 @@ pub fn reserve(chance: &mut Chance, design: &mut Design) {
     }
 }
 
+/// Some fleets with a standby fail over. Drawn from a stream of its own too.
+pub fn fail_over(chance: &mut Chance, design: &mut Design) {
+    let has_standby = design.raw.pools.len() > 1 && design.raw.pools.iter().all(|pool| pool.target_groups.is_some());
+    if !has_standby || !chance.once_in(2) {
+        return;
+    }
+    let (hot, auto) = (chance.once_in(2), chance.once_in(2));
+    let mut raw = design.raw.clone();
+    if let Some(capacity) = raw.pools.last_mut().and_then(|standby| standby.capacity.as_mut()) {
+        let size = design.size.max(2);
+        (capacity.min, capacity.max) = (Some(u32::from(hot) * chance.count(1, size)), Some(size));
+        capacity.initial = capacity.min;
+    }
+    raw.maximum = raw.maximum.map(|maximum| maximum.saturating_add(design.size));
+    let detect = json!({
+        "unhealthy": chance.pick(&["30%", "50%", "100%"]), "datapoints": chance.pick(&["2 of 3", "3 of 3", "3 of 5"]),
+        "error_rate": chance.pick(&[Some("20%"), None]),
+    });
+    let failover = json!({
+        "mode": if hot { "hot_standby" } else { "cold_standby" },
+        "detect": detect,
+        "gate": { "healthy": chance.pick(&["10%", "50%", "100%"]) },
+        "lever": { "listener_rules": [crate::traffic::rule(&raw.fleet).as_str()] },
+        "failback": if auto { "auto" } else { "manual" },
+        "failback_after": if auto { chance.pick(&[3, 10]) } else { None },
+        "dwell": chance.pick(&["5m", "15m"]),
+    });
+    raw.failover = serde_json::from_value(failover).ok();
+    if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
+    }
+}
+
 /// A spec drawn by chance. None if what was drawn is not a valid spec, which no draw is.
 #[must_use]
 pub fn any(chance: &mut Chance, name: &str) -> Option<Design> {

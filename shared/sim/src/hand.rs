@@ -93,7 +93,7 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 13] = [
+const CHANGING: [&str; 14] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
@@ -104,6 +104,7 @@ const CHANGING: [&str; 13] = [
     "ec2:CreateTags",
     "elasticloadbalancing:RegisterTargets",
     "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:ModifyRule",
     "elasticloadbalancing:ModifyTargetGroupAttributes",
     "servicediscovery:RegisterInstance",
     "servicediscovery:DeregisterInstance",
@@ -139,6 +140,24 @@ impl World {
             self.schedule(answer, Event::Answer(place));
             self.calls.expects(place);
         }
+        place
+    }
+
+    /// Nothing happens for a while, then whoever waits goes on.
+    fn wait(&mut self, task: TaskId, time: Millis) -> usize {
+        let place = self.calls.add(Call {
+            task,
+            name: "wait",
+            effect: Rc::new(|_| {}),
+            answered: false,
+            instead: None,
+            waker: None,
+            events_left: 0,
+            released: false,
+            kills: false,
+        });
+        self.schedule(self.now + time, Event::Answer(place));
+        self.calls.expects(place);
         place
     }
 
@@ -255,6 +274,7 @@ fn is_attempted_once(call: &str) -> bool {
             | "ec2:CreateTags"
             | "elasticloadbalancing:RegisterTargets"
             | "elasticloadbalancing:DeregisterTargets"
+            | "elasticloadbalancing:ModifyRule"
             | "elasticloadbalancing:ModifyTargetGroupAttributes"
             | "servicediscovery:RegisterInstance"
             | "servicediscovery:DeregisterInstance"
@@ -341,7 +361,14 @@ impl Calls {
 }
 
 impl Hand {
-    async fn call<T: 'static>(
+    /// Time passes.
+    pub(crate) async fn pause(&self, time: Millis) {
+        let place = self.world.borrow_mut().wait(self.task, time);
+        poll_fn(|context| self.world.borrow_mut().poll_call(place, context)).await;
+        self.world.borrow_mut().calls.take(place);
+    }
+
+    pub(crate) async fn call<T: 'static>(
         &self,
         name: &'static str,
         effect: impl Fn(&mut World) -> Result<T, PortError> + 'static,

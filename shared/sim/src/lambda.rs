@@ -7,9 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use ghostnet_core::failover::TrafficRequest;
 use ghostnet_core::id::{BuildId, FleetId, InstallationId, Region};
 use ghostnet_core::signal::Signal;
-use ghostnet_engine::invocation::{Invocation, ReconcileError, Report};
+use ghostnet_engine::failover::{TrafficReport, fail_over};
+use ghostnet_engine::invocation::{FAILOVER_TIMEOUT, Invocation, ReconcileError, Report};
 use ghostnet_engine::port::{Clock, Store};
 use ghostnet_engine::reconcile::reconcile;
 use ghostnet_engine::route::{fleets_of_alarm, fleets_of_instances, in_turn};
@@ -26,6 +28,8 @@ pub enum Function {
     Alarm,
     /// Something happened to an instance.
     Interruption,
+    /// Traffic, as tick asks for it once a minute, or an operator.
+    Failover,
 }
 
 impl Function {
@@ -36,6 +40,7 @@ impl Function {
             Self::Tick => "tick",
             Self::Alarm => "alarm",
             Self::Interruption => "interruption",
+            Self::Failover => "failover",
         }
     }
 
@@ -45,6 +50,7 @@ impl Function {
         match self {
             Self::Tick => 55 * SECOND,
             Self::Alarm | Self::Interruption => 60 * SECOND,
+            Self::Failover => Millis::from(FAILOVER_TIMEOUT.0) * SECOND,
         }
     }
 
@@ -52,7 +58,8 @@ impl Function {
     #[must_use]
     pub fn retry_after(self, attempt: u32) -> Option<Millis> {
         match (self, attempt) {
-            (Self::Tick, _) => None,
+            // tick asks again in a minute
+            (Self::Tick | Self::Failover, _) => None,
             (_, 0) => Some(MINUTE),
             (_, 1) => Some(2 * MINUTE),
             _ => None,
@@ -69,6 +76,21 @@ pub struct Job {
     pub signal: Signal,
     /// How often it was tried before.
     pub attempt: u32,
+    /// What an operator asks of a fleet's traffic.
+    pub asked: Option<(FleetId, TrafficRequest)>,
+}
+
+impl Job {
+    /// The first try.
+    #[must_use]
+    pub fn new(function: Function, signal: Signal) -> Self {
+        Self {
+            function,
+            signal,
+            attempt: 0,
+            asked: None,
+        }
+    }
 }
 
 /// What came of an invocation.
@@ -76,6 +98,8 @@ pub struct Job {
 pub struct Done {
     /// Per fleet.
     pub results: BTreeMap<FleetId, Result<Report, ReconcileError>>,
+    /// The same of traffic.
+    pub traffic: BTreeMap<FleetId, Result<TrafficReport, ReconcileError>>,
     /// Whether Lambda was told `Err`, so that it tries again.
     pub failed: bool,
 }
@@ -107,14 +131,38 @@ pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Milli
         build: BuildId::new("sim"),
         deadline: crate::clock::at(deadline),
     };
-    let (function, signal, request) = (job.function, job.signal.clone(), Rc::clone(&hand.request));
-    let work = Box::pin(async move { run(&hand, &invocation, function, &signal).await });
+    let (its, request) = (job.clone(), Rc::clone(&hand.request));
+    let work = Box::pin(async move {
+        match its.function {
+            Function::Failover => watch_traffic(&hand, &invocation, its.asked).await,
+            function => run(&hand, &invocation, function, &its.signal).await,
+        }
+    });
     Task { job, request, work }
+}
+
+async fn watch_traffic(hand: &Hand, invocation: &Invocation, asked: Option<(FleetId, TrafficRequest)>) -> Done {
+    let (fleets, asked) = match asked {
+        Some((fleet, request)) => (Ok(vec![fleet]), Some(request)),
+        None => (hand.fleets().await.map(in_turn), None),
+    };
+    let fleets = fleets.unwrap_or_default();
+    let traffic = if fleets.is_empty() {
+        BTreeMap::new()
+    } else {
+        fail_over(hand, hand, invocation, &fleets, asked.as_ref()).await
+    };
+    Done {
+        results: BTreeMap::new(),
+        traffic,
+        failed: false,
+    }
 }
 
 async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &Signal) -> Done {
     let fleets = match (function, signal) {
         (Function::Tick, Signal::OperatorRequest(request)) => Ok(vec![request.fleet.clone()]),
+        (Function::Tick, Signal::Evaluate { fleet, .. }) => Ok(vec![fleet.clone()]),
         (Function::Tick, _) => hand.fleets().await.map(in_turn),
         (Function::Alarm, Signal::AlarmChanged(change)) => {
             // an old event wakes as well as a new one
@@ -128,12 +176,14 @@ async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &
     let Ok(fleets) = fleets else {
         return Done {
             results: BTreeMap::new(),
+            traffic: BTreeMap::new(),
             failed: true,
         };
     };
     if fleets.is_empty() || hand.now() >= invocation.execute_until(hand.now()) {
         return Done {
             results: BTreeMap::new(),
+            traffic: BTreeMap::new(),
             failed: false,
         };
     }
@@ -142,5 +192,13 @@ async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &
         && results
             .values()
             .any(|result| result.as_ref().is_err_and(ReconcileError::is_retryable));
-    Done { results, failed }
+    if function == Function::Tick && *signal == Signal::Tick {
+        // best effort: the next minute asks again
+        let _ = hand.ask_failover().await;
+    }
+    Done {
+        results,
+        traffic: BTreeMap::new(),
+        failed,
+    }
 }

@@ -29,4 +29,5 @@ pub mod scenario;
 mod storm;
 pub mod swarm;
 pub mod table;
+pub mod traffic;
 pub mod world;

@@ -29,6 +29,7 @@ impl World {
                 fleet.samples.push(sample);
             }
         }
+        crate::check::traffic::look(self);
         self.halves += 1;
         let minute = self.halves.is_multiple_of(2);
         if minute {
@@ -47,15 +48,12 @@ impl World {
         for id in ids {
             let Some(fleet) = self.fleets.get_mut(&id) else { continue };
             let samples = std::mem::take(&mut fleet.samples);
-            let (active, capacity, by_instance) = (
-                fleet.spec.pools.first().map(|pool| pool.id.clone()),
-                fleet.design.capacity,
-                fleet.by_instance,
-            );
-            let pools: Vec<PoolId> = fleet.spec.pools.iter().map(|pool| pool.id.clone()).collect();
-            for pool in pools {
-                let takes_load = active.as_ref() == Some(&pool);
-                let mut minute = datapoint(&samples, &pool, takes_load, capacity);
+            let (capacity, by_instance) = (fleet.design.capacity, fleet.by_instance);
+            let Some(fleet) = self.fleets.get(&id) else { continue };
+            let pools = fleet.spec.pools.iter();
+            let shares: Vec<(PoolId, u32)> = pools.map(|pool| (pool.id.clone(), self.share(&fleet.spec, pool))).collect();
+            for (pool, share) in shares {
+                let mut minute = datapoint(&samples, &pool, share, capacity);
                 minute.start = now - MINUTE;
                 minute.shown_from = now + self.chance.between(0, 20 * SECOND);
                 let used = minute.cpu.unwrap_or(0.0);
@@ -100,12 +98,14 @@ impl World {
 }
 
 /// What the samples of a minute come to: response = processing + network + queueing, as in one server per instance.
-fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, takes_load: bool, capacity: f64) -> Minute {
+/// A pool gets its `share` of the requests, in hundredths.
+fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, share: u32, capacity: f64) -> Minute {
     let count = f64::from(u32::try_from(samples.len()).unwrap_or(1).max(1));
-    let rate = if takes_load {
-        samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count
-    } else {
-        0.0
+    let rate = match share {
+        // exact where nothing is shared
+        0 => 0.0,
+        100 => samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count,
+        share => samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count * f64::from(share) / 100.0,
     };
     let served = samples.iter().map(|(_, serving)| serving.get(pool).copied().unwrap_or(0));
     let serving = served.map(f64::from).sum::<f64>() / count;

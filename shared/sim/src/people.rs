@@ -85,6 +85,9 @@ impl World {
         if self.faults.strikes(Fault::TrafficMoved) {
             self.move_traffic();
         }
+        self.kill_a_side();
+        self.set_rules_by_hand();
+        self.ask_for_a_move();
         if self.faults.strikes(Fault::HandedOver) {
             self.hand_over();
         }
@@ -131,7 +134,8 @@ impl World {
 
     /// Traffic of every fleet goes to one of its pools, and one needs fewest instances, or none does any more.
     fn move_traffic(&mut self) {
-        for (id, fleet) in &self.fleets {
+        // where failover is at work, nobody else writes its item
+        for (id, fleet) in self.fleets.iter().filter(|(_, fleet)| fleet.spec.failover.is_none()) {
             let Some(items) = self.table.fleets.get_mut(id) else { continue };
             let Some(chance) = self.faults.chance(Fault::TrafficMoved) else {
                 return;

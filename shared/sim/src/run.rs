@@ -99,11 +99,13 @@ pub fn run(setup: &Setup) -> Outcome {
     world.strike = setup.strike;
     let mut chance = Chance::of(setup.seed, 2);
     let mut reserved = Chance::of(setup.seed, 4);
+    let mut failing_over = Chance::of(setup.seed, 5);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
         if let Some(mut design) = fleets::any(&mut chance, name) {
             fleets::reserve(&mut reserved, &mut design);
+            fleets::fail_over(&mut failing_over, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }
@@ -263,17 +265,13 @@ impl Runner {
         };
         for tick in 0..ticks {
             let jitter = world.chance.between(0, 2 * SECOND) + tick * world.chance.between(0, 20 * SECOND);
-            let job = Job {
-                function: Function::Tick,
-                signal: Signal::Tick,
-                attempt: 0,
-            };
+            let job = Job::new(Function::Tick, Signal::Tick);
             world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
         }
     }
 
     fn invoke(&mut self, job: Job) {
-        if matches!(job.signal, Signal::OperatorRequest(_)) && !self.world.borrow().faults.rages() {
+        if (matches!(job.signal, Signal::OperatorRequest(_)) || job.asked.is_some()) && !self.world.borrow().faults.rages() {
             // the operators went home, and took back what was still under way
             return;
         }
@@ -335,6 +333,15 @@ impl Runner {
                 Err(error) => format!("{id:?}: {fleet}: {error}"),
             });
             check::on_report(&mut world, fleet, result);
+        }
+        for (fleet, result) in &done.traffic {
+            world.log.line(now, || match result {
+                Ok(report) => format!(
+                    "{id:?}: traffic of {fleet} at {}, {} rules set",
+                    report.decision.state.active, report.sent
+                ),
+                Err(error) => format!("{id:?}: traffic of {fleet}: {error}"),
+            });
         }
         if done.failed
             && let Some(wait) = task.job.function.retry_after(task.job.attempt)

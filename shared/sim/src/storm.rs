@@ -210,12 +210,7 @@ impl World {
             if self.faults.strikes(Fault::EventLate) {
                 when += self.lasting(Fault::EventLate, 1, 40) * self.lasting(Fault::EventLate, 1, 6) * MINUTE;
             }
-            let job = Job {
-                function,
-                signal: signal.clone(),
-                attempt: 0,
-            };
-            self.schedule(when, Event::Invoke(Box::new(job)));
+            self.schedule(when, Event::Invoke(Box::new(Job::new(function, signal.clone()))));
         }
     }
 }

@@ -8,7 +8,7 @@ use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, CommitResult, Loaded};
+use ghostnet_engine::port::{Commit, CommitResult, Loaded, TrafficCommit};
 use jiff::Timestamp;
 
 use crate::cloud::refusal;
@@ -43,6 +43,8 @@ pub struct Items {
     pub evaluated_at: Option<Timestamp>,
     /// Tokens of transactions that DynamoDB remembers.
     transactions: Vec<(WriterId, Timestamp)>,
+    /// The same of failover's.
+    traffic_transactions: Vec<(WriterId, Timestamp)>,
 }
 
 /// A transaction's token is remembered for this long.
@@ -65,6 +67,7 @@ impl Items {
             holds: 0,
             evaluated_at: None,
             transactions: Vec::new(),
+            traffic_transactions: Vec::new(),
         }
     }
 
@@ -159,7 +162,32 @@ impl Items {
         }
     }
 
-    /// Failover's commit: another epoch.
+    /// The transaction of failover's commit.
+    pub fn commit_traffic(&mut self, commit: &TrafficCommit, now: Timestamp) -> CommitResult {
+        if self.traffic_was_written_by(&commit.writer, now) {
+            return CommitResult::Committed;
+        }
+        let generation = self.capacity().map(|state| state.generation);
+        let unmoved = commit.read_version == Some(self.traffic.version)
+            && commit.read_generation.is_none_or(|read| generation == Some(read))
+            && self.spec.version == commit.read_spec;
+        if !unmoved {
+            return CommitResult::Conflict;
+        }
+        self.traffic = commit.state.clone();
+        self.traffic_transactions.retain(|(_, at)| now < TOKEN_MEMORY.after(*at));
+        self.traffic_transactions.push((commit.writer.clone(), now));
+        CommitResult::Committed
+    }
+
+    /// Whether this writer's commit of traffic was written before.
+    #[must_use]
+    pub fn traffic_was_written_by(&self, writer: &WriterId, now: Timestamp) -> bool {
+        let remembered = |(own, at): &(WriterId, Timestamp)| own == writer && now < TOKEN_MEMORY.after(*at);
+        self.traffic_transactions.iter().any(remembered)
+    }
+
+    /// A person's hand, in fleets without failover: another epoch.
     pub fn move_traffic(&mut self, active: PoolId, floors: BTreeMap<PoolId, u32>) -> TrafficState {
         self.traffic.epoch = Epoch(self.traffic.epoch.0.saturating_add(1));
         (self.traffic.active, self.traffic.floors) = (active, floors);

@@ -202,6 +202,7 @@ impl World {
             }
         }
         self.add_services(&spec);
+        self.add_rules(&spec);
         let stored = stored(design.raw.clone(), at(self.now));
         self.add_alarms(&spec, &stored.resolved);
         let each = |metric: &Metric| {

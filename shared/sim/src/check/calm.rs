@@ -8,7 +8,7 @@ use ghostnet_core::observation::{InstanceState, Told};
 use ghostnet_core::spec::{Drift, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
-use super::{Check, balancing, discovery};
+use super::{Check, balancing, discovery, traffic};
 use crate::clock::{Millis, at};
 use crate::fleets::group;
 use crate::world::World;
@@ -24,6 +24,9 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
         };
         if !state.open.is_empty() {
             found.push((Check::Converges, format!("{id}: {} steps are open", state.open.len())));
+        }
+        if let Some(items) = world.table.fleets.get(id) {
+            traffic::judge(world, id, &fleet.spec, &items.traffic, &mut found);
         }
         for pool in &fleet.spec.pools {
             balancing::judge(world, id, pool, &mut found);

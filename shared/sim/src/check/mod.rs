@@ -15,6 +15,7 @@ mod mix;
 mod pace;
 mod same_size;
 mod spend;
+pub mod traffic;
 
 pub use balancing::on_tuned;
 pub use calm::is_right;
@@ -102,6 +103,10 @@ checks! {
     OwnWrite "I10" "own-write";
     /// One active pool per epoch.
     OneActive "I12" "one-active";
+    /// Traffic moves to a side where somebody answers, unless a person forces it.
+    MovesToReady "I26" "moves-to-ready";
+    /// Nothing but a side that is ill is left without being asked to.
+    LeavesTheIll "I27" "leaves-the-ill";
     /// Nobody commits what was decided in an older epoch.
     Fenced "I12" "fenced";
     /// Every act and every hold has its record.
@@ -185,6 +190,7 @@ pub struct Watch {
     old_specs: Vec<(Millis, FleetSpec)>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
+    sides: traffic::Sides,
 }
 
 /// A step as it was committed.

@@ -10,8 +10,9 @@ pub mod worker;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{ServiceId, TargetGroupArn, Zone};
+use ghostnet_core::id::{RuleArn, ServiceId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::state::Routing;
 use ghostnet_engine::error::{ErrorClass, PortError};
 
 use crate::clock::Millis;
@@ -28,6 +29,8 @@ pub struct Cloud {
     pub ec2: Ec2,
     /// Target groups.
     pub groups: BTreeMap<TargetGroupArn, Group>,
+    /// Listeners' rules, and what each does.
+    pub rules: BTreeMap<RuleArn, Routing>,
     /// Services of Cloud Map.
     pub services: BTreeMap<ServiceId, Service>,
     /// Zones away from which somebody has shifted the traffic, and until when.

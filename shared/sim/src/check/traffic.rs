@@ -1,0 +1,161 @@
+//! I12 and what a failover promises: one side an epoch, nobody leaves a side that is well, and nothing moves to one that cannot answer.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{FleetId, PoolId, RuleArn};
+use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
+use ghostnet_engine::port::TrafficCommit;
+
+use super::{Check, on_traffic};
+use crate::clock::{MINUTE, Millis};
+use crate::world::World;
+
+/// What a decision saw may be so old when it is committed; a datapoint of a signal may be older.
+const SEEN_WITHIN: Millis = MINUTE;
+/// Datapoints that say that a side is down are all younger than this.
+const EVIDENCE_WITHIN: Millis = 5 * MINUTE;
+
+/// How a side was, by the truth, twice a minute.
+#[derive(Debug, Default)]
+pub struct Sides {
+    /// When it last answered at all.
+    answered: BTreeMap<(FleetId, PoolId), Millis>,
+    /// When it was last ill: too few of those that should serve did.
+    ill: BTreeMap<(FleetId, PoolId), Millis>,
+    /// Requests that may set rules, and until when.
+    windows: BTreeMap<(RuleArn, String), Millis>,
+}
+
+/// Half a minute is over: how is each side?
+pub fn look(world: &mut World) {
+    let now = world.now;
+    let mut found = Vec::new();
+    for (id, fleet) in &world.fleets {
+        let Some(failover) = &fleet.spec.failover else { continue };
+        for pool in &fleet.spec.pools {
+            let answers = world.answers(id, pool);
+            let state = world.table.fleets.get(id).and_then(|items| items.capacity());
+            let members = state
+                .and_then(|state| state.pools.get(&pool.id))
+                .into_iter()
+                .flat_map(|pool| pool.members.values());
+            let expected = members
+                .filter(|member| member.served_since.is_some() && member.drain.is_none() && !member.is_warm())
+                .count();
+            let expected = u32::try_from(expected).unwrap_or(u32::MAX);
+            let lost = expected.saturating_sub(answers);
+            let ill = answers == 0 || lost > 0 && lost.saturating_mul(2) >= failover.detect.unhealthy.of_ceil(expected);
+            found.push(((id.clone(), pool.id.clone()), answers > 0, ill));
+        }
+    }
+    let sides = &mut world.watch.sides;
+    for (side, answers, ill) in found {
+        if answers {
+            sides.answered.insert(side.clone(), now);
+        }
+        if ill {
+            sides.ill.insert(side, now);
+        }
+    }
+    sides.windows.retain(|_, until| now - *until < 10 * MINUTE);
+}
+
+/// A traffic decision was written.
+pub fn on_committed(world: &mut World, commit: &TrafficCommit) {
+    let now = world.now;
+    on_traffic(&mut world.watch, now, &commit.fleet, &commit.state);
+    let inputs = &commit.record.inputs;
+    let mut found = Vec::new();
+    if commit.state.version != inputs.traffic.version.saturating_add(1) {
+        found.push((
+            Check::Monotone,
+            format!(
+                "{} went from traffic version {} to {}",
+                commit.fleet, inputs.traffic.version, commit.state.version
+            ),
+        ));
+    }
+    match commit.record.replays() {
+        Ok(true) => {}
+        Ok(false) => found.push((
+            Check::Replay,
+            format!("{}: the traffic record {} does not replay", commit.fleet, commit.record.id),
+        )),
+        Err(problems) => found.push((Check::Replay, format!("{}: {problems:?}", commit.fleet))),
+    }
+    if commit.state.active != inputs.traffic.active
+        && let Some(shift) = &commit.state.shift
+    {
+        moves(world, commit, shift, &mut found);
+    }
+    for step in &commit.record.steps {
+        let key = (step.rule.clone(), request(commit));
+        world.watch.sides.windows.insert(key, inputs.execute_until.as_millisecond());
+    }
+    for (check, detail) in found {
+        world.watch.add(check, now, detail);
+    }
+}
+
+fn request(commit: &TrafficCommit) -> String {
+    commit.writer.as_str().split('/').next().unwrap_or_default().to_owned()
+}
+
+/// Traffic is about to go elsewhere.
+fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(Check, String)>) {
+    let now = world.now;
+    let sides = &world.watch.sides;
+    let (fleet, to) = (&commit.fleet, &shift.to);
+    let is_undo = matches!(&shift.stage, Stage::Moving { wanted, .. } if wanted.values().any(|set| matches!(set, ghostnet_core::state::RouteTo::Actions(_))));
+    let answered = sides.answered.get(&(fleet.clone(), to.clone()));
+    if !shift.why.is_forced() && !is_undo && answered.is_none_or(|answered| now - answered > SEEN_WITHIN) {
+        found.push((Check::MovesToReady, format!("{fleet}: traffic moves to {to}, where nobody answers")));
+    }
+    let ill = sides.ill.get(&(fleet.clone(), shift.from.clone()));
+    if matches!(shift.why, ShiftReason::Down { .. }) && ill.is_none_or(|ill| now - ill > EVIDENCE_WITHIN + MINUTE) {
+        found.push((
+            Check::LeavesTheIll,
+            format!("{fleet}: traffic leaves {}, which was well", shift.from),
+        ));
+    }
+}
+
+/// A rule is about to be set: by who committed it, in its window.
+pub fn on_sent(world: &mut World, rule: &RuleArn, request: &str) {
+    let now = world.now;
+    let until = world.watch.sides.windows.get(&(rule.clone(), request.to_owned()));
+    // a sandbox's clock may be off by some seconds
+    if until.is_none_or(|until| now > until + 10_000) {
+        let detail = format!("{request} sets {} outside a window of its own", rule.as_str());
+        world.watch.add(Check::Window, now, detail);
+    }
+}
+
+/// A rule was set: to a side that the table says.
+pub fn on_set(world: &mut World, rule: &RuleArn) {
+    let now = world.now;
+    let named = |spec: &FleetSpec| spec.failover.as_ref().is_some_and(|failover| failover.rules.contains(rule));
+    if !world.fleets.values().any(|fleet| named(&fleet.spec)) {
+        let detail = format!("{} is set, and no fleet names it", rule.as_str());
+        world.watch.add(Check::NothingForeign, now, detail);
+    }
+}
+
+/// In calm nothing is on its way, and all requests go to the side that is active.
+pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficState, found: &mut Vec<(Check, String)>) {
+    let Some(failover) = &spec.failover else { return };
+    if let Some(shift) = &traffic.shift {
+        found.push((Check::Converges, format!("{id}: the shift to {} does not end", shift.to)));
+    }
+    for rule in &failover.rules {
+        let Some(routing) = world.cloud.rules.get(rule) else { continue };
+        for pool in &spec.pools {
+            let weight: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
+            if (weight > 0) != (pool.id == traffic.active) {
+                let detail = format!("{id}: {} takes the traffic, and {} has weight {weight}", traffic.active, pool.id);
+                found.push((Check::OneActive, detail));
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Where requests are sent: the rules of balancers, failover's hand on them, and what people and faults do to both.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ghostnet_core::failover::{TrafficRequest, TrafficWish};
+use ghostnet_core::id::{FleetId, PoolId, Region, RuleArn, TargetGroupArn};
+use ghostnet_core::observation::InstanceState;
+use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::state::{RouteTo, Routing};
+use ghostnet_core::unit::Seconds;
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::{CommitResult, Host, Rules, TrafficCommit, TrafficStore};
+
+use crate::broken::Broken;
+use crate::check;
+use crate::clock::{MINUTE, Millis, SECOND, at};
+use crate::cloud::refusal;
+use crate::fault::Fault;
+use crate::hand::Hand;
+use crate::lambda::{Function, Job};
+use crate::world::{Event, World};
+
+/// Weight of the side that takes all requests.
+const ALL: u32 = 100;
+
+/// The rule that sends a fleet's requests to its sides.
+#[must_use]
+pub fn rule(fleet: &str) -> RuleArn {
+    RuleArn::new(format!(
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/{fleet}/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"
+    ))
+}
+
+/// A rule that forwards by these weights. The list of actions is the balancer's own text.
+#[must_use]
+pub fn routing(weights: BTreeMap<TargetGroupArn, u32>) -> Routing {
+    let groups: Vec<String> = weights.iter().map(|(group, weight)| format!("{group}={weight}")).collect();
+    Routing {
+        actions: format!("forward {}", groups.join(" ")),
+        weights,
+    }
+}
+
+fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
+    let of = |pool: &PoolSpec| if pool.id == *all_to { ALL } else { 0 };
+    let groups = spec
+        .pools
+        .iter()
+        .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
+    groups.collect()
+}
+
+impl World {
+    /// The rules that a new fleet's spec names send everything to the pool that is active.
+    pub(crate) fn add_rules(&mut self, spec: &FleetSpec) {
+        let Some(failover) = &spec.failover else { return };
+        let active = spec.pools.iter().find(|pool| pool.role == ghostnet_core::spec::PoolRole::Active);
+        let Some(active) = active else { return };
+        for rule in &failover.rules {
+            self.cloud.rules.insert(rule.clone(), routing(weights(spec, &active.id)));
+        }
+        // whoever is behind a rule is checked, at whatever weight
+        for group in spec.pools.iter().flat_map(|pool| &pool.target_groups) {
+            if let Some(group) = self.cloud.groups.get_mut(group) {
+                group.used = true;
+            }
+        }
+    }
+
+    /// What share of a fleet's requests a pool gets, in hundredths.
+    #[must_use]
+    pub fn share(&self, spec: &FleetSpec, pool: &PoolSpec) -> u32 {
+        let first = || {
+            if spec.pools.first().is_some_and(|first| first.id == pool.id) {
+                100
+            } else {
+                0
+            }
+        };
+        let Some(failover) = &spec.failover else { return first() };
+        let Some(routing) = failover.rules.first().and_then(|rule| self.cloud.rules.get(rule)) else {
+            return first();
+        };
+        let all: u32 = routing.weights.values().sum();
+        let own: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
+        if all == 0 { 0 } else { own * 100 / all }
+    }
+
+    /// ModifyRule.
+    fn set_rule(&mut self, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+        const CALL: &str = "elasticloadbalancing:ModifyRule";
+        let Some(now) = self.cloud.rules.get(rule) else {
+            return Err(refusal(CALL, ErrorClass::NotFound, "RuleNotFound"));
+        };
+        let next = match set {
+            // the call replaces the list, whatever it is by now
+            RouteTo::Weights(weights) => routing(weights.clone()),
+            RouteTo::Actions(actions) => actions.clone(),
+        };
+        let foreign = now != expected && *now != next;
+        self.log.line(self.now, || {
+            format!(
+                "  {} now: {}{}",
+                rule.as_str(),
+                next.actions,
+                if foreign { ", over another's edit" } else { "" }
+            )
+        });
+        if self.broken == Some(Broken::NothingShifts) {
+            return Ok(());
+        }
+        self.cloud.rules.insert(rule.clone(), next);
+        check::traffic::on_set(self, rule);
+        Ok(())
+    }
+
+    fn commit_traffic(&mut self, commit: &Rc<TrafficCommit>) -> Result<CommitResult, PortError> {
+        let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
+            return Ok(CommitResult::Conflict);
+        };
+        let own = items.traffic_was_written_by(&commit.writer, at(self.now));
+        let result = items.commit_traffic(commit, at(self.now));
+        if result == CommitResult::Committed && !own {
+            self.counters.decisions += 1;
+            self.log.line(self.now, || {
+                let told: Vec<String> = commit.record.findings.iter().map(ToString::to_string).collect();
+                let (epoch, version) = (commit.state.epoch.0, commit.state.version);
+                format!("  {} traffic version {version}, epoch {epoch}: {}", commit.fleet, told.join("; "))
+            });
+            for finding in &commit.record.findings {
+                self.log.story(self.now, || format!("{}: {finding}", commit.fleet));
+            }
+            check::traffic::on_committed(self, commit);
+        }
+        Ok(result)
+    }
+
+    /// Has tick look at a fleet: the schedule's own tick comes too.
+    fn wake_tick(&mut self, fleets: &[FleetId]) {
+        for fleet in fleets {
+            let signal = Signal::Evaluate {
+                fleet: fleet.clone(),
+                by: "failover".to_owned(),
+            };
+            self.tell(Function::Tick, signal);
+        }
+    }
+
+    /// Everything of one side dies at once, or answers nothing for a while.
+    pub(crate) fn kill_a_side(&mut self) {
+        let now = self.now;
+        if !self.faults.strikes(Fault::SideDown) {
+            return;
+        }
+        let sides: Vec<(FleetId, PoolId)> = self
+            .fleets
+            .iter()
+            .filter(|(_, fleet)| fleet.spec.failover.is_some())
+            .flat_map(|(id, fleet)| fleet.spec.pools.iter().map(move |pool| (id.clone(), pool.id.clone())))
+            .collect();
+        let until = now + self.lasting(Fault::SideDown, 2, 30) * MINUTE;
+        let Some(chance) = self.faults.chance(Fault::SideDown) else {
+            return;
+        };
+        let (Some((fleet, pool)), ends) = (chance.pick(&sides).cloned(), chance.once_in(3)) else {
+            return;
+        };
+        self.side_fails(&fleet, &pool, ends, until);
+    }
+
+    /// A side's instances are terminated by somebody, or fail their checks until then.
+    pub fn side_fails(&mut self, fleet: &FleetId, pool: &PoolId, ends: bool, until: Millis) {
+        let now = self.now;
+        self.log.line(now, || {
+            format!("{fleet}/{pool} {} at once", if ends { "ends" } else { "falls sick" })
+        });
+        let ids: Vec<_> = self.alive(fleet, pool).map(|machine| machine.id.clone()).collect();
+        for id in ids {
+            if ends {
+                self.cloud.ec2.end(&id, 5 * SECOND, now);
+            } else {
+                if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+                    machine.sick_since.get_or_insert(now);
+                }
+                self.schedule(until, Event::Recover(id));
+            }
+        }
+    }
+
+    /// Somebody sets a rule's weights by hand.
+    pub(crate) fn set_rules_by_hand(&mut self) {
+        if !self.faults.strikes(Fault::ForeignRouting) {
+            return;
+        }
+        let rules: Vec<RuleArn> = self.cloud.rules.keys().cloned().collect();
+        let Some(chance) = self.faults.chance(Fault::ForeignRouting) else {
+            return;
+        };
+        let (Some(rule), swap) = (chance.pick(&rules).cloned(), chance.once_in(2)) else {
+            return;
+        };
+        if let Some(there) = self.cloud.rules.get_mut(&rule) {
+            let mut weights = there.weights.clone();
+            for weight in weights.values_mut() {
+                *weight = if swap { ALL - (*weight).min(ALL) } else { (*weight).max(10) };
+            }
+            *there = routing(weights);
+            self.log.line(self.now, || format!("somebody sets {}", rule.as_str()));
+        }
+    }
+
+    /// An operator asks for a move, back, or for the rules as they were.
+    pub(crate) fn ask_for_a_move(&mut self) {
+        if !self.faults.strikes(Fault::OperatorMoves) {
+            return;
+        }
+        let now = self.now;
+        let mut asked = Vec::new();
+        for (id, fleet) in self.fleets.iter().filter(|(_, fleet)| fleet.spec.failover.is_some()) {
+            let Some(chance) = self.faults.chance(Fault::OperatorMoves) else {
+                return;
+            };
+            let wish = match chance.count(0, 4) {
+                0 => TrafficWish::Failback,
+                1 => TrafficWish::Undo,
+                _ => {
+                    let Some(to) = chance.pick(&fleet.spec.pools).map(|pool| pool.id.clone()) else {
+                        continue;
+                    };
+                    let until = chance.once_in(2).then(|| at(now + chance.between(10, 90) * MINUTE));
+                    TrafficWish::Failover {
+                        to,
+                        until,
+                        forced: chance.once_in(4),
+                    }
+                }
+            };
+            let request = TrafficRequest {
+                by: "operator".to_owned(),
+                at: at(now),
+                reason: "a test".to_owned(),
+                wish,
+            };
+            asked.push((id.clone(), request));
+        }
+        for (fleet, request) in asked {
+            self.log.line(now, || format!("an operator asks of {fleet}: {:?}", request.wish));
+            let job = Job {
+                asked: Some((fleet, request)),
+                ..Job::new(Function::Failover, Signal::Tick)
+            };
+            self.schedule(now + SECOND, Event::Invoke(Box::new(job)));
+        }
+    }
+
+    /// The storm is over: a person puts the rules right that people had set, and the sides of traffic that a restored table forgot.
+    pub(crate) fn put_rules_right(&mut self) {
+        for (id, fleet) in &self.fleets {
+            let (Some(failover), Some(items)) = (&fleet.spec.failover, self.table.fleets.get(id)) else {
+                continue;
+            };
+            for rule in &failover.rules {
+                self.cloud
+                    .rules
+                    .insert(rule.clone(), routing(weights(&fleet.spec, &items.traffic.active)));
+            }
+        }
+    }
+
+    /// Whether a machine of a side can answer.
+    #[must_use]
+    pub fn answers(&self, fleet: &FleetId, pool: &PoolSpec) -> u32 {
+        let now = self.now;
+        let ids = self
+            .alive(fleet, &pool.id)
+            .filter(|machine| machine.state(now) == InstanceState::Running);
+        let healthy = ids.filter(|machine| {
+            pool.target_groups.iter().all(|group| {
+                let group = self.cloud.groups.get(group);
+                let registration = group.and_then(|group| Some((group, group.targets.get(&machine.id)?)));
+                registration.is_some_and(|(group, registration)| {
+                    group.health(registration, Some(machine), now) == Some(ghostnet_core::observation::TargetHealth::Healthy)
+                })
+            })
+        });
+        u32::try_from(healthy.count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Rules for Hand {
+    async fn routing(&self, _: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
+        let rules = rules.to_vec();
+        self.call("elasticloadbalancing:DescribeRules", move |world| {
+            let there = |rule: &RuleArn| Some((rule.clone(), world.cloud.rules.get(rule)?.clone()));
+            Ok(rules.iter().filter_map(there).collect())
+        })
+        .await
+    }
+
+    async fn set_routing(&self, _: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+        check::traffic::on_sent(&mut self.world.borrow_mut(), rule, &self.request);
+        let (rule, expected, set) = (rule.clone(), expected.clone(), set.clone());
+        self.call("elasticloadbalancing:ModifyRule", move |world| {
+            world.set_rule(&rule, &expected, &set)
+        })
+        .await
+    }
+}
+
+impl TrafficStore for Hand {
+    async fn commit_traffic(&self, commit: &TrafficCommit) -> Result<CommitResult, PortError> {
+        let commit = Rc::new(commit.clone());
+        self.call("dynamodb:TransactWriteItems", move |world| world.commit_traffic(&commit))
+            .await
+    }
+}
+
+impl Host for Hand {
+    async fn wait(&self, time: Seconds) {
+        self.pause(Millis::from(time.0) * SECOND).await;
+    }
+
+    async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError> {
+        let fleets = fleets.to_vec();
+        self.call("lambda:InvokeFunction", move |world| {
+            world.wake_tick(&fleets);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Hand {
+    /// Tick asks failover to look.
+    pub(crate) async fn ask_failover(&self) -> Result<(), PortError> {
+        self.call("lambda:InvokeFunction", |world| {
+            if world.fleets.values().any(|fleet| fleet.spec.failover.is_some()) {
+                world.tell(Function::Failover, Signal::Tick);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
