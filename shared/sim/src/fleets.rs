@@ -55,13 +55,15 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
         return;
     }
     let (hot, auto) = (chance.once_in(2), chance.once_in(2));
+    let gates = [Some("10%"), Some("50%"), Some("100%")];
+    let Some(gate) = chance.pick(&gates).copied() else { return };
     let mut raw = design.raw.clone();
     if let Some(capacity) = raw.pools.last_mut().and_then(|standby| standby.capacity.as_mut()) {
-        let size = design.size.max(2);
+        let size = design.size.saturating_mul(2);
         (capacity.min, capacity.max) = (Some(u32::from(hot) * chance.count(1, size)), Some(size));
         capacity.initial = capacity.min;
     }
-    raw.maximum = raw.maximum.map(|maximum| maximum.saturating_add(design.size));
+    raw.maximum = raw.maximum.map(|maximum| maximum.saturating_add(design.size.saturating_mul(2)));
     let detect = json!({
         "unhealthy": chance.pick(&["30%", "50%", "100%"]), "datapoints": chance.pick(&["2 of 3", "3 of 3", "3 of 5"]),
         "error_rate": chance.pick(&[Some("20%"), None]),
@@ -69,7 +71,7 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     let failover = json!({
         "mode": if hot { "hot_standby" } else { "cold_standby" },
         "detect": detect,
-        "gate": { "healthy": chance.pick(&["10%", "50%", "100%"]) },
+        "gate": { "healthy": gate },
         "lever": { "listener_rules": [crate::traffic::rule(&raw.fleet).as_str()] },
         "failback": if auto { "auto" } else { "manual" },
         "failback_after": if auto { chance.pick(&[3, 10]) } else { None },

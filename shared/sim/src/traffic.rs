@@ -85,7 +85,7 @@ impl World {
         };
         let all: u32 = routing.weights.values().sum();
         let own: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
-        if all == 0 { 0 } else { own * 100 / all }
+        (own * 100).checked_div(all).unwrap_or(0)
     }
 
     /// ModifyRule.

@@ -63,6 +63,16 @@ pub enum TrafficFinding {
         /// To.
         to: PoolId,
     },
+    /// A shift that an operator asked for was given up: its destination did not become ready in half an hour.
+    GaveUp {
+        /// The destination.
+        to: PoolId,
+    },
+    /// A shift was called off before anything moved: by an operator, or because its destination fell ill.
+    Cancelled {
+        /// The destination.
+        to: PoolId,
+    },
     /// The side recovered before the traffic moved.
     Recovered {
         /// Which.
@@ -118,7 +128,12 @@ impl TrafficFinding {
     pub fn is_alert(&self) -> bool {
         matches!(
             self,
-            Self::Leaves { .. } | Self::NobodyCanServe { .. } | Self::WouldFlap { .. } | Self::Moved { .. } | Self::ForeignEdit { .. }
+            Self::Leaves { .. }
+                | Self::NobodyCanServe { .. }
+                | Self::WouldFlap { .. }
+                | Self::Moved { .. }
+                | Self::ForeignEdit { .. }
+                | Self::GaveUp { .. }
         )
     }
 }
@@ -142,6 +157,8 @@ impl fmt::Display for TrafficFinding {
             ),
             Self::Moves { to } => write!(f, "setting the weights for {to}"),
             Self::Moved { to } => write!(f, "traffic is at {to}"),
+            Self::GaveUp { to } => write!(f, "{to} did not become ready in half an hour: traffic stays"),
+            Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
             Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
             Self::ForeignEdit { rule } => write!(f, "somebody else changed {rule}: left alone"),
             Self::Refused { why } => write!(f, "refused: {why}"),

@@ -13,6 +13,9 @@ use crate::spec::{FleetMode, PoolSpec};
 use crate::state::{Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
 use crate::unit::Seconds;
 
+/// So long a side that an operator named may take to become ready.
+const PREPARES_FOR: Seconds = Seconds::minutes(30);
+
 /// A decision in the making.
 pub(super) struct Draft<'a> {
     situation: &'a TrafficSituation<'a>,
@@ -59,17 +62,23 @@ impl<'a> Draft<'a> {
             }
             return;
         }
-        if let Some(shift) = self.state.shift.clone() {
-            if self.situation.asked.is_some() {
-                self.refuse(Refusal::Shifts { to: shift.to.clone() });
+        match (self.state.shift.clone(), self.situation.asked) {
+            // nothing has moved yet: who asks may still have it otherwise
+            (Some(shift), Some(request)) if shift.stage == Stage::Preparing => self.hear(request),
+            (Some(shift), asked) => {
+                if asked.is_some() {
+                    self.refuse(Refusal::Shifts { to: shift.to.clone() });
+                }
+                self.go_on_with(&shift);
             }
-            return self.go_on_with(&shift);
+            (None, asked) => {
+                self.lift_floors();
+                match asked {
+                    Some(request) => self.hear(request),
+                    None => self.watch_over(),
+                }
+            }
         }
-        self.lift_floors();
-        if let Some(request) = self.situation.asked {
-            return self.hear(request);
-        }
-        self.watch_over();
     }
 
     pub(super) fn finish(mut self) -> TrafficDecision {
@@ -127,7 +136,12 @@ impl<'a> Draft<'a> {
             forced,
         };
         let before = self.state.moved.clone().filter(|moved| moved.to == self.state.active);
+        let prepares = self.state.shift.as_ref().map(|shift| shift.to.clone());
         match (&request.wish, before) {
+            (TrafficWish::Failback | TrafficWish::Undo, _) if prepares.is_some() => {
+                self.findings.extend(prepares.map(|to| TrafficFinding::Cancelled { to }));
+                self.stop();
+            }
             (TrafficWish::Failover { to, until, forced }, _) => {
                 if *to == self.state.active {
                     return self.refuse(Refusal::IsActive { pool: to.clone() });
@@ -255,13 +269,25 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A shift that has not begun to move anything is over.
+    fn stop(&mut self) {
+        self.state.shift = None;
+        self.state.floors.clear();
+    }
+
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        let source_is_well = self.situation.down_by(&self.state, &from.id).is_empty();
-        if matches!(shift.why, ShiftReason::Down { .. }) && source_is_well {
-            self.findings.push(TrafficFinding::Recovered { pool: from.id.clone() });
-            self.state.shift = None;
-            self.state.floors.clear();
-            return;
+        let is_well = |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty();
+        let in_vain = match shift.why {
+            ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
+            ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::Asked { .. } if self.situation.now >= PREPARES_FOR.after(shift.since) => {
+                Some(TrafficFinding::GaveUp { to: to.id.clone() })
+            }
+            ShiftReason::Asked { .. } | ShiftReason::Expired => None,
+        };
+        if let Some(finding) = in_vain {
+            self.findings.push(finding);
+            return self.stop();
         }
         let Some(readiness) = self.readiness(&from.id, &to.id) else {
             return;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::check_capacity::read_latency;
 use super::check_guards::{duration, percent};
 use super::check_metric::read_of;
+use super::check_pool::NO_MAXIMUM;
 use super::problem::Problems;
 use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawOf};
 use super::{
@@ -12,7 +13,7 @@ use super::{
     defaults,
 };
 use crate::id::RuleArn;
-use crate::unit::{Finite, Seconds};
+use crate::unit::{Finite, Percent, Seconds};
 
 /// Most listeners and rules that one shift sets: each is a call of its own.
 const RULES_MAX: usize = 10;
@@ -27,13 +28,13 @@ pub(super) fn read(raw: Option<&RawFailover>, pools: &[(usize, PoolSpec)], probl
         RawFailoverMode::HotStandby => FailoverMode::HotStandby,
         RawFailoverMode::ColdStandby => FailoverMode::ColdStandby,
     };
-    check_sides(mode, pools, problems);
     let healthy = raw.gate.as_ref().and_then(|gate| gate.healthy.as_ref());
     let gate = percent(healthy, "failover.gate.healthy", defaults::FAILOVER_GATE, problems);
     if !(1..=100).contains(&gate.0) {
         let hint = "write `50%`: the destination needs half as many healthy instances as the source has";
         problems.add("failover.gate.healthy", format!("`{gate}` is not between `1%` and `100%`"), hint);
     }
+    check_sides(mode, gate, pools, problems);
     let dwell = duration(raw.dwell.as_ref(), "failover.dwell", defaults::FAILOVER_DWELL, problems);
     if dwell < DWELL_MIN {
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
@@ -50,7 +51,7 @@ pub(super) fn read(raw: Option<&RawFailover>, pools: &[(usize, PoolSpec)], probl
 }
 
 /// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.
-fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
+fn check_sides(mode: FailoverMode, gate: Percent, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
     let of = |role: PoolRole| pools.iter().filter(move |(_, pool)| pool.role == role);
     if of(PoolRole::Standby).next().is_none() {
         problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
@@ -70,6 +71,22 @@ fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut P
             "a side of a failover needs a target group",
             hint,
         );
+    }
+    let active = of(PoolRole::Active).map(|(_, pool)| gate.of_ceil(pool.capacity.max)).max();
+    let standby = of(PoolRole::Standby).map(|(_, pool)| gate.of_ceil(pool.capacity.max)).max();
+    for (n, pool) in pools.iter().filter(|(_, pool)| pool.capacity.max != NO_MAXIMUM) {
+        let needed = if pool.role == PoolRole::Active { standby } else { active };
+        if let Some(needed) = needed.filter(|needed| *needed > pool.capacity.max) {
+            let message = format!(
+                "`{}` instances are never enough to take over: the gate needs `{needed}`",
+                pool.capacity.max
+            );
+            problems.add(
+                format!("pools[{n}].capacity.max"),
+                message,
+                "raise it, or lower `failover.gate.healthy`",
+            );
+        }
     }
     for (n, pool) in of(PoolRole::Standby).filter(|_| mode == FailoverMode::HotStandby) {
         if pool.capacity.min == 0 {

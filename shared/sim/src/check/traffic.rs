@@ -108,8 +108,18 @@ fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(
     let sides = &world.watch.sides;
     let (fleet, to) = (&commit.fleet, &shift.to);
     let is_undo = matches!(&shift.stage, Stage::Moving { wanted, .. } if wanted.values().any(|set| matches!(set, ghostnet_core::state::RouteTo::Actions(_))));
-    let answered = sides.answered.get(&(fleet.clone(), to.clone()));
-    if !shift.why.is_forced() && !is_undo && answered.is_none_or(|answered| now - answered > SEEN_WITHIN) {
+    let answers = || {
+        world
+            .fleets
+            .get(fleet)
+            .and_then(|there| there.spec.pool(to))
+            .is_some_and(|pool| world.answers(fleet, pool) > 0)
+    };
+    let lately = sides
+        .answered
+        .get(&(fleet.clone(), to.clone()))
+        .is_some_and(|answered| now - answered <= SEEN_WITHIN);
+    if !shift.why.is_forced() && !is_undo && !lately && !answers() {
         found.push((Check::MovesToReady, format!("{fleet}: traffic moves to {to}, where nobody answers")));
     }
     let ill = sides.ill.get(&(fleet.clone(), shift.from.clone()));
