@@ -5,13 +5,15 @@ use crate::id::InstanceId;
 use crate::observation::{InstanceState, Target, TargetHealth};
 use crate::sample::Sample;
 use crate::spec::{Detect, PoolSpec};
-use crate::state::{Member, PoolState, Sighting, SignalKind};
+use crate::state::{CapacityState, Member, PoolState, Sighting, SignalKind};
 
 /// One side, as it was looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looked<'a> {
     pub(super) pool: &'a PoolSpec,
     pub(super) state: &'a PoolState,
+    /// Of the whole fleet.
+    pub(super) capacity: &'a CapacityState,
     pub(super) observation: &'a TrafficObservation,
 }
 
@@ -45,10 +47,25 @@ impl Looked<'_> {
             all = all.saturating_add(1);
             lost = lost.saturating_add(u32::from(member.gone || !runs(id)));
         }
-        if all == 0 {
-            return self.is_empty_though_wanted().then_some(true);
-        }
-        Some(is_share(lost, all, detect))
+        let down = if all == 0 {
+            self.is_empty_though_wanted().then_some(true)?
+        } else {
+            is_share(lost, all, detect)
+        };
+        // who runs and is nobody's may serve in place of those that are missing: a restored table knows who served before
+        (!down || !self.anybody_unknown_runs()).then_some(down)
+    }
+
+    /// Whether an instance of the fleet runs that no pool knows.
+    fn anybody_unknown_runs(&self) -> bool {
+        let is_known = |id: &InstanceId| self.capacity.pools.values().any(|pool| pool.members.contains_key(id));
+        let mut running = self
+            .observation
+            .instances
+            .iter()
+            .flatten()
+            .filter(|(_, state)| **state == InstanceState::Running);
+        running.any(|(id, _)| !is_known(id))
     }
 
     /// The answer is complete, so many are wanted, and nothing runs: that is down, not unknown.
@@ -72,11 +89,19 @@ impl Looked<'_> {
                 Some(Word::None) | None => {}
             }
         }
+        // whoever else is healthy there answers too, whether anybody knows it or not
+        let others = groups.iter().map(|targets| self.healthy_others(targets)).min().unwrap_or(0);
+        let good = good.saturating_add(others);
         let known = good.saturating_add(bad);
         if known == 0 {
             return self.is_empty_though_wanted().then_some(true);
         }
         Some(is_share(bad, known, detect))
+    }
+
+    fn healthy_others(&self, targets: &[Target]) -> u32 {
+        let is_other = |target: &&Target| target.health == TargetHealth::Healthy && !self.state.members.contains_key(&target.instance);
+        u32::try_from(targets.iter().filter(is_other).count()).unwrap_or(u32::MAX)
     }
 
     /// Any of the application's metrics is enough; all must be known to say that it is well.

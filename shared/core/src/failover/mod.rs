@@ -152,6 +152,7 @@ impl<'a> TrafficSituation<'a> {
         Some(Looked {
             pool: self.spec.pool(pool)?,
             state: self.capacity.pools.get(pool)?,
+            capacity: self.capacity,
             observation: self.observation,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, PoolId, RuleArn};
-use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::spec::{FleetSpec, PoolSpec};
 use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
 
@@ -32,21 +32,12 @@ pub fn look(world: &mut World) {
     let now = world.now;
     let mut found = Vec::new();
     for (id, fleet) in &world.fleets {
-        let Some(failover) = &fleet.spec.failover else { continue };
+        if fleet.spec.failover.is_none() {
+            continue;
+        }
         for pool in &fleet.spec.pools {
             let answers = world.answers(id, pool);
-            let state = world.table.fleets.get(id).and_then(|items| items.capacity());
-            let members = state
-                .and_then(|state| state.pools.get(&pool.id))
-                .into_iter()
-                .flat_map(|pool| pool.members.values());
-            let expected = members
-                .filter(|member| member.served_since.is_some() && member.drain.is_none() && !member.is_warm())
-                .count();
-            let expected = u32::try_from(expected).unwrap_or(u32::MAX);
-            let lost = expected.saturating_sub(answers);
-            let ill = answers == 0 || lost > 0 && lost.saturating_mul(2) >= failover.detect.unhealthy.of_ceil(expected);
-            found.push(((id.clone(), pool.id.clone()), answers > 0, ill));
+            found.push(((id.clone(), pool.id.clone()), answers > 0, is_ill(world, id, pool, answers)));
         }
     }
     let sides = &mut world.watch.sides;
@@ -59,6 +50,28 @@ pub fn look(world: &mut World) {
         }
     }
     sides.windows.retain(|_, until| now - *until < 10 * MINUTE);
+}
+
+/// Whether too few of those that should serve do.
+fn is_ill(world: &World, id: &FleetId, pool: &PoolSpec, answers: u32) -> bool {
+    let detect = world
+        .fleets
+        .get(id)
+        .and_then(|fleet| fleet.spec.failover.as_ref())
+        .map(|failover| &failover.detect);
+    let state = world.table.fleets.get(id).and_then(|items| items.capacity());
+    let members = state
+        .and_then(|state| state.pools.get(&pool.id))
+        .into_iter()
+        .flat_map(|pool| pool.members.values());
+    let expected = members
+        .filter(|member| member.served_since.is_some() && member.drain.is_none() && !member.is_warm())
+        .count();
+    let expected = u32::try_from(expected).unwrap_or(u32::MAX);
+    let lost = expected.saturating_sub(answers);
+    // who is lost comes back or is forgotten while datapoints are gathered: half of what a decision needs is enough here
+    let share = detect.map_or(0, |detect| detect.unhealthy.of_ceil(expected));
+    answers == 0 || lost > 0 && lost.saturating_mul(2) >= share
 }
 
 /// A traffic decision was written.
@@ -122,8 +135,13 @@ fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(
     if !shift.why.is_forced() && !is_undo && !lately && !answers() {
         found.push((Check::MovesToReady, format!("{fleet}: traffic moves to {to}, where nobody answers")));
     }
-    let ill = sides.ill.get(&(fleet.clone(), shift.from.clone()));
-    if matches!(shift.why, ShiftReason::Down { .. }) && ill.is_none_or(|ill| now - ill > EVIDENCE_WITHIN + MINUTE) {
+    let lately = sides
+        .ill
+        .get(&(fleet.clone(), shift.from.clone()))
+        .is_some_and(|ill| now - ill <= EVIDENCE_WITHIN + MINUTE);
+    let from = world.fleets.get(fleet).and_then(|there| there.spec.pool(&shift.from));
+    let is_now = || from.is_some_and(|from| is_ill(world, fleet, from, world.answers(fleet, from)));
+    if matches!(shift.why, ShiftReason::Down { .. }) && !lately && !is_now() {
         found.push((
             Check::LeavesTheIll,
             format!("{fleet}: traffic leaves {}, which was well", shift.from),
