@@ -4,11 +4,12 @@
 //! `cargo +nightly fuzz run classify fuzz/corpus/classify events -- -max_len=65536 -max_total_time=300`
 #![no_main]
 
-use ghostnet_aws::event::{CheckRequest, RECORDS_MAX, classify};
+use ghostnet_aws::event::{CheckRequest, RECORDS_MAX, TrafficAsked, classify};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|payload: &[u8]| {
     let _ = CheckRequest::of(payload);
+    let _ = TrafficAsked::of(payload);
     if let Ok(signals) = classify(payload) {
         assert!((1..=RECORDS_MAX).contains(&signals.len()), "{} signals", signals.len());
     }

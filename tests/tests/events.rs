@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_aws::event::{CHECK_BYTES_MAX, CheckRequest, ENVELOPES_MAX, PAYLOAD_BYTES_MAX, Payload, RECORDS_MAX, Rejected, classify};
+use ghostnet_aws::event::{
+    CHECK_BYTES_MAX, CheckRequest, ENVELOPES_MAX, PAYLOAD_BYTES_MAX, Payload, RECORDS_MAX, Rejected, TrafficAsked, classify,
+};
+use ghostnet_core::failover::TrafficWish;
 use ghostnet_core::operator::Asked;
 use ghostnet_core::signal::{AlarmChangeKind, InterruptionKind, Signal};
 use ghostnet_core::spec::FleetSpec;
@@ -178,6 +181,10 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             "sns-subscription-confirmation.json",
             ignored("an SNS message of type `SubscriptionConfirmation`"),
         ),
+        // they are answered before anybody asks for signals
+        ("traffic-failback.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
+        ("traffic-failover.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
+        ("traffic-undo.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
     ])
 }
 
@@ -258,6 +265,58 @@ fn a_request_for_a_check_comes_bare_and_is_no_signal() {
     let mut more = check;
     more["more"] = 1.into();
     assert_eq!(kind(&more), Some(Err("Malformed")), "nobody but our own command line writes it");
+}
+
+/// The function that sizes pools must not take it for anything: only failover moves traffic.
+#[test]
+fn a_request_about_traffic_comes_bare_and_is_no_signal() {
+    let of = |event: &Value| TrafficAsked::of(event.to_string().as_bytes());
+    let moved = |until: &str| TrafficWish::Failover {
+        to: "green".parse().unwrap(),
+        until: Some(until.parse().unwrap()),
+        forced: false,
+    };
+    for (file, wish) in [
+        ("traffic-failover.json", moved("2026-03-02T12:00:00Z")),
+        ("traffic-failback.json", TrafficWish::Failback),
+        ("traffic-undo.json", TrafficWish::Undo),
+    ] {
+        let asked = of(&payload(file)).unwrap().unwrap();
+        assert_eq!((asked.fleet.as_str(), &asked.request.wish), ("web", &wish), "{file}");
+        assert_eq!(
+            TrafficAsked::of(&asked.payload()),
+            Some(Ok(asked.clone())),
+            "{file} is written as it is read"
+        );
+        assert_eq!(of(&json!({ "requestPayload": payload(file) })), None, "{file}");
+    }
+    for (file, other) in event_payloads().unwrap().iter().filter(|(file, _)| !file.starts_with("traffic-")) {
+        assert_eq!(TrafficAsked::of(other), None, "{file}");
+    }
+}
+
+#[test]
+fn a_request_about_traffic_that_cannot_be_meant_is_refused() {
+    for (situation, place, value) in [
+        ("a field more", "/more", json!(1)),
+        ("no reason", "/reason", json!(" ")),
+        ("no wish", "/wish", json!("evacuate")),
+        ("no name of a pool", "/wish/failover/to", json!("Green!")),
+        ("over before it begins", "/wish/failover/until", json!("2026-03-02T08:00:00Z")),
+        ("no fleet", "/fleet", json!(null)),
+    ] {
+        let mut asked = payload("traffic-failover.json");
+        match asked.pointer_mut(place) {
+            Some(there) => *there = value,
+            None => asked["more"] = value,
+        }
+        let of = TrafficAsked::of(asked.to_string().as_bytes()).unwrap();
+        assert_eq!(of.map_err(|rejected| rejected.kind()), Err("Malformed"), "{situation}");
+    }
+    let mut long = payload("traffic-failover.json");
+    long["reason"] = "x".repeat(10_000).into();
+    let asked = TrafficAsked::of(long.to_string().as_bytes()).unwrap().unwrap();
+    assert_eq!(asked.request.reason.chars().count(), 201, "it goes into a record");
 }
 
 #[test]
@@ -550,6 +609,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         let _ = classify(&bytes);
         let _ = CheckRequest::of(&bytes);
+        let _ = TrafficAsked::of(&bytes);
     }
 
     #[test]
@@ -560,6 +620,7 @@ proptest! {
         }
         let _ = classify(&bytes);
         let _ = CheckRequest::of(&bytes);
+        let _ = TrafficAsked::of(&bytes);
     }
 
     #[test]
@@ -571,6 +632,7 @@ proptest! {
         if let Some(Ok(check)) = CheckRequest::of(event.to_string().as_bytes()) {
             let _ = FleetSpec::check(&check.spec);
         }
+        let _ = TrafficAsked::of(event.to_string().as_bytes());
         if let Ok(signals) = classify(event.to_string().as_bytes()) {
             prop_assert!(!signals.is_empty());
             prop_assert!(signals.len() <= RECORDS_MAX);

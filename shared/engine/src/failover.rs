@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use ghostnet_core::failover::{LOOKS_APART, TrafficDecision, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide};
+use ghostnet_core::failover::{
+    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide,
+};
 use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
 use ghostnet_core::sample::Series;
@@ -36,6 +38,8 @@ const APPLICATION_POINTS: u32 = 3;
 pub struct TrafficReport {
     /// The last decision.
     pub decision: TrafficDecision,
+    /// What was found by all of them, each thing once, oldest first.
+    pub findings: Vec<TrafficFinding>,
     /// Records that were written, oldest first.
     pub records: Vec<PlanId>,
     /// Calls that set a listener or a rule.
@@ -63,7 +67,11 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
     }
     let (mut watched, mut asked) = (fleets.to_vec(), asked);
     for number in 0..LOOKS_MAX {
-        let looked = look(ports, invocation, &watched, asked.take(), number).await;
+        let looked = look(ports, invocation, &watched, asked, number).await;
+        if looked.values().any(Result::is_ok) {
+            // whoever lost its commit has not heard it yet
+            asked = None;
+        }
         let woken: Vec<FleetId> = looked
             .iter()
             .filter(|(_, report)| wakes(report))
@@ -110,12 +118,13 @@ fn goes_on(report: &Result<TrafficReport, ReconcileError>) -> bool {
 impl TrafficReport {
     /// This one came after an earlier one of the same invocation.
     fn then(self, later: Self) -> Self {
-        let join = |before: Vec<String>, after: Vec<String>| {
-            let news: Vec<String> = after.into_iter().filter(|text| !before.contains(text)).collect();
+        fn join<T: PartialEq>(before: Vec<T>, after: Vec<T>) -> Vec<T> {
+            let news: Vec<T> = after.into_iter().filter(|thing| !before.contains(thing)).collect();
             before.into_iter().chain(news).collect()
-        };
+        }
         Self {
             decision: later.decision,
+            findings: join(self.findings, later.findings),
             records: self.records.into_iter().chain(later.records).collect(),
             sent: self.sent.saturating_add(later.sent),
             wakes_tick: self.wakes_tick || later.wakes_tick,
@@ -246,6 +255,7 @@ async fn attempt_once<P: TrafficPorts>(
             .filter(|finding| finding.is_alert())
             .map(ToString::to_string)
             .collect(),
+        findings: decision.findings.clone(),
         decision,
         records: Vec::new(),
         sent: 0,

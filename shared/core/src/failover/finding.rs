@@ -138,6 +138,23 @@ impl TrafficFinding {
     }
 }
 
+impl Refusal {
+    /// What to do about it. `FLEET` stands for the fleet.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoSuchPool { .. } | Self::IsActive { .. } => "`ghostnet status FLEET` lists the pools, and which one takes the traffic",
+            Self::Shifts { .. } => "`ghostnet status FLEET` shows how far it is; ask again when it is over",
+            Self::NothingMoved => "`ghostnet failover FLEET --to POOL` moves it",
+            Self::CannotReach { .. } => {
+                "a forward action of every rule in `failover.lever` names a target group of each side; a standby's has weight 0"
+            }
+            Self::NotAllowed => "`ghostnet resume FLEET` ends a pause; `mode: on` in the spec lets it act",
+            Self::BadTime => "check the clock of the machine that asked, then ask again",
+        }
+    }
+}
+
 fn kinds(by: &[SignalKind]) -> String {
     let names: Vec<String> = by.iter().map(ToString::to_string).collect();
     names.join(" and ")
