@@ -53,7 +53,8 @@ pub struct TrafficReport {
 }
 
 /// Looks at the traffic of these fleets, and again every ten seconds at those where a side is suspect or something is on its way, as long
-/// as the invocation may. What is asked concerns the one fleet that is named then. A fleet without failover is absent.
+/// as the invocation may. What is asked concerns the one fleet that is named then, and ends the invocation once it was heard. A fleet
+/// without failover is absent.
 pub async fn fail_over<P: TrafficPorts, H: Host>(
     ports: &P,
     host: &H,
@@ -65,6 +66,7 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
     if !invocation.begins_now(ports.now()) {
         return fleets.iter().map(|id| (id.clone(), Err(ReconcileError::OutOfTime))).collect();
     }
+    let is_asked = asked.is_some();
     let (mut watched, mut asked) = (fleets.to_vec(), asked);
     for number in 0..LOOKS_MAX {
         let looked = look(ports, invocation, &watched, asked, number).await;
@@ -95,7 +97,9 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
             reports.insert(id, report);
         }
         let next = LOOKS_APART.after(ports.now());
-        if watched.is_empty() || next >= invocation.execute_until(next) {
+        // an operator waits for the answer; what is on its way goes on when tick asks, within a minute
+        let is_answered = is_asked && asked.is_none();
+        if is_answered || watched.is_empty() || next >= invocation.execute_until(next) {
             break;
         }
         host.wait(LOOKS_APART).await;

@@ -265,7 +265,7 @@ fn a_dead_side_is_left_by_the_third_look_in_one_call() {
 #[test]
 fn what_moves_nothing() {
     type Change = fn(&mut Sides);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
         ("all is well", |_| {}),
         ("a few are sick", |sides| sides.sicken("blue", 1)),
         ("errors alone: one kind of signal", |sides| sides.err("blue", 50.0)),
@@ -315,6 +315,14 @@ fn what_moves_nothing() {
             sides.die("blue");
         }),
         ("the other one is dead", |sides| sides.die("green")),
+        ("a restored table knows who served before, and not who serves", |sides| {
+            sides.die("blue");
+            for n in 10..14 {
+                let id = InstanceId::new(format!("i-blue-{n:03}"));
+                sides.states.insert(id.clone(), InstanceState::Running);
+                sides.health.insert(id, Some(TargetHealth::Healthy));
+            }
+        }),
     ];
     for (situation, change) in cases {
         let mut sides = Sides::new(4, 4);
@@ -580,4 +588,52 @@ fn a_quiet_fleet_writes_nothing() {
         [SignalKind::Targets]
     );
     assert_eq!(decision.state.epoch.0, 0, "what was only seen fences nobody");
+}
+
+/// Nothing has moved yet, so nothing needs to be undone.
+#[test]
+fn a_move_that_waits_for_its_destination_is_called_off_or_given_up() {
+    let to_green = || TrafficWish::Failover {
+        to: pool("green"),
+        until: None,
+        forced: false,
+    };
+    for (calls_off, looks) in [(Some(TrafficWish::Failback), 0), (Some(TrafficWish::Undo), 3), (None, 30)] {
+        let mut sides = Sides::new(4, 1);
+        let asked = sides.ask(to_green());
+        let waits = |finding: &TrafficFinding| matches!(finding, TrafficFinding::Waits { .. });
+        assert!(asked.findings.iter().any(waits), "{:?}", asked.findings);
+        assert_eq!(
+            sides.traffic.floors,
+            [("blue", 4), ("green", 4)].map(|(side, size)| (pool(side), size)).into()
+        );
+        let mut last = sides.looks(looks, 60);
+        let end = match calls_off {
+            Some(wish) => {
+                last = sides.ask(wish);
+                TrafficFinding::Cancelled { to: pool("green") }
+            }
+            None => TrafficFinding::GaveUp { to: pool("green") },
+        };
+        assert!(last.findings.contains(&end), "{:?}", last.findings);
+        assert_eq!(
+            (sides.traffic.shift.as_ref(), sides.traffic.floors.len(), sides.weights()),
+            (None, 0, (100, 0)),
+            "{end}"
+        );
+    }
+}
+
+#[test]
+fn who_asks_again_before_anything_moved_has_the_last_word() {
+    let mut sides = Sides::new(4, 1);
+    let forced = |forced| TrafficWish::Failover {
+        to: pool("green"),
+        until: None,
+        forced,
+    };
+    sides.ask(forced(false));
+    assert_eq!(sides.weights(), (100, 0));
+    sides.ask(forced(true));
+    assert_eq!(sides.weights(), (0, 100));
 }
