@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
+
 use super::breaker::Breaker;
 use super::census::{Census, Person, Standing};
 use super::membership::Busy;
@@ -20,8 +22,14 @@ use crate::spec::{CloudMap, PoolSpec};
 use crate::state::{Member, PoolState};
 use crate::unit::{Moment, Seconds};
 
-/// So long after the spec has ceased to name a service, what was asked of Cloud Map before may still take effect there.
-const FORMER_WATCHED_FOR: Seconds = Seconds::minutes(10);
+/// So long what was asked of Cloud Map may still take effect.
+const TAKES_AT_MOST: Seconds = Seconds::minutes(10);
+
+/// Whether what was asked of Cloud Map until then may still take effect: before the spec ceased to name a service, or an instance was
+/// gone.
+pub(super) fn may_take_effect(asked_until: Moment, now: Timestamp) -> bool {
+    Seconds::between(asked_until.at(), now) < TAKES_AT_MOST
+}
 
 /// Notes since when the services list a leaving member no more, and forgets former services in which nobody of ours is left.
 pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
@@ -42,8 +50,9 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Pool
         let there = situation.observation.registrations.get(service);
         there.is_some_and(|there| !there.iter().any(|registration| members.contains_key(&registration.instance)))
     };
-    let settled = |since: &Moment| Seconds::between(since.at(), now) >= FORMER_WATCHED_FOR;
-    state.former_services.retain(|service, since| !(settled(since) && empty(service)));
+    state
+        .former_services
+        .retain(|service, since| may_take_effect(*since, now) || !empty(service));
 }
 
 /// Whether every service was read and none lists the instance.

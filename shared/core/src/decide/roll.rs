@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{Flow, Situation};
+use super::{Flow, Situation, discovery};
 use crate::id::{InstanceId, PlanId, PoolId};
 use crate::observation::{Instance, tag};
 use crate::plan::{Action, UNLISTED_COUNTS_FOR};
@@ -85,6 +85,7 @@ fn compare<'i>(
 ) -> Vec<&'i Instance> {
     let mut strangers = Vec::new();
     let mut rest = listed.iter().copied().peekable();
+    let is_found_by_name = state.service.is_some() || !state.former_services.is_empty();
     for (id, member) in &mut state.members {
         let mut found = None;
         while let Some(instance) = rest.peek().copied() {
@@ -109,6 +110,7 @@ fn compare<'i>(
                 gone: true,
                 served_since: member.served_since.filter(|_| member.drain.is_none() && !member.is_warm()),
                 left: member.left.filter(|_| member.drain.is_none()),
+                gone_since: member.gone_since.or(is_found_by_name.then(|| situation.now.into())),
                 ..Member::new(member.known_since)
             };
         }
@@ -138,10 +140,15 @@ fn strike_gone(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState
             there.is_none_or(|there| there.iter().any(|registration| registration.instance == *id))
         })
     };
+    let may_appear = |member: &Member| {
+        member
+            .gone_since
+            .is_some_and(|gone| discovery::may_take_effect(gone, situation.now))
+    };
     let counts_still = |member: &Member| member.served_since.is_some() && member.left.is_none_or(|left| left > reach);
     state
         .members
-        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id) || in_a_service(id));
+        .retain(|id, member| !member.gone || counts_still(member) || in_a_group(id) || in_a_service(id) || may_appear(member));
 }
 
 fn is_handed_over(plan: &PlanId) -> bool {

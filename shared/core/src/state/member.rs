@@ -26,6 +26,9 @@ pub struct Member {
     /// leave at once must fit into the state.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_after: Option<Seconds>,
+    /// Since when it is known to be gone, where clients find instances by name: an announcement may take effect after that.
+    #[serde(rename = "gs", default, skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Moment>,
     /// A terminate call for it succeeded.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub terminating_since: Option<Moment>,
@@ -60,6 +63,7 @@ impl Member {
             unready: None,
             drain: None,
             withdrawn_after: None,
+            gone_since: None,
             terminating_since: None,
             warm: None,
             started_at: None,

@@ -406,6 +406,22 @@ fn one_that_ended_by_itself_is_remembered_until_it_is_withdrawn() {
     assert!(!world.inputs.state.pools[&pool("blue")].members.contains_key(&id(0)));
 }
 
+#[test]
+fn an_announcement_that_takes_effect_after_its_instance_is_gone_is_taken_back() {
+    for (minutes, withdrawn) in [(5, true), (11, false)] {
+        let mut world = serving(3, alone(json!({ "drain": { "timeout": "60s" } })));
+        world.instances.get_mut(&id(0)).unwrap().state = InstanceState::Terminated;
+        world.minutes(2);
+        assert_eq!(world.found_in(&service()).iter().filter(|found| **found == "i-blue-000").count(), 0);
+        // EC2 lists it no more: only the table knows whose it was
+        world.instances.remove(&id(0));
+        world.minutes(minutes);
+        list(&mut world, registered(&id(0), Some(("web", "blue"))));
+        let told = about_service(&world.look());
+        assert_eq!(told.contains(&"withdraw i-blue-000".to_owned()), withdrawn, "{minutes}: {told:?}");
+    }
+}
+
 /// A registration under a member's id may be the application's own, with attributes of its own.
 #[test]
 fn what_a_member_registered_itself_stays_until_it_leaves() {
