@@ -95,10 +95,12 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         }
     }
     // strangers in the group carry their share
-    let load = world.fleets.get(id).map_or(0.0, |fleet| fleet.load.rate(world.now)) * 60.0;
+    let share = |fleet: &crate::world::FleetWorld| f64::from(world.share(&fleet.spec, pool)) / 100.0;
+    let load = world.fleets.get(id).map_or(0.0, |fleet| fleet.load.rate(world.now) * share(fleet)) * 60.0;
     let targets = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
     let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
-    if pool.role == PoolRole::Active {
+    // a side that traffic has left has no datapoints, and what is missing removes nobody
+    if pool.role == PoolRole::Active && load > 0.0 {
         let capped = world.fleets.get(id).is_some_and(|fleet| is_capped(&fleet.spec, whole, world.now));
         carries(pool, &name, load, serving, (state, capped, world.now), found);
     }
