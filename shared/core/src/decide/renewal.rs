@@ -255,14 +255,10 @@ fn unbalanced(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, s
     }
     let zone_of = |subnet| situation.resolved.zones.get(subnet);
     let mut by_zone: BTreeMap<&Zone, u32> = pool.launch.subnets.iter().filter_map(zone_of).map(|zone| (zone, 0)).collect();
-    for zone in census
-        .people
-        .iter()
-        .filter_map(|person| person.listed)
-        .map(|instance| &instance.zone)
-    {
-        if let Some(count) = by_zone.get_mut(zone) {
-            *count = count.saturating_add(1);
+    // who is gone, or leaves, is in no zone any more
+    for (zone, there) in leaving::zones(census) {
+        if let Some(count) = by_zone.get_mut(&zone) {
+            *count = there;
         }
     }
     let has_capacity =

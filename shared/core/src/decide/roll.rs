@@ -110,7 +110,7 @@ fn compare<'i>(
                 gone: true,
                 served_since: member.served_since.filter(|_| member.drain.is_none() && !member.is_warm()),
                 left: member.left.filter(|_| member.drain.is_none()),
-                gone_since: member.gone_since.or(is_found_by_name.then(|| situation.now.into())),
+                gone_since: member.gone_since.or_else(|| is_found_by_name.then(|| situation.now.into())),
                 ..Member::new(member.known_since)
             };
         }

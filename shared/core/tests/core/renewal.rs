@@ -2,11 +2,11 @@
 
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::InstanceId;
-use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::spec::{TemplateKey, TemplateVersion};
-use ghostnet_core::state::RenewReason;
+use ghostnet_core::state::{Member, RenewReason};
 use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
@@ -244,6 +244,31 @@ fn zones_that_differ_by_more_than_one_are_brought_into_balance() {
     }
     assert_eq!(zones.into_values().collect::<Vec<_>>(), [2, 2, 2]);
     assert_eq!(play(&mut world, 40, None).iter().flat_map(steps).count(), 0, "and then it rests");
+}
+
+/// They are remembered for a while where clients find instances by name.
+#[test]
+fn who_is_gone_is_in_no_zone() {
+    let found_by_name = json!({ "cloud_map": { "service": "srv-blue" }, "id": "blue" });
+    let mut world = old(
+        6,
+        json!({ "pools": [found_by_name], "defaults": { "launch": { "rebalance_zones": true } } }),
+    );
+    world.look();
+    world.pass(60);
+    let zones: Vec<_> = world.instances.values().map(|instance| instance.zone.clone()).collect();
+    for (n, zone) in (20..23).zip(std::iter::repeat(&zones[0])) {
+        let id = world.put("blue", n, InstanceState::Terminated);
+        world.instances.get_mut(&id).unwrap().zone = zone.clone();
+        let blue = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+        let gone = Member {
+            gone: true,
+            gone_since: Some(world.inputs.now.into()),
+            ..Member::new(world.inputs.now)
+        };
+        blue.members.insert(id, gone);
+    }
+    assert_eq!(renews(&world.look()), []);
 }
 
 #[test]
