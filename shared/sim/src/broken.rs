@@ -46,6 +46,10 @@ pub enum Broken {
     LeaversHidden,
     /// A balancer that answers changes of rules and does nothing.
     NothingShifts,
+    /// Failover is told that the first side ended and fails its checks, once it was seen well.
+    IllnessInvented,
+    /// Failover is told that whoever is registered passes its checks.
+    HealthInvented,
     /// A balancer that answers changes of attributes and does nothing.
     NothingTunes,
     /// A balancer that sets more attributes than it is asked to.

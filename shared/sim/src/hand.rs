@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, ServiceId, StepId, TargetGroupArn};
-use ghostnet_core::observation::{ExhaustedOffering, Market, Offering, Registration, Target, Told};
+use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, Registration, Target, TargetHealth, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::Series;
@@ -397,10 +397,18 @@ impl Hand {
         check::on_send(&mut self.world.borrow_mut(), self, sent);
     }
 
+    /// Whether this is failover's.
+    fn fails_over(&self) -> bool {
+        self.request.starts_with("failover")
+    }
+
     fn broken(&self, how: Broken) -> bool {
         self.world.borrow().broken == Some(how)
     }
 }
+
+/// A side that never was well is not armed.
+const INVENTED_FROM: u32 = 20;
 
 /// Of all that were ever launched in the account.
 fn is_the_third(id: &InstanceId) -> bool {
@@ -420,10 +428,15 @@ impl Clock for Hand {
 
 impl Compute for Hand {
     async fn instances(&self, _: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
-        let installation = installation.clone();
+        let (installation, fails_over) = (installation.clone(), self.fails_over());
         self.call("ec2:DescribeInstances", move |world| {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
             match world.broken {
+                Some(Broken::IllnessInvented) if fails_over && world.minute > INVENTED_FROM => {
+                    let first = |listed: &&mut ListedInstance| listed.instance.pool.as_ref().is_some_and(|pool| pool.as_str() == "blue");
+                    let first = listed.iter_mut().filter(first);
+                    first.for_each(|listed| listed.instance.state = InstanceState::Terminated);
+                }
                 Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
                 Some(Broken::ListHides) => listed.retain(|listed| !is_the_third(&listed.instance.id)),
                 Some(Broken::AddressInvented) => {
@@ -524,7 +537,7 @@ impl Compute for Hand {
 
 impl LoadBalancer for Hand {
     async fn targets(&self, _: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
-        let group = group.clone();
+        let (group, fails_over) = (group.clone(), self.fails_over());
         self.call("elasticloadbalancing:DescribeTargetHealth", move |world| {
             let Some(found) = world.cloud.groups.get(&group) else {
                 return Err(refusal(
@@ -534,10 +547,15 @@ impl LoadBalancer for Hand {
                 ));
             };
             let targets = world.cloud.health(found, world.now).into_iter();
+            let invented = match world.broken.filter(|_| fails_over && world.minute > INVENTED_FROM) {
+                Some(Broken::IllnessInvented) if group.as_str().contains("-blue/") => Some(TargetHealth::Unhealthy),
+                Some(Broken::HealthInvented) if group.as_str().contains("-green/") => Some(TargetHealth::Healthy),
+                _ => None,
+            };
             let target = |(instance, health)| Target {
                 shifted: world.cloud.is_shifted(&instance, world.now),
                 instance,
-                health,
+                health: invented.unwrap_or(health),
             };
             Ok(targets.map(target).collect())
         })

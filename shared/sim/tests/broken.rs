@@ -29,6 +29,7 @@ struct Case {
 }
 
 const RESENT: &[(Fault, u32)] = &[(Fault::SdkRetry, 100), (Fault::LostReply, 20), (Fault::LoadSpike, 8)];
+const DOWN: &[(Fault, u32)] = &[(Fault::SideDown, 40)];
 const NONE: &[(Fault, u32)] = &[(Fault::LoadSpike, 8)];
 
 fn cases() -> Vec<Case> {
@@ -137,6 +138,9 @@ fn cases() -> Vec<Case> {
         case(Broken::WindowsForgotten, NONE, Check::RemovalWindow, &[]),
         case(Broken::OutgrowsSpend, NONE, Check::SpendCap, &[Check::SameSize]),
         case(Broken::LearnsTwice, NONE, Check::Learns, &[]),
+        case(Broken::NothingShifts, DOWN, Check::Converges, &[Check::OneActive]),
+        case(Broken::HealthInvented, DOWN, Check::MovesToReady, &[]),
+        case(Broken::IllnessInvented, NONE, Check::LeavesTheIll, &[]),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
     ]
 }

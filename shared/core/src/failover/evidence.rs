@@ -5,7 +5,7 @@ use crate::id::InstanceId;
 use crate::observation::{InstanceState, Target, TargetHealth};
 use crate::sample::Sample;
 use crate::spec::{Detect, PoolSpec};
-use crate::state::{CapacityState, Member, PoolState, Sighting, SignalKind};
+use crate::state::{CapacityState, DrainReason, Member, PoolState, Sighting, SignalKind};
 
 /// One side, as it was looked at.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Looked<'_> {
         let down = if all == 0 {
             self.is_empty_though_wanted().then_some(true)?
         } else {
-            is_share(lost, all, detect)
+            is_share(lost, all, detect) && !self.is_enough(all.saturating_sub(lost))
         };
         // who runs and is nobody's may serve in place of those that are missing: a restored table knows who served before
         (!down || !self.anybody_unknown_runs()).then_some(down)
@@ -75,6 +75,11 @@ impl Looked<'_> {
         self.state.desired > 0 && !self.state.members.keys().any(alive)
     }
 
+    /// As many as are wanted are there, whoever was lost before: those were replaced.
+    fn is_enough(&self, there: u32) -> bool {
+        there > 0 && there >= self.state.desired
+    }
+
     fn targets_down(&self, detect: &Detect) -> Option<bool> {
         let read = self.pool.target_groups.iter().map(|group| self.observation.targets.get(group));
         let groups: Vec<&Vec<Target>> = read.collect::<Option<_>>()?;
@@ -82,7 +87,9 @@ impl Looked<'_> {
             return None;
         }
         let (mut good, mut bad) = (0_u32, 0_u32);
-        for (id, member) in self.expected() {
+        // who is replaced because it fell ill still tells of that, as long as it is known
+        let ill = self.state.members.iter().filter(|(_, member)| fell_ill(member));
+        for (id, member) in self.expected().chain(ill) {
             match groups.iter().map(|targets| word(targets, id, member)).max() {
                 Some(Word::Good) => good = good.saturating_add(1),
                 Some(Word::Bad) => bad = bad.saturating_add(1),
@@ -96,7 +103,7 @@ impl Looked<'_> {
         if known == 0 {
             return self.is_empty_though_wanted().then_some(true);
         }
-        Some(is_share(bad, known, detect))
+        Some(is_share(bad, known, detect) && !self.is_enough(good))
     }
 
     fn healthy_others(&self, targets: &[Target]) -> u32 {
@@ -165,14 +172,23 @@ fn word(targets: &[Target], id: &InstanceId, member: &Member) -> Word {
     match target.map(|target| (target.health, target.shifted)) {
         // traffic was taken from its zone: its checks say nothing of the side
         Some((_, true)) => Word::None,
+        // one that is gone is deregistered as a ghost, one that fell ill because it did: neither leaves as one of too many
+        Some((TargetHealth::Draining, _)) if member.gone || fell_ill(member) => Word::Bad,
         Some((TargetHealth::Healthy, _)) => Word::Good,
         Some((TargetHealth::Unhealthy | TargetHealth::InvalidState, _)) => Word::Bad,
         // a terminated one vanishes from its groups
-        None if member.gone => Word::Bad,
+        None if member.gone || fell_ill(member) => Word::Bad,
         None | Some((TargetHealth::Initial | TargetHealth::Unchecked | TargetHealth::Draining | TargetHealth::Unavailable, _)) => {
             Word::None
         }
     }
+}
+
+fn fell_ill(member: &Member) -> bool {
+    let drain = member
+        .drain
+        .filter(|drain| matches!(drain.why, DrainReason::Unhealthy | DrainReason::Kept));
+    drain.is_some() && member.served_since.is_some()
 }
 
 fn is_share(part: u32, whole: u32, detect: &Detect) -> bool {

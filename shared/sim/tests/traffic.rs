@@ -1,0 +1,226 @@
+//! Traffic in the virtual world: it leaves a side that is down, soon and once, and nothing else moves it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its world should stop there")]
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_sim::chance::Chance;
+use ghostnet_sim::check;
+use ghostnet_sim::clock::{MINUTE, Millis};
+use ghostnet_sim::fault::{Fault, Faults};
+use ghostnet_sim::fleets::{Design, TYPES, ZONES, group};
+use ghostnet_sim::hand::Strike;
+use ghostnet_sim::load::Load;
+use ghostnet_sim::log::Log;
+use ghostnet_sim::run::Runner;
+use ghostnet_sim::traffic::rule;
+use ghostnet_sim::world::World;
+use serde_json::{Value, json};
+
+fn fleet() -> FleetId {
+    "web".parse().unwrap()
+}
+
+fn pool(name: &str) -> PoolId {
+    name.parse().unwrap()
+}
+
+/// Four of `blue` take the traffic; `green` stands by, as warm as its mode says.
+fn design(hot: bool, failover: Value) -> Design {
+    let mut failing_over = json!({
+        "mode": if hot { "hot_standby" } else { "cold_standby" },
+        "lever": { "listener_rules": [rule("web").as_str()] },
+    });
+    let (Value::Object(all), Value::Object(more)) = (&mut failing_over, failover) else {
+        panic!("not an object")
+    };
+    all.extend(more);
+    let subnets: Vec<String> = ZONES.iter().map(|zone| format!("subnet-{zone}")).collect();
+    let standby = if hot {
+        json!({ "min": 2, "max": 8 })
+    } else {
+        json!({ "min": 0, "max": 8 })
+    };
+    let raw: RawFleetSpec = serde_json::from_value(json!({
+        "fleet": "web",
+        "defaults": {
+            "capacity": { "min": 4, "max": 8 },
+            "launch": { "template": { "name": "web" }, "subnets": subnets, "instance_types": TYPES },
+            "warmup": "60s", "drain": { "timeout": "60s" },
+        },
+        "pools": [
+            { "id": "blue", "target_groups": [group("web", "blue").as_str()] },
+            { "id": "green", "role": "standby", "capacity": standby, "target_groups": [group("web", "green").as_str()] },
+        ],
+        "failover": failing_over,
+    }))
+    .unwrap();
+    FleetSpec::check(&raw).unwrap();
+    Design {
+        raw,
+        capacity: 50.0,
+        size: 4,
+    }
+}
+
+fn runner(design: Design, faults: &[(Fault, u32)], strike: Option<(u64, Strike)>) -> Runner {
+    let faults = Faults::exactly(7, &faults.iter().copied().collect::<BTreeMap<_, _>>());
+    let mut world = World::new(7, faults, Log::new(false));
+    world.strike = strike;
+    world.apply(design, Load::through(vec![(0, 100.0)]).unwrap());
+    Runner::new(world, Chance::of(7, 2))
+}
+
+fn active(runner: &Runner) -> PoolId {
+    runner.world.borrow().table.fleets[&fleet()].traffic.active.clone()
+}
+
+/// Share of the requests that a side gets, in hundredths.
+fn share(runner: &Runner, side: &str) -> u32 {
+    let world = runner.world.borrow();
+    let spec = &world.fleets[&fleet()].spec;
+    world.share(spec, spec.pool(&pool(side)).unwrap())
+}
+
+fn side_fails(runner: &Runner, side: &str, ends: bool, minutes: Millis) {
+    let mut world = runner.world.borrow_mut();
+    let until = world.now + minutes * MINUTE;
+    world.side_fails(&fleet(), &pool(side), ends, until);
+}
+
+/// Minutes until a side gets everything, at most `most`; none: it does not.
+fn minutes_until(runner: &mut Runner, side: &str, most: u32) -> Option<u32> {
+    for minute in 0..=most {
+        if share(runner, side) == 100 {
+            return Some(minute);
+        }
+        runner.storm(1);
+    }
+    None
+}
+
+fn assert_well(runner: &Runner) {
+    assert_eq!(runner.world.borrow().watch.violations, []);
+}
+
+#[test]
+fn a_side_that_dies_is_left_within_two_minutes_by_one_call() {
+    for ends in [true, false] {
+        let mut runner = runner(design(true, json!({})), &[], None);
+        runner.storm(20);
+        assert_eq!((active(&runner), share(&runner, "blue")), (pool("blue"), 100));
+        side_fails(&runner, "blue", ends, 60);
+        let took = minutes_until(&mut runner, "green", 10);
+        // one that ends is told by two kinds of signal; one that is only sick by one, and its checks alone move nothing
+        assert_eq!(took.is_some_and(|took| took <= 2), ends, "{took:?}");
+        assert_well(&runner);
+    }
+}
+
+/// EC2 says nothing of an application that is sick: its errors are the second kind of signal.
+#[test]
+fn a_side_that_is_sick_is_left_if_its_application_says_so_too() {
+    let detect = json!({ "detect": { "response_time": "200ms", "error_rate": "5%" } });
+    let mut runner = runner(design(true, detect), &[], None);
+    runner.storm(20);
+    // all but one are sick, and that one answers for all of them, with errors
+    let sick: Vec<_> = {
+        let world = runner.world.borrow();
+        let ids = world
+            .alive(&fleet(), &pool("blue"))
+            .map(|machine| machine.id.clone())
+            .collect::<Vec<_>>();
+        ids.into_iter().skip(1).collect()
+    };
+    {
+        let mut world = runner.world.borrow_mut();
+        let now = world.now;
+        for id in sick {
+            world.cloud.ec2.machines.get_mut(&id).unwrap().sick_since = Some(now);
+        }
+    }
+    assert!(minutes_until(&mut runner, "green", 8).is_some());
+    assert_well(&runner);
+}
+
+#[test]
+fn a_cold_standby_grows_before_anything_moves() {
+    let mut runner = runner(design(false, json!({})), &[], None);
+    runner.storm(20);
+    side_fails(&runner, "blue", true, 60);
+    for _ in 0..20 {
+        runner.storm(1);
+        let world = runner.world.borrow();
+        let spec = &world.fleets[&fleet()].spec;
+        let green = spec.pool(&pool("green")).unwrap();
+        if world.share(spec, green) == 100 {
+            assert!(world.answers(&fleet(), green) >= 2, "half of what blue has");
+            return assert_eq!(world.watch.violations, []);
+        }
+    }
+    // blue is launched anew meanwhile: whichever is ready first serves
+    assert_eq!(share(&runner, "blue"), 100);
+    assert_well(&runner);
+}
+
+/// Half an hour each, from a fleet's first minute or in the middle of its life.
+#[test]
+fn what_moves_nothing() {
+    let cases: [(&str, u32, &[(Fault, u32)]); 4] = [
+        ("a fleet that starts", 0, &[]),
+        ("images that never become well, from the first minute", 0, &[(Fault::BadImage, 400)]),
+        (
+            "metrics that do not come",
+            20,
+            &[(Fault::MetricMissing, 30), (Fault::MetricFailed, 40)],
+        ),
+        ("a single sick one now and then", 20, &[(Fault::Sick, 4)]),
+    ];
+    for (situation, before, faults) in cases {
+        let detect = json!({ "detect": { "error_rate": "5%" } });
+        let mut runner = runner(design(true, detect), faults, None);
+        runner.storm(before + 30);
+        assert_eq!((active(&runner), share(&runner, "blue")), (pool("blue"), 100), "{situation}");
+        assert_well(&runner);
+    }
+}
+
+#[test]
+fn traffic_comes_back_by_itself_only_where_it_may_and_after_the_dwell() {
+    for (failback, comes) in [("auto", true), ("manual", false)] {
+        let after = if comes { json!(3) } else { Value::Null };
+        let change = json!({ "failback": failback, "failback_after": after, "dwell": "10m" });
+        let mut runner = runner(design(true, change), &[], None);
+        runner.storm(20);
+        side_fails(&runner, "blue", true, 1);
+        assert!(minutes_until(&mut runner, "green", 4).is_some());
+        assert_eq!(minutes_until(&mut runner, "blue", 8), None, "within the dwell");
+        assert_eq!(minutes_until(&mut runner, "blue", 40).is_some(), comes, "{failback}");
+        assert_well(&runner);
+    }
+}
+
+/// A side dies, and each changing call of the next minutes, in turn, is made twice, or its invocation dies before or after it: the
+/// traffic arrives all the same, and the world is right in the end.
+#[test]
+fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
+    let until_it_dies = {
+        let mut runner = runner(design(true, json!({})), &[], None);
+        runner.storm(20);
+        runner.world.borrow().counters.changes
+    };
+    for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
+        for number in until_it_dies + 1..=until_it_dies + 25 {
+            let mut runner = runner(design(true, json!({})), &[], Some((number, strike)));
+            runner.storm(20);
+            side_fails(&runner, "blue", true, 30);
+            let took = minutes_until(&mut runner, "green", 6);
+            assert!(took.is_some(), "{strike:?} at {number}");
+            runner.calm();
+            assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
+            assert_well(&runner);
+        }
+    }
+}
