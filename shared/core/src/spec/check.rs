@@ -71,7 +71,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     }
     let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let spend = check_spend::read(raw.guards.as_ref(), &pools, problems);
-    let failover = check_failover::read(raw.failover.as_ref(), &pools, problems);
+    let failover = check_failover::read(raw, &pools, problems);
     let most = pools.iter().map(|(_, pool)| pool.most()).fold(0, u32::saturating_add);
     Some(FleetSpec {
         id: id?,

@@ -7,13 +7,13 @@ use super::check_guards::{duration, percent};
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
 use super::problem::Problems;
-use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawOf};
+use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawFleetSpec, RawLatency, RawOf, RawPercent, RawRole};
 use super::{
     ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, Metric, MetricSource, NamedMetric, PoolRole, PoolSpec,
     defaults,
 };
 use crate::id::RuleArn;
-use crate::unit::{Finite, Percent, Seconds};
+use crate::unit::{Finite, Millis, Percent, Seconds};
 
 /// Most listeners and rules that one shift sets: each is a call of its own.
 const RULES_MAX: usize = 10;
@@ -22,19 +22,24 @@ const DATAPOINTS: std::ops::RangeInclusive<u8> = 2..=10;
 /// A shorter one would let traffic go back and forth faster than anybody can look.
 const DWELL_MIN: Seconds = Seconds::minutes(5);
 
-pub(super) fn read(raw: Option<&RawFailover>, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Failover> {
-    let raw = raw?;
+pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Failover> {
+    let raw = fleet.failover.as_ref()?;
     let mode = match raw.mode {
         RawFailoverMode::HotStandby => FailoverMode::HotStandby,
         RawFailoverMode::ColdStandby => FailoverMode::ColdStandby,
     };
+    if !fleet.pools.iter().any(|pool| matches!(pool.role, Some(RawRole::Standby))) {
+        problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
+    }
+    check_sides(mode, pools, problems);
     let healthy = raw.gate.as_ref().and_then(|gate| gate.healthy.as_ref());
     let gate = percent(healthy, "failover.gate.healthy", defaults::FAILOVER_GATE, problems);
-    if !(1..=100).contains(&gate.0) {
+    if (1..=100).contains(&gate.0) {
+        check_room(gate, pools, problems);
+    } else {
         let hint = "write `50%`: the destination needs half as many healthy instances as the source has";
         problems.add("failover.gate.healthy", format!("`{gate}` is not between `1%` and `100%`"), hint);
     }
-    check_sides(mode, gate, pools, problems);
     let dwell = duration(raw.dwell.as_ref(), "failover.dwell", defaults::FAILOVER_DWELL, problems);
     if dwell < DWELL_MIN {
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
@@ -51,11 +56,8 @@ pub(super) fn read(raw: Option<&RawFailover>, pools: &[(usize, PoolSpec)], probl
 }
 
 /// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.
-fn check_sides(mode: FailoverMode, gate: Percent, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
+fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
     let of = |role: PoolRole| pools.iter().filter(move |(_, pool)| pool.role == role);
-    if of(PoolRole::Standby).next().is_none() {
-        problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
-    }
     for (n, pool) in of(PoolRole::Active).skip(1) {
         let message = format!("`{}` is active too", pool.id);
         problems.add(
@@ -72,22 +74,6 @@ fn check_sides(mode: FailoverMode, gate: Percent, pools: &[(usize, PoolSpec)], p
             hint,
         );
     }
-    let active = of(PoolRole::Active).map(|(_, pool)| gate.of_ceil(pool.capacity.max)).max();
-    let standby = of(PoolRole::Standby).map(|(_, pool)| gate.of_ceil(pool.capacity.max)).max();
-    for (n, pool) in pools.iter().filter(|(_, pool)| pool.capacity.max != NO_MAXIMUM) {
-        let needed = if pool.role == PoolRole::Active { standby } else { active };
-        if let Some(needed) = needed.filter(|needed| *needed > pool.capacity.max) {
-            let message = format!(
-                "`{}` instances are never enough to take over: the gate needs `{needed}`",
-                pool.capacity.max
-            );
-            problems.add(
-                format!("pools[{n}].capacity.max"),
-                message,
-                "raise it, or lower `failover.gate.healthy`",
-            );
-        }
-    }
     for (n, pool) in of(PoolRole::Standby).filter(|_| mode == FailoverMode::HotStandby) {
         if pool.capacity.min == 0 {
             let hint = "give it at least one instance, or write `mode: cold_standby`";
@@ -96,6 +82,27 @@ fn check_sides(mode: FailoverMode, gate: Percent, pools: &[(usize, PoolSpec)], p
                 "a hot standby runs, so its `min` is not `0`",
                 hint,
             );
+        }
+    }
+}
+
+/// A side that may never have what the gate asks for takes no traffic when it is needed most, or never gets it back.
+fn check_room(gate: Percent, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
+    let bounded = || pools.iter().filter(|(_, pool)| pool.capacity.max != NO_MAXIMUM);
+    for (n, to) in bounded() {
+        let others = bounded().map(|(_, from)| from).filter(|from| from.role != to.role);
+        let Some(from) = others.max_by_key(|from| from.most()) else {
+            continue;
+        };
+        let needed = gate.of_ceil(from.most());
+        if to.most() < needed {
+            let (has, most) = (to.most(), from.most());
+            let message = format!(
+                "`{has}` is less than the `{needed}` that the gate asks for while `{}` has `{most}`",
+                from.id
+            );
+            let hint = format!("raise it, or lower `failover.gate.healthy`, `{gate}`");
+            problems.add(format!("pools[{n}].capacity.max"), message, hint);
         }
     }
 }
@@ -121,17 +128,10 @@ fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
             above,
         }));
     };
-    if raw.error_rate.is_some() {
-        let share = percent(
-            raw.error_rate.as_ref(),
-            "failover.detect.error_rate",
-            defaults::FAILOVER_GATE,
-            problems,
-        );
+    if let Some(share) = error_rate(raw.error_rate.as_ref(), problems) {
         signal(NamedMetric::ErrorRate, f64::from(share.0));
     }
-    let limit = raw.response_time.as_ref();
-    if let Some(limit) = limit.and_then(|limit| read_latency(limit, "failover.detect.response_time", problems)) {
+    if let Some(limit) = response_time(raw.response_time.as_ref(), problems) {
         signal(NamedMetric::ResponseTime, limit.seconds());
     }
     Detect {
@@ -139,6 +139,27 @@ fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
         unhealthy,
         application,
     }
+}
+
+fn error_rate(raw: Option<&RawPercent>, problems: &mut Problems) -> Option<Percent> {
+    let at = "failover.detect.error_rate";
+    let share = percent(Some(raw?), at, Percent(1), problems);
+    let is_one = (1..100).contains(&share.0);
+    if !is_one {
+        let hint = "write `5%`: more than five of a hundred requests fail";
+        problems.add(at, format!("`{share}` is not between `1%` and `99%`"), hint);
+    }
+    is_one.then_some(share)
+}
+
+fn response_time(raw: Option<&RawLatency>, problems: &mut Problems) -> Option<Millis> {
+    let at = "failover.detect.response_time";
+    let limit = read_latency(raw?, at, problems)?;
+    if limit == Millis(0) {
+        problems.add(at, "no answer takes no time", "write the average that nobody can work with: `2s`");
+        return None;
+    }
+    Some(limit)
 }
 
 fn datapoints(raw: Option<&RawOf>, problems: &mut Problems) -> BreachRule {

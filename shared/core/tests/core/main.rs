@@ -13,6 +13,7 @@ mod cloud_map;
 mod combined;
 mod drains;
 mod failover;
+mod failover_spec;
 mod formula;
 mod growth;
 mod guards;

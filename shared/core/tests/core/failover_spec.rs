@@ -1,0 +1,379 @@
+//! What a spec says of failover: how it reads, what holds where it is silent, and what is wrong with it.
+
+use ghostnet_core::spec::defaults::defaults;
+use ghostnet_core::spec::{
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FleetSpec, Metric, MetricSource, NamedMetric, Problem,
+    RawFleetSpec,
+};
+use ghostnet_core::unit::{Percent, Seconds};
+
+use crate::support::*;
+
+const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
+const RULE: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+
+/// Two sides, the second one standing by, with this failover and what else is changed.
+fn two_sides(failover: Value, change: Value) -> Value {
+    let mut fleet = json!({
+        "pools": [
+            { "id": "blue", "target_groups": [group("blue")] },
+            { "id": "green", "role": "standby", "target_groups": [group("green")] },
+        ],
+        "failover": { "mode": "hot_standby", "lever": { "listener_rules": [RULE] } },
+    });
+    merge(&mut fleet, json!({ "failover": failover }));
+    merge(&mut fleet, change);
+    fleet
+}
+
+fn read(failover: Value) -> Failover {
+    spec(two_sides(failover, json!({}))).failover.unwrap()
+}
+
+fn wrong(failover: Value, change: Value) -> Vec<Problem> {
+    FleetSpec::check(&raw(two_sides(failover, change))).err().unwrap_or_default()
+}
+
+#[test]
+fn a_whole_section_reads_to_what_it_means() {
+    let above = |name, above| ApplicationSignal {
+        metric: Metric::Named {
+            name,
+            source: MetricSource::TargetGroup,
+        },
+        above: finite(above),
+    };
+    let read = read(json!({
+        "mode": "cold_standby",
+        "detect": { "unhealthy": "75%", "error_rate": "5%", "response_time": "1500ms", "datapoints": "4 of 5" },
+        "gate": { "healthy": "80%" },
+        "lever": { "listener_rules": [LISTENER, RULE] },
+        "failback": "auto",
+        "failback_after": 20,
+        "dwell": "1h",
+    }));
+    let expected = Failover {
+        mode: FailoverMode::ColdStandby,
+        detect: Detect {
+            datapoints: BreachRule { datapoints: 4, of: 5 },
+            unhealthy: Percent(75),
+            application: vec![above(NamedMetric::ErrorRate, 5.0), above(NamedMetric::ResponseTime, 1.5)],
+        },
+        gate: Percent(80),
+        rules: [LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec(),
+        failback: Failback::Auto { well: 20 },
+        dwell: Seconds::minutes(60),
+    };
+    assert_eq!(read, expected);
+}
+
+/// What is not written holds, and is what `validate --show-defaults` prints.
+#[test]
+fn where_it_is_silent_the_printed_defaults_hold() {
+    let silent = read(json!({}));
+    assert_eq!((silent.failback, silent.detect.application.len()), (Failback::Manual, 0));
+    let auto = read(json!({ "failback": "auto" })).failback;
+    let Failback::Auto { well } = auto else { panic!("{auto:?}") };
+    let holds = [
+        ("failover", "none".to_owned()),
+        ("failover.detect.unhealthy", silent.detect.unhealthy.to_string()),
+        ("failover.detect.datapoints", silent.detect.datapoints.to_string()),
+        ("failover.gate.healthy", silent.gate.to_string()),
+        ("failover.failback", "manual".to_owned()),
+        ("failover.failback_after", well.to_string()),
+        ("failover.dwell", silent.dwell.to_string()),
+    ];
+    let fleet = spec(json!({}));
+    assert_eq!(fleet.failover, None, "a fleet without the section");
+    let printed = defaults(fleet.objective);
+    let printed = printed
+        .iter()
+        .filter(|row| row.path.starts_with("failover"))
+        .map(|row| (row.path, row.value.clone()));
+    assert_eq!(printed.collect::<Vec<_>>(), holds);
+}
+
+/// One mistake each: where it is told, the words that tell it, and what to do about it.
+#[test]
+fn one_mistake_one_problem() {
+    let none = || json!({});
+    let detect = |part: Value| json!({ "detect": part });
+    let lever = |rules: Value| json!({ "lever": { "listener_rules": rules } });
+    let sides = |blue: Value, green: Value| {
+        let mut pools = [
+            json!({ "id": "blue", "target_groups": [group("blue")] }),
+            json!({ "id": "green", "role": "standby", "target_groups": [group("green")] }),
+        ];
+        merge(&mut pools[0], blue);
+        merge(&mut pools[1], green);
+        json!({ "pools": pools })
+    };
+    let without_metrics = |mut change: Value| {
+        change["policies"] = json!([]);
+        change
+    };
+    let many: Vec<String> = (0..11).map(|n| format!("{RULE}{n}")).collect();
+    for (failover, change, path, message, hint) in [
+        (
+            none(),
+            without_metrics(sides(none(), json!({ "target_groups": [] }))),
+            "pools[1].target_groups",
+            "a side of a failover needs a target group",
+            "between target groups",
+        ),
+        (
+            none(),
+            sides(none(), json!({ "capacity": { "min": 0 } })),
+            "pools[1].capacity.min",
+            "a hot standby runs, so its `min` is not `0`",
+            "`mode: cold_standby`",
+        ),
+        (
+            none(),
+            sides(none(), json!({ "capacity": { "max": 4 } })),
+            "pools[1].capacity.max",
+            "`4` is less than the `5` that the gate asks for while `blue` has `10`",
+            "lower `failover.gate.healthy`, `50%`",
+        ),
+        (
+            json!({ "gate": { "healthy": "half" } }),
+            none(),
+            "failover.gate.healthy",
+            "`half` is not a percentage",
+            "a whole number and the sign",
+        ),
+        (
+            json!({ "gate": { "healthy": "0%" } }),
+            none(),
+            "failover.gate.healthy",
+            "`0%` is not between `1%` and `100%`",
+            "half as many healthy instances",
+        ),
+        (
+            json!({ "gate": { "healthy": "101%" } }),
+            none(),
+            "failover.gate.healthy",
+            "`101%` is not between `1%` and `100%`",
+            "half as many healthy instances",
+        ),
+        (
+            json!({ "dwell": "soon" }),
+            none(),
+            "failover.dwell",
+            "`soon` is not a duration",
+            "a whole number and a unit",
+        ),
+        (
+            json!({ "dwell": "299s" }),
+            none(),
+            "failover.dwell",
+            "`299s` is shorter than `5m`",
+            "15 minutes are usual",
+        ),
+        (
+            detect(json!({ "unhealthy": "0%" })),
+            none(),
+            "failover.detect.unhealthy",
+            "`0%` is not between `1%` and `100%`",
+            "half of them must fail",
+        ),
+        (
+            detect(json!({ "error_rate": "0%" })),
+            none(),
+            "failover.detect.error_rate",
+            "`0%` is not between `1%` and `99%`",
+            "write `5%`",
+        ),
+        (
+            detect(json!({ "error_rate": "100%" })),
+            none(),
+            "failover.detect.error_rate",
+            "`100%` is not between `1%` and `99%`",
+            "write `5%`",
+        ),
+        (
+            detect(json!({ "error_rate": "5" })),
+            none(),
+            "failover.detect.error_rate",
+            "`5` is not a percentage",
+            "a whole number and the sign",
+        ),
+        (
+            detect(json!({ "response_time": "fast" })),
+            none(),
+            "failover.detect.response_time",
+            "`fast` is not a response time",
+            "`300ms`",
+        ),
+        (
+            detect(json!({ "response_time": "0ms" })),
+            none(),
+            "failover.detect.response_time",
+            "no answer takes no time",
+            "write the average",
+        ),
+        (
+            detect(json!({ "datapoints": "1 of 3" })),
+            none(),
+            "failover.detect.datapoints",
+            "`1 of 3` is not so many of so many",
+            "one look may err",
+        ),
+        (
+            detect(json!({ "datapoints": "4 of 3" })),
+            none(),
+            "failover.detect.datapoints",
+            "`4 of 3` is not so many of so many",
+            "write `3 of 3`",
+        ),
+        (
+            detect(json!({ "datapoints": "3 of 11" })),
+            none(),
+            "failover.detect.datapoints",
+            "`3 of 11` is not so many of so many",
+            "of at most `10`",
+        ),
+        (
+            lever(json!([])),
+            none(),
+            "failover.lever.listener_rules",
+            "`0` listeners and rules are not between `1` and `10`",
+            "a call of its own",
+        ),
+        (
+            lever(json!(many)),
+            none(),
+            "failover.lever.listener_rules",
+            "`11` listeners and rules are not between `1` and `10`",
+            "a call of its own",
+        ),
+        (
+            lever(json!([RULE, LISTENER, RULE])),
+            none(),
+            "failover.lever.listener_rules[2]",
+            "it is listed twice",
+            "one line is enough",
+        ),
+        (
+            lever(json!([LISTENER, group("blue")])),
+            none(),
+            "failover.lever.listener_rules[1]",
+            "is not the ARN of a listener or a rule",
+            "it looks like `arn:aws:",
+        ),
+        (
+            lever(json!(["listener/app/web/1/2"])),
+            none(),
+            "failover.lever.listener_rules[0]",
+            "`listener/app/web/1/2` is not the ARN of a listener or a rule",
+            "it looks like `arn:aws:",
+        ),
+        (
+            json!({ "failback_after": 5 }),
+            none(),
+            "failover.failback_after",
+            "traffic does not come back by itself here",
+            "add `failback: auto`",
+        ),
+        (
+            json!({ "failback": "manual", "failback_after": 5 }),
+            none(),
+            "failover.failback_after",
+            "traffic does not come back by itself here",
+            "add `failback: auto`",
+        ),
+        (
+            json!({ "failback": "auto", "failback_after": 1 }),
+            none(),
+            "failover.failback_after",
+            "`1` is not between `2` and `100`",
+            "10 are usual",
+        ),
+        (
+            json!({ "failback": "auto", "failback_after": 101 }),
+            none(),
+            "failover.failback_after",
+            "`101` is not between `2` and `100`",
+            "10 are usual",
+        ),
+    ] {
+        let found = wrong(failover, change);
+        assert_eq!(found.len(), 1, "{path}: {message}: {found:#?}");
+        assert_eq!(found[0].path, path, "{found:?}");
+        assert!(found[0].message.contains(message), "{found:?}");
+        assert!(found[0].hint.as_ref().is_some_and(|told| told.contains(hint)), "{found:?}");
+    }
+}
+
+/// Two sides that take traffic at once are a mode of their own, which this build does not know.
+#[test]
+fn every_pool_but_one_stands_by() {
+    let [first, second] = &wrong(
+        json!({}),
+        json!({ "pools": [
+        { "id": "blue", "target_groups": [group("blue")] },
+        { "id": "green", "target_groups": [group("green")] },
+    ] }),
+    )[..] else {
+        panic!("nobody stands by, and two are active")
+    };
+    assert_eq!((first.path.as_str(), second.path.as_str()), ("failover", "pools[1].role"));
+    assert_eq!(second.message, "`green` is active too");
+}
+
+/// A pool with a mistake of its own is still a side: only that mistake is told.
+#[test]
+fn a_standby_with_a_mistake_still_stands_by() {
+    let pools = json!({ "pools": [
+        { "id": "blue", "target_groups": [group("blue")] },
+        { "id": "Green", "role": "standby", "target_groups": [group("green")] },
+    ] });
+    let found = wrong(json!({}), pools);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].path, "pools[1].id");
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let found = wrong(
+        json!({ "gate": { "healthy": "0%" }, "detect": { "unhealthy": "0%", "datapoints": "3" }, "dwell": "1s", "failback_after": 5, "lever": { "listener_rules": [] } }),
+        json!({}),
+    );
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    let expected = [
+        "failover.gate.healthy",
+        "failover.dwell",
+        "failover.detect.datapoints",
+        "failover.detect.unhealthy",
+        "failover.lever.listener_rules",
+        "failover.failback_after",
+    ];
+    let (mut paths, mut expected) = (paths, expected);
+    paths.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(paths, expected);
+}
+
+/// What this build does not know is refused by name, so that nobody believes to be covered.
+#[test]
+fn what_is_not_there_yet_is_refused() {
+    for (failover, told) in [
+        (json!({ "mode": "active_active" }), "unknown variant `active_active`"),
+        (json!({ "mode": "degraded" }), "unknown variant `degraded`"),
+        (json!({ "degraded": { "shed_rules": [] } }), "unknown field `degraded`"),
+        (json!({ "drill": { "cron": "0 4 * * 2" } }), "unknown field `drill`"),
+        (
+            json!({ "lever": { "listener_rules": [RULE], "records": [] } }),
+            "unknown field `records`",
+        ),
+        (json!({ "lever": {} }), "missing field `listener_rules`"),
+    ] {
+        let mut fleet = two_sides(failover.clone(), json!({ "fleet": "web" }));
+        if failover["lever"] == json!({}) {
+            fleet["failover"]["lever"] = json!({});
+        }
+        let error = serde_json::from_value::<RawFleetSpec>(fleet).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
