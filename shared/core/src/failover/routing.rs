@@ -27,6 +27,14 @@ pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: 
     }
 }
 
+/// Whether a rule does exactly what it was set to.
+pub(super) fn does(routing: &Routing, set: &RouteTo) -> bool {
+    match set {
+        RouteTo::Weights(weights) => routing.weights == *weights,
+        RouteTo::Actions(actions) => routing == actions,
+    }
+}
+
 /// The weights with the share of `from` given to `to`. Groups of others keep what they have.
 pub(super) fn moved(routing: &Routing, from: &PoolSpec, to: &PoolSpec) -> BTreeMap<TargetGroupArn, u32> {
     let share = weight_of(&routing.weights, from)

@@ -261,7 +261,7 @@ impl<'a> Draft<'a> {
                 });
                 let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
                 if undone.is_empty() {
-                    self.arrive(shift, previous.clone());
+                    self.arrive(shift, previous.clone(), wanted.clone());
                 } else if self.situation.now >= TAKE_OVER_MARGIN.after(*execute_until) {
                     self.send_again(shift, previous, wanted, &undone);
                 }
@@ -345,9 +345,18 @@ impl<'a> Draft<'a> {
         if previous.len() < moved.previous.len() {
             return self.refuse(Refusal::CannotReach { pool: moved.from });
         }
+        let (previous, foreign): (BTreeMap<_, _>, BTreeMap<_, _>) = previous
+            .into_iter()
+            .partition(|(rule, now)| moved.set.get(rule).is_none_or(|set| routing::does(now, set)));
+        self.findings
+            .extend(foreign.into_keys().map(|rule| TrafficFinding::ForeignEdit { rule }));
+        if previous.is_empty() {
+            return self.refuse(Refusal::NothingMoved);
+        }
         let wanted: BTreeMap<RuleArn, RouteTo> = moved
             .previous
             .into_iter()
+            .filter(|(rule, _)| previous.contains_key(rule))
             .map(|(rule, actions)| (rule, RouteTo::Actions(actions)))
             .collect();
         let shift = Shift {
@@ -390,7 +399,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>) {
+    fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, set: BTreeMap<RuleArn, RouteTo>) {
         self.findings.push(TrafficFinding::Moved { to: shift.to.clone() });
         self.state.shift = None;
         self.state.moved = Some(Moved {
@@ -399,6 +408,7 @@ impl<'a> Draft<'a> {
             why: shift.why.clone(),
             at: self.situation.now,
             previous,
+            set,
         });
     }
 

@@ -10,14 +10,19 @@ use crate::unit::Seconds;
 pub const LOOKS_APART: Seconds = Seconds(10);
 /// A datapoint older than this says nothing of now.
 const REMEMBERED_FOR: Seconds = Seconds::minutes(5);
+/// A metric's datapoint has the time of its minute's beginning, and comes minutes later.
+const METRICS_REMEMBERED_FOR: Seconds = Seconds::minutes(15);
 /// A pause between two evaluations longer than this breaks a row of good ones.
 const ROW_GAP_MAX: Seconds = Seconds::minutes(3);
 
 /// Notes what a look said. A side that is well, and was, is not written.
 pub(super) fn note(side: &mut Side, evidence: &[(SignalKind, Sighting)], rule: BreachRule, now: Timestamp) {
-    let old = REMEMBERED_FOR.before(now);
-    for seen in side.seen.values_mut() {
-        seen.retain(|sighting| sighting.at > old);
+    for (kind, seen) in &mut side.seen {
+        let remembered = match kind {
+            SignalKind::Application => METRICS_REMEMBERED_FOR,
+            SignalKind::Instances | SignalKind::Targets => REMEMBERED_FOR,
+        };
+        seen.retain(|sighting| sighting.at > remembered.before(now));
     }
     for (kind, sighting) in evidence {
         let seen = side.seen.entry(*kind).or_default();

@@ -201,6 +201,9 @@ pub struct Moved {
     pub at: Timestamp,
     /// The routing as it was.
     pub previous: BTreeMap<RuleArn, Routing>,
+    /// What each rule was set to: one that does something else by now was changed by somebody.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<RuleArn, RouteTo>,
 }
 
 /// What a listener or a rule does with requests.

@@ -530,6 +530,22 @@ fn an_operator_moves_it_brings_it_back_and_undoes_it() {
 }
 
 #[test]
+fn what_somebody_set_since_the_move_is_not_undone() {
+    let mut sides = Sides::new(4, 4);
+    let to_green = TrafficWish::Failover {
+        to: pool("green"),
+        until: None,
+        forced: false,
+    };
+    assert!(moves(&sides.ask(to_green)));
+    sides.looks(1, 10);
+    sides.weights = [("blue", 20), ("green", 80)].into();
+    let decision = sides.ask(TrafficWish::Undo);
+    assert!(decision.findings.contains(&TrafficFinding::ForeignEdit { rule: rule() }));
+    assert_eq!((moves(&decision), sides.weights()), (false, (20, 80)));
+}
+
+#[test]
 fn what_an_operator_cannot_have() {
     let to = |side: &str, forced| TrafficWish::Failover {
         to: pool(side),
