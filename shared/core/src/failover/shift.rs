@@ -269,6 +269,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether a side has anybody that passes its checks. What is not known is nobody.
+    fn anybody_answers(&self, pool: &PoolId) -> bool {
+        self.situation.looked(pool).is_some_and(|looked| looked.healthy() > 0)
+    }
+
     /// A shift that has not begun to move anything is over.
     fn stop(&mut self) {
         self.state.shift = None;
@@ -276,7 +281,7 @@ impl<'a> Draft<'a> {
     }
 
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        let is_well = |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty();
+        let is_well = |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty() && self.anybody_answers(&pool.id);
         let in_vain = match shift.why {
             ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
@@ -292,6 +297,16 @@ impl<'a> Draft<'a> {
         let Some(readiness) = self.readiness(&from.id, &to.id) else {
             return;
         };
+        // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves
+        let by_itself = matches!(shift.why, ShiftReason::Down { .. });
+        let is_left_for_less = by_itself && self.situation.down_by(&self.state, &from.id).len() < 2 && self.anybody_answers(&from.id);
+        if is_left_for_less {
+            self.findings.push(TrafficFinding::Suspect {
+                pool: from.id.clone(),
+                by: self.situation.down_by(&self.state, &from.id),
+            });
+            return self.hold_floors(from, to);
+        }
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() {
             return self.move_weights(shift, from, to);
         }

@@ -11,7 +11,7 @@ pub const LOOKS_APART: Seconds = Seconds(10);
 /// A datapoint older than this says nothing of now.
 const REMEMBERED_FOR: Seconds = Seconds::minutes(5);
 /// A metric's datapoint has the time of its minute's beginning, and comes minutes later.
-const METRICS_REMEMBERED_FOR: Seconds = Seconds::minutes(15);
+const METRICS_REMEMBERED_FOR: Seconds = Seconds::minutes(7);
 /// A pause between two evaluations longer than this breaks a row of good ones.
 const ROW_GAP_MAX: Seconds = Seconds::minutes(3);
 

@@ -640,6 +640,39 @@ fn a_move_that_waits_for_its_destination_is_called_off_or_given_up() {
     }
 }
 
+/// It began with two kinds of signal; while it waited for its destination, one of them ceased.
+#[test]
+fn a_side_is_left_for_what_it_is_when_traffic_moves() {
+    for (errors, sick, moved) in [(50.0, 3, true), (0.0, 3, false), (0.0, 4, true)] {
+        let mut sides = Sides::new(4, 1);
+        sides.err("blue", 50.0);
+        sides.sicken("blue", sick);
+        sides.looks(4, 60);
+        assert!(sides.traffic.shift.is_some(), "{:?}", sides.traffic.sides);
+        sides.err("blue", errors);
+        sides.looks(5, 60);
+        for n in 1..3 {
+            let id = InstanceId::new(format!("i-green-{n:03}"));
+            let member = Member {
+                served_since: Some(at(0).into()),
+                ..Member::new(at(0))
+            };
+            sides
+                .capacity
+                .pools
+                .get_mut(&pool("green"))
+                .unwrap()
+                .members
+                .insert(id.clone(), member);
+            sides.states.insert(id.clone(), InstanceState::Running);
+            sides.health.insert(id, Some(TargetHealth::Healthy));
+        }
+        sides.looks(2, 60);
+        // where nobody answers any more, one kind is enough to go through with it
+        assert_eq!(sides.weights() == (0, 100), moved, "{errors} {sick}: {:?}", sides.traffic);
+    }
+}
+
 #[test]
 fn who_asks_again_before_anything_moved_has_the_last_word() {
     let mut sides = Sides::new(4, 1);
