@@ -74,6 +74,23 @@ impl std::fmt::Debug for Call {
     }
 }
 
+impl Call {
+    /// One that was just sent.
+    fn new(task: TaskId, name: &'static str, effect: Effect) -> Self {
+        Self {
+            task,
+            name,
+            effect,
+            answered: false,
+            instead: None,
+            waker: None,
+            events_left: 0,
+            released: false,
+            kills: false,
+        }
+    }
+}
+
 /// What is done to one call of a run, and to no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strike {
@@ -118,17 +135,7 @@ impl World {
     /// Sends a call: decides how it goes, and schedules its landing and its answer.
     fn send(&mut self, task: TaskId, name: &'static str, effect: Effect) -> usize {
         self.counters.calls += 1;
-        let mut call = Call {
-            task,
-            name,
-            effect,
-            answered: false,
-            instead: None,
-            waker: None,
-            events_left: 0,
-            released: false,
-            kills: false,
-        };
+        let mut call = Call::new(task, name, effect);
         let timing = self.timing(&mut call);
         let place = self.calls.add(call);
         let (landings, answer) = timing;
@@ -145,17 +152,7 @@ impl World {
 
     /// Nothing happens for a while, then whoever waits goes on.
     fn wait(&mut self, task: TaskId, time: Millis) -> usize {
-        let place = self.calls.add(Call {
-            task,
-            name: "wait",
-            effect: Rc::new(|_| {}),
-            answered: false,
-            instead: None,
-            waker: None,
-            events_left: 0,
-            released: false,
-            kills: false,
-        });
+        let place = self.calls.add(Call::new(task, "wait", Rc::new(|_| {})));
         self.schedule(self.now + time, Event::Answer(place));
         self.calls.expects(place);
         place

@@ -192,6 +192,16 @@ pub struct CheckRequest {
     pub from: usize,
 }
 
+/// Whether a payload is one of ours of this kind and version.
+pub(super) fn is_of_kind(payload: &[u8], kind: &str) -> bool {
+    /// The kind alone: everything else is skipped.
+    #[derive(Deserialize)]
+    struct Kind {
+        ghostnet: String,
+    }
+    payload.len() <= PAYLOAD_BYTES_MAX && serde_json::from_slice::<Kind>(payload).is_ok_and(|found| found.ghostnet == kind)
+}
+
 impl CheckRequest {
     /// A request about this spec.
     #[must_use]
@@ -212,16 +222,7 @@ impl CheckRequest {
     #[must_use]
     pub fn of(payload: &[u8]) -> Option<Result<Self, Rejected>> {
         const SHAPE: &str = "request for a check";
-        /// The kind alone: everything else is skipped.
-        #[derive(Deserialize)]
-        struct Kind {
-            ghostnet: String,
-        }
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return None;
-        }
-        let kind: Kind = serde_json::from_slice(payload).ok()?;
-        if kind.ghostnet != CHECK {
+        if !is_of_kind(payload, CHECK) {
             return None;
         }
         if payload.len() > CHECK_BYTES_MAX {

@@ -5,8 +5,9 @@ use ghostnet_core::id::FleetId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Rejected;
+use super::own::is_of_kind;
 use super::text::shortened;
-use super::{PAYLOAD_BYTES_MAX, Rejected};
 
 /// Kind and version of such a request.
 const TRAFFIC: &str = "traffic/v1";
@@ -53,16 +54,7 @@ impl TrafficAsked {
     /// Out of a payload; none if it is something else. No envelope is opened for it: only a person who waits asks.
     #[must_use]
     pub fn of(payload: &[u8]) -> Option<Result<Self, Rejected>> {
-        /// The kind alone: everything else is skipped.
-        #[derive(Deserialize)]
-        struct Kind {
-            ghostnet: String,
-        }
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return None;
-        }
-        let kind: Kind = serde_json::from_slice(payload).ok()?;
-        (kind.ghostnet == TRAFFIC).then(|| {
+        is_of_kind(payload, TRAFFIC).then(|| {
             let written = serde_json::from_slice(payload).map_err(|error| Rejected::malformed(SHAPE, &error.to_string()));
             written.and_then(Self::read)
         })
