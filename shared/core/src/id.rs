@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// An id that a person wrote does not follow the rule for names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -202,12 +203,12 @@ impl ClientToken {
     /// EC2 scopes tokens by zone and answers `IdempotentParameterMismatch` for other parameters.
     #[must_use]
     pub fn over(parts: &[&str]) -> Self {
-        let [a, b] = [
-            0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
-            0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834,
-        ]
-        .map(|seed| fnv1a(seed, parts));
-        Self(format!("{a:032x}{b:032x}"))
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+            hash.update([SEPARATOR]);
+        }
+        Self(hexadecimal(&hash.finalize()))
     }
 
     /// The token as text, 64 lower-case hexadecimal digits.
@@ -217,54 +218,25 @@ impl ClientToken {
     }
 }
 
-/// FNV-1a, 128 bit (<http://www.isthe.com/chongo/tech/comp/fnv/>), with a separator no part can contain, so that
-/// ("ab", "c") and ("a", "bc") differ. Tokens are no secret: spread matters here, not resistance to an attacker.
-fn fnv1a(seed: u128, parts: &[&str]) -> u128 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([SEPARATOR]));
-    bytes.fold(seed, fnv1a_step)
-}
-
-fn fnv1a_step(hash: u128, byte: u8) -> u128 {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-}
-
+/// No text contains this byte: ("ab", "c") and ("a", "bc") differ.
 const SEPARATOR: u8 = 0xff;
-const DIGEST_SEED: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 
-/// Stable 128-bit digest of any text, for spec hashes and jitter: equal on every platform and build.
+/// Stable digest of any text, for spec hashes and jitter: SHA-256 cut to 128 bits, equal on every platform and build.
 #[must_use]
 pub fn digest(text: &str) -> String {
-    format!("{:032x}", fnv1a(DIGEST_SEED, &[text]))
+    let hash = Sha256::digest(text);
+    hexadecimal(hash.first_chunk::<DIGEST_BYTES>().map_or(&[], <[u8; DIGEST_BYTES]>::as_slice))
 }
 
-/// The [`digest`] of what is written into it, without ever holding the text.
-#[derive(Debug, Clone, Copy)]
-pub struct Digest(u128);
+const DIGEST_BYTES: usize = 16;
 
-impl Default for Digest {
-    fn default() -> Self {
-        Self(DIGEST_SEED)
-    }
-}
-
-impl Digest {
-    /// The digest of everything that was written.
-    #[must_use]
-    pub fn finish(self) -> String {
-        format!("{:032x}", fnv1a_step(self.0, SEPARATOR))
-    }
-}
-
-impl std::io::Write for Digest {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| fnv1a_step(hash, *byte));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
+            text.extend([byte >> 4, byte & 0xf].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or_default()));
+            text
+        })
 }
 
 #[cfg(test)]
@@ -272,14 +244,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_has_one_digest_written_in_parts_or_whole() {
-        use std::io::Write;
-        let mut written = Digest::default();
-        let parts: Result<(), _> = ["a de", "", "cision"]
-            .iter()
-            .try_for_each(|part| written.write_all(part.as_bytes()));
-        assert!(parts.is_ok());
-        assert_eq!(written.finish(), digest("a decision"));
+    fn a_digest_is_the_first_half_of_sha_256() {
+        // sha256("abc") begins so: FIPS 180-4, appendix of examples
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Violation;
 use crate::decide::{Decision, PoolDecision, Situation};
-use crate::id::{BuildId, Digest, FleetId, Generation, InstallationId, PlanId, PoolId, SpecVersion, StepId};
+use crate::id::{BuildId, FleetId, Generation, InstallationId, PlanId, PoolId, SpecVersion, StepId, digest};
 use crate::observation::Observation;
 use crate::plan::Plan;
 use crate::signal::Signal;
@@ -114,7 +114,5 @@ impl Inputs {
 /// # Errors
 /// Only if the decision cannot be written as JSON, which no decision made by this crate is.
 pub fn decision_digest(decision: &Decision) -> Result<String, serde_json::Error> {
-    let mut digest = Digest::default();
-    serde_json::to_writer(&mut digest, decision)?;
-    Ok(digest.finish())
+    Ok(digest(&serde_json::to_string(decision)?))
 }

@@ -109,22 +109,24 @@ impl fmt::Display for Millis {
     }
 }
 
-/// A moment in whole seconds, written as a number: what is remembered of a thousand instances must fit into one item.
+/// A moment in whole seconds since 1970, up to the year 2106, written as a number: what is remembered of a thousand instances must fit into
+/// one item, and is copied with each decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(i64);
+pub struct Moment(u32);
 
 impl Moment {
     /// The moment in jiff's type.
     #[must_use]
     pub fn at(self) -> Timestamp {
-        Timestamp::from_second(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_second(self.0.into()).unwrap_or(Timestamp::MAX)
     }
 }
 
 impl From<Timestamp> for Moment {
     fn from(at: Timestamp) -> Self {
-        Self(at.as_second())
+        let seconds = at.as_second().max(0);
+        Self(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 }
 
