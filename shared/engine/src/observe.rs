@@ -229,8 +229,9 @@ fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
 
 /// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
 fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    let each = listed.len().div_ceil(seen.len().max(1));
     for observation in seen.values_mut() {
-        observation.instances = Some(Vec::new());
+        observation.instances = Some(Vec::with_capacity(each));
     }
     for ListedInstance {
         fleet,

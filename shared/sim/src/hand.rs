@@ -683,7 +683,7 @@ impl Store for Hand {
     async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError> {
         let fleets = fleets.to_vec();
         self.call("dynamodb:BatchGetItem", move |world| {
-            let loaded = |fleet: &FleetId| Some((fleet.clone(), Ok(world.read_items(fleet)?.loaded())));
+            let loaded = |fleet: &FleetId| Some((fleet.clone(), Ok(world.read_items(fleet)?)));
             Ok(fleets.iter().filter_map(loaded).collect())
         })
         .await

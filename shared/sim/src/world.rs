@@ -15,7 +15,7 @@ use ghostnet_core::spec::{Attribute, FleetSpec, Metric, MetricSource, Rule};
 use ghostnet_core::state::CapacityState;
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, MetricQuery, RefusedOffering};
+use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, Loaded, MetricQuery, RefusedOffering};
 use jiff::Timestamp;
 
 use crate::broken::Broken;
@@ -156,7 +156,7 @@ pub struct World {
     /// An older table, to be restored.
     pub(crate) backup: Option<BTreeMap<FleetId, Items>>,
     /// For a store that reads old items.
-    stale: BTreeMap<FleetId, Items>,
+    stale: BTreeMap<FleetId, Loaded>,
 }
 
 impl World {
@@ -268,12 +268,12 @@ impl World {
     }
 
     /// What the store reads for a fleet.
-    pub(crate) fn read_items(&mut self, fleet: &FleetId) -> Option<Items> {
-        let items = self.table.fleets.get(fleet)?.clone();
+    pub(crate) fn read_items(&mut self, fleet: &FleetId) -> Option<Loaded> {
+        let loaded = self.table.fleets.get(fleet)?.loaded();
         if self.broken == Some(Broken::StaleReads) {
-            return self.stale.insert(fleet.clone(), items.clone()).or(Some(items));
+            return self.stale.insert(fleet.clone(), loaded.clone()).or(Some(loaded));
         }
-        Some(items)
+        Some(loaded)
     }
 
     /// RunInstances.

@@ -55,6 +55,9 @@ impl Cloud {
     /// Whether a zonal shift keeps traffic away from an instance.
     #[must_use]
     pub fn is_shifted(&self, id: &ghostnet_core::id::InstanceId, now: Millis) -> bool {
+        if self.shifted.is_empty() {
+            return false;
+        }
         let until = self.ec2.machines.get(id).and_then(|machine| self.shifted.get(&machine.zone));
         until.is_some_and(|until| now < *until)
     }
