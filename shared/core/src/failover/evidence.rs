@@ -139,6 +139,14 @@ impl Looked<'_> {
         })
     }
 
+    /// Whether a target is healthy in each of the side's groups, whoever it is: a restored table does not know who serves. None if a
+    /// group could not be read.
+    pub(super) fn anybody_answers(&self) -> Option<bool> {
+        let answers = |targets: &Vec<Target>| targets.iter().any(|target| target.health == TargetHealth::Healthy);
+        let mut read = self.pool.target_groups.iter().map(|group| self.observation.targets.get(group));
+        read.try_fold(true, |all, targets| Some(all && answers(targets?)))
+    }
+
     /// How many of the side are healthy in all its groups, by checks that really run.
     pub(super) fn healthy(&self) -> u32 {
         let checked = |id: &InstanceId| {

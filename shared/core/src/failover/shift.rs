@@ -269,9 +269,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether a side has anybody that passes its checks. What is not known is nobody.
-    fn anybody_answers(&self, pool: &PoolId) -> bool {
-        self.situation.looked(pool).is_some_and(|looked| looked.healthy() > 0)
+    /// Whether a side has anybody that passes its checks, known to us or not; none if that is unknown.
+    fn anybody_answers(&self, pool: &PoolId) -> Option<bool> {
+        self.situation.looked(pool)?.anybody_answers()
     }
 
     /// A shift that has not begun to move anything is over.
@@ -281,7 +281,8 @@ impl<'a> Draft<'a> {
     }
 
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        let is_well = |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty() && self.anybody_answers(&pool.id);
+        let is_well =
+            |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty() && self.anybody_answers(&pool.id) == Some(true);
         let in_vain = match shift.why {
             ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
@@ -297,9 +298,10 @@ impl<'a> Draft<'a> {
         let Some(readiness) = self.readiness(&from.id, &to.id) else {
             return;
         };
-        // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves
+        // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
         let by_itself = matches!(shift.why, ShiftReason::Down { .. });
-        let is_left_for_less = by_itself && self.situation.down_by(&self.state, &from.id).len() < 2 && self.anybody_answers(&from.id);
+        let is_left_for_less =
+            by_itself && self.situation.down_by(&self.state, &from.id).len() < 2 && self.anybody_answers(&from.id) != Some(false);
         if is_left_for_less {
             self.findings.push(TrafficFinding::Suspect {
                 pool: from.id.clone(),

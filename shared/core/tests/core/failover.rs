@@ -27,6 +27,8 @@ struct Sides {
     health: BTreeMap<InstanceId, Option<TargetHealth>>,
     states: BTreeMap<InstanceId, InstanceState>,
     instances_known: bool,
+    /// The side whose targets cannot be read.
+    unread: Option<&'static str>,
     errors: BTreeMap<&'static str, f64>,
     weights: BTreeMap<&'static str, u32>,
     others: String,
@@ -72,6 +74,7 @@ impl Sides {
             health: BTreeMap::new(),
             states: BTreeMap::new(),
             instances_known: true,
+            unread: None,
             errors: BTreeMap::new(),
             weights: [("blue", 100), ("green", 0)].into(),
             others: "stickiness 60".to_owned(),
@@ -164,7 +167,11 @@ impl Sides {
         TrafficObservation {
             observed_at: now,
             instances: self.instances_known.then(|| self.states.clone()),
-            targets: ["blue", "green"].map(target).into(),
+            targets: ["blue", "green"]
+                .into_iter()
+                .filter(|side| self.unread != Some(*side))
+                .map(target)
+                .collect(),
             application: self.errors.iter().map(errors).collect(),
             routing: [(rule(), self.routing())].into(),
         }
@@ -670,6 +677,27 @@ fn a_side_is_left_for_what_it_is_when_traffic_moves() {
         sides.looks(2, 60);
         // where nobody answers any more, one kind is enough to go through with it
         assert_eq!(sides.weights() == (0, 100), moved, "{errors} {sick}: {:?}", sides.traffic);
+    }
+}
+
+#[test]
+fn a_side_where_strangers_answer_or_that_nobody_can_look_at_is_not_left() {
+    for (stranger, unread, left) in [(false, false, true), (true, false, false), (false, true, false)] {
+        let mut sides = Sides::new(4, 1);
+        sides.die("blue");
+        sides.looks(4, 60);
+        assert!(sides.traffic.shift.is_some(), "{:?}", sides.traffic.sides);
+        // a restored table knows those that died, and nothing of what was seen since
+        sides.traffic.sides.clear();
+        if stranger {
+            let id = InstanceId::new("i-blue-stranger");
+            sides.states.insert(id.clone(), InstanceState::Running);
+            sides.health.insert(id, Some(TargetHealth::Healthy));
+        }
+        sides.unread = unread.then_some("blue");
+        sides.put("green", 4);
+        sides.look();
+        assert_eq!(sides.weights() == (0, 100), left, "{stranger} {unread}: {:?}", sides.traffic);
     }
 }
 
