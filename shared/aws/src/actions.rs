@@ -44,6 +44,15 @@ pub const PORTS: &[Call] = &[
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
     call("group_attributes", &["elasticloadbalancing:DescribeTargetGroupAttributes"]),
     call("set_group_attributes", &["elasticloadbalancing:ModifyTargetGroupAttributes"]),
+    // by what is named: listeners and rules are asked and set by calls of their own
+    call(
+        "routing",
+        &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"],
+    ),
+    call(
+        "set_routing",
+        &["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
+    ),
     call("registrations", &["servicediscovery:ListInstances"]),
     // where the service has records, Cloud Map changes them with the caller's rights
     call(
@@ -68,6 +77,10 @@ pub const PORTS: &[Call] = &[
             "dynamodb:PutItem",
             "dynamodb:UpdateItem",
         ],
+    ),
+    call(
+        "commit_traffic",
+        &["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"],
     ),
     call("record_outcomes", &["dynamodb:UpdateItem"]),
     call("note_looks", &["dynamodb:UpdateItem"]),
@@ -138,5 +151,7 @@ pub const OPERATOR: &[Call] = &[
     ),
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
+    call("shifts", &["dynamodb:Query"]),
+    call("shift", &["dynamodb:GetItem"]),
     call("invoke", &["lambda:InvokeFunction"]),
 ];

@@ -183,7 +183,7 @@ impl Aws {
 }
 
 /// One attempt, no second: a late repetition could undo what somebody decided in the meantime (design: order).
-fn once() -> ConfigOverride {
+pub(crate) fn once() -> ConfigOverride {
     ConfigOverride::new().retry_config(RetryConfig::disabled())
 }
 

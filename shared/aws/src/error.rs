@@ -80,6 +80,8 @@ const CODES: &[(&str, ErrorClass)] = &[
     // it is not there, or not yet
     ("InvalidInstanceID.NotFound", ErrorClass::NotFound),
     ("TargetGroupNotFound*", ErrorClass::NotFound),
+    ("ListenerNotFound*", ErrorClass::NotFound),
+    ("RuleNotFound*", ErrorClass::NotFound),
     ("ServiceNotFound", ErrorClass::NotFound),
     ("InstanceNotFound", ErrorClass::NotFound),
     // the instance is not running, or gone: a later look decides

@@ -23,6 +23,7 @@ pub mod function;
 pub mod lambda;
 mod limits;
 pub mod ownership;
+mod rules;
 pub mod settings;
 mod status;
 pub mod telemetry;

@@ -7,6 +7,7 @@ mod cloudwatch;
 mod dynamodb;
 mod ec2;
 mod elbv2;
+mod rules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,7 @@ use serde_json::json;
 
 use crate::sample::minute;
 use crate::wire::{self, Reply, Sent, Wire};
-use crate::{Mishap, Played, Stage, Why, compute, discovery, load_balancer, metrics, operator, store};
+use crate::{Mishap, Played, Stage, TrafficStage, Why, compute, discovery, load_balancer, metrics, operator, store};
 
 /// AWS behind its adapters.
 pub(crate) struct OnAws {
@@ -38,6 +39,7 @@ struct Far {
     requests: usize,
     ec2: ec2::Ec2,
     elbv2: elbv2::Elbv2,
+    rules: rules::Listening,
     cloud_map: cloud_map::CloudMap,
     cloudwatch: cloudwatch::CloudWatch,
     dynamodb: dynamodb::DynamoDb,
@@ -104,6 +106,13 @@ impl Stage for OnAws {
     }
 }
 
+impl TrafficStage for OnAws {
+    fn rules(&self, given: crate::rules::Given) -> Played {
+        self.far().rules.given(&given);
+        Ok(())
+    }
+}
+
 impl OnAws {
     /// As it should be.
     pub(crate) fn new() -> Self {
@@ -119,6 +128,7 @@ impl OnAws {
             requests: 0,
             ec2: ec2::Ec2::default(),
             elbv2: elbv2::Elbv2::default(),
+            rules: rules::Listening::default(),
             cloud_map: cloud_map::CloudMap::default(),
             cloudwatch: cloudwatch::CloudWatch::default(),
             dynamodb: dynamodb::DynamoDb::default(),
@@ -154,7 +164,10 @@ impl Far {
         }
         let reply = match service(sent) {
             "ec2" => self.ec2.answer(sent, self.now),
-            "elasticloadbalancing" => self.elbv2.answer(sent, &self.ec2, self.now),
+            "elasticloadbalancing" => match self.rules.answer(sent) {
+                Some(reply) => reply,
+                None => self.elbv2.answer(sent, &self.ec2, self.now),
+            },
             "servicediscovery" => self.cloud_map.answer(sent, self.now),
             "cloudwatch" => self.cloudwatch.answer(sent, self.now),
             "dynamodb" => self.dynamodb.answer(sent, self.now),

@@ -19,11 +19,13 @@ mod metrics;
 mod operator;
 #[path = "../../../shared/aws/tests/contract/reply.rs"]
 mod reply;
+mod rules;
 #[path = "../../../shared/aws/tests/contract/sample.rs"]
 #[expect(dead_code, reason = "the adapters' own tests use the rest of it")]
 mod sample;
 mod sim;
 mod store;
+mod traffic;
 #[path = "../../../shared/aws/tests/contract/wire.rs"]
 #[expect(dead_code, reason = "the adapters' own tests use the rest of it")]
 mod wire;
@@ -36,7 +38,7 @@ use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Compute, DryRun, Ports, Touch};
+use ghostnet_engine::port::{Commit, Compute, DryRun, Ports, Rules, Touch, TrafficStore};
 use ghostnet_sim::broken::Broken;
 use serde_json::json;
 
@@ -81,6 +83,13 @@ pub(crate) trait Stage {
 
     /// Of the table.
     fn store(&self, given: store::Given) -> Played;
+}
+
+/// A stage whose ports do what failover needs as well. Its situations have names of their own; a stage that has none of it need not
+/// list them.
+pub(crate) trait TrafficStage: Stage<Ports: Rules + TrafficStore> {
+    /// Of listeners and rules.
+    fn rules(&self, given: rules::Given) -> Played;
 }
 
 /// What goes wrong between a port and AWS, whatever the call.
@@ -260,6 +269,55 @@ fn store_on_aws() {
 #[test]
 fn store_on_the_local_aws() {
     play_locally(Local::without_network, "the table", &store::situations());
+}
+
+#[test]
+fn rules_on_aws() {
+    play(OnAws::new, &rules::situations());
+}
+
+#[test]
+fn traffic_on_aws() {
+    play(OnAws::new, &traffic::situations());
+}
+
+#[test]
+fn a_broken_adapter_of_failover_is_found_out() {
+    let cases: &[(Tamper, &str)] = &[
+        (
+            |sent| leave_out(sent, "Actions.member.1.ForwardConfig.TargetGroupStickinessConfig"),
+            "weights of a rule that are set",
+        ),
+        (
+            |sent| reword(sent, "#version = :read", "attribute_exists(#version) OR #version = :read"),
+            "a traffic commit on an older version",
+        ),
+        (
+            |sent| {
+                let said = "#version = :read OR attribute_exists(#pk) AND attribute_not_exists(#version)";
+                reword(
+                    sent,
+                    said,
+                    "#version = :read OR attribute_exists(#pk) OR attribute_not_exists(#version)",
+                );
+            },
+            "a first traffic commit where it was deleted",
+        ),
+        (
+            |sent| reword(sent, "#generation = :read", "attribute_exists(#generation) OR #generation = :read"),
+            "a traffic commit that was decided with the capacity",
+        ),
+        (
+            |sent| reword(sent, "ALL_OLD", "NONE"),
+            "a traffic commit whose answer was lost and that is sent again much later",
+        ),
+    ];
+    for (tamper, by) in cases {
+        let all = [rules::situations::<OnAws>(), traffic::situations()].concat();
+        let situation = all.into_iter().find(|(name, _)| name == by).unwrap().1;
+        let played = situation(&OnAws::tampered(*tamper));
+        assert!(matches!(played, Err(Short::Otherwise(_))), "{by:?}: {played:?}");
+    }
 }
 
 #[test]

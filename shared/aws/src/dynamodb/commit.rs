@@ -98,15 +98,15 @@ fn removing_merged(key: Key, set: &str, commit: &Commit) -> Write {
 }
 
 /// A cancelled commit is a conflict, unless what stands in its way is our own earlier write whose answer was lost.
-fn after_cancel(reasons: &[CancellationReason], writer: &WriterId) -> CommitResult {
+pub(super) fn after_cancel(reasons: &[CancellationReason], writer: &WriterId) -> CommitResult {
     let stored = reasons.first().filter(|reason| is_refused(reason)).and_then(|reason| reason.item());
     result(stored.is_some_and(|item| is_ours(item, writer)))
 }
 
-fn is_ours(capacity: &Item, writer: &WriterId) -> bool {
-    text_of(capacity, attribute::WRITER) == Some(writer.as_str())
+pub(super) fn is_ours(stored: &Item, writer: &WriterId) -> bool {
+    text_of(stored, attribute::WRITER) == Some(writer.as_str())
 }
 
-fn result(ours: bool) -> CommitResult {
+pub(super) fn result(ours: bool) -> CommitResult {
     if ours { CommitResult::Committed } else { CommitResult::Conflict }
 }

@@ -22,7 +22,7 @@ const SUMMARY: &[&str] = &[
     attribute::OUTCOMES,
 ];
 /// Comes after every sort key that begins as it does.
-const LAST: char = '\u{10ffff}';
+pub(super) const LAST: char = '\u{10ffff}';
 
 const CALL: &str = "dynamodb:Query";
 

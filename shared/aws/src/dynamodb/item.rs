@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{Generation, StepId};
 use ghostnet_core::record::{DecisionRecord, Inputs, RECORD_BYTES_MAX};
 use ghostnet_core::state::{CapacityState, RecordedOutcome, SCHEMA, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::shifts::StoredShift;
 use super::table::{Item, attribute, number, number_of, step_of, text, text_of};
 use crate::error::{code, own};
 
@@ -87,6 +90,51 @@ pub(super) fn record_item(call: &'static str, record: &DecisionRecord, retention
             ..record.clone()
         },
     )?;
+    let expires_at = expiry(record.at, retention_days);
+    let mut item = Item::from([
+        (attribute::SCHEMA.to_owned(), number(SCHEMA)),
+        (attribute::AT.to_owned(), text(record.at)),
+        (attribute::COUNT.to_owned(), number(record.count)),
+        (attribute::UNTIL.to_owned(), text(record.until)),
+        (attribute::EXPIRES_AT.to_owned(), number(expires_at)),
+        (attribute::OUTCOMES.to_owned(), AttributeValue::M(Item::new())),
+    ]);
+    let inputs = record.inputs.as_ref().map(|inputs| json(call, inputs)).transpose()?;
+    item.extend(told_from(call, body, inputs)?);
+    Ok(item)
+}
+
+/// The record of a traffic decision as attributes. Inputs that do not fit are left out, and it is said that they are.
+pub(super) fn shift_item(call: &'static str, record: &TrafficRecord, retention_days: u32) -> Result<Item, PortError> {
+    let unreadable = |error: serde_json::Error| own(call, ErrorClass::Invalid, code::BAD_ITEM, &error.to_string());
+    let mut told = serde_json::to_value(record).map_err(unreadable)?;
+    let inputs = told.as_object_mut().and_then(|told| told.remove("inputs"));
+    let mut item = Item::from([
+        (attribute::SCHEMA.to_owned(), number(SCHEMA)),
+        (attribute::AT.to_owned(), text(record.at)),
+        (attribute::EXPIRES_AT.to_owned(), number(expiry(record.at, retention_days))),
+    ]);
+    let inputs = inputs.map(|inputs| json(call, &inputs)).transpose()?;
+    item.extend(told_from(call, json(call, &told)?, inputs)?);
+    Ok(item)
+}
+
+/// The record of a traffic decision in an item, with its inputs if the item holds them.
+pub(super) fn shift(call: &'static str, item: &Item) -> Result<StoredShift, PortError> {
+    known(call, item)?;
+    let mut shift: StoredShift = from_json(call, item, attribute::BODY)?;
+    if item.contains_key(attribute::INPUTS) {
+        shift.inputs = Some(from_json(call, item, attribute::INPUTS)?);
+    }
+    Ok(shift)
+}
+
+fn expiry(at: Timestamp, retention_days: u32) -> i64 {
+    Seconds::minutes(retention_days.saturating_mul(24 * 60)).after(at).as_second()
+}
+
+/// What a record tells, and what it was made from as far as there is room.
+fn told_from(call: &'static str, body: String, inputs: Option<String>) -> Result<Item, PortError> {
     // plans of hundreds of instances are repetitive and shrink well; small ones stay readable in the console
     let body = if body.len() > RECORD_BYTES_MAX / 2 {
         binary(&body)
@@ -102,27 +150,16 @@ pub(super) fn record_item(call: &'static str, record: &DecisionRecord, retention
             &format!("the record has more than {RECORD_BYTES_MAX} bytes"),
         ));
     }
-    let expires_at = Seconds::minutes(retention_days.saturating_mul(24 * 60))
-        .after(record.at)
-        .as_second();
-    let mut item = Item::from([
-        (attribute::SCHEMA.to_owned(), number(SCHEMA)),
-        (attribute::AT.to_owned(), text(record.at)),
-        (attribute::COUNT.to_owned(), number(record.count)),
-        (attribute::UNTIL.to_owned(), text(record.until)),
-        (attribute::EXPIRES_AT.to_owned(), number(expires_at)),
-        (attribute::OUTCOMES.to_owned(), AttributeValue::M(Item::new())),
-        (attribute::BODY.to_owned(), body),
-    ]);
-    if let Some(inputs) = &record.inputs {
-        let inputs = binary(&json(call, inputs)?);
+    let mut told = Item::from([(attribute::BODY.to_owned(), body)]);
+    if let Some(inputs) = inputs {
+        let inputs = binary(&inputs);
         let (name, value) = match size(&inputs) {
             fits if fits <= room => (attribute::INPUTS, inputs),
             bytes => (attribute::INPUTS_DROPPED, text(format!("{bytes} bytes, room for {room}"))),
         };
-        item.insert(name.to_owned(), value);
+        told.insert(name.to_owned(), value);
     }
-    Ok(item)
+    Ok(told)
 }
 
 /// The decision record in an item, with its inputs if the item holds them.

@@ -1,8 +1,8 @@
 //! The table: one item per kind of fact, written by few, read consistently.
 //!
 //! `table` names keys and attributes, `write` builds conditional writes and transactions, `read` gets items, `item` turns
-//! items into values and back. On top of them: `store`, the engine's port, with `commit`, `looks` and `offering`; and
-//! `operator`, the writes of the command line, with `history`, its reads.
+//! items into values and back. On top of them: `store`, the engine's port, with `commit`, `looks` and `offering`, and `traffic`, that of failover; and
+//! `operator`, the writes of the command line, with `history` and `shifts`, its reads.
 
 mod commit;
 mod history;
@@ -11,6 +11,8 @@ mod looks;
 mod offering;
 pub mod operator;
 mod read;
+pub mod shifts;
 mod store;
 mod table;
+mod traffic;
 mod write;

@@ -14,6 +14,8 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub(super) const FLEETS: &str = "FLEETS";
 /// What the sort keys of decision records begin with.
 pub(super) const DECISION: &str = "DECISION#";
+/// What the sort keys of the records of traffic decisions begin with.
+pub(super) const SHIFT: &str = "SHIFT#";
 /// What the sort keys of the counters of unchanged holds begin with.
 pub(super) const HOLD: &str = "HOLD#";
 
@@ -27,23 +29,25 @@ pub(super) mod attribute {
     pub(in super::super) const SCHEMA: &str = "schema";
     /// `CAPACITY`: the fencing token.
     pub(in super::super) const GENERATION: &str = "generation";
-    /// `CAPACITY`: who wrote last.
+    /// `TRAFFIC`: its epoch, which fences decisions about capacity.
+    pub(in super::super) const EPOCH: &str = "epoch";
+    /// `CAPACITY` and `TRAFFIC`: who wrote last.
     pub(in super::super) const WRITER: &str = "writer";
     /// `CAPACITY`: the state as JSON.
     pub(in super::super) const STATE: &str = "state";
     /// `CAPACITY` and `DECISION`: outcomes as JSON, by step.
     pub(in super::super) const OUTCOMES: &str = "outcomes";
-    /// `SPEC`: its version.
+    /// `SPEC` and `TRAFFIC`: its version.
     pub(in super::super) const VERSION: &str = "version";
     /// `SPEC`: digest of the spec as typed.
     pub(in super::super) const HASH: &str = "hash";
     /// The rest of an item as JSON; compressed if it is binary.
     pub(in super::super) const BODY: &str = "body";
-    /// `DECISION`: the inputs as compressed JSON.
+    /// `DECISION` and `SHIFT`: the inputs as compressed JSON.
     pub(in super::super) const INPUTS: &str = "inputs";
-    /// `DECISION`: how large the inputs were that were not kept.
+    /// `DECISION` and `SHIFT`: how large the inputs were that were not kept.
     pub(in super::super) const INPUTS_DROPPED: &str = "inputs_dropped";
-    /// `DECISION`: when. `OFFERING`: since when.
+    /// `DECISION` and `SHIFT`: when. `OFFERING`: since when.
     pub(in super::super) const AT: &str = "at";
     /// `DECISION` and `HOLD`: how often.
     pub(in super::super) const COUNT: &str = "count";
@@ -102,6 +106,11 @@ impl Key {
     /// A plan's id begins with its time, so records sort by time.
     pub(super) fn decision(fleet: &FleetId, plan: &PlanId) -> Self {
         Self::of_fleet(fleet, format!("{DECISION}{plan}"))
+    }
+
+    /// A plan's id begins with its time here too.
+    pub(super) fn shift(fleet: &FleetId, record: &PlanId) -> Self {
+        Self::of_fleet(fleet, format!("{SHIFT}{record}"))
     }
 
     /// The counter of a hold that goes on. Beside its record, not in it, because DynamoDB bills a write by the size of the

@@ -5,21 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{AlarmName, InstallationId, InstanceId, InstanceType, SpecVersion, SubnetId};
+use ghostnet_core::id::{AlarmName, Generation, InstallationId, InstanceId, InstanceType, RuleArn, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::metric::QueryShape;
+use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_core::unit::Finite;
-use ghostnet_engine::port::{Compute, Discovery, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Store, Touch};
+use ghostnet_engine::port::{
+    Compute, Discovery, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
+};
 use serde_json::json;
 
 use crate::cloudwatch::{definition, muted, plain};
 use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
     announced, capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, registrar, service,
-    spec, spec_item, state, step, traffic,
+    spec, spec_item, state, step, traffic, traffic_commit,
 };
 use crate::wire::{Reply, Sent, Wire, run};
+
+fn listener() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/a/b")
+}
+
+fn rule() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/a/b/c")
+}
 
 /// A plausible answer to any request.
 fn answer(sent: &Sent, number: usize) -> Reply {
@@ -42,7 +53,7 @@ fn answer(sent: &Sent, number: usize) -> Reply {
                 .and_then(|item| item.keys().next().cloned());
             match (first.as_deref(), sent.text("ClientRequestToken").len()) {
                 // ours, with our token: used
-                (Some("Update"), 32) => Reply::json_error("IdempotentParameterMismatchException", json!({})),
+                (Some("Update" | "Put"), 32) => Reply::json_error("IdempotentParameterMismatchException", json!({})),
                 (Some("Delete"), _) => Reply::json(&json!({})),
                 _ => {
                     let reasons = json!([{ "Code": "None" }, { "Code": "ConditionalCheckFailed" }]);
@@ -170,6 +181,29 @@ fn every_port_needs_what_the_table_says() {
         (
             "set_group_attributes",
             actions(async |aws| aws.set_group_attributes(&region(), &group(), &BTreeMap::new()).await),
+        ),
+        ("routing", actions(async |aws| aws.routing(&region(), &[listener(), rule()]).await)),
+        (
+            "set_routing",
+            actions(async |aws| {
+                for arn in [listener(), rule()] {
+                    let routing = Routing {
+                        weights: BTreeMap::new(),
+                        actions: json!({ "type": "forward", "group": group() }).to_string(),
+                    };
+                    drop(aws.set_routing(&region(), &arn, &routing, &RouteTo::Actions(routing.clone())).await);
+                }
+            }),
+        ),
+        (
+            "commit_traffic",
+            actions(async |aws| {
+                let commit = TrafficCommit {
+                    read_generation: Some(Generation(4)),
+                    ..traffic_commit(Some(0))
+                };
+                aws.commit_traffic(&commit).await
+            }),
         ),
         (
             "registrations",
@@ -304,6 +338,8 @@ fn every_verb_needs_what_the_table_says() {
         ),
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
+        ("shifts", actions(async |aws| aws.shifts(&fleet(), None, 10).await)),
+        ("shift", actions(async |aws| aws.shift(&fleet(), &plan_id(1)).await)),
         ("invoke", actions(async |aws| aws.invoke("tick", b"{}".to_vec()).await)),
     ]);
     compare(OPERATOR, recorded);

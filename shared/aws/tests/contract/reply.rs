@@ -158,3 +158,41 @@ pub(crate) fn refused(item: Option<Value>) -> Reply {
         item.map_or_else(|| json!({}), |item| json!({ "Item": item })),
     )
 }
+
+/// One forward action: groups with their weights, and the inside of a stickiness.
+pub(crate) fn forward(groups: &[(&str, Option<i32>)], stickiness: &str) -> String {
+    let tuple = |(group, weight): &(&str, Option<i32>)| {
+        let weight = weight.map(|weight| format!("<Weight>{weight}</Weight>")).unwrap_or_default();
+        format!("<member><TargetGroupArn>{group}</TargetGroupArn>{weight}</member>")
+    };
+    let groups: String = groups.iter().map(tuple).collect();
+    let stickiness = if stickiness.is_empty() {
+        String::new()
+    } else {
+        format!("<TargetGroupStickinessConfig>{stickiness}</TargetGroupStickinessConfig>")
+    };
+    let config = format!("<ForwardConfig><TargetGroups>{groups}</TargetGroups>{stickiness}</ForwardConfig>");
+    format!("<member><Type>forward</Type><Order>1</Order>{config}</member>")
+}
+
+/// DescribeListeners: listeners with their default actions.
+pub(crate) fn listeners(found: &[(&str, &str)]) -> Reply {
+    let member = |(arn, actions): &(&str, &str)| {
+        format!("<member><ListenerArn>{arn}</ListenerArn><DefaultActions>{actions}</DefaultActions></member>")
+    };
+    let members: String = found.iter().map(member).collect();
+    Reply::xml(format!(
+        "<DescribeListenersResponse><DescribeListenersResult><Listeners>{members}</Listeners></DescribeListenersResult></DescribeListenersResponse>"
+    ))
+}
+
+/// DescribeRules: rules with their actions, and whether each is a listener's default.
+pub(crate) fn rules(found: &[(&str, &str, bool)]) -> Reply {
+    let member = |(arn, actions, is_default): &(&str, &str, bool)| {
+        format!("<member><RuleArn>{arn}</RuleArn><IsDefault>{is_default}</IsDefault><Actions>{actions}</Actions></member>")
+    };
+    let members: String = found.iter().map(member).collect();
+    Reply::xml(format!(
+        "<DescribeRulesResponse><DescribeRulesResult><Rules>{members}</Rules></DescribeRulesResult></DescribeRulesResponse>"
+    ))
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use ghostnet_core::failover::{TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord};
 use ghostnet_core::id::{
     BuildId, ClientToken, Epoch, FleetId, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, Region, ServiceId,
     SpecVersion, StepId, StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
@@ -13,7 +14,7 @@ use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
 use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
-use ghostnet_engine::port::{Announced, Commit};
+use ghostnet_engine::port::{Announced, Commit, TrafficCommit};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -214,6 +215,54 @@ pub(crate) fn commit() -> Commit {
         read_epoch: Epoch(2),
         read_spec: SpecVersion(3),
         record: record(1),
+        writer: WriterId::new("request-1/web/0"),
+    }
+}
+
+pub(crate) fn shift_record(n: i64) -> TrafficRecord {
+    let observation = TrafficObservation {
+        observed_at: minute(n),
+        instances: Some(BTreeMap::new()),
+        targets: BTreeMap::new(),
+        application: BTreeMap::new(),
+        routing: BTreeMap::new(),
+    };
+    TrafficRecord {
+        schema: SCHEMA,
+        id: plan_id(n),
+        fleet: fleet(),
+        at: minute(n),
+        build: BuildId::new("test"),
+        state: traffic(),
+        steps: Vec::new(),
+        findings: vec![TrafficFinding::NotArmed { pool: pool() }],
+        readiness: BTreeMap::new(),
+        inputs: TrafficInputs {
+            spec_version: SpecVersion(3),
+            spec: raw_spec().into(),
+            capacity: state(4),
+            traffic: traffic(),
+            observation,
+            asked: None,
+            now: minute(n),
+            execute_until: minute(n + 1),
+        },
+    }
+}
+
+/// A commit of failover on the version that was read, which moves the epoch.
+pub(crate) fn traffic_commit(read: Option<u64>) -> TrafficCommit {
+    TrafficCommit {
+        fleet: fleet(),
+        read_version: read,
+        state: TrafficState {
+            epoch: Epoch(1),
+            version: read.unwrap_or(0) + 1,
+            ..traffic()
+        },
+        read_generation: None,
+        read_spec: SpecVersion(3),
+        record: shift_record(1),
         writer: WriterId::new("request-1/web/0"),
     }
 }

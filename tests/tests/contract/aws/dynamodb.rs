@@ -183,7 +183,8 @@ impl DynamoDb {
         };
         let nothing = Item::new();
         let item = self.items.get(&written_key(kind, write)).unwrap_or(&nothing);
-        condition.split(" OR ").any(|term| is_true(write, item, term))
+        let all = |terms: &str| terms.split(" AND ").all(|term| is_true(write, item, term));
+        condition.split(" OR ").any(all)
     }
 
     fn write(&mut self, kind: &str, write: &Value) {

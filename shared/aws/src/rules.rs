@@ -1,0 +1,261 @@
+//! ELBv2's listeners and rules: what they forward to by which weights, and setting it.
+//!
+//! Only an action list of exactly one forward action is ours to move. A list that authenticates first, redirects or answers by itself
+//! has no weights, or more around them than is kept here, and AWS replaces the whole list: it is left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum as Kind, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
+};
+use ghostnet_core::id::{Region, RuleArn, TargetGroupArn};
+use ghostnet_core::state::{RouteTo, Routing};
+use ghostnet_engine::error::{ErrorClass, PortError};
+use ghostnet_engine::port::Rules;
+use serde::{Deserialize, Serialize};
+
+use crate::Aws;
+use crate::elbv2::once;
+use crate::error::{code, incomplete, own, port_error};
+
+const LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
+const RULES: &str = "elasticloadbalancing:DescribeRules";
+const SET_LISTENER: &str = "elasticloadbalancing:ModifyListener";
+const SET_RULE: &str = "elasticloadbalancing:ModifyRule";
+
+/// ARNs of one call. AWS names no limit for a list of ARNs, and answers so many in one page.
+const ASKED_PER_CALL: usize = 20;
+/// Weight of a group for which none is told: what AWS gives the only group of an action.
+const WEIGHT_DEFAULT: i32 = 1;
+
+/// A forward action: what [`Routing::actions`] holds, as JSON. Groups are sorted, because their order means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "type")]
+enum Forward {
+    /// To one group, without weights: all that some kinds of balancers know.
+    #[serde(rename = "forward")]
+    Only { group: TargetGroupArn },
+    /// By weights.
+    #[serde(rename = "forward_weighted")]
+    Weighted {
+        groups: BTreeMap<TargetGroupArn, u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stickiness: Option<Stickiness>,
+    },
+}
+
+/// Whether clients stay with the group that they met first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stickiness {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seconds: Option<i32>,
+}
+
+impl Rules for Aws {
+    async fn routing(&self, region: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
+        let distinct: BTreeSet<&RuleArn> = rules.iter().collect();
+        let (listeners, rules): (Vec<&RuleArn>, Vec<&RuleArn>) = distinct.into_iter().partition(|arn| is_listener(arn));
+        let asks = listeners
+            .chunks(ASKED_PER_CALL)
+            .map(|arns| (true, arns))
+            .chain(rules.chunks(ASKED_PER_CALL).map(|arns| (false, arns)));
+        let mut found = BTreeMap::new();
+        for (of_listeners, arns) in asks {
+            found.extend(self.lists(region, of_listeners, arns).await?);
+        }
+        let mut routing = BTreeMap::new();
+        for (arn, actions) in found {
+            match Forward::read(&actions)? {
+                Ok(forward) => drop(routing.insert(arn, forward.routing()?)),
+                Err(why) => tracing::warn!(rule = %arn, why, "its actions have no weights to move: it is left alone"),
+            }
+        }
+        Ok(routing)
+    }
+
+    async fn set_routing(&self, region: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+        let call = if is_listener(rule) { SET_LISTENER } else { SET_RULE };
+        let forward = match set {
+            RouteTo::Weights(weights) => Forward::parse(call, expected)?.with(call, weights)?,
+            RouteTo::Actions(actions) => Forward::parse(call, actions)?,
+        };
+        let actions = Some(vec![forward.action(call)?]);
+        let elbv2 = &self.clients(region).elbv2;
+        if is_listener(rule) {
+            let request = elbv2.modify_listener().listener_arn(rule.as_str()).set_default_actions(actions);
+            let answer = request.customize().config_override(once()).send().await;
+            answer.map(|_| ()).map_err(|error| port_error(call, error))
+        } else {
+            let request = elbv2.modify_rule().rule_arn(rule.as_str()).set_actions(actions);
+            let answer = request.customize().config_override(once()).send().await;
+            answer.map(|_| ()).map_err(|error| port_error(call, error))
+        }
+    }
+}
+
+/// The action list of each of some listeners or rules.
+type Lists = Vec<(RuleArn, Vec<Action>)>;
+
+impl Aws {
+    /// In one call, or one by one where one that does not exist would hide the others.
+    async fn lists(&self, region: &Region, of_listeners: bool, arns: &[&RuleArn]) -> Result<Lists, PortError> {
+        match self.ask(region, of_listeners, arns).await {
+            Err(error) if error.class == ErrorClass::NotFound && arns.len() > 1 => {}
+            ended => return none_if_gone(ended),
+        }
+        let mut lists = Lists::new();
+        for arn in arns.chunks(1) {
+            lists.extend(none_if_gone(self.ask(region, of_listeners, arn).await)?);
+        }
+        Ok(lists)
+    }
+
+    async fn ask(&self, region: &Region, of_listeners: bool, arns: &[&RuleArn]) -> Result<Lists, PortError> {
+        let names = Some(arns.iter().map(ToString::to_string).collect());
+        let elbv2 = &self.clients(region).elbv2;
+        if of_listeners {
+            let answer = elbv2.describe_listeners().set_listener_arns(names).send().await;
+            let listeners = answer.map_err(|error| port_error(LISTENERS, error))?.listeners.unwrap_or_default();
+            let list = listeners.into_iter().map(|listener| {
+                let arn = listener
+                    .listener_arn
+                    .ok_or_else(|| incomplete(LISTENERS, "a listener without ARN"))?;
+                Ok((RuleArn::new(arn), listener.default_actions.unwrap_or_default()))
+            });
+            return list.collect();
+        }
+        let answer = elbv2.describe_rules().set_rule_arns(names).send().await;
+        let rules = answer.map_err(|error| port_error(RULES, error))?.rules.unwrap_or_default();
+        let list = rules.into_iter().filter_map(|rule| {
+            let Some(arn) = rule.rule_arn else {
+                return Some(Err(incomplete(RULES, "a rule without ARN")));
+            };
+            if rule.is_default == Some(true) {
+                tracing::warn!(
+                    rule = arn,
+                    "a default rule is changed by its listener only: it is left alone, name the listener"
+                );
+                return None;
+            }
+            Some(Ok((RuleArn::new(arn), rule.actions.unwrap_or_default())))
+        });
+        list.collect()
+    }
+}
+
+fn none_if_gone(lists: Result<Lists, PortError>) -> Result<Lists, PortError> {
+    match lists {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(Lists::new()),
+        ended => ended,
+    }
+}
+
+/// `...:listener/app/...`, and for a rule `...:listener-rule/app/...`.
+fn is_listener(arn: &RuleArn) -> bool {
+    arn.as_str().contains(":listener/")
+}
+
+impl Forward {
+    /// What a list of actions forwards to, or why it cannot be moved.
+    fn read(actions: &[Action]) -> Result<Result<Self, String>, PortError> {
+        let [action] = actions else {
+            return Ok(Err(format!("{} actions, and not one", actions.len())));
+        };
+        match action.r#type() {
+            Some(Kind::Forward) => {}
+            Some(other) => return Ok(Err(format!("a `{}` action", other.as_str()))),
+            None => return Err(incomplete(RULES, "an action without type")),
+        }
+        let config = action.forward_config().filter(|config| !config.target_groups().is_empty());
+        let Some(config) = config else {
+            return Ok(match action.target_group_arn() {
+                Some(group) => Ok(Self::Only {
+                    group: TargetGroupArn::new(group),
+                }),
+                None => Err("a forward action without a target group".to_owned()),
+            });
+        };
+        let groups: Result<BTreeMap<_, _>, PortError> = config.target_groups().iter().map(weight).collect();
+        let stickiness = config.target_group_stickiness_config().map(|found| Stickiness {
+            enabled: found.enabled(),
+            seconds: found.duration_seconds(),
+        });
+        Ok(Ok(Self::Weighted {
+            groups: groups?,
+            stickiness,
+        }))
+    }
+
+    fn routing(&self) -> Result<Routing, PortError> {
+        let weights = match self {
+            Self::Only { group } => BTreeMap::from([(group.clone(), WEIGHT_DEFAULT.unsigned_abs())]),
+            Self::Weighted { groups, .. } => groups.clone(),
+        };
+        let actions = serde_json::to_string(self);
+        let actions = actions.map_err(|error| own(RULES, ErrorClass::Invalid, code::REQUEST, &error.to_string()))?;
+        Ok(Routing { weights, actions })
+    }
+
+    fn parse(call: &'static str, routing: &Routing) -> Result<Self, PortError> {
+        serde_json::from_str(&routing.actions).map_err(|error| {
+            own(
+                call,
+                ErrorClass::Invalid,
+                code::REQUEST,
+                &format!("actions cannot be read: {error}"),
+            )
+        })
+    }
+
+    /// The same with these weights. A group that they do not name keeps its own; one that the action does not name is refused.
+    fn with(self, call: &'static str, weights: &BTreeMap<TargetGroupArn, u32>) -> Result<Self, PortError> {
+        let (mut groups, stickiness) = match self {
+            Self::Only { group } => (BTreeMap::from([(group, WEIGHT_DEFAULT.unsigned_abs())]), None),
+            Self::Weighted { groups, stickiness } => (groups, stickiness),
+        };
+        for (group, weight) in weights {
+            let Some(there) = groups.get_mut(group) else {
+                let why = format!("the action does not name {group}");
+                return Err(own(call, ErrorClass::Invalid, code::REQUEST, &why));
+            };
+            *there = *weight;
+        }
+        Ok(Self::Weighted { groups, stickiness })
+    }
+
+    fn action(&self, call: &'static str) -> Result<Action, PortError> {
+        let bad = |why: String| own(call, ErrorClass::Invalid, code::REQUEST, &why);
+        let action = Action::builder().r#type(Kind::Forward);
+        let action = match self {
+            Self::Only { group } => action.target_group_arn(group.as_str()),
+            Self::Weighted { groups, stickiness } => {
+                let mut config = ForwardActionConfig::builder();
+                for (group, weight) in groups {
+                    let weight = i32::try_from(*weight).map_err(|_| bad(format!("{weight} is no weight")))?;
+                    let tuple = TargetGroupTuple::builder().target_group_arn(group.as_str()).weight(weight);
+                    config = config.target_groups(tuple.build());
+                }
+                let stickiness = stickiness.as_ref().map(|found| {
+                    TargetGroupStickinessConfig::builder()
+                        .set_enabled(found.enabled)
+                        .set_duration_seconds(found.seconds)
+                        .build()
+                });
+                action.forward_config(config.set_target_group_stickiness_config(stickiness).build())
+            }
+        };
+        Ok(action.build())
+    }
+}
+
+fn weight(tuple: &TargetGroupTuple) -> Result<(TargetGroupArn, u32), PortError> {
+    let group = tuple
+        .target_group_arn()
+        .ok_or_else(|| incomplete(RULES, "a weight without target group"))?;
+    let weight = tuple.weight().unwrap_or(WEIGHT_DEFAULT);
+    let weight = u32::try_from(weight).map_err(|_| incomplete(RULES, &format!("{group} has weight {weight}")))?;
+    Ok((TargetGroupArn::new(group), weight))
+}

@@ -1,0 +1,150 @@
+//! The contract of listeners and rules: what is read of them, and that a change keeps everything but the weights.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{RuleArn, TargetGroupArn};
+use ghostnet_core::state::{RouteTo, Routing};
+use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::port::Rules;
+
+use crate::sample::region;
+use crate::{Mishap, Played, Situation, TrafficStage, by_class, expect};
+
+type Weights = BTreeMap<TargetGroupArn, u32>;
+
+/// What may be so of listeners and rules.
+#[derive(Debug, Clone)]
+pub(crate) enum Given {
+    /// It forwards by these weights.
+    Forwards(RuleArn, Weights),
+    /// The same, and clients stay with their group.
+    Sticks(RuleArn, Weights),
+    /// It redirects.
+    Redirects(RuleArn),
+}
+
+/// The contract.
+pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
+    vec![
+        ("a listener and a rule that forward", |stage| {
+            stage.rules(Given::Forwards(listener(), blue()))?;
+            stage.rules(Given::Forwards(rule(), green()))?;
+            let wanted = BTreeMap::from([(listener(), blue()), (rule(), green())]);
+            expect("weights", weights(stage, &[listener(), rule()]), Ok(wanted))
+        }),
+        ("a rule that does not exist among others", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            stage.rules(Given::Forwards(listener(), blue()))?;
+            let asked = [absent(), rule(), listener()];
+            let wanted = BTreeMap::from([(rule(), blue()), (listener(), blue())]);
+            expect("weights", weights(stage, &asked), Ok(wanted))
+        }),
+        ("a rule that redirects among others", |stage| {
+            stage.rules(Given::Redirects(listener()))?;
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let wanted = BTreeMap::from([(rule(), blue())]);
+            expect("weights", weights(stage, &[rule(), listener()]), Ok(wanted))
+        }),
+        ("weights of a listener that are set", |stage| {
+            weights_that_are_set(stage, &listener())
+        }),
+        ("weights of a rule that are set", |stage| weights_that_are_set(stage, &rule())),
+        ("weights of a rule that does not exist", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            let answer = set(stage, &absent(), &before, &RouteTo::Weights(green()));
+            expect("the answer", answer, Err(ErrorClass::NotFound))
+        }),
+        ("weights whose answer is lost", |stage| {
+            set_is_open(stage, Mishap::AnswerLost, &green())
+        }),
+        ("weights whose first answer is lost", |stage| {
+            set_is_open(stage, Mishap::FirstAnswerLost, &green())
+        }),
+        ("weights set while the balancer is unwell", |stage| {
+            set_is_open(stage, Mishap::Unwell, &blue())
+        }),
+        ("weights that our role may not set", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            stage.mishap(Mishap::Denied)?;
+            let answer = set(stage, &rule(), &before, &RouteTo::Weights(green()));
+            expect("the answer", answer, Err(ErrorClass::Denied))?;
+            expect("the rule", one(stage, &rule())?, before)
+        }),
+        ("rules that our role may not read", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            stage.mishap(Mishap::Denied)?;
+            expect("weights", weights(stage, &[rule()]), Err(ErrorClass::Denied))
+        }),
+    ]
+}
+
+/// Only the weights are others, and what was is set again exactly.
+fn weights_that_are_set<S: TrafficStage>(stage: &S, arn: &RuleArn) -> Played {
+    stage.rules(Given::Sticks(arn.clone(), blue()))?;
+    let before = one(stage, arn)?;
+    let answer = set(stage, arn, &before, &RouteTo::Weights(green()));
+    expect("the answer", answer, Ok(()))?;
+    let after = one(stage, arn)?;
+    expect("weights", after.weights.clone(), green())?;
+    stage.rules(Given::Sticks(arn.clone(), green()))?;
+    expect("as if they had always been so", one(stage, arn)?, after.clone())?;
+    let answer = set(stage, arn, &after, &RouteTo::Actions(before.clone()));
+    expect("the answer to the undo", answer, Ok(()))?;
+    expect("undone", one(stage, arn)?, before)
+}
+
+/// Attempted once: a late repetition could undo what was decided since. The next look sees what came of it.
+fn set_is_open<S: TrafficStage>(stage: &S, mishap: Mishap, wanted: &Weights) -> Played {
+    stage.rules(Given::Forwards(rule(), blue()))?;
+    let before = one(stage, &rule())?;
+    stage.mishap(mishap)?;
+    let answer = set(stage, &rule(), &before, &RouteTo::Weights(green()));
+    expect("the answer", answer, Err(ErrorClass::Transient))?;
+    expect("weights", one(stage, &rule())?.weights, wanted.clone())
+}
+
+fn one<S: TrafficStage>(stage: &S, arn: &RuleArn) -> Result<Routing, crate::Short> {
+    let mut read = by_class(stage.run(stage.ports().routing(&region(), std::slice::from_ref(arn))));
+    let read = read.as_mut().ok().and_then(|read| read.remove(arn));
+    read.ok_or_else(|| crate::Short::Otherwise(format!("{arn} is not read")))
+}
+
+fn weights<S: TrafficStage>(stage: &S, asked: &[RuleArn]) -> Result<BTreeMap<RuleArn, Weights>, ErrorClass> {
+    let read = by_class(stage.run(stage.ports().routing(&region(), asked)))?;
+    Ok(read.into_iter().map(|(arn, routing)| (arn, routing.weights)).collect())
+}
+
+fn set<S: TrafficStage>(stage: &S, arn: &RuleArn, expected: &Routing, to: &RouteTo) -> Result<(), ErrorClass> {
+    by_class(stage.run(stage.ports().set_routing(&region(), arn, expected, to)))
+}
+
+fn listener() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/1/2")
+}
+
+fn rule() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
+}
+
+fn absent() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/0")
+}
+
+fn blue() -> Weights {
+    both(100, 0)
+}
+
+fn green() -> Weights {
+    both(0, 100)
+}
+
+fn both(blue: u32, green: u32) -> Weights {
+    [("blue", blue), ("green", green)]
+        .map(|(name, weight)| {
+            let arn = format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/1");
+            (TargetGroupArn::new(arn), weight)
+        })
+        .into()
+}
