@@ -1,14 +1,14 @@
 //! A world for tests of the functions: it answers what it is told to answer, and remembers what it was asked.
 //!
-//! Its fleets only recommend, so that nothing is ever launched or terminated here; what looks lead to is tested where
+//! Its fleets only recommend, or fail over and want nobody, so that nothing is ever launched or terminated here; what looks lead to is tested where
 //! the engine is.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::id::{
-    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, ServiceId, SpecVersion, StepId, TargetGroupArn,
-    Zone,
+    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
+    TargetGroupArn, Zone,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
@@ -17,13 +17,13 @@ use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::Resolved;
-use ghostnet_core::state::{RecordedOutcome, SCHEMA, StoredSpec};
+use ghostnet_core::state::{RecordedOutcome, RouteTo, Routing, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
     Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded,
-    Look, MetricQuery, Metrics, PublishedValue, Store, Touch,
+    Look, MetricQuery, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
 };
 use jiff::Timestamp;
 
@@ -46,6 +46,10 @@ pub struct FakePorts {
     pub failing: BTreeMap<&'static str, ErrorClass>,
     /// Fleets whose items cannot be read.
     pub damaged: BTreeMap<FleetId, ErrorClass>,
+    /// What listeners and rules do.
+    pub routing: RefCell<BTreeMap<RuleArn, Routing>>,
+    /// Where traffic is, of fleets that failover committed.
+    pub traffic: RefCell<BTreeMap<FleetId, TrafficState>>,
     /// What was asked: the method, and what it was asked for.
     pub asked: RefCell<Vec<String>>,
 }
@@ -58,6 +62,7 @@ impl FakePorts {
             Some(FleetEntry {
                 fleet: fleet.parse().ok()?,
                 alarms: Vec::new(),
+                fails_over: false,
                 evaluated_at: None,
             })
         };
@@ -70,6 +75,8 @@ impl FakePorts {
             seen_newer: false,
             failing: BTreeMap::new(),
             damaged: BTreeMap::new(),
+            routing: RefCell::new(BTreeMap::new()),
+            traffic: RefCell::new(BTreeMap::new()),
             asked: RefCell::new(Vec::new()),
         }
     }
@@ -138,8 +145,19 @@ fn port_error(call: &'static str, class: ErrorClass) -> PortError {
     }
 }
 
-fn stored(fleet: &FleetId, now: Timestamp) -> Result<StoredSpec, PortError> {
-    let spec = serde_json::json!({
+/// The listener of every fleet that fails over.
+pub const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/1/2";
+
+/// The target group of a side of every fleet that fails over.
+#[must_use]
+pub fn group_of(side: &str) -> TargetGroupArn {
+    TargetGroupArn::new(format!(
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{side}/1234567890abcdef"
+    ))
+}
+
+fn stored(fleet: &FleetId, fails_over: bool, now: Timestamp) -> Result<StoredSpec, PortError> {
+    let mut spec = serde_json::json!({
         "fleet": fleet,
         "mode": "recommend_only",
         "defaults": {
@@ -149,6 +167,14 @@ fn stored(fleet: &FleetId, now: Timestamp) -> Result<StoredSpec, PortError> {
         "pools": [{ "id": "blue" }],
         "policies": [{ "id": "cpu", "type": "target_tracking", "metric": "cpu", "target": 60.0 }],
     });
+    if fails_over {
+        spec["mode"] = serde_json::json!("on");
+        spec["pools"] = serde_json::json!([
+            { "id": "blue", "target_groups": [group_of("blue")] },
+            { "id": "green", "role": "standby", "target_groups": [group_of("green")] },
+        ]);
+        spec["failover"] = serde_json::json!({ "mode": "cold_standby", "lever": { "listener_rules": [LISTENER] } });
+    }
     Ok(StoredSpec {
         schema: SCHEMA,
         version: SpecVersion(1),
@@ -240,6 +266,35 @@ impl LoadBalancer for FakePorts {
     }
 }
 
+impl Rules for FakePorts {
+    async fn routing(&self, _: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
+        let there = self.routing.borrow();
+        let found = rules.iter().filter_map(|rule| Some((rule.clone(), there.get(rule)?.clone())));
+        self.answer("routing", "", found.collect())
+    }
+
+    async fn set_routing(&self, _: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+        let routing = match set {
+            RouteTo::Weights(weights) => Routing {
+                weights: weights.clone(),
+                ..expected.clone()
+            },
+            RouteTo::Actions(actions) => actions.clone(),
+        };
+        self.answer("set_routing", rule.as_str(), ())?;
+        self.routing.borrow_mut().insert(rule.clone(), routing);
+        Ok(())
+    }
+}
+
+impl TrafficStore for FakePorts {
+    async fn commit_traffic(&self, commit: &TrafficCommit) -> Result<CommitResult, PortError> {
+        self.answer("commit_traffic", commit.fleet.as_str(), ())?;
+        self.traffic.borrow_mut().insert(commit.fleet.clone(), commit.state.clone());
+        Ok(CommitResult::Committed)
+    }
+}
+
 impl Discovery for FakePorts {
     async fn registrations(&self, _: &Region, _: &ServiceId, _: &InstallationId) -> Result<Vec<Registration>, PortError> {
         self.answer("registrations", "", Vec::new())
@@ -284,12 +339,13 @@ impl Store for FakePorts {
         self.now.set(self.seconds_per_load.after(self.now.get()));
         let load = |fleet: &FleetId| {
             self.damaged.get(fleet).map_or(Ok(()), |class| Err(port_error("load", *class)))?;
-            let spec = stored(fleet, self.now.get())?;
+            let fails_over = self.fleets.iter().any(|entry| entry.fleet == *fleet && entry.fails_over);
+            let spec = stored(fleet, fails_over, self.now.get())?;
             Ok(Loaded {
                 spec,
                 state: None,
                 outcomes: BTreeMap::new(),
-                traffic: None,
+                traffic: self.traffic.borrow().get(fleet).cloned(),
             })
         };
         let known = fleets.iter().filter(|fleet| self.fleets.iter().any(|entry| entry.fleet == **fleet));

@@ -66,6 +66,10 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             one("alarm DailyErrorsTooHigh at 2019-10-02T17:04:40.989Z: State, Alarm"),
         ),
         ("alarm-eventbridge-fleet.json", one(FLEET)),
+        (
+            "alarm-eventbridge-health.json",
+            one("alarm ghostnet/web/blue/health/errors at 2026-03-02T09:15:31.405Z: State, Alarm"),
+        ),
         ("alarm-eventbridge-insights.json", one(INSIGHTS)),
         ("alarm-eventbridge-math.json", one(MATH)),
         ("alarm-eventbridge-metric.json", one(CPU)),
@@ -122,6 +126,8 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             "evaluate.json",
             one("evaluate web for arn:aws:sts::123456789012:assumed-role/operator/ana"),
         ),
+        // failover reads it before anybody asks for signals
+        ("failover.json", ignored("a payload of GhostNet of kind `failover/v1`")),
         (
             "health-backup-copy.json",
             ignored("`AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED`: the copy for a second region"),

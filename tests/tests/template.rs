@@ -13,26 +13,31 @@ use ghostnet_tests::root;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Map, Value, json};
 
-const FUNCTIONS: [(&str, &str, &str); 3] = [
+const FUNCTIONS: [(&str, &str, &str); 4] = [
     ("alarm", "AlarmFunction", "AlarmRole"),
     ("tick", "TickFunction", "TickRole"),
     ("interruption", "InterruptionFunction", "InterruptionRole"),
+    ("failover", "FailoverFunction", "FailoverRole"),
 ];
 
-/// What a function needs besides its calls: the platform writes its logs, traces and failed events with its role, and EC2
-/// uses its rights to pass a role and a key on to what it launches.
-const PLATFORM: [&str; 9] = [
-    "iam:PassRole",
-    "kms:CreateGrant",
-    "kms:Decrypt",
-    "kms:DescribeKey",
+/// What a function needs besides its calls: the platform writes its logs, traces and failed events with its role.
+const PLATFORM: [&str; 5] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "sqs:SendMessage",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 ];
-const PLATFORM_KMS: [&str; 3] = ["kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"];
+/// EC2 uses the rights of who launches to pass a role and a key on.
+const OF_LAUNCHES: [&str; 7] = [
+    "iam:PassRole",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
 
 #[test]
 fn the_environment_is_the_one_the_code_reads() {
@@ -85,7 +90,8 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
     let template = template();
     for (name, _, role) in FUNCTIONS {
         let mut granted = actions_of(&template["Resources"][role]["Properties"]["Policies"]);
-        for action in PLATFORM.iter().chain(&PLATFORM_KMS) {
+        let of_launches = OF_LAUNCHES.iter().filter(|_| name != "failover");
+        for action in PLATFORM.iter().chain(of_launches) {
             assert!(granted.remove(*action), "{role} lacks {action}");
         }
         assert_eq!(granted, needed(name), "{role}");
@@ -96,7 +102,7 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
 #[test]
 fn tags_are_set_at_launch_or_are_the_one_that_tells_our_instances_that_they_leave() {
     let template = template();
-    for (_, _, role) in FUNCTIONS {
+    for (_, _, role) in FUNCTIONS.into_iter().filter(|(name, _, _)| *name != "failover") {
         let policies = template["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
         let statements = policies
             .iter()
@@ -147,6 +153,58 @@ fn services_of_cloud_map_are_changed_only_where_they_carry_our_tag() {
             }
         }
     }
+}
+
+/// Failover moves traffic where the owner allowed it, and launches, ends and registers nobody.
+#[test]
+fn failover_changes_only_listeners_and_rules_that_carry_our_tag() {
+    let template = template();
+    let policies = &template["Resources"]["FailoverRole"]["Properties"]["Policies"];
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let harmless = [
+        "Describe",
+        "Get",
+        "BatchGet",
+        "ConditionCheck",
+        "Put",
+        "CreateLogStream",
+        "Send",
+        "Invoke",
+    ];
+    for statement in statements {
+        let changes: Vec<_> = actions_of(statement)
+            .into_iter()
+            .filter(|action| !harmless.iter().any(|verb| action.split(':').nth(1).unwrap().starts_with(verb)))
+            .collect();
+        if changes.is_empty() {
+            continue;
+        }
+        assert_eq!(changes, ["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"]);
+        let tag = format!("aws:ResourceTag/{}", tag::INSTALLATION);
+        assert!(!statement["Condition"]["StringEquals"][tag].is_null());
+    }
+}
+
+/// Tick and failover find each other by these names.
+#[test]
+fn functions_are_named_by_their_stack() {
+    let template = template();
+    for (name, function, _) in FUNCTIONS {
+        let called = json!({ "Fn::Sub": format!("${{AWS::StackName}}-{name}") });
+        assert_eq!(template["Resources"][function]["Properties"]["FunctionName"], called);
+    }
+    let timeout = template["Resources"]["FailoverFunction"]["Properties"]["Timeout"].as_u64();
+    assert_eq!(timeout, Some(u64::from(ghostnet_engine::invocation::FAILOVER_TIMEOUT.0)));
+}
+
+/// An alarm about a side's health wakes failover, and failover alone.
+#[test]
+fn an_alarm_has_one_way() {
+    let template = template();
+    let pattern = |rule: &str| template["Resources"][rule]["Properties"]["EventPattern"]["detail"]["alarmName"].clone();
+    let health = json!({ "wildcard": "ghostnet/*/*/health/*" });
+    assert_eq!(pattern("HealthAlarmRule"), json!([health]));
+    assert_eq!(pattern("AlarmStateRule"), json!([{ "anything-but": health }]));
 }
 
 #[test]
@@ -209,7 +267,16 @@ const OF_TICK: [&str; 5] = ["publish", "group_attributes", "set_group_attributes
 /// Actions of the calls that a function makes: its own source, and the engine's, which all functions share.
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));
-    let engine = source(&root().join("shared/engine/src"));
+    let shared = root().join("shared/engine/src");
+    let of_failover = |path: &Path| path.ends_with("failover.rs");
+    // failover shares nothing with the others but how fleets are loaded
+    let engine = if function == "failover" {
+        ["failover.rs", "load.rs"]
+            .map(|file| fs::read_to_string(shared.join(file)).unwrap())
+            .concat()
+    } else {
+        source_but(&shared, &of_failover)
+    };
     let calls = |call: &&actions::Call| {
         let text = format!(".{}(", call.name);
         own.contains(&text) || engine.contains(&text) && (!OF_TICK.contains(&call.name) || function == "tick")
@@ -224,12 +291,17 @@ fn needed(function: &str) -> BTreeSet<String> {
 
 /// All the code below a folder, tests left out.
 fn source(folder: &Path) -> String {
+    source_but(folder, &|_| false)
+}
+
+/// The same without some files.
+fn source_but(folder: &Path, left_out: &dyn Fn(&Path) -> bool) -> String {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths
-        .filter(|path| !path.ends_with("tests.rs"))
+        .filter(|path| !path.ends_with("tests.rs") && !left_out(path))
         .map(|path| {
             if path.is_dir() {
-                source(&path)
+                source_but(&path, left_out)
             } else {
                 fs::read_to_string(path).unwrap()
             }

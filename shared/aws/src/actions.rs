@@ -89,6 +89,8 @@ pub const PORTS: &[Call] = &[
     call("exhausted", &["dynamodb:Query"]),
     call("note_exhausted", &["dynamodb:GetItem", "dynamodb:PutItem"]),
     call("note_alarm", &["dynamodb:PutItem"]),
+    // no port: tick asks failover, and failover tick
+    call("invoke_later", &["lambda:InvokeFunction"]),
 ];
 
 /// What the command line does beyond the ports.

@@ -39,6 +39,13 @@ pub fn build() -> BuildId {
     BuildId::new(env!("GHOSTNET_BUILD"))
 }
 
+/// The name of another function of this deployment: `<stack>-tick` beside `<stack>-failover`. `own` is what Lambda calls this one.
+#[must_use]
+pub fn beside(own: Option<&str>, function: &str, other: &str) -> String {
+    let stack = own.and_then(|own| own.strip_suffix(function)?.strip_suffix('-'));
+    format!("{}-{other}", stack.unwrap_or("ghostnet"))
+}
+
 /// The signals of a payload. What says nothing to us is told and left: sending it again would not help.
 #[must_use]
 pub fn signals(invocation: &Invocation, payload: &Payload, now: Timestamp) -> Vec<Signal> {
@@ -62,8 +69,8 @@ pub fn misrouted(invocation: &Invocation, signal: &Signal, now: Timestamp) {
     refuse(invocation, "Misrouted", signal.kind(), now);
 }
 
-/// One line and one metric.
-fn refuse(invocation: &Invocation, kind: &str, why: &str, now: Timestamp) {
+/// Tells that a payload says nothing to this function: one line and one metric.
+pub fn refuse(invocation: &Invocation, kind: &str, why: &str, now: Timestamp) {
     tracing::warn!(
         function = invocation.function,
         request_id = invocation.request_id,
@@ -225,5 +232,22 @@ impl Failed {
             source = cause.source();
         }
         story
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_of_one_stack_know_each_other() {
+        for (own, expected) in [
+            (Some("prod-tick"), "prod-failover"),
+            (Some("tick-tick"), "tick-failover"),
+            (Some("somebodys"), "ghostnet-failover"),
+            (None, "ghostnet-failover"),
+        ] {
+            assert_eq!(beside(own, "tick", "failover"), expected, "{own:?}");
+        }
     }
 }

@@ -1,9 +1,10 @@
-//! A function asked by a person, who waits for its answer. Only the command line does that.
+//! Functions that are asked: by a person, who waits for the answer (only the command line does that), and by each other, who do not.
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
 use ghostnet_engine::error::PortError;
 
 use crate::Aws;
@@ -24,6 +25,21 @@ pub enum Said {
 }
 
 impl Aws {
+    /// Has a function of this region run, and does not wait for it.
+    ///
+    /// # Errors
+    /// Lambda does not take it on.
+    pub async fn invoke_later(&self, function: &str, payload: Vec<u8>) -> Result<(), PortError> {
+        let asked = aws_sdk_lambda::Client::new(self.config())
+            .invoke()
+            .function_name(function)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload))
+            .send()
+            .await;
+        asked.map(|_| ()).map_err(|error| port_error("lambda:InvokeFunction", error))
+    }
+
     /// Invokes a function of this region and waits for its answer. Asked twice, a request of an operator is heard once.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ pub const INSTALLATION: &str = "GHOSTNET_INSTALLATION";
 pub const RETENTION_DAYS: &str = "GHOSTNET_RETENTION_DAYS";
 /// How much is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter of `tracing-subscriber`.
 pub const LOG: &str = "GHOSTNET_LOG";
-/// Every variable that is read; a test compares them with the template.
+/// What Lambda calls the function that runs, by which the others of the deployment are found. Lambda sets it.
+pub const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME";
+/// Every variable of the deployment's own that is read; a test compares them with the template.
 pub const ALL: [&str; 4] = [TABLE, INSTALLATION, RETENTION_DAYS, LOG];
 
 const RETENTION_DAYS_DEFAULT: u32 = 90;

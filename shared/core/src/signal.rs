@@ -142,6 +142,14 @@ pub fn fleet_of_alarm(name: &AlarmName) -> Option<FleetId> {
     parts.next().and_then(|_pool| parts.next()).and(fleet)
 }
 
+/// The fleet of an alarm that tells of the health of a side: `ghostnet/<fleet>/<pool>/health/...`. It is for failover alone.
+#[must_use]
+pub fn fleet_of_health_alarm(name: &AlarmName) -> Option<FleetId> {
+    let mut parts = name.as_str().split('/').skip(3);
+    let is_it = parts.next() == Some("health") && parts.next().is_some();
+    fleet_of_alarm(name).filter(|_| is_it)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +164,22 @@ mod tests {
             ("", None),
         ] {
             let found = fleet_of_alarm(&AlarmName::new(name));
+            assert_eq!(found.as_ref().map(FleetId::as_str), fleet, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_about_the_health_of_a_side_is_told_from_a_policys() {
+        for (name, fleet) in [
+            ("ghostnet/web/blue/health/errors", Some("web")),
+            ("ghostnet/web/blue/health/by/zone", Some("web")),
+            ("ghostnet/web/blue/health", None),
+            ("ghostnet/web/health/cpu/out", None),
+            ("ghostnet/web/blue/healthy/out", None),
+            ("other/web/blue/health/errors", None),
+            ("health", None),
+        ] {
+            let found = fleet_of_health_alarm(&AlarmName::new(name));
             assert_eq!(found.as_ref().map(FleetId::as_str), fleet, "{name}");
         }
     }

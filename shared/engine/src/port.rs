@@ -308,6 +308,8 @@ pub struct FleetEntry {
     pub fleet: FleetId,
     /// Alarms of the user's own that wake it, by name or ARN, as the spec lists them.
     pub alarms: Vec<String>,
+    /// Whether its spec says how traffic leaves a failing side.
+    pub fails_over: bool,
     /// When it was last evaluated; none: never.
     pub evaluated_at: Option<Timestamp>,
 }

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::id::{FleetId, InstanceId};
-use ghostnet_core::signal::{AlarmChange, fleet_of_alarm};
+use ghostnet_core::signal::{AlarmChange, fleet_of_alarm, fleet_of_health_alarm};
 
 use crate::error::PortError;
 use crate::invocation::Invocation;
 use crate::port::{Compute, FleetEntry, ListedInstance, Store};
 
-/// The fleets that an alarm wakes: the one that its name carries, or those whose specs list it.
+/// The fleets whose capacity an alarm wakes: the one that its name carries, or those whose specs list it. One that tells of a side's
+/// health is failover's alone.
 ///
 /// # Errors
 /// The list of fleets could not be read.
 pub async fn fleets_of_alarm<S: Store>(store: &S, change: &AlarmChange) -> Result<Vec<FleetId>, PortError> {
+    if fleet_of_health_alarm(&change.alarm).is_some() {
+        return Ok(Vec::new());
+    }
     match fleet_of_alarm(&change.alarm) {
         Some(fleet) => Ok(vec![fleet]),
         None => Ok(listening(&store.fleets().await?, change)),
@@ -69,6 +73,7 @@ mod tests {
         Some(FleetEntry {
             fleet: fleet.parse().ok()?,
             alarms: alarms.iter().map(|&alarm| alarm.to_owned()).collect(),
+            fails_over: false,
             evaluated_at: evaluated_second.and_then(|second| Timestamp::from_second(second).ok()),
         })
     }

@@ -673,6 +673,7 @@ impl Store for Hand {
             let entry = |(fleet, items): (&FleetId, &crate::table::Items)| FleetEntry {
                 fleet: fleet.clone(),
                 alarms: items.spec.spec.alarms.iter().flatten().map(|raw| raw.alarm.clone()).collect(),
+                fails_over: items.spec.spec.failover.is_some(),
                 evaluated_at: items.evaluated_at,
             };
             Ok(world.table.fleets.iter().map(entry).collect())

@@ -57,6 +57,15 @@ async fn nobodys_alarm_wakes_nobody() {
     assert!(ports.asked("load").is_empty());
 }
 
+/// Not even where a spec lists it: failover alone answers it.
+#[tokio::test]
+async fn an_alarm_about_a_sides_health_wakes_nobody_here() {
+    let mut ports = world(&["web"]);
+    ports.fleets[0].alarms = vec!["ghostnet/web/blue/health/errors".to_owned()];
+    assert_eq!(on_event(&ports, "alarm-eventbridge-health.json").await, Ok(()));
+    assert!(ports.asked("load").is_empty());
+}
+
 #[tokio::test]
 async fn a_muted_alarm_is_only_noted() {
     let ports = world(&["web"]);

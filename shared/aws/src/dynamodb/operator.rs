@@ -46,12 +46,13 @@ impl Aws {
         let alarms = AttributeValue::L(write.alarms.iter().map(text).collect());
         let entry = Write::update(
             Key::entry(write.fleet),
-            "SET #schema = :schema, #spec_version = :version, #alarms = :alarms",
+            "SET #schema = :schema, #spec_version = :version, #alarms = :alarms, #fails_over = :fails_over",
         );
         let entry = entry
             .value(":schema", number(SCHEMA))
             .value(":version", number(write.spec.version))
-            .value(":alarms", alarms);
+            .value(":alarms", alarms)
+            .value(":fails_over", AttributeValue::Bool(write.spec.spec.failover.is_some()));
         let first = write.first_traffic;
         // sets each attribute unless it is there: an existing traffic state stays as it is
         let unless_there = ["schema", "epoch", "body"]

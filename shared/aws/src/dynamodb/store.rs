@@ -162,6 +162,7 @@ fn fleet_entry(entry: &Item) -> Result<FleetEntry, PortError> {
     Ok(FleetEntry {
         fleet,
         alarms: alarms.filter_map(|alarm| alarm.as_s().ok().cloned()).collect(),
+        fails_over: entry.get(attribute::FAILS_OVER).is_some_and(|says| says.as_bool() == Ok(&true)),
         // an unreadable moment counts as never: the fleet comes first then
         evaluated_at: text_of(entry, attribute::EVALUATED_AT).and_then(|at| at.parse().ok()),
     })

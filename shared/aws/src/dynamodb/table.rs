@@ -59,6 +59,8 @@ pub(super) mod attribute {
     pub(in super::super) const EVALUATED_AT: &str = "evaluated_at";
     /// `FLEETS`: the user's own alarms that wake the fleet.
     pub(in super::super) const ALARMS: &str = "alarms";
+    /// `FLEETS`: whether the spec says how traffic leaves a failing side.
+    pub(in super::super) const FAILS_OVER: &str = "fails_over";
     /// `INSTALLATION`: the id.
     pub(in super::super) const ID: &str = "id";
     /// `OFFERING`: how often in a row it had no capacity.

@@ -20,10 +20,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use self::own::{CHECK_BYTES_MAX, CheckRequest, request_payload};
+pub use self::own::{CHECK_BYTES_MAX, CheckRequest, evaluate_payload, request_payload};
 pub use self::payload::Payload;
 pub use self::rejected::Rejected;
-pub use self::traffic::TrafficAsked;
+pub use self::traffic::{TrafficAsk, TrafficAsked};
 
 /// Largest payload: what Lambda takes for an asynchronous invocation.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;

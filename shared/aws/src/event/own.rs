@@ -41,7 +41,7 @@ pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
     }
     let own: Own = fields(SHAPE, object)?;
     match own.ghostnet.as_deref() {
-        Some("evaluate/v1") => {
+        Some(EVALUATE) => {
             let by = own.by.unwrap_or_else(|| "somebody".to_owned());
             evaluate(SHAPE, own.fleet.as_deref(), &by)
         }
@@ -65,6 +65,8 @@ fn evaluate(shape: &'static str, fleet: Option<&str>, by: &str) -> Result<Signal
     Ok(Signal::Evaluate { fleet, by: shortened(by) })
 }
 
+/// Kind and version of a request for a look at one fleet.
+const EVALUATE: &str = "evaluate/v1";
 /// Kind and version of an operator's request for a size.
 const SCALE: &str = "scale/v1";
 /// Kind and version of an operator's request to take instances over.
@@ -232,6 +234,14 @@ impl CheckRequest {
         let request = serde_json::from_slice(payload).map_err(|error| Rejected::malformed(SHAPE, &error.to_string()));
         Some(request)
     }
+}
+
+/// The payload of a request for a look at one fleet, as [`classify`](super::classify) reads it.
+#[must_use]
+pub fn evaluate_payload(fleet: &FleetId, by: &str) -> Vec<u8> {
+    serde_json::json!({ "ghostnet": EVALUATE, "fleet": fleet, "by": by })
+        .to_string()
+        .into_bytes()
 }
 
 /// The payload of an operator's request, as [`classify`](super::classify) reads it.

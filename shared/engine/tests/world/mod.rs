@@ -617,6 +617,7 @@ impl Store for Hand {
             let entry = |fleet: &FleetId| FleetEntry {
                 fleet: fleet.clone(),
                 alarms: Vec::new(),
+                fails_over: false,
                 evaluated_at: world.table.evaluated.get(fleet).copied(),
             };
             Ok(world.table.specs.keys().map(entry).collect())

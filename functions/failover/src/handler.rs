@@ -1,0 +1,134 @@
+//! A look at the traffic of fleets, and again while a side is suspect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_aws::answer::Answer;
+use ghostnet_aws::event::{Payload, TrafficAsk, TrafficAsked};
+use ghostnet_aws::function::{self, Failed};
+use ghostnet_aws::telemetry::{OwnMetric, emit};
+use ghostnet_core::id::FleetId;
+use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
+use ghostnet_engine::failover::{TrafficReport, fail_over};
+use ghostnet_engine::invocation::{Invocation, ReconcileError};
+use ghostnet_engine::port::{Host, TrafficPorts};
+use jiff::Timestamp;
+use lambda_runtime::Diagnostic;
+
+type Results = BTreeMap<FleetId, Result<TrafficReport, ReconcileError>>;
+
+/// Answers a payload; an operator's request with what came of it.
+pub(crate) async fn answer<P: TrafficPorts, H: Host>(
+    ports: &P,
+    host: &H,
+    invocation: &Invocation,
+    payload: &Payload,
+) -> Result<Option<Answer>, Diagnostic> {
+    let fleets = match payload.traffic() {
+        Some(Ok(TrafficAsk::Move(asked))) => return Ok(Some(moved(ports, host, invocation, &asked).await)),
+        Some(Ok(TrafficAsk::Look(fleets))) => fleets.into_iter().collect(),
+        Some(Err(rejected)) => {
+            function::refuse(invocation, rejected.kind(), &rejected.to_string(), ports.now());
+            let (kind, why) = (rejected.kind().to_owned(), rejected.to_string());
+            return Ok(Some(Answer::Failed { kind, why }));
+        }
+        None => named(invocation, payload, ports.now()),
+    };
+    if fleets.is_empty() {
+        return Ok(None);
+    }
+    // one look for all of them: a side that is suspect is looked at again, and nobody waits for that
+    let fleets: Vec<FleetId> = fleets.into_iter().collect();
+    let results = fail_over(ports, host, invocation, &fleets, None).await;
+    tell(invocation, &results, ports.now());
+    verdict(results).map(|()| None).map_err(|failed| Diagnostic {
+        error_type: failed.kind().to_owned(),
+        error_message: failed.story(),
+    })
+}
+
+/// The fleets that signals name.
+fn named(invocation: &Invocation, payload: &Payload, now: Timestamp) -> BTreeSet<FleetId> {
+    let mut fleets = BTreeSet::new();
+    for signal in function::signals(invocation, payload, now) {
+        let fleet = match &signal {
+            Signal::AlarmChanged(change) if change.muted => {
+                tracing::info!(alarm = change.alarm.as_str(), "muted: nothing is looked at");
+                continue;
+            }
+            Signal::AlarmChanged(change) => fleet_of_health_alarm(&change.alarm),
+            Signal::Evaluate { fleet, .. } => Some(fleet.clone()),
+            _ => None,
+        };
+        match fleet {
+            Some(fleet) => drop(fleets.insert(fleet)),
+            None => function::misrouted(invocation, &signal, now),
+        }
+    }
+    fleets
+}
+
+/// What an operator asks is heard by one look; what is on its way then goes on when tick asks.
+async fn moved<P: TrafficPorts, H: Host>(ports: &P, host: &H, invocation: &Invocation, asked: &TrafficAsked) -> Answer {
+    let TrafficAsked { fleet, request } = asked;
+    let results = fail_over(ports, host, invocation, std::slice::from_ref(fleet), Some(request)).await;
+    tell(invocation, &results, ports.now());
+    Answer::of_traffic(fleet, results.get(fleet))
+}
+
+/// Lambda is told of a failure only if nothing came of anything, and trying again may help.
+fn verdict(results: Results) -> Result<(), Failed> {
+    if results.is_empty() || results.values().any(Result::is_ok) {
+        return Ok(());
+    }
+    let mut failures = results.into_iter().filter_map(|(fleet, result)| Some((fleet, result.err()?)));
+    match failures.find(|(_, error)| error.is_retryable()) {
+        Some((fleet, source)) => Err(Failed::Fleet { fleet, source }),
+        None => Ok(()),
+    }
+}
+
+fn tell(invocation: &Invocation, results: &Results, now: Timestamp) {
+    let (mut failed, mut conflicts, mut alerts) = (0_usize, 0_usize, 0_usize);
+    for (fleet, result) in results {
+        match result {
+            Ok(report) => {
+                tell_report(fleet, report);
+                alerts = alerts.saturating_add(report.alerts.len());
+            }
+            Err(error) => {
+                tracing::error!(%fleet, kind = error.kind(), %error, "the fleet's traffic was not looked at");
+                failed = failed.saturating_add(1);
+                conflicts = conflicts.saturating_add(usize::from(matches!(error, ReconcileError::Conflict(_))));
+            }
+        }
+    }
+    for (metric, count) in [
+        (OwnMetric::FleetFailed, failed),
+        (OwnMetric::Conflicts, conflicts),
+        (OwnMetric::Alerts, alerts),
+    ] {
+        if count > 0 {
+            emit(metric, u32::try_from(count).unwrap_or(u32::MAX), &invocation.installation, now);
+        }
+    }
+}
+
+fn tell_report(fleet: &FleetId, report: &TrafficReport) {
+    for alert in &report.alerts {
+        tracing::warn!(%fleet, alert, "somebody should look at this");
+    }
+    for trouble in &report.trouble {
+        tracing::warn!(%fleet, trouble, "a rule was not set");
+    }
+    let state = &report.decision.state;
+    let (active, epoch, sent) = (state.active.as_str(), state.epoch.0, report.sent);
+    if report.records.is_empty() {
+        tracing::debug!(%fleet, active, epoch, "traffic is unchanged");
+    } else {
+        let records = report.records.len();
+        tracing::info!(%fleet, active, epoch, sent, records, "decided about traffic");
+    }
+}
+
+#[cfg(test)]
+mod tests;
