@@ -142,11 +142,14 @@ pub fn fleet_of_alarm(name: &AlarmName) -> Option<FleetId> {
     parts.next().and_then(|_pool| parts.next()).and(fleet)
 }
 
+/// Where the name of an alarm has this in place of a policy, it is for failover; so no policy may be called so.
+pub const HEALTH: &str = "health";
+
 /// The fleet of an alarm that tells of the health of a side: `ghostnet/<fleet>/<pool>/health/...`. It is for failover alone.
 #[must_use]
 pub fn fleet_of_health_alarm(name: &AlarmName) -> Option<FleetId> {
     let mut parts = name.as_str().split('/').skip(3);
-    let is_it = parts.next() == Some("health") && parts.next().is_some();
+    let is_it = parts.next() == Some(HEALTH) && parts.next().is_some();
     fleet_of_alarm(name).filter(|_| is_it)
 }
 

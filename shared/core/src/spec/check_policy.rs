@@ -13,6 +13,7 @@ use super::{
     simple,
 };
 use crate::id::PolicyId;
+use crate::signal::HEALTH;
 use crate::unit::{Finite, Seconds};
 
 pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, problems: &mut Problems) -> Vec<Policy> {
@@ -45,6 +46,10 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
         };
         if !ids.insert(id) {
             problems.add(format!("{at}.id"), format!("`{id}` is used twice"), "give each policy its own id");
+        }
+        if id == HEALTH {
+            let message = format!("`{id}` is not free: alarms `ghostnet/<fleet>/<pool>/{id}/...` tell failover of a side's health");
+            problems.add(format!("{at}.id"), message, "choose another id");
         }
         let mode = read_mode(policy, &at, problems);
         match id.parse::<PolicyId>() {

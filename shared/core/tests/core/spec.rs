@@ -225,6 +225,11 @@ fn one_mistake_one_problem() {
             "`Requests` is not a valid id",
         ),
         (
+            tracked(json!({ "id": "health" })),
+            "policies[0].id",
+            "`health` is not free: alarms `ghostnet/<fleet>/<pool>/health/...` tell failover of a side's health",
+        ),
+        (
             json!({ "policies": [tracking(), tracking()] }),
             "policies[1].id",
             "`requests` is used twice",
