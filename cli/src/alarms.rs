@@ -118,6 +118,7 @@ mod tests {
             alarm_topic: "topic".to_owned(),
             alarm_function: "f".to_owned(),
             tick_function: "t".to_owned(),
+            failover_function: None,
             delivery,
         }
     }

@@ -15,6 +15,19 @@ pub(crate) fn length(text: &str) -> Result<Seconds, String> {
         .ok_or_else(|| "write a whole number and a unit: `90s`, `5m`, `2h`, `7d`".to_owned())
 }
 
+/// Why somebody asks for something: more than nothing.
+///
+/// # Errors
+/// It is nothing.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    let reason = text.trim();
+    if reason.is_empty() {
+        Err("say why: it is all that others will know".to_owned())
+    } else {
+        Ok(reason.to_owned())
+    }
+}
+
 /// A moment, or a text that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {

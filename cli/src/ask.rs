@@ -1,15 +1,17 @@
-//! Asking the tick function for something, as an operator: who asks and when goes with it, and the answer is waited for.
+//! Asking a function for something, as an operator: who asks and when goes with it, and the answer is waited for.
 
-use ghostnet_aws::answer::{Answer, Heard};
-use ghostnet_aws::event::{CheckRequest, request_payload};
+use ghostnet_aws::answer::{Answer, Heard, TrafficHeard};
+use ghostnet_aws::event::{CheckRequest, TrafficAsked, request_payload};
 use ghostnet_aws::lambda::Said;
+use ghostnet_core::failover::{TrafficRequest, TrafficWish};
 use ghostnet_core::id::{FleetId, PoolId};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_engine::live::Answered;
+use ghostnet_engine::port::Clock;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
-use crate::stack::Session;
+use crate::stack::{FAILOVER_FUNCTION, Session};
 
 /// Longest part of an answer that cannot be read which is shown.
 const ANSWER_LETTERS_MAX: usize = 300;
@@ -55,6 +57,38 @@ pub(crate) async fn check(session: &Session, fleet: &FleetId, request: &CheckReq
     match answered(&asking, &said)? {
         Answer::Checked(answered) => Ok(answered),
         _ => Err(unknown(&asking, &said)),
+    }
+}
+
+/// Asks the failover function of this stack for a move of traffic, and waits as long as it watches the move.
+///
+/// # Errors
+/// The stack has no such function, it cannot be asked, or it refuses.
+pub(crate) async fn traffic(
+    session: &Session,
+    stack: &str,
+    asking: &Asking<'_>,
+    reason: &str,
+    wish: TrafficWish,
+) -> Result<TrafficHeard, Failure> {
+    let function = session.stack.failover_function.as_ref().ok_or_else(|| Failure::NoOutput {
+        stack: stack.to_owned(),
+        output: FAILOVER_FUNCTION,
+    })?;
+    let asked = TrafficAsked {
+        fleet: asking.fleet.clone(),
+        request: TrafficRequest {
+            by: session.caller().await,
+            at: session.aws.now(),
+            reason: reason.to_owned(),
+            wish,
+        },
+    };
+    let said = session.aws.invoke(function, asked.payload()).await;
+    let said = said.map_err(Failure::aws(format!("function `{function}` cannot be asked")))?;
+    match answered(asking, &said)? {
+        Answer::Traffic(heard) => Ok(heard),
+        _ => Err(unknown(asking, &said)),
     }
 }
 

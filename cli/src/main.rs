@@ -82,6 +82,9 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
         Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,
+        Verb::Failover(args) => verb::failover::run(args, stack, console).await,
+        Verb::Failback(args) => verb::failover::failback(args, stack, console).await,
+        Verb::Undo(args) => verb::failover::undo(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
         Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }

@@ -16,6 +16,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// Output that names the function which moves traffic.
+pub(crate) const FAILOVER_FUNCTION: &str = "FailoverFunctionName";
+
 /// Longest part of an error's text that is shown.
 const MESSAGE_LETTERS_MAX: usize = 300;
 
@@ -41,6 +44,8 @@ pub(crate) struct Stack {
     pub(crate) alarm_function: String,
     /// The tick function, which operators ask.
     pub(crate) tick_function: String,
+    /// The function that moves traffic; none before the version that had it first.
+    pub(crate) failover_function: Option<String>,
     /// How alarms are delivered.
     pub(crate) delivery: Delivery,
 }
@@ -146,6 +151,7 @@ impl Stack {
             alarm_topic: output("AlarmTopicArn")?,
             alarm_function: output("AlarmFunctionName")?,
             tick_function: output("TickFunctionName")?,
+            failover_function: outputs.get(FAILOVER_FUNCTION).cloned(),
             delivery,
         })
     }

@@ -137,6 +137,9 @@ fn every_verb_has_help_with_examples() {
         "resume",
         "scale",
         "refresh",
+        "failover",
+        "failback",
+        "undo",
         "completions",
     ] {
         let help = String::from_utf8_lossy(&ghostnet(&[verb, "--help"]).stdout).into_owned();

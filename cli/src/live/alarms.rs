@@ -148,6 +148,7 @@ mod tests {
             alarm_topic: "topic".to_owned(),
             alarm_function: "f".to_owned(),
             tick_function: "t".to_owned(),
+            failover_function: None,
             delivery: Delivery::EventBridge,
         };
         let wanted = alarms::wanted(&file(FLEET).spec, &Resolved::default(), &stack);

@@ -5,6 +5,7 @@ pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod explain;
+pub(crate) mod failover;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod pause;
