@@ -66,8 +66,8 @@ pub(crate) struct FailbackArgs {
 #[command(after_help = "Examples:
   ghostnet undo web --reason 'the wrong fleet'
 
-At once and whatever the gate says: the pool that had the traffic before gets it back, and what somebody else changed in these rules \
-since is overwritten. With --json: {fleet, active, epoch, told, waits, sent, records, trouble}.")]
+At once and whatever the gate says: the pool that had the traffic before gets it back. A rule that somebody else changed since the move \
+is left as it is, and told. With --json: {fleet, active, epoch, told, waits, sent, records, trouble}.")]
 pub(crate) struct UndoArgs {
     /// The fleet
     fleet: FleetId,
