@@ -1,6 +1,6 @@
 //! What a valid spec should still make its author think: costs and limits of metric sources, and drains that spot cuts off.
 
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, Policy, PoolSpec};
+use ghostnet_core::spec::{FailoverMode, FleetMode, FleetSpec, Metric, MetricSource, Policy, PoolRole, PoolSpec};
 use ghostnet_core::unit::Seconds;
 
 /// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
@@ -30,6 +30,36 @@ pub(crate) fn notes(spec: &FleetSpec) -> Vec<String> {
     }
     for pool in &spec.pools {
         notes.extend(slow_to_leave(pool));
+    }
+    notes.extend(standing_by(spec));
+    notes
+}
+
+/// Where a failover would not be what its author thinks.
+fn standing_by(spec: &FleetSpec) -> Vec<String> {
+    let (Some(failover), Some(active)) = (&spec.failover, spec.pools.iter().find(|pool| pool.role == PoolRole::Active)) else {
+        return Vec::new();
+    };
+    let mut notes = Vec::new();
+    if !matches!(spec.mode, FleetMode::On | FleetMode::OutOnly) {
+        notes.push(format!("no traffic moves while `mode` is `{}`", spec.mode));
+    }
+    let needed = failover.gate.of_ceil(active.capacity.max).max(1);
+    let standbys = || spec.pools.iter().filter(|pool| pool.role == PoolRole::Standby);
+    let never_at_once = |pool: &&PoolSpec| failover.mode == FailoverMode::HotStandby && pool.capacity.min < needed;
+    for pool in standbys().filter(never_at_once) {
+        notes.push(format!(
+            "pool `{}` may stand by with `{}`, and the gate asks for `{needed}` while `{}` has `{}`: then traffic waits until it has grown; \
+             raise its `capacity.min` for a move in one call",
+            pool.id, pool.capacity.min, active.id, active.capacity.max
+        ));
+    }
+    if standbys().any(|_| active.capacity.max.saturating_add(needed) > spec.maximum) {
+        notes.push(format!(
+            "`maximum`, `{}`, has no room for the `{needed}` that the gate asks for beside the `{}` of `{}`: raise it, or a failover at full size \
+             may wait in vain",
+            spec.maximum, active.capacity.max, active.id
+        ));
     }
     notes
 }
@@ -88,6 +118,37 @@ mod tests {
         assert_eq!(told(50, "90s"), [""; 0]);
         let [note] = &told(50, "91s")[..] else { panic!("one note") };
         assert!(note.starts_with("pool `main` drains for up to 91s"), "{note}");
+    }
+
+    #[test]
+    fn a_standby_that_is_not_what_it_seems_is_told() {
+        let told = |from: &str, to: &str| {
+            let fleet = include_str!("../../infra/fleets/standby.yaml").replace(from, to);
+            let Ok(file) = crate::spec_file::read("", &fleet) else {
+                panic!("the example has no problems")
+            };
+            notes(&file.spec)
+        };
+        let [note] = &told("", "")[..] else { panic!("one note") };
+        assert!(
+            note.starts_with("pool `green` may stand by with `4`, and the gate asks for `10` while `blue` has `20`"),
+            "{note}"
+        );
+        assert_eq!(told("mode: hot_standby", "mode: cold_standby"), [""; 0]);
+        assert_eq!(told("min: 4", "min: 10"), [""; 0]);
+        let tight = |maximum: u32| {
+            let change = format!("fleet: standby\nmaximum: {maximum}");
+            told("fleet: standby", &change)
+                .iter()
+                .filter(|note| note.starts_with("`maximum`"))
+                .count()
+        };
+        assert_eq!((tight(30), tight(29)), (0, 1));
+        let off = told("fleet: standby", "fleet: standby\nmode: recommend_only");
+        assert_eq!(
+            off.first().map(String::as_str),
+            Some("no traffic moves while `mode` is `recommend_only`")
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod spec_file;
 mod stack;
 mod status;
 mod takeover;
+mod traffic;
 mod verb;
 mod words;
 

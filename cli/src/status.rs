@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::render::explain;
+use crate::traffic::{self, TrafficStatus};
 
 /// One fleet.
 #[derive(Debug, Serialize)]
@@ -49,6 +50,9 @@ pub(crate) struct FleetStatus {
     pub(crate) last_hold: Option<RecordSummary>,
     /// When something is due that no event announces.
     pub(crate) next_look: Option<Timestamp>,
+    /// How its traffic stands; absent without `failover` in the spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failover: Option<TrafficStatus>,
     /// What else is worth telling.
     pub(crate) findings: Vec<String>,
 }
@@ -235,6 +239,7 @@ pub(crate) fn status(spec: &FleetSpec, preview: &Preview, records: &[DecisionRec
         last_act: records.iter().find(|record| explain::is_act(record)).map(record_summary),
         last_hold: records.iter().find(|record| !explain::is_act(record)).map(record_summary),
         next_look: preview.decision.look_again_at,
+        failover: traffic::status(spec, inputs),
         findings: preview
             .decision
             .pools

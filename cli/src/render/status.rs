@@ -1,11 +1,13 @@
 //! How fleets stand, for people.
 
+use ghostnet_core::state::SignalKind;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
 use super::table::{self, Side};
 use super::time;
 use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary};
+use crate::traffic::TrafficStatus;
 
 /// One fleet.
 pub(crate) fn fleet(status: &FleetStatus, now: Timestamp) -> String {
@@ -119,6 +121,7 @@ fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
     );
     rows.extend(newer_hold(status).map(|hold| row("since then", time::clock(hold.at, now), held(hold, now))));
     rows.extend(status.next_look.map(|at| row("next look", time::clock(at, now), String::new())));
+    rows.extend(status.failover.iter().flat_map(|traffic| failover(traffic, now)));
     for open in &status.open_steps {
         let since = Seconds::between(open.committed_at, now);
         rows.push(row(
@@ -134,6 +137,40 @@ fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
         Some(row("learned", String::new(), text))
     }));
     rows.extend(status.findings.iter().map(|finding| row("finding", String::new(), finding.clone())));
+    rows
+}
+
+/// How the traffic stands, a move that is under way, and the last one.
+fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
+    let row = |label: &str, at: String, text: String| vec![label.to_owned(), at, text];
+    let armed = if traffic.armed { "armed" } else { "not armed" };
+    let mut parts = vec![
+        armed.to_owned(),
+        format!("{} takes the traffic, epoch {}", traffic.active, traffic.epoch.0),
+    ];
+    let kinds = |kinds: &[SignalKind]| kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    if !traffic.down_by.is_empty() {
+        parts.push(format!("down by {}", kinds(&traffic.down_by)));
+    }
+    parts.extend(traffic.sides.iter().map(|side| {
+        let down = if side.down_by.is_empty() {
+            String::new()
+        } else {
+            format!(", down by {}", kinds(&side.down_by))
+        };
+        format!("{} {} healthy, needs {}{down}", side.id, side.healthy, side.needed)
+    }));
+    parts.push(traffic.outlook.to_string());
+    let mut rows = vec![row("failover", String::new(), parts.join(" · "))];
+    rows.extend(traffic.shift.iter().map(|shift| {
+        let text = format!("{} -> {}, {}: {}", shift.from, shift.to, shift.stage.as_str(), shift.why);
+        row("moving", time::clock(shift.since, now), text)
+    }));
+    rows.extend(traffic.last_move.iter().map(|moved| {
+        let until = moved.until.map(|until| format!(", until {}", time::clock(until, now)));
+        let text = format!("{} -> {}: {}{}", moved.from, moved.to, moved.why, until.unwrap_or_default());
+        row("moved", time::clock(moved.at, now), text)
+    }));
     rows
 }
 
@@ -276,5 +313,96 @@ mod tests {
         insta::assert_snapshot!("paused", fleet(&paused, now));
         insta::assert_snapshot!("fleets", fleets(&[busy, paused]));
         assert_eq!(fleets(&[]), "no fleet is applied");
+    }
+
+    /// The fleet of the fixture with a standby of so many healthy instances, and this traffic state.
+    fn with_standby(healthy: u32, change: impl FnOnce(&mut ghostnet_core::state::TrafficState)) -> FleetStatus {
+        let mut spec = fixture::spec();
+        let mut preview = fixture::preview();
+        let text = include_str!("../../../infra/fleets/standby.yaml");
+        let Ok(other) = crate::spec_file::read("standby.yaml", text) else {
+            panic!("the example has no problems")
+        };
+        let mut green = other.spec.pools.into_iter().filter(|pool| pool.id.as_str() == "green");
+        spec.failover = other.spec.failover;
+        spec.pools.retain(|pool| pool.id.as_str() == "blue");
+        spec.pools.extend(green.next());
+        let Some(pool) = spec.pools.last().cloned() else {
+            panic!("green is there")
+        };
+        let state = preview.inputs.state.pools.entry(pool.id.clone()).or_default();
+        for n in 0..healthy {
+            let id = ghostnet_core::id::InstanceId::new(format!("i-green-{n}"));
+            state
+                .members
+                .insert(id.clone(), ghostnet_core::state::Member::new(fixture::at("09:00:00")));
+            for group in &pool.target_groups {
+                preview
+                    .inputs
+                    .observation
+                    .targets
+                    .entry(group.clone())
+                    .or_default()
+                    .push(ghostnet_core::observation::Target {
+                        instance: id.clone(),
+                        health: ghostnet_core::observation::TargetHealth::Healthy,
+                        shifted: false,
+                    });
+            }
+        }
+        let side = preview
+            .inputs
+            .traffic
+            .sides
+            .entry(preview.inputs.traffic.active.clone())
+            .or_default();
+        side.armed = true;
+        change(&mut preview.inputs.traffic);
+        status(&spec, &preview, &[], None)
+    }
+
+    #[test]
+    fn traffic_stands_in_a_line_or_two() {
+        use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
+        let pool = |name: &str| name.parse::<ghostnet_core::id::PoolId>().unwrap_or_else(|error| panic!("{error}"));
+        let by = vec![SignalKind::Instances, SignalKind::Targets];
+        let told = |status: FleetStatus| {
+            let text = fleet(&status, fixture::at("13:03:00"));
+            let is_told = |line: &&str| ["failover", "moving", "moved"].iter().any(|label| line.starts_with(label));
+            text.lines().filter(is_told).map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let moved = |why, at| Moved {
+            from: pool("green"),
+            to: pool("blue"),
+            why,
+            at: fixture::at(at),
+            previous: std::collections::BTreeMap::new(),
+        };
+        let asked = ShiftReason::Asked {
+            by: "ana".into(),
+            reason: "rehearsal".into(),
+            until: Some(fixture::at("16:40:00")),
+            forced: false,
+        };
+        let all = [
+            told(with_standby(2, |_| {})),
+            told(with_standby(1, |traffic| traffic.moved = Some(moved(asked, "12:40:00")))),
+            told(with_standby(2, |traffic| traffic.sides.clear())),
+            told(with_standby(2, |traffic| {
+                traffic.moved = Some(moved(ShiftReason::Down { by: by.clone() }, "12:59:00"))
+            })),
+            told(with_standby(1, |traffic| {
+                traffic.shift = Some(Shift {
+                    from: pool("blue"),
+                    to: pool("green"),
+                    why: ShiftReason::Down { by },
+                    since: fixture::at("13:02:00"),
+                    stage: Stage::Preparing,
+                });
+            })),
+        ];
+        insta::assert_snapshot!("failover", all.join("\n"));
+        insta::assert_json_snapshot!("failover_json", with_standby(1, |_| {}).failover);
+        assert!(status(&fixture::spec(), &fixture::preview(), &[], None).failover.is_none());
     }
 }

@@ -147,6 +147,23 @@ pub fn decide(situation: &TrafficSituation<'_>) -> TrafficDecision {
     draft.finish()
 }
 
+/// How a fleet's traffic stands, without a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrafficStanding {
+    /// Kinds of signal by which the side that takes the traffic is down.
+    pub down_by: Vec<SignalKind>,
+    /// What stands between each other side and the traffic.
+    pub readiness: BTreeMap<PoolId, Readiness>,
+}
+
+/// What a look says of a fleet's traffic, for whoever only wants to know.
+#[must_use]
+pub fn stand(situation: &TrafficSituation<'_>) -> TrafficStanding {
+    let mut draft = Draft::new(situation);
+    draft.look_at_sides();
+    draft.standing()
+}
+
 impl<'a> TrafficSituation<'a> {
     fn looked(&self, pool: &PoolId) -> Option<Looked<'a>> {
         Some(Looked {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
-use super::{TrafficDecision, TrafficRequest, TrafficSituation, TrafficStep, TrafficWish, routing, watch};
+use super::{TrafficDecision, TrafficRequest, TrafficSituation, TrafficStanding, TrafficStep, TrafficWish, routing, watch};
 use crate::id::{Epoch, PoolId, RuleArn};
 use crate::operator::AHEAD_MAX;
 use crate::plan::TAKE_OVER_MARGIN;
@@ -90,9 +90,7 @@ impl<'a> Draft<'a> {
         if self.state != *loaded {
             self.state.version = loaded.version.saturating_add(1);
         }
-        let standing_by = situation.spec.pools.iter().filter(|pool| pool.id != self.state.active);
-        let readiness = standing_by.filter_map(|pool| Some((pool.id.clone(), self.readiness(&self.state.active, &pool.id)?)));
-        let readiness: BTreeMap<PoolId, Readiness> = readiness.collect();
+        let TrafficStanding { readiness, .. } = self.standing();
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
             look_again: suspect || self.state.shift.is_some(),
@@ -100,6 +98,17 @@ impl<'a> Draft<'a> {
             steps: self.steps,
             findings: self.findings,
             readiness,
+        }
+    }
+
+    pub(super) fn standing(&self) -> TrafficStanding {
+        let active = &self.state.active;
+        let others = self.situation.spec.pools.iter().filter(|pool| pool.id != *active);
+        TrafficStanding {
+            down_by: self.situation.down_by(&self.state, active),
+            readiness: others
+                .filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)))
+                .collect(),
         }
     }
 

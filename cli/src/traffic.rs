@@ -1,0 +1,229 @@
+//! How a fleet's traffic stands: who takes it, whether it would leave a side that fails, and what moved last. The rules of the load
+//! balancer are not read for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, TrafficStanding, stand};
+use ghostnet_core::id::{Epoch, PoolId};
+use ghostnet_core::record::Inputs;
+use ghostnet_core::spec::{FleetMode, FleetSpec};
+use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The traffic of one fleet.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrafficStatus {
+    /// The side that takes it.
+    pub(crate) active: PoolId,
+    /// Of the traffic state.
+    pub(crate) epoch: Epoch,
+    /// Whether that side was ever seen well: before, nothing fails over from it.
+    pub(crate) armed: bool,
+    /// Kinds of signal by which it is down; two are needed.
+    pub(crate) down_by: Vec<SignalKind>,
+    /// The sides that stand by, by name.
+    pub(crate) sides: Vec<SideStatus>,
+    /// What would come of a failure now.
+    pub(crate) outlook: Outlook,
+    /// A move that is under way.
+    pub(crate) shift: Option<ShiftStatus>,
+    /// The last one that ended.
+    pub(crate) last_move: Option<MoveStatus>,
+}
+
+/// A side that stands by.
+#[derive(Debug, Serialize)]
+pub(crate) struct SideStatus {
+    /// Which.
+    pub(crate) id: PoolId,
+    /// Healthy instances, by checks that run.
+    pub(crate) healthy: u32,
+    /// So many are needed.
+    pub(crate) needed: u32,
+    /// Kinds of signal by which it is down.
+    pub(crate) down_by: Vec<SignalKind>,
+}
+
+/// A move that is under way.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShiftStatus {
+    /// From this side.
+    pub(crate) from: PoolId,
+    /// To this side.
+    pub(crate) to: PoolId,
+    /// Why, in words.
+    pub(crate) why: String,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// How far it is.
+    pub(crate) stage: ShiftStage,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ShiftStage {
+    /// The destination grows.
+    Preparing,
+    /// The rules are being set.
+    Moving,
+}
+
+/// A move that ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct MoveStatus {
+    /// From this side.
+    pub(crate) from: PoolId,
+    /// To this side.
+    pub(crate) to: PoolId,
+    /// Why, in words.
+    pub(crate) why: String,
+    /// When the rules were seen to be set.
+    pub(crate) at: Timestamp,
+    /// Then the traffic comes back.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// What would come of a failure of the side that takes the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outlook {
+    /// A move is under way already.
+    Moving,
+    /// The fleet is paused, or its mode forbids it.
+    NotAllowed,
+    /// The side was never seen well.
+    NotArmed,
+    /// It moved by itself within the dwell: it would alert.
+    Alert,
+    /// The traffic would move at once.
+    Succeed,
+    /// It would wait for capacity.
+    Wait,
+    /// The others are down as well.
+    Nobody,
+}
+
+impl ShiftStage {
+    /// In a word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Moving => "moving",
+        }
+    }
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Moving => "on its way",
+            Self::NotAllowed => "nothing moves: the fleet is paused, or its mode forbids it",
+            Self::NotArmed => "nothing fails over before the failover function has seen that side well",
+            Self::Alert => "moved lately: would alert and not move",
+            Self::Succeed => "would succeed now, if every rule reaches it",
+            Self::Wait => "would wait for capacity first",
+            Self::Nobody => "nobody could take it",
+        })
+    }
+}
+
+/// How the traffic stands, by a look at the fleet; none without `failover` in its spec.
+pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs) -> Option<TrafficStatus> {
+    let failover = spec.failover.as_ref()?;
+    let instances = inputs.observation.instances.as_ref();
+    let observation = TrafficObservation {
+        observed_at: inputs.observation.observed_at,
+        instances: instances.map(|listed| listed.iter().map(|instance| (instance.id.clone(), instance.state)).collect()),
+        targets: inputs.observation.targets.clone(),
+        application: BTreeMap::new(),
+        routing: BTreeMap::new(),
+    };
+    let situation = TrafficSituation {
+        spec,
+        failover,
+        capacity: &inputs.state,
+        traffic: &inputs.traffic,
+        observation: &observation,
+        asked: None,
+        now: inputs.now,
+        execute_until: inputs.execute_until,
+    };
+    let standing = stand(&situation);
+    let traffic = &inputs.traffic;
+    let outlook = outlook(&situation, &standing);
+    let side = |(id, readiness): (PoolId, Readiness)| SideStatus {
+        id,
+        healthy: readiness.healthy,
+        needed: readiness.needed,
+        down_by: readiness.down_by,
+    };
+    Some(TrafficStatus {
+        active: traffic.active.clone(),
+        epoch: traffic.epoch,
+        armed: is_armed(&situation),
+        down_by: standing.down_by,
+        sides: standing.readiness.into_iter().map(side).collect(),
+        outlook,
+        shift: traffic.shift.as_ref().map(shift_status),
+        last_move: traffic.moved.as_ref().map(move_status),
+    })
+}
+
+/// As the function that moves traffic has it on record.
+fn is_armed(situation: &TrafficSituation<'_>) -> bool {
+    let sides = &situation.traffic.sides;
+    sides.get(&situation.traffic.active).is_some_and(|side| side.armed)
+}
+
+fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outlook {
+    let pause = situation.capacity.pause.as_ref();
+    let paused = pause.is_some_and(|pause| situation.now < pause.until);
+    let by_itself = |moved: &&Moved| matches!(moved.why, ShiftReason::Down { .. } | ShiftReason::WellAgain);
+    let moved = situation.traffic.moved.as_ref().filter(by_itself);
+    let dwells = moved.is_some_and(|moved| situation.now < situation.failover.dwell.after(moved.at));
+    let mut up = standing.readiness.values().filter(|side| side.down_by.len() < 2).peekable();
+    if paused || !matches!(situation.spec.mode, FleetMode::On | FleetMode::OutOnly) {
+        Outlook::NotAllowed
+    } else if situation.traffic.shift.is_some() {
+        Outlook::Moving
+    } else if !is_armed(situation) {
+        Outlook::NotArmed
+    } else if dwells {
+        Outlook::Alert
+    } else if up.peek().is_none() {
+        Outlook::Nobody
+    } else if up.any(|side| side.healthy >= side.needed) {
+        Outlook::Succeed
+    } else {
+        Outlook::Wait
+    }
+}
+
+fn shift_status(shift: &Shift) -> ShiftStatus {
+    ShiftStatus {
+        from: shift.from.clone(),
+        to: shift.to.clone(),
+        why: shift.why.to_string(),
+        since: shift.since,
+        stage: match shift.stage {
+            Stage::Preparing => ShiftStage::Preparing,
+            Stage::Moving { .. } => ShiftStage::Moving,
+        },
+    }
+}
+
+fn move_status(moved: &Moved) -> MoveStatus {
+    MoveStatus {
+        from: moved.from.clone(),
+        to: moved.to.clone(),
+        why: moved.why.to_string(),
+        at: moved.at,
+        until: match &moved.why {
+            ShiftReason::Asked { until, .. } => *until,
+            ShiftReason::Down { .. } | ShiftReason::WellAgain | ShiftReason::Expired => None,
+        },
+    }
+}
