@@ -177,19 +177,7 @@ fn check(value: serde_json::Value, marks: &Marks) -> Result<(RawFleetSpec, Fleet
     let raw: RawFleetSpec =
         serde_json::from_value(value).map_err(|error| vec![SpecProblem::new(Place::START, "", error.to_string(), "")])?;
     let spec = FleetSpec::check(&raw).map_err(|problems| problems.into_iter().map(|problem| locate(problem, marks)).collect::<Vec<_>>())?;
-    match nobody_moves(&spec) {
-        Some(problem) => Err(vec![locate(problem, marks)]),
-        None => Ok((raw, spec)),
-    }
-}
-
-/// The simulator carries failover out, and no function does yet: whoever wrote it would believe that it holds.
-fn nobody_moves(spec: &FleetSpec) -> Option<Problem> {
-    spec.failover.as_ref().map(|_| Problem {
-        path: "failover".to_owned(),
-        message: "this version has no function that moves traffic".to_owned(),
-        hint: Some("leave it out: nothing would carry it out yet".to_owned()),
-    })
+    Ok((raw, spec))
 }
 
 fn locate(problem: Problem, marks: &Marks) -> SpecProblem {
@@ -258,30 +246,6 @@ mod tests {
         ] {
             assert_eq!(follows(path, broken), expected, "{path} from {broken}");
         }
-    }
-
-    #[test]
-    fn what_nothing_carries_out_is_refused() {
-        let text = r#"
-fleet: web
-defaults:
-  capacity: { min: 2, max: 8 }
-  launch: { template: { name: web }, subnets: [subnet-0a1b2c3d4e5f60001] }
-pools:
-  - { id: blue, target_groups: ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/blue/6d0ecf831eec9f09"] }
-  - { id: green, role: standby, target_groups: ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/green/6d0ecf831eec9f10"] }
-failover:
-  mode: hot_standby
-  lever: { listener_rules: ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"] }
-"#;
-        let problems = read("web.yaml", text).map(|_| ()).unwrap_err();
-        let told: Vec<(&str, &str)> = problems
-            .iter()
-            .map(|problem| (problem.path.as_str(), problem.message.as_str()))
-            .collect();
-        assert_eq!(told, [("failover", "this version has no function that moves traffic")]);
-        let (without, _) = text.split_once("failover:").unwrap();
-        assert!(read("web.yaml", without).is_ok());
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct RawFleetSpec {
     /// What limits every change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guards: Option<RawGuards>,
-    /// How traffic leaves a failing side. Not applied yet: this version has no function that moves traffic, and `validate` says so.
+    /// How traffic leaves a failing side. Without it nothing moves traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover: Option<RawFailover>,
     /// Alarms of your own that wake GhostNet for this fleet; they decide nothing by themselves.
