@@ -1,4 +1,5 @@
-"""A fleet grows with its load, serves, and shrinks again: GhostNet's real functions in a local AWS, as a timeline.
+"""A fleet grows with its load, serves, and shrinks again, and another one's traffic leaves a side that dies: GhostNet's real functions in a
+local AWS, as a timeline.
 
 Nothing is acted: the template is deployed by `sam deploy`, the fleet is applied with `ghostnet apply`, a CloudWatch alarm
 fires on metric data and wakes a function through SNS, the schedule wakes another every minute, and what is printed as
@@ -19,6 +20,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "local"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import failover  # noqa: E402
 from local_aws import BIN, ROOT, LocalAws, LocalAwsError, duration, guarded, say  # noqa: E402
 
 FLEET = "web"
@@ -71,6 +74,7 @@ class Demo:
         self.stack = {}
         self.network = {}
         self.spec = aws.folder / "fleet.yaml"
+        self.sides = failover.Failover(self)
         self.most = 0
         self.zones = set()
         self._ever = set()
@@ -156,7 +160,7 @@ class Demo:
         return found[0]
 
     def instances(self):
-        """Every instance of this installation that EC2 still knows, by id."""
+        """Every instance of this installation that EC2 still knows, by id, without those of the other chapter."""
         tag = {"Name": "tag:ghostnet:installation", "Values": [self.stack["InstallationId"]]}
         pages = self._ec2.get_paginator("describe_instances").paginate(Filters=[tag])
         return {
@@ -164,6 +168,7 @@ class Demo:
             for page in pages
             for reservation in page["Reservations"]
             for instance in reservation["Instances"]
+            if {"Key": "ghostnet:fleet", "Value": failover.FLEET} not in instance["Tags"]
         }
 
     def members(self):
@@ -312,7 +317,7 @@ class Demo:
         """Writes what the functions logged, and every decision, into the folder."""
         with contextlib.suppress(Exception):
             logs = self.aws.client("logs")
-            for name in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName"):
+            for name in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName", "FailoverFunctionName"):
                 function = self.stack[name]
                 pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
                 events = [event for page in pages for event in page["events"]]
@@ -354,14 +359,17 @@ def play(keep):
         demo.prepare()
         began = time.monotonic()
         demo.apply()
+        demo.sides.apply()
         demo.tell()
         problems, decided = demo.check()
+        if not problems:
+            demo.sides.tell()
         for problem in problems:
             say(f"error: {problem}")
         if problems:
             return 1
         demo.timeline.row(f"done: 0 left behind, {decided} decisions on record (`make explain`)")
-        say(f"[ok] the fleet grew to {PEAK}, served, and shrank to {SMALLEST} in {duration(time.monotonic() - began)}")
+        say(f"[ok] the fleet grew to {PEAK}, served, and shrank to {SMALLEST}, and traffic left a dead side, in {duration(time.monotonic() - began)}")
         return 0
     finally:
         if aws.is_running() and demo.stack:

@@ -23,6 +23,8 @@ STRANGE = [{}, [], "text", 17, None, {"detail-type": "Something Else", "source":
 def function_for(event):
     """The function that AWS would wake with this event; those without an envelope of their own are alarms."""
     kind = event.get("detail-type", "")
+    if event.get("ghostnet", "").startswith(("failover/", "traffic/")) or "/health/" in event.get("detail", {}).get("alarmName", ""):
+        return "FailoverFunctionName"
     if kind.startswith(("EC2 ", "AWS Health")):
         return "InterruptionFunctionName"
     if kind == "Scheduled Event" or "ghostnet" in event:
@@ -50,7 +52,7 @@ def check_events(demo):
         failure = invoke(functions, name, event)
         failures += [f"{path.name} -> {name}: {failure}"] if failure else []
     for event in STRANGE:
-        for output in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName"):
+        for output in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName", "FailoverFunctionName"):
             name = demo.stack[output]
             failure = invoke(functions, name, event)
             failures += [f"{json.dumps(event)} -> {name}: {failure}"] if failure else []
@@ -67,6 +69,7 @@ def check_retiring(demo):
     left = demo.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"ghostnet/{story.FLEET}/")["MetricAlarms"]
     if left:
         raise LocalAwsError(f"alarms are left: {[alarm['AlarmName'] for alarm in left]}")
+    demo.sides.delete(EMPTY_WITHIN)
     say("[ok] delete --drain left no instance, no target and no alarm")
 
 
@@ -81,11 +84,14 @@ def main():
         demo.prepare()
         check_events(demo)
         demo.apply()
+        demo.sides.apply()
         demo.tell()
         problems, decided = demo.check()
         if problems:
             raise LocalAwsError("\n  ".join(["the story went wrong:", *problems]))
         say(f"[ok] grown and shrunk with {decided} decisions on record")
+        demo.sides.tell()
+        say("[ok] traffic left a dead side, and undo restored the rule exactly")
         check_retiring(demo)
     finally:
         if aws.is_running() and demo.stack:

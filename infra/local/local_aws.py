@@ -174,7 +174,7 @@ class LocalAws:
         """Builds the functions as `sam deploy` wants them."""
         overrides = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
         took = self.run("sam build", [str(BIN / "sam"), "build", *overrides], "build.log")
-        say(f"[ok] built 3 functions ({duration(took)})")
+        say(f"[ok] built 4 functions ({duration(took)})")
 
     def deploy(self):
         """Deploys GhostNet's template as a user would, and returns the stack's outputs."""
@@ -200,11 +200,10 @@ class LocalAws:
                 Parameters=[{"ParameterKey": "Installation", "ParameterValue": installation}],
             )
             made = _outputs(cloudformation, NETWORK_STACK)
-            say(f"[ok] deployed stack {NETWORK_STACK}: 3 subnets in 3 zones, a launch template, a target group")
-        # moto drops the tags that a template gives to a target group
-        self.client("elbv2").add_tags(
-            ResourceArns=[made["TargetGroupArn"]], Tags=[{"Key": "ghostnet:installation", "Value": installation}]
-        )
+            say(f"[ok] deployed stack {NETWORK_STACK}: 3 subnets in 3 zones, a launch template, three target groups")
+        # moto drops the tags that a template gives to target groups and rules
+        ours = [made[name] for name in ("TargetGroupArn", "BlueGroupArn", "GreenGroupArn", "SidesRuleArn")]
+        self.client("elbv2").add_tags(ResourceArns=ours, Tags=[{"Key": "ghostnet:installation", "Value": installation}])
         return made
 
     def up(self):
