@@ -26,7 +26,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 LINTED_TEMPLATES := template.yaml $(wildcard infra/*/*.yaml)
-LINTED_TEMPLATES := $(filter-out infra/fleets/% infra/demo/fleet.yaml,$(LINTED_TEMPLATES))
+LINTED_TEMPLATES := $(filter-out infra/fleets/% infra/demo/fleet.yaml infra/demo/failover.yaml,$(LINTED_TEMPLATES))
 
 .PHONY: help
 help: ## this list
@@ -35,7 +35,7 @@ help: ## this list
 # --- run -------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(READY) ## a fleet grows and shrinks in a local AWS, as a timeline
+demo: $(READY) ## a fleet grows and shrinks in a local AWS, and traffic leaves a dead side, as a timeline
 	@$(PYTHON) infra/demo/demo.py
 
 .PHONY: explain

@@ -18,3 +18,4 @@ pub(crate) mod step;
 pub(crate) mod swarm;
 pub(crate) mod table;
 pub(crate) mod time;
+pub(crate) mod traffic;

@@ -1,5 +1,6 @@
 //! `ghostnet explain`: what was decided, when, and why.
 
+use ghostnet_aws::dynamodb::shifts::StoredShift;
 use ghostnet_core::id::{FleetId, PlanId};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::unit::Seconds;
@@ -26,7 +27,8 @@ const RECORDS_MAX: usize = 500;
 
 Times are UTC. With --json: {fleet, decisions: [record]}, newest first; a record has id, at, until, count, function, \
 signal, build, generation, pools: {id: {before, after, recommended, counts, votes, guards, findings}}, plan: {steps}, \
-outcomes, summary, and with --full also inputs.")]
+outcomes, summary, and with --full also inputs. A fleet with failover has traffic: [{id, at, build, state, steps, findings, readiness, \
+summary}] beside decisions.")]
 pub(crate) struct Args {
     /// The fleet
     fleet: FleetId,
@@ -59,8 +61,15 @@ async fn list(args: &Args, session: &Session, now: Timestamp, console: Console) 
     if records.is_empty() && !session.fleets().await?.iter().any(|entry| entry.fleet == args.fleet) {
         return Err(session.no_fleet(&args.fleet).await);
     }
-    console.answer(&render::explain::list(&args.fleet, &records, now), &data(&args.fleet, &records))?;
-    if records.len() == RECORDS_MAX {
+    let shifts = session.aws.shifts(&args.fleet, Some(args.since.before(now)), RECORDS_MAX).await;
+    let shifts = shifts.map_err(Failure::aws(format!("the traffic of fleet `{}` cannot be read", args.fleet)))?;
+    let mut text = render::explain::list(&args.fleet, &records, now);
+    let traffic = render::traffic::list(&shifts, now);
+    if !traffic.is_empty() {
+        text.push_str(&format!("\n\ntraffic\n{traffic}"));
+    }
+    console.answer(&text, &data(&args.fleet, &records, &shifts))?;
+    if records.len() == RECORDS_MAX || shifts.len() == RECORDS_MAX {
         console.say(&format!("note: only the newest {RECORDS_MAX} decisions are shown"));
     }
     Ok(())
@@ -76,7 +85,7 @@ async fn one(args: &Args, session: &Session, at: &str, now: Timestamp, console: 
         let inputs = serde_json::to_string_pretty(inputs).map_err(|error| Failure::Output(error.into()))?;
         text.push_str(&format!("\n\ninputs\n{inputs}"));
     }
-    console.answer(&text, &data(&args.fleet, std::slice::from_ref(&record)))
+    console.answer(&text, &data(&args.fleet, std::slice::from_ref(&record), &[]))
 }
 
 /// The decision with this id, or the one that held at this moment.
@@ -108,6 +117,15 @@ async fn decisions(session: &Session, fleet: &FleetId, since: Timestamp) -> Resu
 struct Explained<'a> {
     fleet: &'a FleetId,
     decisions: Vec<Told<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    traffic: Vec<ToldTraffic<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldTraffic<'a> {
+    #[serde(flatten)]
+    shift: &'a StoredShift,
+    summary: String,
 }
 
 #[derive(Serialize)]
@@ -117,7 +135,7 @@ struct Told<'a> {
     summary: String,
 }
 
-fn data<'a>(fleet: &'a FleetId, records: &'a [DecisionRecord]) -> Explained<'a> {
+fn data<'a>(fleet: &'a FleetId, records: &'a [DecisionRecord], shifts: &'a [StoredShift]) -> Explained<'a> {
     let told = |record| Told {
         record,
         summary: render::explain::reason(record),
@@ -125,5 +143,12 @@ fn data<'a>(fleet: &'a FleetId, records: &'a [DecisionRecord]) -> Explained<'a> 
     Explained {
         fleet,
         decisions: records.iter().map(told).collect(),
+        traffic: shifts
+            .iter()
+            .map(|shift| ToldTraffic {
+                shift,
+                summary: render::traffic::summary(shift),
+            })
+            .collect(),
     }
 }
