@@ -19,14 +19,23 @@ macro_rules! scenarios {
 scenarios![
     "alarm-storm",
     "black-friday",
+    "both-sides-die",
     "capacity-famine",
     "clock-jump",
+    "cold-standby-famine",
+    "failback",
+    "flapping-side",
     "lambda-killed",
     "metric-outage",
+    "metric-outage-standby",
     "never-healthy-image",
+    "one-bad-check",
+    "side-dies",
+    "side-never-well",
     "spot-famine",
     "spot-reclaim",
     "throttled-account",
+    "weights-by-hand",
     "zone-loss",
 ];
 

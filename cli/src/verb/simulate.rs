@@ -14,10 +14,12 @@ use crate::{render, scenario_file};
   ghostnet simulate --scenario zone-loss --json | jq '.minutes[] | select(.used > 1)'
   ghostnet simulate --scenario my-own-world.yaml
 
-Scenarios: alarm-storm, black-friday, capacity-famine, clock-jump, lambda-killed, metric-outage, never-healthy-image, \
-spot-famine, spot-reclaim, throttled-account, zone-loss. docs/simulator.md tells how to write one.
+Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
+lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, one-bad-check, side-dies, side-never-well, \
+spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
+docs/simulator.md tells how to write one.
 
-With --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, launched, used, story}], \
+With --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, launched, used, traffic, answering, moves, story}], \
 expectations: [{says, wrong}], violations}. Exit code 1 if an expectation or an invariant does not hold.")]
 pub(crate) struct Args {
     /// The scenario: a name, or a file

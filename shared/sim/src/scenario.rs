@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_core::id::{InstanceType, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, RawFleetSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
@@ -17,6 +17,7 @@ use crate::lambda::Function;
 use crate::load::Load;
 use crate::log::Log;
 use crate::run::Runner;
+use crate::traffic::{routing, rule};
 use crate::world::World;
 
 /// A named world, as its file says it.
@@ -117,6 +118,19 @@ pub enum What {
         /// How many.
         count: u32,
     },
+    /// A pool's instances all end at once, or all fail their checks for so many minutes.
+    SideFails {
+        /// Which.
+        pool: String,
+        /// For how long; those that end stay ended.
+        #[serde(default)]
+        minutes: u32,
+        /// Whether they end.
+        #[serde(default)]
+        ends: bool,
+    },
+    /// A person sets the weights of the fleet's rules, by pool.
+    WeightsAreSet(BTreeMap<String, u32>),
     /// The account's API is used up by somebody else for so many minutes.
     AccountIsThrottled {
         /// For how long.
@@ -141,7 +155,7 @@ pub struct Expectation {
 }
 
 /// A bound on every minute of a span, or on the whole of it.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bound {
     /// Healthy targets in every minute, at least.
@@ -156,6 +170,12 @@ pub enum Bound {
     LaunchedAtMost(u64),
     /// Minutes of the span in which an instance has more to do than it can, at most.
     OverloadedMinutesAtMost(usize),
+    /// In every minute this pool takes all the traffic.
+    TrafficAt(String),
+    /// Times that the function moved the traffic in the span, at most.
+    MovesAtMost(u64),
+    /// Minutes at whose end nobody who takes traffic is healthy, at most.
+    UnansweredMinutesAtMost(usize),
 }
 
 /// One minute of a scenario.
@@ -175,6 +195,13 @@ pub struct Minute {
     pub launched: u64,
     /// Use of an instance, as a share of what it can.
     pub used: f64,
+    /// The pools that take traffic, where the fleet fails over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traffic: Vec<String>,
+    /// Healthy targets of those pools; without failover as `serving`.
+    pub answering: u32,
+    /// Times that traffic was moved so far.
+    pub moves: u64,
     /// What happened, and why.
     pub story: Vec<String>,
 }
@@ -257,7 +284,7 @@ pub fn play(scenario: &Scenario) -> Result<Played, Unplayable> {
     })
 }
 
-/// The fleet with the target groups, subnets and types of this world.
+/// The fleet with the target groups, rules, subnets and types of this world.
 fn in_this_world(raw: &RawFleetSpec) -> RawFleetSpec {
     let mut raw = raw.clone();
     let fleet = raw.fleet.clone();
@@ -265,6 +292,9 @@ fn in_this_world(raw: &RawFleetSpec) -> RawFleetSpec {
         if pool.target_groups.is_none() {
             pool.target_groups = Some(vec![group(&fleet, &pool.id).as_str().to_owned()]);
         }
+    }
+    if let Some(failover) = raw.failover.as_mut().filter(|failover| failover.lever.listener_rules.is_empty()) {
+        failover.lever.listener_rules.push(rule(&fleet).as_str().to_owned());
     }
     raw
 }
@@ -299,7 +329,8 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
     let rate = world.fleets.get(&spec.id).map_or(0.0, |fleet| fleet.load.rate(now));
     let state = world.table.fleets.get(&spec.id).and_then(|items| items.capacity());
     let wanted = state.map_or(0, |state| state.pools.values().map(|pool| pool.desired).sum());
-    let (mut serving, mut exist) = (0, 0);
+    let (mut serving, mut answering, mut exist) = (0, 0, 0);
+    let mut traffic = Vec::new();
     for pool in &spec.pools {
         exist += world.alive(&spec.id, &pool.id).count();
         if let Some(group) = world.cloud.groups.get(&group(spec.id.as_str(), pool.id.as_str())) {
@@ -308,14 +339,21 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
                 .health(group, now)
                 .into_iter()
                 .filter(|(_, health)| *health == TargetHealth::Healthy);
-            serving += u32::try_from(healthy.count()).unwrap_or(u32::MAX);
+            let healthy = u32::try_from(healthy.count()).unwrap_or(u32::MAX);
+            serving += healthy;
+            if spec.failover.is_none() || world.share(spec, pool) > 0 {
+                answering += healthy;
+            }
+        }
+        if spec.failover.is_some() && world.share(spec, pool) > 0 {
+            traffic.push(pool.id.to_string());
         }
     }
     let capacity = world.fleets.get(&spec.id).map_or(1.0, |fleet| fleet.design.capacity);
-    let used = if serving == 0 {
+    let used = if answering == 0 {
         f64::from(u8::from(rate > 0.0)) * 9.99
     } else {
-        rate / f64::from(serving) / capacity
+        rate / f64::from(answering) / capacity
     };
     Minute {
         minute,
@@ -325,6 +363,9 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
         exist,
         launched: world.counters.launched,
         used,
+        traffic,
+        answering,
+        moves: world.counters.moves,
         story: world.log.take_story(),
     }
 }
@@ -340,23 +381,33 @@ impl Expectation {
             let found = span.iter().find_map(|minute| Some((minute.minute, breaks(minute)?)));
             found.map(|(minute, what)| format!("minute {minute}: {what}"))
         };
-        match self.check {
+        let of_span = |counted: &dyn Fn(&Minute) -> u64| {
+            let before = minutes.iter().take_while(|minute| minute.minute < self.from).last().map_or(0, counted);
+            span.last().map_or(0, |minute| counted(minute)).saturating_sub(before)
+        };
+        match self.check.clone() {
             Bound::ServingAtLeast(least) => first(&|minute| (minute.serving < least).then(|| format!("{} serve", minute.serving))),
             Bound::ExistAtMost(most) => first(&|minute| (minute.exist > most).then(|| format!("{} exist", minute.exist))),
             Bound::WantedAtLeast(least) => first(&|minute| (minute.wanted < least).then(|| format!("{} are wanted", minute.wanted))),
             Bound::WantedAtMost(most) => first(&|minute| (minute.wanted > most).then(|| format!("{} are wanted", minute.wanted))),
             Bound::LaunchedAtMost(most) => {
-                let before = minutes
-                    .iter()
-                    .take_while(|minute| minute.minute < self.from)
-                    .last()
-                    .map_or(0, |minute| minute.launched);
-                let launched = span.last().map_or(0, |minute| minute.launched).saturating_sub(before);
+                let launched = of_span(&|minute| minute.launched);
                 (launched > most).then(|| format!("{launched} were launched"))
             }
             Bound::OverloadedMinutesAtMost(most) => {
                 let overloaded = span.iter().filter(|minute| minute.used > 1.0).count();
                 (overloaded > most).then(|| format!("{overloaded} minutes were overloaded"))
+            }
+            Bound::TrafficAt(pool) => first(&|minute| {
+                (minute.traffic != [pool.as_str()]).then(|| format!("the traffic is at {}", minute.traffic.join(" and ")))
+            }),
+            Bound::MovesAtMost(most) => {
+                let moves = of_span(&|minute| minute.moves);
+                (moves > most).then(|| format!("it was moved {moves} times"))
+            }
+            Bound::UnansweredMinutesAtMost(most) => {
+                let unanswered = span.iter().filter(|minute| minute.answering == 0).count();
+                (unanswered > most).then(|| format!("nobody answered in {unanswered} minutes"))
             }
         }
     }
@@ -410,6 +461,22 @@ impl World {
                         change: ghostnet_core::signal::AlarmChangeKind::State,
                     };
                     self.tell(Function::Alarm, Signal::AlarmChanged(change));
+                }
+            }
+            What::SideFails { pool, minutes, ends } => {
+                if let Some(pool) = spec.pools.iter().find(|side| side.id.as_str() == pool) {
+                    self.side_fails(&spec.id, &pool.id, *ends, lasting(minutes));
+                }
+            }
+            What::WeightsAreSet(weights) => {
+                let of = |pool: &PoolSpec| weights.get(pool.id.as_str()).copied().unwrap_or(0);
+                let groups = spec
+                    .pools
+                    .iter()
+                    .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
+                let set = routing(groups.collect());
+                for rule in spec.failover.iter().flat_map(|failover| &failover.rules) {
+                    self.cloud.rules.insert(rule.clone(), set.clone());
                 }
             }
             What::AccountIsThrottled { minutes } => self.cloud.capacity.drain_buckets(lasting(minutes)),

@@ -124,6 +124,7 @@ impl World {
         let result = items.commit_traffic(commit, at(self.now));
         if result == CommitResult::Committed && !own {
             self.counters.decisions += 1;
+            self.counters.moves += u64::from(commit.state.active != commit.record.inputs.traffic.active);
             self.log.line(self.now, || {
                 let told: Vec<String> = commit.record.findings.iter().map(ToString::to_string).collect();
                 let (epoch, version) = (commit.state.epoch.0, commit.state.version);

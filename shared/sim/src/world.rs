@@ -76,6 +76,8 @@ pub struct Counters {
     pub reconciles: u64,
     /// Decisions that were committed.
     pub decisions: u64,
+    /// Commits by which traffic went elsewhere.
+    pub moves: u64,
     /// Instances that were launched.
     pub launched: u64,
     /// Warm instances that were started.
@@ -94,6 +96,7 @@ impl Counters {
         self.invocations += other.invocations;
         self.reconciles += other.reconciles;
         self.decisions += other.decisions;
+        self.moves += other.moves;
         self.launched += other.launched;
         self.started += other.started;
         self.stopped += other.stopped;
