@@ -168,7 +168,8 @@ fn a_cold_standby_grows_before_anything_moves() {
 /// Half an hour each, from a fleet's first minute or in the middle of its life.
 #[test]
 fn what_moves_nothing() {
-    let cases: [(&str, u32, &[(Fault, u32)]); 4] = [
+    type Case = (&'static str, u32, &'static [(Fault, u32)]);
+    let cases: [Case; 4] = [
         ("a fleet that starts", 0, &[]),
         ("images that never become well, from the first minute", 0, &[(Fault::BadImage, 400)]),
         (
