@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::table::{self, Side};
 use super::time;
 use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary};
-use crate::traffic::TrafficStatus;
+use crate::traffic::{SideStatus, TrafficStatus};
 
 /// One fleet.
 pub(crate) fn fleet(status: &FleetStatus, now: Timestamp) -> String {
@@ -45,7 +45,42 @@ pub(crate) fn fleets(all: &[FleetStatus]) -> String {
             row
         })
     });
-    table::plain(&columns, rows)
+    let readiness = readiness(all);
+    let below = if readiness.is_empty() {
+        String::new()
+    } else {
+        format!("\n\nfailover\n{readiness}")
+    };
+    format!("{}{below}", table::plain(&columns, rows))
+}
+
+/// What would come of a failover right now, and what is missing: a line for each fleet that fails over.
+fn readiness(all: &[FleetStatus]) -> String {
+    let row = |status: &FleetStatus| {
+        let traffic = status.failover.as_ref()?;
+        let sides: Vec<String> = traffic.sides.iter().map(side).collect();
+        Some(vec![
+            status.fleet.to_string(),
+            format!("at {}", traffic.active),
+            traffic.outlook.to_string(),
+            sides.join(" · "),
+        ])
+    };
+    table::aligned(&[Side::Left; 4], all.iter().filter_map(row))
+}
+
+fn kinds(kinds: &[SignalKind]) -> String {
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// What a side that stands by has and needs.
+fn side(side: &SideStatus) -> String {
+    let down = if side.down_by.is_empty() {
+        String::new()
+    } else {
+        format!(", down by {}", kinds(&side.down_by))
+    };
+    format!("{} {} healthy, needs {}{down}", side.id, side.healthy, side.needed)
 }
 
 fn headline(status: &FleetStatus, now: Timestamp) -> String {
@@ -148,18 +183,10 @@ fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
         armed.to_owned(),
         format!("{} takes the traffic, epoch {}", traffic.active, traffic.epoch.0),
     ];
-    let kinds = |kinds: &[SignalKind]| kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     if !traffic.down_by.is_empty() {
         parts.push(format!("down by {}", kinds(&traffic.down_by)));
     }
-    parts.extend(traffic.sides.iter().map(|side| {
-        let down = if side.down_by.is_empty() {
-            String::new()
-        } else {
-            format!(", down by {}", kinds(&side.down_by))
-        };
-        format!("{} {} healthy, needs {}{down}", side.id, side.healthy, side.needed)
-    }));
+    parts.extend(traffic.sides.iter().map(side));
     parts.push(traffic.outlook.to_string());
     let mut rows = vec![row("failover", String::new(), parts.join(" · "))];
     rows.extend(traffic.shift.iter().map(|shift| {
@@ -402,6 +429,10 @@ mod tests {
             })),
         ];
         insta::assert_snapshot!("failover", all.join("\n"));
+        let plain = status(&fixture::spec(), &fixture::preview(), &[], None);
+        let all = fleets(&[plain, with_standby(2, |_| {}), with_standby(1, |_| {})]);
+        let below = all.split_once("failover\n").map(|(_, below)| below);
+        insta::assert_snapshot!("readiness", below.unwrap_or("nothing"));
         insta::assert_json_snapshot!("failover_json", with_standby(1, |_| {}).failover);
         assert!(status(&fixture::spec(), &fixture::preview(), &[], None).failover.is_none());
     }

@@ -382,7 +382,11 @@ impl Expectation {
             found.map(|(minute, what)| format!("minute {minute}: {what}"))
         };
         let of_span = |counted: &dyn Fn(&Minute) -> u64| {
-            let before = minutes.iter().take_while(|minute| minute.minute < self.from).last().map_or(0, counted);
+            let before = minutes
+                .iter()
+                .take_while(|minute| minute.minute < self.from)
+                .last()
+                .map_or(0, counted);
             span.last().map_or(0, |minute| counted(minute)).saturating_sub(before)
         };
         match self.check.clone() {
@@ -398,9 +402,9 @@ impl Expectation {
                 let overloaded = span.iter().filter(|minute| minute.used > 1.0).count();
                 (overloaded > most).then(|| format!("{overloaded} minutes were overloaded"))
             }
-            Bound::TrafficAt(pool) => first(&|minute| {
-                (minute.traffic != [pool.as_str()]).then(|| format!("the traffic is at {}", minute.traffic.join(" and ")))
-            }),
+            Bound::TrafficAt(pool) => {
+                first(&|minute| (minute.traffic != [pool.as_str()]).then(|| format!("the traffic is at {}", minute.traffic.join(" and "))))
+            }
             Bound::MovesAtMost(most) => {
                 let moves = of_span(&|minute| minute.moves);
                 (moves > most).then(|| format!("it was moved {moves} times"))
