@@ -404,6 +404,7 @@ mod tests {
             why,
             at: fixture::at(at),
             previous: std::collections::BTreeMap::new(),
+            set: std::collections::BTreeMap::new(),
         };
         let asked = ShiftReason::Asked {
             by: "ana".into(),
