@@ -72,7 +72,11 @@ mod tests {
             shift(0, "blue", 0, Vec::new()),
         ];
         let now = Timestamp::from_second(1_780_000_060).unwrap_or_default();
-        insta::assert_snapshot!(list(&shifts, now), @"");
+        insta::assert_snapshot!(list(&shifts, now), @"
+        20:27:30  green, epoch 1  traffic is at green
+        20:27:29  green, epoch 1  setting the weights for green
+        20:26:50  blue, epoch 0   blue may be down by targets: another kind of signal must agree
+        ");
         assert_eq!(list(&[], now), "");
     }
 }
