@@ -23,7 +23,7 @@ STRANGE = [{}, [], "text", 17, None, {"detail-type": "Something Else", "source":
 def function_for(event):
     """The function that AWS would wake with this event; those without an envelope of their own are alarms."""
     kind = event.get("detail-type", "")
-    if event.get("ghostnet", "").startswith(("failover/", "traffic/")) or "/health/" in event.get("detail", {}).get("alarmName", ""):
+    if event.get("ghostnet", "").startswith("traffic/") or "/health/" in event.get("detail", {}).get("alarmName", ""):
         return "FailoverFunctionName"
     if kind.startswith(("EC2 ", "AWS Health")):
         return "InterruptionFunctionName"

@@ -127,7 +127,6 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
             one("evaluate web for arn:aws:sts::123456789012:assumed-role/operator/ana"),
         ),
         // failover reads it before anybody asks for signals
-        ("failover.json", ignored("a payload of GhostNet of kind `failover/v1`")),
         (
             "health-backup-copy.json",
             ignored("`AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED`: the copy for a second region"),

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_aws::answer::Answer;
-use ghostnet_aws::event::{Payload, TrafficAsk, TrafficAsked};
+use ghostnet_aws::event::{Payload, TrafficAsked};
 use ghostnet_aws::function::{self, Failed};
 use ghostnet_aws::telemetry::{OwnMetric, emit};
 use ghostnet_core::id::FleetId;
 use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
 use ghostnet_engine::failover::{TrafficReport, fail_over};
 use ghostnet_engine::invocation::{Invocation, ReconcileError};
-use ghostnet_engine::port::{Host, TrafficPorts};
+use ghostnet_engine::port::{Clock, Host, Store, TrafficPorts};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 
@@ -24,14 +24,13 @@ pub(crate) async fn answer<P: TrafficPorts, H: Host>(
     payload: &Payload,
 ) -> Result<Option<Answer>, Diagnostic> {
     let fleets = match payload.traffic() {
-        Some(Ok(TrafficAsk::Move(asked))) => return Ok(Some(moved(ports, host, invocation, &asked).await)),
-        Some(Ok(TrafficAsk::Look(fleets))) => fleets.into_iter().collect(),
+        Some(Ok(asked)) => return Ok(Some(moved(ports, host, invocation, &asked).await)),
         Some(Err(rejected)) => {
             function::refuse(invocation, rejected.kind(), &rejected.to_string(), ports.now());
             let (kind, why) = (rejected.kind().to_owned(), rejected.to_string());
             return Ok(Some(Answer::Failed { kind, why }));
         }
-        None => named(invocation, payload, ports.now()),
+        None => named(ports, invocation, payload).await.map_err(told)?,
     };
     if fleets.is_empty() {
         return Ok(None);
@@ -40,17 +39,26 @@ pub(crate) async fn answer<P: TrafficPorts, H: Host>(
     let fleets: Vec<FleetId> = fleets.into_iter().collect();
     let results = fail_over(ports, host, invocation, &fleets, None).await;
     tell(invocation, &results, ports.now());
-    verdict(results).map(|()| None).map_err(|failed| Diagnostic {
-        error_type: failed.kind().to_owned(),
-        error_message: failed.story(),
-    })
+    verdict(results).map(|()| None).map_err(told)
 }
 
-/// The fleets that signals name.
-fn named(invocation: &Invocation, payload: &Payload, now: Timestamp) -> BTreeSet<FleetId> {
+fn told(failed: Failed) -> Diagnostic {
+    Diagnostic {
+        error_type: failed.kind().to_owned(),
+        error_message: failed.story(),
+    }
+}
+
+/// The fleets that signals name: the schedule means all that fail over.
+async fn named<S: Store + Clock>(ports: &S, invocation: &Invocation, payload: &Payload) -> Result<BTreeSet<FleetId>, Failed> {
     let mut fleets = BTreeSet::new();
-    for signal in function::signals(invocation, payload, now) {
+    for signal in function::signals(invocation, payload, ports.now()) {
         let fleet = match &signal {
+            Signal::Tick => {
+                let entries = ports.fleets().await?;
+                fleets.extend(entries.into_iter().filter(|entry| entry.fails_over).map(|entry| entry.fleet));
+                continue;
+            }
             Signal::AlarmChanged(change) if change.muted => {
                 tracing::info!(alarm = change.alarm.as_str(), "muted: nothing is looked at");
                 continue;
@@ -61,13 +69,13 @@ fn named(invocation: &Invocation, payload: &Payload, now: Timestamp) -> BTreeSet
         };
         match fleet {
             Some(fleet) => drop(fleets.insert(fleet)),
-            None => function::misrouted(invocation, &signal, now),
+            None => function::misrouted(invocation, &signal, ports.now()),
         }
     }
-    fleets
+    Ok(fleets)
 }
 
-/// What an operator asks is heard by one look; what is on its way then goes on when tick asks.
+/// What an operator asks is heard by one look; what is on its way then goes on within a minute.
 async fn moved<P: TrafficPorts, H: Host>(ports: &P, host: &H, invocation: &Invocation, asked: &TrafficAsked) -> Answer {
     let TrafficAsked { fleet, request } = asked;
     let results = fail_over(ports, host, invocation, std::slice::from_ref(fleet), Some(request)).await;

@@ -1,4 +1,4 @@
-//! The failover function: tick asks about all fleets that fail over, an alarm tells of a side's health, or an operator moves traffic.
+//! The failover function: the schedule means all fleets that fail over, an alarm tells of a side's health, or an operator moves traffic.
 //!
 //! It alone moves traffic, and moves nothing else. While a side is suspect it looks again every ten seconds.
 //!
@@ -8,7 +8,7 @@
 //!
 //! Alone, against the local AWS of `make local-up`: export what that prints and the two required variables, then
 //! `cargo lambda watch --bin ghostnet-failover` in one terminal and
-//! `cargo lambda invoke ghostnet-failover --data-file events/failover.json` in another.
+//! `cargo lambda invoke ghostnet-failover --data-file events/schedule-rule.json` in another.
 
 // the futures of the SDK nest deeply, and the whole invocation is one future
 #![recursion_limit = "256"]

@@ -3,17 +3,15 @@
 use std::cell::Cell;
 
 use ghostnet_aws::answer::Answer;
-use ghostnet_aws::event::{CheckRequest, Payload, Rejected, TrafficAsk};
+use ghostnet_aws::event::{CheckRequest, Payload, Rejected};
 use ghostnet_aws::function::{self, Failed, Looks};
 use ghostnet_aws::telemetry::{OwnMetric, emit};
-use ghostnet_core::id::FleetId;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::unit::Seconds;
-use ghostnet_engine::error::PortError;
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::live;
-use ghostnet_engine::port::{DryRun, FleetEntry, Look, Ports, Store};
+use ghostnet_engine::port::{DryRun, Look, Ports, Store};
 use ghostnet_engine::route::in_turn;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
@@ -25,10 +23,9 @@ const BATCH: usize = 100;
 const BATCH_TIME: Seconds = Seconds(5);
 
 /// Answers a request for a check, or every signal of a payload, an operator's with what came of it. `claimed` remembers, for as long as the sandbox
-/// lives, that the table is ours; `failover` has the failover function run with a payload, and does not wait for it.
+/// lives, that the table is ours.
 pub(crate) async fn answer<P: Ports + DryRun>(
     ports: &P,
-    failover: &impl AsyncFn(Vec<u8>) -> Result<(), PortError>,
     invocation: &Invocation,
     claimed: &Cell<bool>,
     payload: &Payload,
@@ -39,7 +36,7 @@ pub(crate) async fn answer<P: Ports + DryRun>(
     };
     match payload.check() {
         Some(request) => Ok(Some(check(ports, invocation, request).await)),
-        None => look(ports, failover, invocation, claimed, payload).await.map_err(told),
+        None => look(ports, invocation, claimed, payload).await.map_err(told),
     }
 }
 
@@ -62,22 +59,13 @@ async fn check<P: Ports + DryRun>(ports: &P, invocation: &Invocation, request: R
     }
 }
 
-async fn look<P: Ports>(
-    ports: &P,
-    failover: &impl AsyncFn(Vec<u8>) -> Result<(), PortError>,
-    invocation: &Invocation,
-    claimed: &Cell<bool>,
-    payload: &Payload,
-) -> Result<Option<Answer>, Failed> {
+async fn look<P: Ports>(ports: &P, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<Option<Answer>, Failed> {
     let (mut looks, mut answer) = (Looks::default(), None);
     for signal in function::signals(invocation, payload, ports.now()) {
         match &signal {
             Signal::Tick => {
                 claim(ports, invocation, claimed, ports.now()).await?;
-                let fleets = ports.fleets().await?;
-                // before the round, which may take the whole minute
-                ask_failover(failover, &fleets).await;
-                if round(ports, invocation, fleets, &mut looks).await {
+                if round(ports, invocation, &mut looks).await? {
                     emit(OwnMetric::TickSucceeded, 1, &invocation.installation, ports.now());
                 }
             }
@@ -110,25 +98,10 @@ async fn claim<S: Store>(store: &S, invocation: &Invocation, claimed: &Cell<bool
     Ok(())
 }
 
-/// Asks failover about every fleet that fails over, at once. Best effort: the next tick asks again.
-async fn ask_failover(failover: &impl AsyncFn(Vec<u8>) -> Result<(), PortError>, fleets: &[FleetEntry]) {
-    let fleets: Vec<FleetId> = fleets
-        .iter()
-        .filter(|entry| entry.fails_over)
-        .map(|entry| entry.fleet.clone())
-        .collect();
-    if fleets.is_empty() {
-        return;
-    }
-    if let Err(error) = failover(TrafficAsk::Look(fleets).payload()).await {
-        tracing::warn!(%error, "failover was not asked: the next tick asks again");
-    }
-}
-
 /// Looks at all fleets. True if every fleet had its turn and not all of them failed: a single bad fleet has a metric of
 /// its own and must not hide that the others are cared for.
-async fn round<P: Ports>(ports: &P, invocation: &Invocation, fleets: Vec<FleetEntry>, looks: &mut Looks) -> bool {
-    let fleets = in_turn(fleets);
+async fn round<P: Ports>(ports: &P, invocation: &Invocation, looks: &mut Looks) -> Result<bool, Failed> {
+    let fleets = in_turn(ports.fleets().await?);
     let mut looked = 0;
     for batch in fleets.chunks(BATCH) {
         if !function::has_time(invocation, BATCH_TIME.after(ports.now())) {
@@ -155,7 +128,7 @@ async fn round<P: Ports>(ports: &P, invocation: &Invocation, fleets: Vec<FleetEn
             "out of time: the next tick begins with those that are left"
         );
     }
-    left == 0 && looks.any_succeeded()
+    Ok(left == 0 && looks.any_succeeded())
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The tick function: looks at every fleet once a minute.
 //!
 //! Environment: `GHOSTNET_TABLE` and `GHOSTNET_INSTALLATION` (required), `GHOSTNET_RETENTION_DAYS` (90), `GHOSTNET_LOG`
-//! (`info`), and Lambda's own, of which `AWS_REGION` says where and `AWS_LAMBDA_FUNCTION_NAME` what failover is called.
-//! `AWS_ENDPOINT_URL` and its variants lead to a local AWS.
+//! (`info`), and Lambda's own, of which `AWS_REGION` says where. `AWS_ENDPOINT_URL` and its variants lead to a local AWS.
 //!
 //! Alone, against the local AWS of `make local-up`: export what that prints and the two required variables, then
 //! `cargo lambda watch --bin ghostnet-tick` in one terminal and
@@ -16,7 +15,7 @@ mod handler;
 use std::cell::Cell;
 
 use ghostnet_aws::event::Payload;
-use ghostnet_aws::settings::{FUNCTION, Settings, environment};
+use ghostnet_aws::settings::{Settings, environment};
 use ghostnet_aws::{Aws, function, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
@@ -26,13 +25,11 @@ async fn main() -> Result<(), Error> {
     telemetry::log_as_json(&settings.log);
     let aws = Aws::connect(&settings).await?;
     let claimed = Cell::new(false);
-    let name = function::beside(environment(FUNCTION).as_deref(), "tick", "failover");
-    let failover = async |payload| aws.invoke_later(&name, payload).await;
-    let (aws, claimed, failover) = (&aws, &claimed, &failover);
+    let (aws, claimed) = (&aws, &claimed);
     run(service_fn(move |event: LambdaEvent<Payload>| async move {
         let (payload, context) = event.into_parts();
         let invocation = function::invocation(aws, "tick", context.request_id, context.deadline);
-        handler::answer(aws, failover, &invocation, claimed, &payload).await
+        handler::answer(aws, &invocation, claimed, &payload).await
     }))
     .await
 }

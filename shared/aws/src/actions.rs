@@ -89,7 +89,7 @@ pub const PORTS: &[Call] = &[
     call("exhausted", &["dynamodb:Query"]),
     call("note_exhausted", &["dynamodb:GetItem", "dynamodb:PutItem"]),
     call("note_alarm", &["dynamodb:PutItem"]),
-    // no port: tick asks failover, and failover tick
+    // no port: failover wakes tick
     call("invoke_later", &["lambda:InvokeFunction"]),
 ];
 

@@ -97,7 +97,7 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
             reports.insert(id, report);
         }
         let next = LOOKS_APART.after(ports.now());
-        // an operator waits for the answer; what is on its way goes on when tick asks, within a minute
+        // an operator waits for the answer; what is on its way goes on when the schedule wakes it, within a minute
         let is_answered = is_asked && asked.is_none();
         if is_answered || watched.is_empty() || next >= invocation.execute_until(next) {
             break;

@@ -28,7 +28,7 @@ pub enum Function {
     Alarm,
     /// Something happened to an instance.
     Interruption,
-    /// Traffic, as tick asks for it once a minute, or an operator.
+    /// Traffic, once a minute, or as an operator asks.
     Failover,
 }
 
@@ -58,7 +58,7 @@ impl Function {
     #[must_use]
     pub fn retry_after(self, attempt: u32) -> Option<Millis> {
         match (self, attempt) {
-            // tick asks again in a minute
+            // the schedule wakes it again in a minute
             (Self::Tick | Self::Failover, _) => None,
             (_, 0) => Some(MINUTE),
             (_, 1) => Some(2 * MINUTE),
@@ -192,10 +192,6 @@ async fn run(hand: &Hand, invocation: &Invocation, function: Function, signal: &
         && results
             .values()
             .any(|result| result.as_ref().is_err_and(ReconcileError::is_retryable));
-    if function == Function::Tick && *signal == Signal::Tick {
-        // best effort: the next minute asks again
-        let _ = hand.ask_failover().await;
-    }
     Done {
         results,
         traffic: BTreeMap::new(),

@@ -258,15 +258,18 @@ impl Runner {
         if world.faults.rages() {
             world.storm();
         }
-        let ticks = match (world.faults.strikes(Fault::TickSkipped), world.faults.strikes(Fault::TickTwice)) {
-            (true, _) => 0,
-            (false, true) => 2,
-            (false, false) => 1,
-        };
-        for tick in 0..ticks {
-            let jitter = world.chance.between(0, 2 * SECOND) + tick * world.chance.between(0, 20 * SECOND);
-            let job = Job::new(Function::Tick, Signal::Tick);
-            world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
+        let fails_over = world.fleets.values().any(|fleet| fleet.spec.failover.is_some());
+        for function in [Function::Tick, Function::Failover].into_iter().take(1 + usize::from(fails_over)) {
+            let ticks = match (world.faults.strikes(Fault::TickSkipped), world.faults.strikes(Fault::TickTwice)) {
+                (true, _) => 0,
+                (false, true) => 2,
+                (false, false) => 1,
+            };
+            for tick in 0..ticks {
+                let jitter = world.chance.between(0, 2 * SECOND) + tick * world.chance.between(0, 20 * SECOND);
+                let job = Job::new(function, Signal::Tick);
+                world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
+            }
         }
     }
 

@@ -332,16 +332,3 @@ impl Host for Hand {
         .await
     }
 }
-
-impl Hand {
-    /// Tick asks failover to look.
-    pub(crate) async fn ask_failover(&self) -> Result<(), PortError> {
-        self.call("lambda:InvokeFunction", |world| {
-            if world.fleets.values().any(|fleet| fleet.spec.failover.is_some()) {
-                world.tell(Function::Failover, Signal::Tick);
-            }
-            Ok(())
-        })
-        .await
-    }
-}

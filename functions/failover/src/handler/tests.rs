@@ -67,9 +67,10 @@ fn active(ports: &FakePorts) -> String {
 }
 
 #[tokio::test]
-async fn tick_asks_about_all_fleets_at_once() {
-    let ports = world(&["web", "api", "db"]);
-    assert_eq!(on_event(&ports, "failover.json").await, Ok(None));
+async fn the_schedule_means_all_fleets_that_fail_over_at_once() {
+    let mut ports = world(&["web", "api", "db"]);
+    ports.fleets[2].fails_over = false;
+    assert_eq!(on_event(&ports, "schedule-rule.json").await, Ok(None));
     assert_eq!(ports.asked("load").first().map(String::as_str), Some("api web"));
     assert_eq!(ports.asked("instances").len(), 1, "one list of instances for all fleets");
     assert_eq!(ports.asked("set_routing"), [""; 0]);
@@ -86,7 +87,6 @@ async fn an_alarm_about_a_sides_health_wakes_its_fleet() {
 async fn what_is_not_for_this_function_is_not_sent_again() {
     for file in [
         "alarm-eventbridge-fleet.json",
-        "schedule-rule.json",
         "ec2-spot-warning.json",
         "scale.json",
         "other-service.json",
@@ -97,8 +97,8 @@ async fn what_is_not_for_this_function_is_not_sent_again() {
     }
 }
 
-fn asks(fleet: &str, wish: TrafficWish) -> TrafficAsk {
-    TrafficAsk::Move(TrafficAsked {
+fn asks(fleet: &str, wish: TrafficWish) -> TrafficAsked {
+    TrafficAsked {
         fleet: fleet.parse().unwrap(),
         request: TrafficRequest {
             by: "ana".to_owned(),
@@ -106,7 +106,7 @@ fn asks(fleet: &str, wish: TrafficWish) -> TrafficAsk {
             reason: "a test".to_owned(),
             wish,
         },
-    })
+    }
 }
 
 fn to(pool: &str, forced: bool) -> TrafficWish {
@@ -174,7 +174,7 @@ async fn an_operator_does_not_wait_for_capacity() {
     assert!(heard.waits.is_some_and(|waits| waits.contains("not ready")));
     assert_eq!(ports.now.get(), before);
     // failover itself looks again, as long as it may
-    assert_eq!(on_event(&ports, "failover.json").await, Ok(None));
+    assert_eq!(on_event(&ports, "schedule-rule.json").await, Ok(None));
     assert!(Seconds::between(before, ports.now.get()) > Seconds::minutes(5));
     assert_eq!(ports.asked("set_routing"), [""; 0]);
 }
@@ -185,7 +185,6 @@ async fn a_request_that_nobody_can_read_is_answered() {
     for payload in [
         r#"{"ghostnet":"traffic/v1","fleet":"web","by":"ana","at":"2026-03-02T08:00:00Z","wish":"undo"}"#,
         r#"{"ghostnet":"traffic/v1","fleet":"web","by":"ana","at":"2026-03-02T08:00:00Z","reason":"r","wish":"jump"}"#,
-        r#"{"ghostnet":"failover/v1","fleets":["web"],"force":true}"#,
     ] {
         let answer = run(&ports, payload.as_bytes().to_vec()).await;
         assert!(
@@ -200,7 +199,7 @@ async fn a_request_that_nobody_can_read_is_answered() {
 async fn a_damaged_fleet_stops_no_other_and_a_table_that_is_away_is_told() {
     let mut ports = world(&["web", "api"]);
     ports.damaged.insert("api".parse().unwrap(), ErrorClass::Transient);
-    assert_eq!(on_event(&ports, "failover.json").await, Ok(None));
+    assert_eq!(on_event(&ports, "schedule-rule.json").await, Ok(None));
     ports.failing.insert("load", ErrorClass::Throttled);
-    assert_eq!(on_event(&ports, "failover.json").await.unwrap_err().error_type, "PortFailed");
+    assert_eq!(on_event(&ports, "schedule-rule.json").await.unwrap_err().error_type, "PortFailed");
 }

@@ -10,18 +10,6 @@ use ghostnet_tests::fake::{self, FakePorts};
 
 use super::*;
 
-/// The answer in a world that notes what failover is asked.
-async fn told(ports: &FakePorts, invocation: &Invocation, claimed: &Cell<bool>, payload: &Payload) -> Result<Option<Answer>, Diagnostic> {
-    let failover = async |payload: Vec<u8>| {
-        ports
-            .asked
-            .borrow_mut()
-            .push(format!("failover {}", String::from_utf8_lossy(&payload)));
-        Ok(())
-    };
-    answer(ports, &failover, invocation, claimed, payload).await
-}
-
 fn world(fleets: &[&str]) -> FakePorts {
     FakePorts::new(Timestamp::UNIX_EPOCH, &InstallationId::new("ours"), fleets)
 }
@@ -36,7 +24,7 @@ async fn on_event(ports: &FakePorts, claimed: &Cell<bool>, file: &str) -> Result
 
 async fn ask(ports: &FakePorts, claimed: &Cell<bool>, file: &str) -> Result<Option<Answer>, Diagnostic> {
     let payload = Payload::from_bytes(event_payload(file).unwrap());
-    told(ports, &invocation(ports), claimed, &payload).await
+    answer(ports, &invocation(ports), claimed, &payload).await
 }
 
 async fn tick(ports: &FakePorts) -> Result<(), Diagnostic> {
@@ -45,8 +33,7 @@ async fn tick(ports: &FakePorts) -> Result<(), Diagnostic> {
 
 /// Whether a round over all fleets was a success, as the metric would say.
 async fn succeeds(ports: &FakePorts) -> Result<bool, Failed> {
-    let fleets = ports.fleets().await?;
-    Ok(round(ports, &invocation(ports), fleets, &mut Looks::default()).await)
+    round(ports, &invocation(ports), &mut Looks::default()).await
 }
 
 #[tokio::test]
@@ -116,8 +103,7 @@ async fn a_tick_stops_in_time_and_says_that_it_did() {
     let mut ports = world(&names.iter().map(String::as_str).collect::<Vec<_>>());
     ports.seconds_per_load = Seconds(15);
     let invocation = invocation(&ports);
-    let fleets = ports.fleets.clone();
-    assert!(!round(&ports, &invocation, fleets, &mut Looks::default()).await);
+    assert_eq!(round(&ports, &invocation, &mut Looks::default()).await, Ok(false));
     assert_eq!(ports.asked("load").len(), 2);
     let noted = ports.asked("note_looks").pop().unwrap();
     assert_eq!(noted.split(' ').count(), 2 * BATCH, "the next tick begins with the others");
@@ -196,7 +182,7 @@ async fn an_operator_is_told_why_nothing_is_refreshed() {
 async fn checks(ports: &FakePorts, from: usize) -> Answered {
     let request = CheckRequest::of(&event_payload("check.json").unwrap()).unwrap().unwrap();
     let payload = Payload::from_bytes(CheckRequest::new(request.spec, from).payload());
-    match told(ports, &invocation(ports), &Cell::new(false), &payload).await {
+    match answer(ports, &invocation(ports), &Cell::new(false), &payload).await {
         Ok(Some(Answer::Checked(answered))) => answered,
         other => panic!("{other:?}"),
     }
@@ -275,7 +261,7 @@ async fn a_check_says_what_was_refused_and_what_there_was_no_time_for() {
     assert_eq!(launches(&answered), [ErrorClass::Denied; LAUNCHES_PER_ASK]);
     let payload = Payload::from_bytes(event_payload("check.json").unwrap());
     let late = fake::invocation("tick", &InstallationId::new("ours"), ports.now.get(), Seconds(10));
-    let Ok(Some(Answer::Checked(answered))) = told(&ports, &late, &Cell::new(false), &payload).await else {
+    let Ok(Some(Answer::Checked(answered))) = answer(&ports, &late, &Cell::new(false), &payload).await else {
         panic!("an answer")
     };
     assert_eq!(launches(&answered), [ErrorClass::Transient; LAUNCHES_PER_ASK]);
@@ -304,7 +290,7 @@ async fn a_check_of_no_spec_is_refused() {
         ),
     ] {
         let payload = Payload::from_bytes(payload);
-        let answer = told(&ports, &invocation(&ports), &Cell::new(false), &payload).await;
+        let answer = answer(&ports, &invocation(&ports), &Cell::new(false), &payload).await;
         assert!(
             matches!(&answer, Ok(Some(Answer::Refused { why, .. })) if why.contains(expected)),
             "{expected}: {answer:?}"
@@ -320,45 +306,4 @@ async fn what_is_not_for_this_function_is_not_sent_again() {
         assert_eq!(on_event(&ports, &Cell::new(false), file).await, Ok(()), "{file}");
     }
     assert!(ports.asked.borrow().is_empty());
-}
-
-#[tokio::test]
-async fn failover_is_asked_once_for_all_fleets_that_fail_over() {
-    let mut ports = world(&["api", "db", "web"]);
-    assert_eq!(tick(&ports).await, Ok(()));
-    assert!(ports.asked("failover").is_empty(), "nobody fails over");
-    for entry in &mut ports.fleets {
-        entry.fails_over = entry.fleet.as_str() != "db";
-    }
-    assert_eq!(tick(&ports).await, Ok(()));
-    assert_eq!(ports.asked("failover"), [r#"{"ghostnet":"failover/v1","fleets":["api","web"]}"#]);
-}
-
-#[tokio::test]
-async fn failover_is_asked_before_the_round_and_its_refusal_stops_nothing() {
-    let mut ports = world(&["web"]);
-    ports.fleets[0].fails_over = true;
-    let refuses = async |_| {
-        ports.asked.borrow_mut().push("failover".to_owned());
-        Err(PortError {
-            call: "lambda:InvokeFunction",
-            class: ErrorClass::Throttled,
-            code: "TooManyRequestsException".to_owned(),
-            message: String::new(),
-        })
-    };
-    let payload = Payload::from_bytes(event_payload("schedule-rule.json").unwrap());
-    let answer = answer(&ports, &refuses, &invocation(&ports), &Cell::new(true), &payload).await;
-    assert_eq!(answer, Ok(None));
-    let asked = ports.asked.borrow();
-    let at = |call: &str| asked.iter().position(|asked| asked.starts_with(call));
-    assert!(at("failover") < at("load") && at("commit").is_some(), "{asked:?}");
-}
-
-#[tokio::test]
-async fn a_look_at_one_fleet_asks_nothing_of_failover() {
-    let mut ports = world(&["web"]);
-    ports.fleets[0].fails_over = true;
-    assert_eq!(on_event(&ports, &Cell::new(false), "evaluate.json").await, Ok(()));
-    assert!(ports.asked("failover").is_empty());
 }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 pub use self::own::{CHECK_BYTES_MAX, CheckRequest, evaluate_payload, request_payload};
 pub use self::payload::Payload;
 pub use self::rejected::Rejected;
-pub use self::traffic::{TrafficAsk, TrafficAsked};
+pub use self::traffic::TrafficAsked;
 
 /// Largest payload: what Lambda takes for an asynchronous invocation.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;

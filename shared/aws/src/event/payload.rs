@@ -4,7 +4,7 @@ use ghostnet_core::signal::Signal;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{CheckRequest, Rejected, TrafficAsk, classify};
+use super::{CheckRequest, Rejected, TrafficAsked, classify};
 
 /// Whatever arrived. Deserialising never fails: the runtime would report that as the function's error, and Lambda would
 /// send the same payload twice more. What is wrong with it is told by [`Payload::signals`].
@@ -32,10 +32,10 @@ impl Payload {
         self.0.as_ref().ok().and_then(|bytes| CheckRequest::of(bytes))
     }
 
-    /// What failover is asked by the payload; none if it is something else.
+    /// The operator's request about traffic that the payload is; none if it is something else.
     #[must_use]
-    pub fn traffic(&self) -> Option<Result<TrafficAsk, Rejected>> {
-        self.0.as_ref().ok().and_then(|bytes| TrafficAsk::of(bytes))
+    pub fn traffic(&self) -> Option<Result<TrafficAsked, Rejected>> {
+        self.0.as_ref().ok().and_then(|bytes| TrafficAsked::of(bytes))
     }
 }
 

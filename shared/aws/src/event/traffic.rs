@@ -1,6 +1,4 @@
-//! What failover is asked: by tick to look at fleets, by an operator for a move, its way back, or its undoing.
-//!
-//! These are no signals: who decides about sizes has nothing to do with them.
+//! An operator's request about a fleet's traffic: a move, its way back, or its undoing.
 
 use ghostnet_core::failover::{TrafficRequest, TrafficWish};
 use ghostnet_core::id::FleetId;
@@ -11,59 +9,11 @@ use super::Rejected;
 use super::own::is_of_kind;
 use super::text::shortened;
 
-/// Kind and version of a request to look at the traffic of fleets.
-const LOOK: &str = "failover/v1";
-const LOOK_SHAPE: &str = "request to look at traffic";
-/// Kind and version of an operator's request.
+/// Kind and version of such a request.
 const TRAFFIC: &str = "traffic/v1";
 const SHAPE: &str = "request about traffic";
 
-/// What failover is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrafficAsk {
-    /// To look at these fleets: tick does not wait for it.
-    Look(Vec<FleetId>),
-    /// What an operator, who waits for the answer, asks of one.
-    Move(TrafficAsked),
-}
-
-/// As it is written; nothing else is tolerated in it.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Look {
-    ghostnet: String,
-    fleets: Vec<FleetId>,
-}
-
-impl TrafficAsk {
-    /// Its payload.
-    #[must_use]
-    pub fn payload(&self) -> Vec<u8> {
-        match self {
-            Self::Look(fleets) => {
-                let look = Look {
-                    ghostnet: LOOK.to_owned(),
-                    fleets: fleets.clone(),
-                };
-                // text always serialises
-                serde_json::to_vec(&look).unwrap_or_default()
-            }
-            Self::Move(asked) => asked.payload(),
-        }
-    }
-
-    /// Out of a payload; none if it is something else. No envelope is opened for it.
-    #[must_use]
-    pub fn of(payload: &[u8]) -> Option<Result<Self, Rejected>> {
-        if is_of_kind(payload, LOOK) {
-            let look = serde_json::from_slice(payload).map(|Look { fleets, .. }| Self::Look(fleets));
-            return Some(look.map_err(|error| Rejected::malformed(LOOK_SHAPE, &error.to_string())));
-        }
-        Some(TrafficAsked::of(payload)?.map(Self::Move))
-    }
-}
-
-/// What an operator asks of one fleet's traffic.
+/// What an operator asks of one fleet's traffic. It is no signal: who decides about sizes has nothing to do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficAsked {
     /// The fleet.
@@ -101,7 +51,7 @@ impl TrafficAsked {
         serde_json::to_vec(&written).unwrap_or_default()
     }
 
-    /// Out of a payload; none if it is something else.
+    /// Out of a payload; none if it is something else. No envelope is opened for it: only a person who waits asks.
     #[must_use]
     pub fn of(payload: &[u8]) -> Option<Result<Self, Rejected>> {
         is_of_kind(payload, TRAFFIC).then(|| {

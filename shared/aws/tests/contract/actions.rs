@@ -253,10 +253,7 @@ fn every_port_needs_what_the_table_says() {
             actions(async |aws| aws.note_exhausted(&region(), &offering(), minute(0)).await),
         ),
         ("note_alarm", actions(async |aws| aws.note_alarm("a", minute(0)).await)),
-        (
-            "invoke_later",
-            actions(async |aws| aws.invoke_later("failover", b"{}".to_vec()).await),
-        ),
+        ("invoke_later", actions(async |aws| aws.invoke_later("tick", b"{}".to_vec()).await)),
     ]);
     compare(PORTS, recorded);
 }
