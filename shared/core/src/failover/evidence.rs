@@ -32,10 +32,7 @@ impl Looked<'_> {
 
     /// Instances that should serve: they did, and nobody has them leave. What scale-in or a notice drains is no failure.
     fn expected(&self) -> impl Iterator<Item = (&InstanceId, &Member)> {
-        self.state.members.iter().filter(|(_, member)| {
-            let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.is_warm();
-            member.served_since.is_some() && !leaves
-        })
+        self.state.members.iter().filter(|(_, member)| should_serve(member))
     }
 
     fn instances_down(&self, detect: &Detect) -> Option<bool> {
@@ -47,6 +44,10 @@ impl Looked<'_> {
             all = all.saturating_add(1);
             lost = lost.saturating_add(u32::from(member.gone || !runs(id)));
         }
+        // who was just adopted, or came to serve a moment ago, answers before anybody noted that it serves
+        let answers = |(id, member): &(&InstanceId, &Member)| !should_serve(member) && self.is_healthy(id, member);
+        let newly = self.state.members.iter().filter(answers).count();
+        all = all.saturating_add(u32::try_from(newly).unwrap_or(u32::MAX));
         let down = if all == 0 {
             self.is_empty_though_wanted().then_some(true)?
         } else {
@@ -107,7 +108,9 @@ impl Looked<'_> {
     }
 
     fn healthy_others(&self, targets: &[Target]) -> u32 {
-        let is_other = |target: &&Target| target.health == TargetHealth::Healthy && !self.state.members.contains_key(&target.instance);
+        let is_counted = |member: &Member| should_serve(member) || fell_ill(member);
+        let is_other =
+            |target: &&Target| target.health == TargetHealth::Healthy && !self.state.members.get(&target.instance).is_some_and(is_counted);
         u32::try_from(targets.iter().filter(is_other).count()).unwrap_or(u32::MAX)
     }
 
@@ -149,22 +152,23 @@ impl Looked<'_> {
 
     /// How many of the side are healthy in all its groups, by checks that really run.
     pub(super) fn healthy(&self) -> u32 {
-        let checked = |id: &InstanceId| {
-            let mut groups = self.pool.target_groups.iter();
-            !self.pool.target_groups.is_empty()
-                && groups.all(|group| {
-                    let targets = self.observation.targets.get(group);
-                    targets.is_some_and(|targets| {
-                        targets
-                            .iter()
-                            .any(|target| target.instance == *id && target.health == TargetHealth::Healthy)
-                    })
-                })
-        };
-        let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
-        let healthy = self.state.members.iter().filter(|(id, member)| stays(member) && checked(id));
+        let healthy = self.state.members.iter().filter(|(id, member)| self.is_healthy(id, member));
         u32::try_from(healthy.count()).unwrap_or(u32::MAX)
     }
+
+    fn is_healthy(&self, id: &InstanceId, member: &Member) -> bool {
+        let stays = member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
+        let is_it = |target: &Target| target.instance == *id && target.health == TargetHealth::Healthy;
+        let mut groups = self.pool.target_groups.iter();
+        let is_checked = |group| self.observation.targets.get(group).is_some_and(|targets| targets.iter().any(is_it));
+        stays && !self.pool.target_groups.is_empty() && groups.all(is_checked)
+    }
+}
+
+/// It served, and nobody has it leave.
+fn should_serve(member: &Member) -> bool {
+    let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.is_warm();
+    member.served_since.is_some() && !leaves
 }
 
 /// What a group says of one instance, the worst last.

@@ -701,6 +701,22 @@ fn a_side_where_strangers_answer_or_that_nobody_can_look_at_is_not_left() {
     }
 }
 
+/// Those that a restored table knows are gone; those that replaced them are taken over, and nobody noted yet that they serve.
+#[test]
+fn who_was_just_adopted_answers_for_the_side() {
+    let mut sides = Sides::new(4, 2);
+    sides.die("blue");
+    for n in 0..4 {
+        let id = InstanceId::new(format!("i-blue-new-{n}"));
+        let blue = sides.capacity.pools.get_mut(&pool("blue")).unwrap();
+        blue.members.insert(id.clone(), Member::new(at(0)));
+        sides.states.insert(id.clone(), InstanceState::Running);
+        sides.health.insert(id, Some(TargetHealth::Healthy));
+    }
+    sides.looks(6, 30);
+    assert_eq!(sides.weights(), (100, 0), "{:?}", sides.traffic.sides);
+}
+
 #[test]
 fn who_asks_again_before_anything_moved_has_the_last_word() {
     let mut sides = Sides::new(4, 1);
