@@ -1,13 +1,13 @@
 //! Decisions about traffic: one line for each that told something else than the one before it. A look is repeated every ten seconds.
 
-use ghostnet_aws::dynamodb::shifts::StoredShift;
+use ghostnet_core::failover::TrafficRecord;
 use jiff::Timestamp;
 
 use super::table::{self, Side};
 use super::time;
 
 /// The newest first, as they come; what is repeated is told at the moment at which it was told first. Empty: nothing was told.
-pub(crate) fn list(shifts: &[StoredShift], now: Timestamp) -> String {
+pub(crate) fn list(shifts: &[TrafficRecord], now: Timestamp) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut before = String::new();
     for shift in shifts.iter().rev() {
@@ -23,7 +23,7 @@ pub(crate) fn list(shifts: &[StoredShift], now: Timestamp) -> String {
 }
 
 /// What one decision told, in a line.
-pub(crate) fn summary(shift: &StoredShift) -> String {
+pub(crate) fn summary(shift: &TrafficRecord) -> String {
     let told: Vec<String> = shift.findings.iter().map(ToString::to_string).collect();
     told.join("; ")
 }
@@ -42,9 +42,9 @@ mod tests {
         name.parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn shift(second: i64, active: &str, epoch: u64, findings: Vec<TrafficFinding>) -> StoredShift {
+    fn shift(second: i64, active: &str, epoch: u64, findings: Vec<TrafficFinding>) -> TrafficRecord {
         let state = format!(r#"{{"schema":1,"epoch":{epoch},"active":"{active}"}}"#);
-        StoredShift {
+        TrafficRecord {
             schema: 1,
             id: PlanId::new("p"),
             fleet: "web".parse().unwrap_or_else(|error| panic!("{error}")),

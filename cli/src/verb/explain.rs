@@ -1,6 +1,6 @@
 //! `ghostnet explain`: what was decided, when, and why.
 
-use ghostnet_aws::dynamodb::shifts::StoredShift;
+use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{FleetId, PlanId};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::unit::Seconds;
@@ -124,7 +124,7 @@ struct Explained<'a> {
 #[derive(Serialize)]
 struct ToldTraffic<'a> {
     #[serde(flatten)]
-    shift: &'a StoredShift,
+    shift: &'a TrafficRecord,
     summary: String,
 }
 
@@ -135,7 +135,7 @@ struct Told<'a> {
     summary: String,
 }
 
-fn data<'a>(fleet: &'a FleetId, records: &'a [DecisionRecord], shifts: &'a [StoredShift]) -> Explained<'a> {
+fn data<'a>(fleet: &'a FleetId, records: &'a [DecisionRecord], shifts: &'a [TrafficRecord]) -> Explained<'a> {
     let told = |record| Told {
         record,
         summary: render::explain::reason(record),

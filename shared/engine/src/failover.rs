@@ -270,6 +270,7 @@ async fn attempt_once<P: TrafficPorts>(
     }
     let writer = invocation.writer(id, attempt);
     let plan = plan_id(now, &writer);
+    let execute_until = inputs.execute_until;
     let commit = TrafficCommit {
         fleet: id.clone(),
         read_version: seen.fleet.has_traffic.then_some(traffic.version),
@@ -284,7 +285,7 @@ async fn attempt_once<P: TrafficPorts>(
     }
     report.records.push(plan);
     for step in &report.decision.steps {
-        if ports.now() >= commit.record.inputs.execute_until {
+        if ports.now() >= execute_until {
             report.trouble.push(format!("no time was left to set {}", step.rule));
             break;
         }

@@ -121,10 +121,11 @@ impl World {
             return Ok(CommitResult::Conflict);
         };
         let own = items.traffic_was_written_by(&commit.writer, at(self.now));
+        let moves = items.traffic.active != commit.state.active;
         let result = items.commit_traffic(commit, at(self.now));
         if result == CommitResult::Committed && !own {
             self.counters.decisions += 1;
-            self.counters.moves += u64::from(commit.state.active != commit.record.inputs.traffic.active);
+            self.counters.moves += u64::from(moves);
             self.log.line(self.now, || {
                 let told: Vec<String> = commit.record.findings.iter().map(ToString::to_string).collect();
                 let (epoch, version) = (commit.state.epoch.0, commit.state.version);

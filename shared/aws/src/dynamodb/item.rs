@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{Generation, StepId};
-use ghostnet_core::record::{DecisionRecord, Inputs, RECORD_BYTES_MAX};
+use ghostnet_core::record::{DecisionRecord, RECORD_BYTES_MAX};
 use ghostnet_core::state::{CapacityState, RecordedOutcome, SCHEMA, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::shifts::StoredShift;
 use super::table::{Item, attribute, number, number_of, step_of, text, text_of};
 use crate::error::{code, own};
 
@@ -106,27 +105,31 @@ pub(super) fn record_item(call: &'static str, record: &DecisionRecord, retention
 
 /// The record of a traffic decision as attributes. Inputs that do not fit are left out, and it is said that they are.
 pub(super) fn shift_item(call: &'static str, record: &TrafficRecord, retention_days: u32) -> Result<Item, PortError> {
-    let unreadable = |error: serde_json::Error| own(call, ErrorClass::Invalid, code::BAD_ITEM, &error.to_string());
-    let mut told = serde_json::to_value(record).map_err(unreadable)?;
-    let inputs = told.as_object_mut().and_then(|told| told.remove("inputs"));
+    let body = json(
+        call,
+        &TrafficRecord {
+            inputs: None,
+            ..record.clone()
+        },
+    )?;
     let mut item = Item::from([
         (attribute::SCHEMA.to_owned(), number(SCHEMA)),
         (attribute::AT.to_owned(), text(record.at)),
         (attribute::EXPIRES_AT.to_owned(), number(expiry(record.at, retention_days))),
     ]);
-    let inputs = inputs.map(|inputs| json(call, &inputs)).transpose()?;
-    item.extend(told_from(call, json(call, &told)?, inputs)?);
+    let inputs = record.inputs.as_ref().map(|inputs| json(call, inputs)).transpose()?;
+    item.extend(told_from(call, body, inputs)?);
     Ok(item)
 }
 
 /// The record of a traffic decision in an item, with its inputs if the item holds them.
-pub(super) fn shift(call: &'static str, item: &Item) -> Result<StoredShift, PortError> {
+pub(super) fn shift(call: &'static str, item: &Item) -> Result<TrafficRecord, PortError> {
     known(call, item)?;
-    let mut shift: StoredShift = from_json(call, item, attribute::BODY)?;
-    if item.contains_key(attribute::INPUTS) {
-        shift.inputs = Some(from_json(call, item, attribute::INPUTS)?);
-    }
-    Ok(shift)
+    let told: TrafficRecord = from_json(call, item, attribute::BODY)?;
+    Ok(TrafficRecord {
+        inputs: inputs(call, item)?,
+        ..told
+    })
 }
 
 fn expiry(at: Timestamp, retention_days: u32) -> i64 {
@@ -169,12 +172,14 @@ pub(super) fn record(call: &'static str, item: &Item) -> Result<DecisionRecord, 
     let later = outcomes(call, item)?;
     record.outcomes.retain(|(step, _)| !later.contains_key(step));
     record.outcomes.extend(later);
-    record.inputs = if item.contains_key(attribute::INPUTS) {
-        Some(from_json::<Inputs>(call, item, attribute::INPUTS)?)
-    } else {
-        None
-    };
+    record.inputs = inputs(call, item)?;
     Ok(record)
+}
+
+/// What a record was decided from, if the item holds it.
+fn inputs<T: DeserializeOwned>(call: &'static str, item: &Item) -> Result<Option<T>, PortError> {
+    let held = item.contains_key(attribute::INPUTS);
+    held.then(|| from_json(call, item, attribute::INPUTS)).transpose()
 }
 
 /// A value as JSON.

@@ -237,7 +237,7 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
         steps: Vec::new(),
         findings: vec![TrafficFinding::NotArmed { pool: pool() }],
         readiness: BTreeMap::new(),
-        inputs: TrafficInputs {
+        inputs: Some(TrafficInputs {
             spec_version: SpecVersion(3),
             spec: raw_spec().into(),
             capacity: state(4),
@@ -246,7 +246,7 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
             asked: None,
             now: minute(n),
             execute_until: minute(n + 1),
-        },
+        }),
     }
 }
 

@@ -32,8 +32,9 @@ pub struct TrafficRecord {
     pub findings: Vec<TrafficFinding>,
     /// What stood between each side without traffic and the traffic.
     pub readiness: BTreeMap<PoolId, Readiness>,
-    /// What it was decided from.
-    pub inputs: TrafficInputs,
+    /// Everything it was decided from; absent where only the summary was read, and where it did not fit into the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<TrafficInputs>,
 }
 
 /// What a traffic decision was made from.
@@ -89,17 +90,18 @@ impl TrafficRecord {
             steps: decision.steps.clone(),
             findings: decision.findings.clone(),
             readiness: decision.readiness.clone(),
-            inputs,
+            inputs: Some(inputs),
         }
     }
 
-    /// Whether the same inputs give the same decision again.
+    /// Whether the same inputs give the same decision again; without inputs nothing shows that.
     ///
     /// # Errors
     /// The spec in the record is not valid for this build.
     pub fn replays(&self) -> Result<bool, Vec<crate::spec::Problem>> {
-        let spec = FleetSpec::check(&self.inputs.spec)?;
-        let again = self.inputs.situation(&spec).map(|situation| super::decide(&situation));
+        let Some(inputs) = &self.inputs else { return Ok(false) };
+        let spec = FleetSpec::check(&inputs.spec)?;
+        let again = inputs.situation(&spec).map(|situation| super::decide(&situation));
         Ok(again.is_some_and(|again| again.state == self.state && again.steps == self.steps && again.findings == self.findings))
     }
 }

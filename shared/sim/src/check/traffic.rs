@@ -78,7 +78,10 @@ fn is_ill(world: &World, id: &FleetId, pool: &PoolSpec, answers: u32) -> bool {
 pub fn on_committed(world: &mut World, commit: &TrafficCommit) {
     let now = world.now;
     on_traffic(&mut world.watch, now, &commit.fleet, &commit.state);
-    let inputs = &commit.record.inputs;
+    let Some(inputs) = &commit.record.inputs else {
+        let detail = format!("the traffic record {} has no inputs", commit.record.id);
+        return world.watch.add(Check::OnRecord, now, detail);
+    };
     let mut found = Vec::new();
     if commit.state.version != inputs.traffic.version.saturating_add(1) {
         found.push((
