@@ -1,0 +1,247 @@
+//! Two sides behind one rule, and what is looked at and decided of them.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
+use ghostnet_core::id::{InstanceId, RuleArn};
+use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
+use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::spec::{
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FleetSpec, Metric, MetricSource, NamedMetric,
+};
+use ghostnet_core::state::{CapacityState, Member, RouteTo, Routing, TrafficState};
+use ghostnet_core::unit::{Percent, Seconds};
+
+use crate::support::*;
+
+/// Two sides of a fleet behind one rule, as they are; what is decided is carried out at once unless it is lost.
+pub(super) struct Sides {
+    pub(super) spec: FleetSpec,
+    pub(super) failover: Failover,
+    pub(super) capacity: CapacityState,
+    pub(super) traffic: TrafficState,
+    pub(super) health: BTreeMap<InstanceId, Option<TargetHealth>>,
+    pub(super) states: BTreeMap<InstanceId, InstanceState>,
+    pub(super) instances_known: bool,
+    /// The side whose targets cannot be read.
+    pub(super) unread: Option<&'static str>,
+    pub(super) errors: BTreeMap<&'static str, f64>,
+    pub(super) weights: BTreeMap<&'static str, u32>,
+    pub(super) others: String,
+    pub(super) now: i64,
+}
+
+pub(super) fn rule() -> RuleArn {
+    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
+}
+
+impl Sides {
+    /// `blue` takes the traffic with `blue` instances, `green` stands by with `green`; all are well, and were seen to be.
+    pub(super) fn new(blue: u32, green: u32) -> Self {
+        let spec = FleetSpec::check(&raw(json!({
+            "pools": [
+                { "id": "blue", "target_groups": [group("blue").as_str()] },
+                { "id": "green", "role": "standby", "target_groups": [group("green").as_str()] },
+            ],
+        })))
+        .unwrap();
+        let mut sides = Self {
+            failover: Failover {
+                mode: FailoverMode::HotStandby,
+                detect: Detect {
+                    datapoints: BreachRule { datapoints: 3, of: 3 },
+                    unhealthy: Percent(50),
+                    application: vec![ApplicationSignal {
+                        metric: Metric::Named {
+                            name: NamedMetric::ErrorRate,
+                            source: MetricSource::TargetGroup,
+                        },
+                        above: finite(5.0),
+                    }],
+                },
+                gate: Percent(50),
+                rules: vec![rule()],
+                failback: Failback::Manual,
+                dwell: Seconds::minutes(15),
+            },
+            capacity: CapacityState::new(&spec, at(-7_200)),
+            traffic: TrafficState::first(&spec).unwrap(),
+            spec,
+            health: BTreeMap::new(),
+            states: BTreeMap::new(),
+            instances_known: true,
+            unread: None,
+            errors: BTreeMap::new(),
+            weights: [("blue", 100), ("green", 0)].into(),
+            others: "stickiness 60".to_owned(),
+            now: 0,
+        };
+        sides.put("blue", blue);
+        sides.put("green", green);
+        sides.look();
+        sides
+    }
+
+    pub(super) fn put(&mut self, side: &str, count: u32) {
+        let state = self.capacity.pools.get_mut(&pool(side)).unwrap();
+        state.desired = count;
+        for n in 0..count {
+            let id = InstanceId::new(format!("i-{side}-{n:03}"));
+            let member = Member {
+                served_since: Some(at(self.now - 3_600).into()),
+                ..Member::new(at(self.now - 3_600))
+            };
+            state.members.insert(id.clone(), member);
+            self.states.insert(id.clone(), InstanceState::Running);
+            self.health.insert(id, Some(TargetHealth::Healthy));
+        }
+    }
+
+    pub(super) fn of(&self, side: &str) -> Vec<InstanceId> {
+        self.states.keys().filter(|id| id.as_str().contains(side)).cloned().collect()
+    }
+
+    pub(super) fn sicken(&mut self, side: &str, count: usize) {
+        for id in self.of(side).into_iter().take(count) {
+            self.health.insert(id, Some(TargetHealth::Unhealthy));
+        }
+    }
+
+    pub(super) fn err(&mut self, side: &'static str, percent: f64) {
+        self.errors.insert(side, percent);
+    }
+
+    pub(super) fn heal(&mut self, side: &str) {
+        for id in self.of(side) {
+            self.health.insert(id, Some(TargetHealth::Healthy));
+        }
+    }
+
+    /// Everything of a side is gone from one moment to the next, as with its zone.
+    pub(super) fn die(&mut self, side: &str) {
+        for id in self.of(side) {
+            self.states.insert(id.clone(), InstanceState::Terminated);
+            self.health.insert(id.clone(), None);
+            let member = self.capacity.pools.get_mut(&pool(side)).unwrap().members.get_mut(&id).unwrap();
+            (member.gone, member.left) = (true, Some(at(self.now).into()));
+        }
+    }
+
+    pub(super) fn routing(&self) -> Routing {
+        Routing {
+            weights: self.weights.iter().map(|(side, weight)| (group(side), *weight)).collect(),
+            actions: format!("{:?} {}", self.weights, self.others),
+        }
+    }
+
+    pub(super) fn observe(&self) -> TrafficObservation {
+        let now = at(self.now);
+        let target = |side: &str| {
+            let listed = self.of(side).into_iter().filter_map(|id| {
+                Some(Target {
+                    health: self.health[&id]?,
+                    instance: id,
+                    shifted: false,
+                })
+            });
+            (group(side), listed.collect())
+        };
+        let minute = at(self.now.div_euclid(60) * 60 - 60);
+        let errors = |(side, value): (&&str, &f64)| {
+            let points = vec![Datapoint {
+                at: minute,
+                value: finite(*value),
+            }];
+            let series = Series::Points {
+                points,
+                period: Seconds(60),
+                partial: false,
+                incomplete: Vec::new(),
+            };
+            (pool(side), vec![series])
+        };
+        TrafficObservation {
+            observed_at: now,
+            instances: self.instances_known.then(|| self.states.clone()),
+            targets: ["blue", "green"]
+                .into_iter()
+                .filter(|side| self.unread != Some(*side))
+                .map(target)
+                .collect(),
+            application: self.errors.iter().map(errors).collect(),
+            routing: [(rule(), self.routing())].into(),
+        }
+    }
+
+    pub(super) fn decide(&self, asked: Option<&TrafficRequest>) -> TrafficDecision {
+        let observation = self.observe();
+        decide(&TrafficSituation {
+            spec: &self.spec,
+            failover: &self.failover,
+            capacity: &self.capacity,
+            traffic: &self.traffic,
+            observation: &observation,
+            asked,
+            now: at(self.now),
+            execute_until: at(self.now + 30),
+        })
+    }
+
+    /// Decides and commits, and loses the steps.
+    pub(super) fn lose(&mut self) -> TrafficDecision {
+        let decision = self.decide(None);
+        self.traffic = decision.state.clone();
+        decision
+    }
+
+    pub(super) fn carry_out(&mut self, decision: TrafficDecision) -> TrafficDecision {
+        self.traffic = decision.state.clone();
+        for step in &decision.steps {
+            if step.expected != self.routing() {
+                continue;
+            }
+            let weights = match &step.set {
+                RouteTo::Weights(weights) => weights,
+                RouteTo::Actions(routing) => &routing.weights,
+            };
+            for side in ["blue", "green"] {
+                self.weights.insert(side, weights[&group(side)]);
+            }
+        }
+        decision
+    }
+
+    pub(super) fn look(&mut self) -> TrafficDecision {
+        let decision = self.decide(None);
+        self.carry_out(decision)
+    }
+
+    pub(super) fn ask(&mut self, wish: TrafficWish) -> TrafficDecision {
+        let request = TrafficRequest {
+            by: "ana".to_owned(),
+            at: at(self.now),
+            reason: "a test".to_owned(),
+            wish,
+        };
+        let decision = self.decide(Some(&request));
+        self.carry_out(decision)
+    }
+
+    /// So many looks, each so many seconds after the one before. The last one.
+    pub(super) fn looks(&mut self, count: u32, seconds: i64) -> TrafficDecision {
+        let mut last = self.decide(None);
+        for _ in 0..count {
+            self.now += seconds;
+            last = self.look();
+        }
+        last
+    }
+
+    pub(super) fn weights(&self) -> (u32, u32) {
+        (self.weights["blue"], self.weights["green"])
+    }
+}
+
+pub(super) fn moves(decision: &TrafficDecision) -> bool {
+    !decision.steps.is_empty()
+}
