@@ -1,6 +1,6 @@
 //! The contract of the table as failover writes it: who loses a commit and who does not.
 
-use ghostnet_core::id::{Generation, WriterId};
+use ghostnet_core::id::{Epoch, Generation, SpecVersion, WriterId};
 use ghostnet_core::state::TrafficState;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::ErrorClass;
@@ -8,7 +8,7 @@ use ghostnet_engine::port::{CommitResult, Store, TrafficCommit, TrafficStore};
 
 use crate::sample::{commit, fleet, traffic_commit};
 use crate::store::Given;
-use crate::{Mishap, Played, Short, Situation, TrafficStage, by_class, expect};
+use crate::{Commit, Mishap, Played, Short, Situation, TrafficStage, by_class, expect};
 
 const COMMIT: &str = "dynamodb:TransactWriteItems";
 /// Until the table has forgotten the tokens of transactions.
@@ -87,18 +87,7 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
 /// The generation is checked only if the decision rests on it.
 fn with_the_capacity<S: TrafficStage>(stage: &S) -> Played {
     stage.store(Given::Applied(fleet()))?;
-    let first = crate::Commit {
-        read_generation: None,
-        merged: Vec::new(),
-        read_epoch: ghostnet_core::id::Epoch(0),
-        read_spec: ghostnet_core::id::SpecVersion(1),
-        ..commit()
-    };
-    expect(
-        "the capacity",
-        by_class(stage.run(stage.ports().commit(&first))),
-        Ok(CommitResult::Committed),
-    )?;
+    expect("the capacity", commit_capacity(stage), Ok(CommitResult::Committed))?;
     let with = |generation: u64, writer: &str| TrafficCommit {
         read_generation: Some(Generation(generation)),
         ..on(Some(0), writer)
@@ -111,18 +100,19 @@ fn with_the_capacity<S: TrafficStage>(stage: &S) -> Played {
 fn fences<S: TrafficStage>(stage: &S) -> Played {
     stage.store(Given::Applied(fleet()))?;
     wins(stage, &on(Some(0), "w"))?;
-    let stale = crate::Commit {
+    expect("the capacity", commit_capacity(stage), Ok(CommitResult::Conflict))
+}
+
+/// The first decision about capacity, made before traffic ever moved.
+fn commit_capacity<S: TrafficStage>(stage: &S) -> Result<CommitResult, ErrorClass> {
+    let first = Commit {
         read_generation: None,
         merged: Vec::new(),
-        read_epoch: ghostnet_core::id::Epoch(0),
-        read_spec: ghostnet_core::id::SpecVersion(1),
+        read_epoch: Epoch(0),
+        read_spec: SpecVersion(1),
         ..commit()
     };
-    expect(
-        "the capacity",
-        by_class(stage.run(stage.ports().commit(&stale))),
-        Ok(CommitResult::Conflict),
-    )
+    by_class(stage.run(stage.ports().commit(&first)))
 }
 
 fn sent_again_after<S: TrafficStage>(stage: &S, time: Seconds) -> Played {
@@ -159,7 +149,7 @@ fn loses<S: TrafficStage>(stage: &S, commit: &TrafficCommit) -> Played {
 /// On the first spec.
 fn on(read: Option<u64>, writer: &str) -> TrafficCommit {
     TrafficCommit {
-        read_spec: ghostnet_core::id::SpecVersion(1),
+        read_spec: SpecVersion(1),
         writer: WriterId::new(writer),
         ..traffic_commit(read)
     }
