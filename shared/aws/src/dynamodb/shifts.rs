@@ -1,4 +1,4 @@
-//! Records of traffic decisions, newest first, for `status` and the timeline of a failover.
+//! Records of traffic decisions, newest first, for `explain`.
 
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{FleetId, PlanId};
