@@ -78,6 +78,8 @@ pub enum Broken {
     DrainsBelowMinimum,
     /// A decision that lets one leave while traffic is shifted away from a zone.
     DrainsInOutage,
+    /// A decision that has another one leave than the spec names first.
+    DrainsAnother,
     /// A decision that replaces before the replacement serves.
     RenewsTooEarly,
     /// A decision that drains all at once.
@@ -133,6 +135,10 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::LaunchesForgotten => changed.state.pools.values_mut().for_each(|pool| pool.launches.clear()),
         Broken::DrainsBelowMinimum => drain_below_minimum(&mut changed),
         Broken::RenewsTooEarly => renew_too_early(&mut changed),
+        Broken::DrainsAnother => {
+            let at = Moment::from(changed.record.at);
+            changed.state.pools.values_mut().for_each(|pool| drain_another(pool, at));
+        }
         Broken::DrainsInOutage => {
             let at = Moment::from(changed.record.at);
             for pool in changed.state.pools.values_mut().filter(|pool| !pool.zones_out.is_empty()) {
@@ -213,6 +219,24 @@ fn drain_below_minimum(commit: &mut Commit) {
             && let Some(state) = commit.state.pools.get_mut(&pool.id)
         {
             drain(state, at, DrainReason::ScaleIn, 1);
+        }
+    }
+}
+
+/// Who was to leave by scale-in stays, and one that was to stay leaves in its place.
+fn drain_another(pool: &mut PoolState, at: Moment) {
+    let is_new = |member: &Member| {
+        member
+            .drain
+            .is_some_and(|drain| drain.why == DrainReason::ScaleIn && drain.since == at)
+    };
+    let serves = |member: &Member| member.drain.is_none() && member.served_since.is_some() && member.left.is_none() && !member.is_warm();
+    let leaver = pool.members.iter().find(|(_, member)| is_new(member)).map(|(id, _)| id.clone());
+    let stayer = pool.members.iter().rfind(|(_, member)| serves(member)).map(|(id, _)| id.clone());
+    if let (Some(leaver), Some(stayer)) = (leaver, stayer) {
+        let drain = pool.members.get_mut(&leaver).and_then(|member| member.drain.take());
+        if let Some(member) = pool.members.get_mut(&stayer) {
+            member.drain = drain;
         }
     }
 }

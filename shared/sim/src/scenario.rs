@@ -1,6 +1,7 @@
 //! Named worlds: a fleet, its load, what befalls it and when, and what must come of it, in words and in checks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ghostnet_core::id::{InstanceType, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
@@ -136,6 +137,28 @@ pub enum What {
         /// For how long.
         minutes: u32,
     },
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZoneFails { zone, minutes } => write!(f, "zone {zone} fails for {minutes} minutes"),
+            Self::CapacityRunsOut { zones, minutes, only_spot } => {
+                let what = if *only_spot { "spot capacity" } else { "capacity" };
+                write!(f, "{what} runs out in {} for {minutes} minutes", zones.join(", "))
+            }
+            Self::ImageIsBroken { minutes } => write!(f, "the image is broken for {minutes} minutes: nothing from it becomes healthy"),
+            Self::InstancesSicken { count, minutes } => write!(f, "{count} instances fall sick for {minutes} minutes"),
+            Self::AlarmsStorm { count } => write!(f, "{count} alarms arrive at once"),
+            Self::SideFails { pool, ends: true, .. } => write!(f, "every instance of {pool} ends at once"),
+            Self::SideFails { pool, minutes, .. } => write!(f, "every instance of {pool} fails its checks for {minutes} minutes"),
+            Self::WeightsAreSet(weights) => {
+                let weights: Vec<String> = weights.iter().map(|(pool, weight)| format!("{pool} {weight}")).collect();
+                write!(f, "somebody sets the weights by hand: {}", weights.join(", "))
+            }
+            Self::AccountIsThrottled { minutes } => write!(f, "somebody else uses up the account's calls for {minutes} minutes"),
+        }
+    }
 }
 
 /// What must come of it.
@@ -421,7 +444,7 @@ impl World {
     fn happens(&mut self, what: &What, spec: &FleetSpec) {
         let now = self.now;
         let lasting = |minutes: &u32| now + i64::from(*minutes) * MINUTE;
-        self.log.story(now, || format!("{what:?}"));
+        self.log.story(now, || what.to_string());
         match what {
             What::ZoneFails { zone, minutes } => self.lose_zone(&Zone::new(zone.clone()), lasting(minutes)),
             What::CapacityRunsOut { zones, minutes, only_spot } => {

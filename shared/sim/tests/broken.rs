@@ -66,6 +66,7 @@ fn cases() -> Vec<Case> {
                 Check::Converges,
             ],
         ),
+        case(Broken::DrainsAnother, NONE, Check::LeavesInOrder, &[]),
         case(Broken::RenewsTooEarly, NONE, Check::LaunchFirst, &[]),
         case(Broken::DrainsAllAtOnce, NONE, Check::RemovalBudget, &[]),
         case(Broken::TerminatesUndrained, NONE, Check::TwoPhases, &[]),

@@ -14,7 +14,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, learning, mix, pace, same_size, spend};
+use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend};
 use crate::clock::at;
 use crate::world::World;
 
@@ -151,6 +151,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         same_size::judge(&judged, &mut found);
         learning::judge(world, &judged, &mut found);
         mix::judge(world, &judged, &mut found);
+        order::judge(&judged, &mut found);
         if !inputs.retiring {
             window_removals(&judged, &mut world.watch, &mut found);
         }

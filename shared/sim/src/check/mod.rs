@@ -12,6 +12,7 @@ mod effect;
 mod evidence;
 mod learning;
 mod mix;
+mod order;
 mod pace;
 mod same_size;
 mod spend;
@@ -93,6 +94,8 @@ checks! {
     ZoneHolds "I24" "zone-holds";
     /// Who leaves as sick was ailing.
     SickIsSick "I23" "sick-is-sick";
+    /// Who leaves by scale-in is who the spec names first.
+    LeavesInOrder "" "leaves-in-order";
     /// A vote for more, or to hold, outweighs every vote for fewer.
     OutWins "I7" "out-wins";
     /// One step has one token, and no other step has it.
