@@ -161,7 +161,7 @@ struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// A field of a part, from the pool or else from the defaults, and where its text stands.
+    /// A field of a part, from the pool or else from the defaults, and where its text stands: nowhere, if nobody wrote it.
     fn pick<P, T>(
         &self,
         own: Option<&'a P>,
@@ -169,9 +169,12 @@ impl<'a> Layers<'a> {
         path: &str,
         field: impl Fn(&'a P) -> Option<&'a T>,
     ) -> (Option<&'a T>, String) {
-        match own.and_then(&field) {
-            Some(own) => (Some(own), format!("{}.{path}", self.at)),
-            None => (part(self.defaults).and_then(field), format!("defaults.{path}")),
+        if let Some(own) = own.and_then(&field) {
+            return (Some(own), format!("{}.{path}", self.at));
+        }
+        match part(self.defaults).and_then(field) {
+            Some(default) => (Some(default), format!("defaults.{path}")),
+            None => (None, String::new()),
         }
     }
 }
