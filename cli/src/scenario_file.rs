@@ -32,6 +32,7 @@ scenarios![
     "one-bad-check",
     "side-dies",
     "side-never-well",
+    "slow-death",
     "spot-famine",
     "spot-reclaim",
     "throttled-account",

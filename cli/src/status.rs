@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::decide::PoolDecision;
+use ghostnet_core::failover::TrafficObservation;
 use ghostnet_core::id::{
     FleetId, Generation, InstanceId, InstanceType, PlanId, PolicyId, PoolId, SpecVersion, StepId, TargetGroupArn, Zone,
 };
@@ -220,7 +221,13 @@ pub(crate) struct RecordSummary {
 }
 
 /// The status from a fresh look and the latest records, newest first.
-pub(crate) fn status(spec: &FleetSpec, preview: &Preview, records: &[DecisionRecord], evaluated_at: Option<Timestamp>) -> FleetStatus {
+pub(crate) fn status(
+    spec: &FleetSpec,
+    preview: &Preview,
+    records: &[DecisionRecord],
+    evaluated_at: Option<Timestamp>,
+    traffic: Option<&TrafficObservation>,
+) -> FleetStatus {
     let inputs = &preview.inputs;
     let pools = spec
         .pools
@@ -239,7 +246,7 @@ pub(crate) fn status(spec: &FleetSpec, preview: &Preview, records: &[DecisionRec
         last_act: records.iter().find(|record| explain::is_act(record)).map(record_summary),
         last_hold: records.iter().find(|record| !explain::is_act(record)).map(record_summary),
         next_look: preview.decision.look_again_at,
-        failover: traffic::status(spec, inputs),
+        failover: traffic::status(spec, inputs, traffic),
         findings: preview
             .decision
             .pools

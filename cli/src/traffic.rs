@@ -1,11 +1,9 @@
-//! How a fleet's traffic stands: who takes it, whether it would leave a side that fails, and what moved last. The rules of the load
-//! balancer are not read for it.
+//! How a fleet's traffic stands: who takes it, whether it would leave a side that fails, and what moved last.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, TrafficStanding, stand};
-use ghostnet_core::id::{Epoch, PoolId};
+use ghostnet_core::id::{Epoch, PoolId, RuleArn};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::spec::{FleetMode, FleetSpec};
 use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
@@ -44,6 +42,8 @@ pub(crate) struct SideStatus {
     pub(crate) needed: u32,
     /// Kinds of signal by which it is down.
     pub(crate) down_by: Vec<SignalKind>,
+    /// Listeners and rules that forward to none of its groups, or cannot be read.
+    pub(crate) unreachable: Vec<RuleArn>,
 }
 
 /// A move that is under way.
@@ -100,6 +100,8 @@ pub(crate) enum Outlook {
     Alert,
     /// The traffic would move at once.
     Succeed,
+    /// A rule forwards to none of the other side's groups.
+    Unreachable,
     /// It would wait for capacity.
     Wait,
     /// The others are down as well.
@@ -123,30 +125,23 @@ impl fmt::Display for Outlook {
             Self::NotAllowed => "nothing moves: the fleet is paused, or its mode forbids it",
             Self::NotArmed => "nothing fails over before the failover function has seen that side well",
             Self::Alert => "moved lately: would alert and not move",
-            Self::Succeed => "would succeed now, if every rule reaches it",
+            Self::Succeed => "would succeed now",
+            Self::Unreachable => "no side is named by every rule: it would only alert",
             Self::Wait => "would wait for capacity first",
             Self::Nobody => "nobody could take it",
         })
     }
 }
 
-/// How the traffic stands, by a look at the fleet; none without `failover` in its spec.
-pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs) -> Option<TrafficStatus> {
+/// How the traffic stands, by a look at the fleet and one at its traffic; none without `failover` in its spec.
+pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&TrafficObservation>) -> Option<TrafficStatus> {
     let failover = spec.failover.as_ref()?;
-    let instances = inputs.observation.instances.as_ref();
-    let observation = TrafficObservation {
-        observed_at: inputs.observation.observed_at,
-        instances: instances.map(|listed| listed.iter().map(|instance| (instance.id.clone(), instance.state)).collect()),
-        targets: inputs.observation.targets.clone(),
-        application: BTreeMap::new(),
-        routing: BTreeMap::new(),
-    };
     let situation = TrafficSituation {
         spec,
         failover,
         capacity: &inputs.state,
         traffic: &inputs.traffic,
-        observation: &observation,
+        observation: observation?,
         asked: None,
         now: inputs.now,
         execute_until: inputs.execute_until,
@@ -159,6 +154,7 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs) -> Option<TrafficStatus>
         healthy: readiness.healthy,
         needed: readiness.needed,
         down_by: readiness.down_by,
+        unreachable: readiness.unreachable,
     };
     Some(TrafficStatus {
         active: traffic.active.clone(),
@@ -184,7 +180,8 @@ fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outl
     let by_itself = |moved: &&Moved| matches!(moved.why, ShiftReason::Down { .. } | ShiftReason::WellAgain);
     let moved = situation.traffic.moved.as_ref().filter(by_itself);
     let dwells = moved.is_some_and(|moved| situation.now < situation.failover.dwell.after(moved.at));
-    let mut up = standing.readiness.values().filter(|side| side.down_by.len() < 2).peekable();
+    let up = || standing.readiness.values().filter(|side| side.down_by.len() < 2);
+    let mut reached = up().filter(|side| side.can_be_forced()).peekable();
     if paused || !matches!(situation.spec.mode, FleetMode::On | FleetMode::OutOnly) {
         Outlook::NotAllowed
     } else if situation.traffic.shift.is_some() {
@@ -193,9 +190,11 @@ fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outl
         Outlook::NotArmed
     } else if dwells {
         Outlook::Alert
-    } else if up.peek().is_none() {
+    } else if up().next().is_none() {
         Outlook::Nobody
-    } else if up.any(|side| side.healthy >= side.needed) {
+    } else if reached.peek().is_none() {
+        Outlook::Unreachable
+    } else if reached.any(Readiness::is_open) {
         Outlook::Succeed
     } else {
         Outlook::Wait

@@ -1,5 +1,6 @@
 //! How fleets stand, for people.
 
+use ghostnet_core::id::RuleArn;
 use ghostnet_core::state::SignalKind;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -80,7 +81,13 @@ fn side(side: &SideStatus) -> String {
     } else {
         format!(", down by {}", kinds(&side.down_by))
     };
-    format!("{} {} healthy, needs {}{down}", side.id, side.healthy, side.needed)
+    let unreachable: Vec<&str> = side.unreachable.iter().map(RuleArn::as_str).collect();
+    let unreachable = if unreachable.is_empty() {
+        String::new()
+    } else {
+        format!(", not named by {}", unreachable.join(", "))
+    };
+    format!("{} {} healthy, needs {}{down}{unreachable}", side.id, side.healthy, side.needed)
 }
 
 fn headline(status: &FleetStatus, now: Timestamp) -> String {
@@ -271,6 +278,13 @@ mod tests {
     use ghostnet_core::refresh::{LastAsked, Phase as RefreshPhase, Progress, Refresh};
     use ghostnet_core::unit::Percent;
 
+    use std::collections::BTreeMap;
+
+    use ghostnet_core::failover::TrafficObservation;
+    use ghostnet_core::spec::FleetSpec;
+    use ghostnet_core::state::Routing;
+    use ghostnet_engine::invocation::Preview;
+
     use super::super::fixture;
     use super::*;
     use crate::status::status;
@@ -304,7 +318,7 @@ mod tests {
         for pool in preview.decision.state.pools.values_mut() {
             pool.refresh = Some(refresh.clone());
         }
-        status(&fixture::spec(), &preview, &[], None)
+        status(&fixture::spec(), &preview, &[], None, None)
     }
 
     #[test]
@@ -322,7 +336,7 @@ mod tests {
             "refresh",
             [RefreshPhase::Replacing, RefreshPhase::Baking { until }, RefreshPhase::Paused].map(told)
         );
-        let without = status(&fixture::spec(), &fixture::preview(), &[], None);
+        let without = status(&fixture::spec(), &fixture::preview(), &[], None, None);
         assert!(without.pools.iter().all(|pool| pool.refresh.is_none()));
     }
 
@@ -330,13 +344,19 @@ mod tests {
     fn a_fleet_stands_on_one_screen() {
         let now = fixture::at("13:03:00");
         let mut preview = fixture::preview();
-        let busy = status(&fixture::spec(), &preview, &fixture::records(), Some(fixture::at("13:02:46")));
+        let busy = status(&fixture::spec(), &preview, &fixture::records(), Some(fixture::at("13:02:46")), None);
         insta::assert_snapshot!("fleet", fleet(&busy, now));
         insta::assert_snapshot!("instances", instances(&busy));
         insta::assert_json_snapshot!("json", busy);
         preview.inputs.state.pause = Some(fixture::pause());
         preview.inputs.state.open.clear();
-        let paused = status(&fixture::spec(), &preview, fixture::records().get(1..).unwrap_or_default(), None);
+        let paused = status(
+            &fixture::spec(),
+            &preview,
+            fixture::records().get(1..).unwrap_or_default(),
+            None,
+            None,
+        );
         insta::assert_snapshot!("paused", fleet(&paused, now));
         insta::assert_snapshot!("fleets", fleets(&[busy, paused]));
         assert_eq!(fleets(&[]), "no fleet is applied");
@@ -344,6 +364,10 @@ mod tests {
 
     /// The fleet of the fixture with a standby of so many healthy instances, and this traffic state.
     fn with_standby(healthy: u32, change: impl FnOnce(&mut ghostnet_core::state::TrafficState)) -> FleetStatus {
+        standing_by(healthy, true, change)
+    }
+
+    fn standing_by(healthy: u32, reached: bool, change: impl FnOnce(&mut ghostnet_core::state::TrafficState)) -> FleetStatus {
         let mut spec = fixture::spec();
         let mut preview = fixture::preview();
         let text = include_str!("../../../infra/fleets/standby.yaml");
@@ -385,7 +409,32 @@ mod tests {
             .or_default();
         side.armed = true;
         change(&mut preview.inputs.traffic);
-        status(&spec, &preview, &[], None)
+        let observation = seen(&spec, &preview, reached);
+        status(&spec, &preview, &[], None, Some(&observation))
+    }
+
+    /// What a look at the traffic sees where the look at the fleet saw that, and the rules forward to all sides or to the first alone.
+    fn seen(spec: &FleetSpec, preview: &Preview, reached: bool) -> TrafficObservation {
+        let observed = &preview.inputs.observation;
+        let sides = if reached { spec.pools.len() } else { 1 };
+        let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
+        let routing = Routing {
+            weights: groups.map(|group| (group, 1)).collect(),
+            actions: String::new(),
+        };
+        let instances = observed.instances.as_ref();
+        TrafficObservation {
+            observed_at: observed.observed_at,
+            instances: instances.map(|listed| listed.iter().map(|instance| (instance.id.clone(), instance.state)).collect()),
+            targets: observed.targets.clone(),
+            alarms: BTreeMap::new(),
+            application: BTreeMap::new(),
+            routing: spec
+                .failover
+                .iter()
+                .flat_map(|failover| failover.rules.iter().map(|rule| (rule.clone(), routing.clone())))
+                .collect(),
+        }
     }
 
     #[test]
@@ -403,8 +452,8 @@ mod tests {
             to: pool("blue"),
             why,
             at: fixture::at(at),
-            previous: std::collections::BTreeMap::new(),
-            set: std::collections::BTreeMap::new(),
+            previous: BTreeMap::new(),
+            set: BTreeMap::new(),
         };
         let asked = ShiftReason::Asked {
             by: "ana".into(),
@@ -416,6 +465,7 @@ mod tests {
             told(with_standby(2, |_| {})),
             told(with_standby(1, |traffic| traffic.moved = Some(moved(asked, "12:40:00")))),
             told(with_standby(2, |traffic| traffic.sides.clear())),
+            told(standing_by(2, false, |_| {})),
             told(with_standby(2, |traffic| {
                 traffic.moved = Some(moved(ShiftReason::Down { by: by.clone() }, "12:59:00"))
             })),
@@ -430,11 +480,11 @@ mod tests {
             })),
         ];
         insta::assert_snapshot!("failover", all.join("\n"));
-        let plain = status(&fixture::spec(), &fixture::preview(), &[], None);
+        let plain = status(&fixture::spec(), &fixture::preview(), &[], None, None);
         let all = fleets(&[plain, with_standby(2, |_| {}), with_standby(1, |_| {})]);
         let below = all.split_once("failover\n").map(|(_, below)| below);
         insta::assert_snapshot!("readiness", below.unwrap_or("nothing"));
         insta::assert_json_snapshot!("failover_json", with_standby(1, |_| {}).failover);
-        assert!(status(&fixture::spec(), &fixture::preview(), &[], None).failover.is_none());
+        assert!(status(&fixture::spec(), &fixture::preview(), &[], None, None).failover.is_none());
     }
 }

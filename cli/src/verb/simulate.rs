@@ -16,7 +16,7 @@ use crate::{render, scenario_file};
 
 Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
 lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, one-bad-check, side-dies, side-never-well, \
-spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
+slow-death, spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
 docs/simulator.md tells how to write one.
 
 With --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, launched, used, traffic, answering, moves, story}], \

@@ -10,7 +10,7 @@ use ghostnet_engine::port::{Clock, FleetEntry};
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::look::look;
+use crate::look::{look, look_at_traffic};
 use crate::render;
 use crate::stack::Session;
 use crate::status::{FleetStatus, status};
@@ -113,5 +113,9 @@ async fn one(session: &Session, fleet: &FleetId, entries: &[FleetEntry]) -> Resu
         .iter()
         .find(|entry| entry.fleet == *fleet)
         .and_then(|entry| entry.evaluated_at);
-    Ok(status(&spec, &preview, &records, evaluated_at))
+    let traffic = match spec.failover {
+        Some(_) => look_at_traffic(session, fleet).await?,
+        None => None,
+    };
+    Ok(status(&spec, &preview, &records, evaluated_at, traffic.as_ref()))
 }

@@ -8,7 +8,7 @@ use ghostnet_aws::function::{self, Failed};
 use ghostnet_aws::telemetry::{OwnMetric, emit};
 use ghostnet_core::id::FleetId;
 use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
-use ghostnet_engine::failover::{TrafficReport, fail_over};
+use ghostnet_engine::failover::{Occasion, TrafficReport, fail_over};
 use ghostnet_engine::invocation::{Invocation, ReconcileError};
 use ghostnet_engine::port::{Clock, Host, Store, TrafficPorts};
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub(crate) async fn answer<P: TrafficPorts, H: Host>(
     invocation: &Invocation,
     payload: &Payload,
 ) -> Result<Option<Answer>, Diagnostic> {
-    let fleets = match payload.traffic() {
+    let (fleets, occasion) = match payload.traffic() {
         Some(Ok(asked)) => return Ok(Some(moved(ports, host, invocation, &asked).await)),
         Some(Err(rejected)) => {
             function::refuse(invocation, rejected.kind(), &rejected.to_string(), ports.now());
@@ -37,7 +37,7 @@ pub(crate) async fn answer<P: TrafficPorts, H: Host>(
     }
     // one look for all of them: a side that is suspect is looked at again, and nobody waits for that
     let fleets: Vec<FleetId> = fleets.into_iter().collect();
-    let results = fail_over(ports, host, invocation, &fleets, None).await;
+    let results = fail_over(ports, host, invocation, &fleets, occasion).await;
     tell(invocation, &results, ports.now());
     verdict(results).map(|()| None).map_err(told)
 }
@@ -50,12 +50,17 @@ fn told(failed: Failed) -> Diagnostic {
 }
 
 /// The fleets that signals name: the schedule means all that fail over.
-async fn named<S: Store + Clock>(ports: &S, invocation: &Invocation, payload: &Payload) -> Result<BTreeSet<FleetId>, Failed> {
-    let mut fleets = BTreeSet::new();
+async fn named<S: Store + Clock>(
+    ports: &S,
+    invocation: &Invocation,
+    payload: &Payload,
+) -> Result<(BTreeSet<FleetId>, Occasion<'static>), Failed> {
+    let (mut fleets, mut occasion) = (BTreeSet::new(), Occasion::Event);
     for signal in function::signals(invocation, payload, ports.now()) {
         let fleet = match &signal {
             Signal::Tick => {
                 let entries = ports.fleets().await?;
+                occasion = Occasion::Schedule;
                 fleets.extend(entries.into_iter().filter(|entry| entry.fails_over).map(|entry| entry.fleet));
                 continue;
             }
@@ -72,13 +77,13 @@ async fn named<S: Store + Clock>(ports: &S, invocation: &Invocation, payload: &P
             None => function::misrouted(invocation, &signal, ports.now()),
         }
     }
-    Ok(fleets)
+    Ok((fleets, occasion))
 }
 
 /// What an operator asks is heard by one look; what is on its way then goes on within a minute.
 async fn moved<P: TrafficPorts, H: Host>(ports: &P, host: &H, invocation: &Invocation, asked: &TrafficAsked) -> Answer {
     let TrafficAsked { fleet, request } = asked;
-    let results = fail_over(ports, host, invocation, std::slice::from_ref(fleet), Some(request)).await;
+    let results = fail_over(ports, host, invocation, std::slice::from_ref(fleet), Occasion::Asked(request)).await;
     tell(invocation, &results, ports.now());
     Answer::of_traffic(fleet, results.get(fleet))
 }

@@ -107,6 +107,8 @@ name_id! {
     PoolId;
     /// A policy of a fleet's spec.
     PolicyId;
+    /// An alarm that tells of the health of a side: what follows `ghostnet/<fleet>/<pool>/health/` in its name.
+    HealthAlarm;
 }
 
 text_id! {

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AlarmName, FleetId, InstanceId};
+use crate::id::{AlarmName, FleetId, HealthAlarm, InstanceId, PoolId};
 use crate::operator::OperatorRequest;
 use crate::unit::Seconds;
 
@@ -144,6 +144,12 @@ pub fn fleet_of_alarm(name: &AlarmName) -> Option<FleetId> {
 
 /// Where the name of an alarm has this in place of a policy, it is for failover; so no policy may be called so.
 pub const HEALTH: &str = "health";
+
+/// The alarm of this name that tells of the health of a pool.
+#[must_use]
+pub fn health_alarm(fleet: &FleetId, pool: &PoolId, name: &HealthAlarm) -> AlarmName {
+    AlarmName::new(format!("ghostnet/{fleet}/{pool}/{HEALTH}/{name}"))
+}
 
 /// The fleet of an alarm that tells of the health of a side: `ghostnet/<fleet>/<pool>/health/...`. It is for failover alone.
 #[must_use]

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use ghostnet_core::failover::{
-    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide,
+    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide, health_alarms,
 };
-use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
 use ghostnet_core::sample::Series;
+use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::state::Routing;
@@ -24,6 +25,8 @@ use crate::reconcile::CONFLICTS_MAX;
 
 /// Looks of one invocation, ten seconds apart, while a side is suspect or something is on its way.
 pub const LOOKS_MAX: u32 = 50;
+/// Looks of an invocation by the schedule: the next one looks on, a minute later.
+pub const LOOKS_UNTIL_NEXT: u32 = 6;
 /// Decisions of one look about one fleet: what is set is looked at again at once.
 const ATTEMPTS_MAX: u32 = 10;
 /// Target groups asked at the same time.
@@ -32,6 +35,34 @@ const GROUPS_AT_ONCE: usize = 8;
 const FLEETS_AT_ONCE: usize = 8;
 /// A datapoint may come a few periods late; older ones say nothing of now.
 const APPLICATION_POINTS: u32 = 3;
+
+/// Why the traffic of fleets is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Occasion<'a> {
+    /// A minute began.
+    Schedule,
+    /// Something happened.
+    Event,
+    /// An operator asks, of the one fleet that is named then.
+    Asked(&'a TrafficRequest),
+}
+
+impl<'a> Occasion<'a> {
+    fn looks_max(self) -> u32 {
+        match self {
+            Self::Schedule => LOOKS_UNTIL_NEXT,
+            // whoever is told of something goes on also when no schedule comes
+            Self::Event | Self::Asked(_) => LOOKS_MAX,
+        }
+    }
+
+    fn asked(self) -> Option<&'a TrafficRequest> {
+        match self {
+            Self::Schedule | Self::Event => None,
+            Self::Asked(request) => Some(request),
+        }
+    }
+}
 
 /// What came of a fleet's looks.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,22 +84,21 @@ pub struct TrafficReport {
 }
 
 /// Looks at the traffic of these fleets, and again every ten seconds at those where a side is suspect or something is on its way, as long
-/// as the invocation may. What is asked concerns the one fleet that is named then, and ends the invocation once it was heard. A fleet
-/// without failover is absent.
+/// as the invocation may. What an operator asks ends the invocation once it was heard. A fleet without failover is absent.
 pub async fn fail_over<P: TrafficPorts, H: Host>(
     ports: &P,
     host: &H,
     invocation: &Invocation,
     fleets: &[FleetId],
-    asked: Option<&TrafficRequest>,
+    occasion: Occasion<'_>,
 ) -> BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> {
     let mut reports: BTreeMap<FleetId, Result<TrafficReport, ReconcileError>> = BTreeMap::new();
     if !invocation.begins_now(ports.now()) {
         return fleets.iter().map(|id| (id.clone(), Err(ReconcileError::OutOfTime))).collect();
     }
+    let (mut watched, mut asked) = (fleets.to_vec(), occasion.asked());
     let is_asked = asked.is_some();
-    let (mut watched, mut asked) = (fleets.to_vec(), asked);
-    for number in 0..LOOKS_MAX {
+    for number in 0..occasion.looks_max() {
         let looked = look(ports, invocation, &watched, asked, number).await;
         if looked.values().any(Result::is_ok) {
             // whoever lost its commit has not heard it yet
@@ -298,6 +328,19 @@ async fn attempt_once<P: TrafficPorts>(
     Ok(Some(report))
 }
 
+/// What one look at a fleet's traffic sees, without a decision; none: it does not fail over, or is being deleted.
+///
+/// # Errors
+/// There is no such fleet, or it cannot be read.
+pub async fn observe<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleet: &FleetId,
+) -> Result<Option<TrafficObservation>, ReconcileError> {
+    let mut seen = see(ports, invocation, std::slice::from_ref(fleet)).await?;
+    seen.remove(fleet).map(|seen| seen.map(|seen| seen.observation)).transpose()
+}
+
 /// Loads fleets and then observes those that have failover, in as few calls as possible.
 async fn see<P: TrafficPorts>(
     ports: &P,
@@ -318,9 +361,10 @@ async fn see<P: TrafficPorts>(
         return Ok(seen);
     }
     let now = ports.now();
-    let (instances, targets, application, routing) = futures::join!(
+    let (instances, targets, alarms, application, routing) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
         read_targets(ports, invocation, &ready),
+        read_alarms(ports, invocation, &ready),
         read_application(ports, invocation, &ready, now),
         read_routing(ports, invocation, &ready)
     );
@@ -334,6 +378,9 @@ async fn see<P: TrafficPorts>(
             instances: instances.as_ref().map(|listed| states(&id, listed)),
             targets: groups
                 .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
+                .collect(),
+            alarms: health_alarms(&fleet.spec)
+                .filter_map(|alarm| alarms.get_key_value(&alarm).map(|(alarm, state)| (alarm.clone(), *state)))
                 .collect(),
             application: application.remove(&id).unwrap_or_default(),
             routing: rules.filter_map(|rule| Some((rule.clone(), routing.get(rule)?.clone()))).collect(),
@@ -363,6 +410,22 @@ async fn read_targets<P: TrafficPorts>(
     let asked: Vec<_> = groups.into_iter().map(ask).collect();
     let answers = futures::stream::iter(asked).buffer_unordered(GROUPS_AT_ONCE);
     answers.filter_map(|answer| async { answer }).collect().await
+}
+
+/// States of the alarms of all sides, in as few calls as possible. What cannot be read says nothing.
+async fn read_alarms<P: TrafficPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+) -> BTreeMap<AlarmName, AlarmState> {
+    let names: Vec<AlarmName> = fleets.values().flat_map(|fleet| health_alarms(&fleet.spec)).collect();
+    if names.is_empty() {
+        return BTreeMap::new();
+    }
+    let states = ports.alarm_states(&invocation.region, &names).await;
+    states
+        .inspect_err(|error| tracing::warn!(%error, "the health alarms are unknown"))
+        .unwrap_or_default()
 }
 
 /// The application's metrics by side, in the order of the spec, in one call.

@@ -16,6 +16,7 @@ impl World {
         self.faults.calm();
         self.cloud.capacity.refill();
         self.cloud.shifted.clear();
+        self.slow.clear();
         for service in self.cloud.services.values_mut() {
             (service.unreadable_until, service.stale) = (now, (0, now));
         }

@@ -148,6 +148,8 @@ faults! {
     Reservation "reservation" 150;
     /// Everything of one side of a failover fails at once.
     SideDown "side-down" 60;
+    /// One side of a failover answers so slowly for a while that nobody can work with it, and passes its checks.
+    SlowSide "slow-side" 60;
     /// Somebody sets the weights of a rule by hand.
     ForeignRouting "foreign-routing" 30;
     /// An operator moves traffic, or asks for it back.

@@ -67,6 +67,8 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     let detect = json!({
         "unhealthy": chance.pick(&["30%", "50%", "100%"]), "datapoints": chance.pick(&["2 of 3", "3 of 3", "3 of 5"]),
         "error_rate": chance.pick(&[Some("20%"), None]),
+        "response_time": chance.pick(&[Some("1s"), None]),
+        "alarms": chance.pick(&[Some(["latency"]), None]),
     });
     let failover = json!({
         "mode": if hot { "hot_standby" } else { "cold_standby" },

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use ghostnet_core::failover::TrafficRequest;
 use ghostnet_core::id::{BuildId, FleetId, InstallationId, Region};
-use ghostnet_core::signal::Signal;
-use ghostnet_engine::failover::{TrafficReport, fail_over};
+use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
+use ghostnet_engine::failover::{Occasion, TrafficReport, fail_over};
 use ghostnet_engine::invocation::{FAILOVER_TIMEOUT, Invocation, ReconcileError, Report};
 use ghostnet_engine::port::{Clock, Store};
 use ghostnet_engine::reconcile::reconcile;
@@ -134,23 +134,24 @@ pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Milli
     let (its, request) = (job.clone(), Rc::clone(&hand.request));
     let work = Box::pin(async move {
         match its.function {
-            Function::Failover => watch_traffic(&hand, &invocation, its.asked).await,
+            Function::Failover => watch_traffic(&hand, &invocation, its.asked, &its.signal).await,
             function => run(&hand, &invocation, function, &its.signal).await,
         }
     });
     Task { job, request, work }
 }
 
-async fn watch_traffic(hand: &Hand, invocation: &Invocation, asked: Option<(FleetId, TrafficRequest)>) -> Done {
-    let (fleets, asked) = match asked {
-        Some((fleet, request)) => (Ok(vec![fleet]), Some(request)),
-        None => (hand.fleets().await.map(in_turn), None),
+async fn watch_traffic(hand: &Hand, invocation: &Invocation, asked: Option<(FleetId, TrafficRequest)>, signal: &Signal) -> Done {
+    let (fleets, occasion) = match (&asked, signal) {
+        (Some((fleet, request)), _) => (Ok(vec![fleet.clone()]), Occasion::Asked(request)),
+        (None, Signal::AlarmChanged(change)) => (Ok(fleet_of_health_alarm(&change.alarm).into_iter().collect()), Occasion::Event),
+        (None, _) => (hand.fleets().await.map(in_turn), Occasion::Schedule),
     };
     let fleets = fleets.unwrap_or_default();
     let traffic = if fleets.is_empty() {
         BTreeMap::new()
     } else {
-        fail_over(hand, hand, invocation, &fleets, asked.as_ref()).await
+        fail_over(hand, hand, invocation, &fleets, occasion).await
     };
     Done {
         results: BTreeMap::new(),

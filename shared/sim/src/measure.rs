@@ -11,6 +11,11 @@ use crate::fault::Fault;
 use crate::fleets::group;
 use crate::world::{Event, World, is_of};
 
+/// Seconds until an answer from a side that is slow.
+const SLOW: f64 = 30.0;
+/// Seconds until an answer that nobody can work with: more than any side that answers at all takes when it is overloaded.
+pub(crate) const TOO_SLOW: f64 = 5.0;
+
 impl World {
     /// Half a minute is over. True at the end of a minute.
     pub(crate) fn half_minute(&mut self) -> bool {
@@ -72,6 +77,14 @@ impl World {
                     }
                 }
                 minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
+                if self
+                    .slow
+                    .get(&(id.clone(), pool.clone()))
+                    .is_some_and(|until| *until > now - MINUTE)
+                {
+                    minute.response = minute.response.map(|_| SLOW);
+                }
+                crate::check::traffic::on_measured(self, &id, &pool, &minute);
                 self.disturb(&mut minute);
                 if minute.shown_from < Millis::MAX {
                     self.cloud.history.add(&id, &pool, minute);

@@ -86,6 +86,7 @@ impl World {
             self.move_traffic();
         }
         self.kill_a_side();
+        self.slow_a_side();
         self.set_rules_by_hand();
         self.ask_for_a_move();
         if self.faults.strikes(Fault::HandedOver) {

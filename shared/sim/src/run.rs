@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ghostnet_core::signal::Signal;
+use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
 
 use crate::broken::Broken;
 use crate::chance::Chance;
@@ -253,7 +253,11 @@ impl Runner {
         }
         let now = world.now;
         for (_, change) in world.cloud.history.evaluate_alarms(now) {
-            world.tell(Function::Alarm, Signal::AlarmChanged(change));
+            let function = match fleet_of_health_alarm(&change.alarm) {
+                Some(_) => Function::Failover,
+                None => Function::Alarm,
+            };
+            world.tell(function, Signal::AlarmChanged(change));
         }
         if world.faults.rages() {
             world.storm();

@@ -130,6 +130,13 @@ pub enum What {
         #[serde(default)]
         ends: bool,
     },
+    /// A pool answers so slowly for so many minutes that nobody can work with it, and passes its checks.
+    SideSlows {
+        /// Which.
+        pool: String,
+        /// For how long.
+        minutes: u32,
+    },
     /// A person sets the weights of the fleet's rules, by pool.
     WeightsAreSet(BTreeMap<String, u32>),
     /// The account's API is used up by somebody else for so many minutes.
@@ -152,6 +159,7 @@ impl fmt::Display for What {
             Self::AlarmsStorm { count } => write!(f, "{count} alarms arrive at once"),
             Self::SideFails { pool, ends: true, .. } => write!(f, "every instance of {pool} ends at once"),
             Self::SideFails { pool, minutes, .. } => write!(f, "every instance of {pool} fails its checks for {minutes} minutes"),
+            Self::SideSlows { pool, minutes } => write!(f, "{pool} answers far too slowly for {minutes} minutes, and passes its checks"),
             Self::WeightsAreSet(weights) => {
                 let weights: Vec<String> = weights.iter().map(|(pool, weight)| format!("{pool} {weight}")).collect();
                 write!(f, "somebody sets the weights by hand: {}", weights.join(", "))
@@ -493,6 +501,11 @@ impl World {
             What::SideFails { pool, minutes, ends } => {
                 if let Some(pool) = spec.pools.iter().find(|side| side.id.as_str() == pool) {
                     self.side_fails(&spec.id, &pool.id, *ends, lasting(minutes));
+                }
+            }
+            What::SideSlows { pool, minutes } => {
+                if let Some(pool) = spec.pools.iter().find(|side| side.id.as_str() == pool) {
+                    self.side_slows(&spec.id, &pool.id, lasting(minutes));
                 }
             }
             What::WeightsAreSet(weights) => {

@@ -150,18 +150,20 @@ impl World {
         }
     }
 
+    /// The sides of all fleets that fail over.
+    fn sides(&self) -> Vec<(FleetId, PoolId)> {
+        let fleets = self.fleets.iter().filter(|(_, fleet)| fleet.spec.failover.is_some());
+        let sides = fleets.flat_map(|(id, fleet)| fleet.spec.pools.iter().map(move |pool| (id.clone(), pool.id.clone())));
+        sides.collect()
+    }
+
     /// Everything of one side dies at once, or answers nothing for a while.
     pub(crate) fn kill_a_side(&mut self) {
         let now = self.now;
         if !self.faults.strikes(Fault::SideDown) {
             return;
         }
-        let sides: Vec<(FleetId, PoolId)> = self
-            .fleets
-            .iter()
-            .filter(|(_, fleet)| fleet.spec.failover.is_some())
-            .flat_map(|(id, fleet)| fleet.spec.pools.iter().map(move |pool| (id.clone(), pool.id.clone())))
-            .collect();
+        let sides = self.sides();
         let until = now + self.lasting(Fault::SideDown, 2, 30) * MINUTE;
         let Some(chance) = self.faults.chance(Fault::SideDown) else {
             return;
@@ -170,6 +172,24 @@ impl World {
             return;
         };
         self.side_fails(&fleet, &pool, ends, until);
+    }
+
+    /// One side answers too slowly for a while.
+    pub(crate) fn slow_a_side(&mut self) {
+        if !self.faults.strikes(Fault::SlowSide) {
+            return;
+        }
+        let sides = self.sides();
+        let until = self.now + self.lasting(Fault::SlowSide, 5, 60) * MINUTE;
+        if let Some((fleet, pool)) = self.faults.chance(Fault::SlowSide).and_then(|chance| chance.pick(&sides)).cloned() {
+            self.side_slows(&fleet, &pool, until);
+        }
+    }
+
+    /// A side answers too slowly until then.
+    pub fn side_slows(&mut self, fleet: &FleetId, pool: &PoolId, until: Millis) {
+        self.log.line(self.now, || format!("{fleet}/{pool} answers slowly"));
+        self.slow.insert((fleet.clone(), pool.clone()), until);
     }
 
     /// A side's instances are terminated by somebody, or fail their checks until then.

@@ -11,7 +11,7 @@ use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{Attribute, FleetSpec, Metric, MetricSource, Rule};
+use ghostnet_core::spec::{Attribute, FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
 use ghostnet_core::state::CapacityState;
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -32,6 +32,7 @@ use crate::hand::{Calls, Strike};
 use crate::lambda::Job;
 use crate::load::Load;
 use crate::log::Log;
+use crate::measure::TOO_SLOW;
 use crate::table::{Items, Table};
 
 /// One invocation of a function.
@@ -147,6 +148,8 @@ pub struct World {
     pub installation: InstallationId,
     /// The fleets.
     pub fleets: BTreeMap<FleetId, FleetWorld>,
+    /// Sides that answer too slowly, and until when.
+    pub(crate) slow: BTreeMap<(FleetId, PoolId), Millis>,
     /// Calls on their way.
     pub(crate) calls: Calls,
     /// Invocations that die now.
@@ -181,6 +184,7 @@ impl World {
             strike: None,
             installation: InstallationId::new("ours"),
             fleets: BTreeMap::new(),
+            slow: BTreeMap::new(),
             calls: Calls::default(),
             doomed: Vec::new(),
             counters: Counters::default(),
@@ -255,6 +259,32 @@ impl World {
                 let name = AlarmName::new(format!("ghostnet/{}/{}/{}/out", spec.id, pool.id, policy.id));
                 self.cloud.history.alarms.insert(name, alarm);
             }
+            self.add_health_alarms(spec, pool, resolved);
+        }
+    }
+
+    /// In this world the owner's health alarms watch how long answers take.
+    fn add_health_alarms(&mut self, spec: &FleetSpec, pool: &PoolSpec, resolved: &ghostnet_core::spec::Resolved) {
+        let metric = Metric::Named {
+            name: NamedMetric::ResponseTime,
+            source: MetricSource::TargetGroup,
+        };
+        let detect = spec.failover.iter().map(|failover| &failover.detect);
+        for name in detect.flat_map(|detect| detect.alarms.iter().chain(&detect.probes)) {
+            let Queries::One(shape) = metric.queries(&spec.id, pool, resolved) else {
+                continue;
+            };
+            let missing = [Missing::Missing, Missing::Ignore, Missing::NotBreaching];
+            let alarm = Alarm {
+                fleet: spec.id.clone(),
+                pool: pool.id.clone(),
+                shape,
+                threshold: TOO_SLOW,
+                missing: self.chance.pick(&missing).copied().unwrap_or(Missing::Missing),
+                state: AlarmState::InsufficientData,
+            };
+            let name = ghostnet_core::signal::health_alarm(&spec.id, &pool.id, name);
+            self.cloud.history.alarms.insert(name, alarm);
         }
     }
 

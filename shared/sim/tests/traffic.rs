@@ -90,6 +90,12 @@ fn side_fails(runner: &Runner, side: &str, ends: bool, minutes: Millis) {
     world.side_fails(&fleet(), &pool(side), ends, until);
 }
 
+/// What is launched in the next minutes never becomes well: nobody recovers by itself.
+fn never_well_again(runner: &Runner, minutes: Millis) {
+    let mut world = runner.world.borrow_mut();
+    world.cloud.capacity.bad_image_until = world.now + minutes * MINUTE;
+}
+
 /// Minutes until a side gets everything, at most `most`; none: it does not.
 fn minutes_until(runner: &mut Runner, side: &str, most: u32) -> Option<u32> {
     for minute in 0..=most {
@@ -143,6 +149,29 @@ fn a_side_that_is_sick_is_left_if_its_application_says_so_too() {
     }
     assert!(minutes_until(&mut runner, "green", 8).is_some());
     assert_well(&runner);
+}
+
+/// Its instances run and pass their checks: nothing but the time that answers take tells of it.
+#[test]
+fn a_slow_side_is_left_once_an_alarm_agrees_that_answers_take_too_long() {
+    let metric = json!({ "response_time": "2s" });
+    let both = json!({ "response_time": "2s", "alarms": ["latency"] });
+    for (detect, is_left) in [(metric, false), (both, true)] {
+        let mut runner = runner(design(true, json!({ "detect": detect })), &[], None);
+        runner.storm(20);
+        {
+            let mut world = runner.world.borrow_mut();
+            let until = world.now + 30 * MINUTE;
+            world.side_slows(&fleet(), &pool("blue"), until);
+        }
+        let took = minutes_until(&mut runner, "green", 8);
+        assert_eq!(took.is_some(), is_left, "{took:?}");
+        assert!(
+            took.is_none_or(|took| (3..=5).contains(&took)),
+            "three minutes, and the time until they are shown: {took:?}"
+        );
+        assert_well(&runner);
+    }
 }
 
 #[test]
@@ -217,6 +246,7 @@ fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
             let mut runner = runner(design(true, json!({})), &[], Some((number, strike)));
             runner.storm(20);
             side_fails(&runner, "blue", true, 30);
+            never_well_again(&runner, 30);
             let took = minutes_until(&mut runner, "green", 6);
             assert!(took.is_some(), "{strike:?} at {number}");
             runner.calm();

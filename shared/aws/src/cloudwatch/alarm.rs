@@ -3,6 +3,7 @@
 use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFluentBuilder;
 use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, MetricAlarm, Statistic};
 use ghostnet_core::id::{AlarmName, FleetId, Region};
+use ghostnet_core::signal::fleet_of_health_alarm;
 use ghostnet_core::spec::BreachRule;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::unit::Finite;
@@ -111,7 +112,8 @@ impl Aws {
         Ok(())
     }
 
-    /// The alarms of a fleet: all whose names begin with `ghostnet/<fleet>/`.
+    /// The alarms that `apply` made for a fleet: all whose names begin with `ghostnet/<fleet>/`, but for those of the health of its sides,
+    /// which are its owner's.
     ///
     /// # Errors
     /// CloudWatch does not answer, or not wholly.
@@ -133,6 +135,7 @@ impl Aws {
                 return Err(too_many_pages(DESCRIBE, PAGES_MAX));
             }
         }
+        alarms.retain(|alarm| fleet_of_health_alarm(&alarm.name).is_none());
         Ok(alarms)
     }
 

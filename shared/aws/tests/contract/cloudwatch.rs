@@ -254,8 +254,9 @@ fn an_alarm_watches_a_metric_a_percentile_or_an_expression() {
 }
 
 #[test]
-fn a_fleets_alarms_are_found_by_their_names() {
-    let wire = Wire::script([alarms(&[("ghostnet/web/blue/requests/out", "OK")], &[])]);
+fn a_fleets_alarms_are_found_by_their_names_and_those_of_its_owner_are_not_ours_to_remove() {
+    let ours_and_theirs = [("ghostnet/web/blue/requests/out", "OK"), ("ghostnet/web/blue/health/latency", "OK")];
+    let wire = Wire::script([alarms(&ours_and_theirs, &[])]);
     let found = run(wire.aws().fleet_alarms(&region(), &fleet())).unwrap_or_default();
     assert_eq!(
         found.iter().map(|alarm| alarm.arn.as_str()).collect::<Vec<_>>(),

@@ -224,6 +224,7 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
         observed_at: minute(n),
         instances: Some(BTreeMap::new()),
         targets: BTreeMap::new(),
+        alarms: BTreeMap::new(),
         application: BTreeMap::new(),
         routing: BTreeMap::new(),
     };

@@ -1,15 +1,17 @@
 //! What one look says of one side, by kind of signal. What is not known says nothing: unknown is never down.
 
 use super::TrafficObservation;
-use crate::id::InstanceId;
+use crate::id::{FleetId, HealthAlarm, InstanceId};
 use crate::observation::{InstanceState, Target, TargetHealth};
 use crate::sample::Sample;
+use crate::signal::{AlarmState, health_alarm};
 use crate::spec::{Detect, PoolSpec};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, Sighting, SignalKind};
 
 /// One side, as it was looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looked<'a> {
+    pub(super) fleet: &'a FleetId,
     pub(super) pool: &'a PoolSpec,
     pub(super) state: &'a PoolState,
     /// Of the whole fleet.
@@ -26,6 +28,8 @@ impl Looked<'_> {
             (SignalKind::Instances, of_look(self.instances_down(detect))),
             (SignalKind::Targets, of_look(self.targets_down(detect))),
             (SignalKind::Application, self.application(detect)),
+            (SignalKind::Alarms, of_look(self.alarm_speaks(&detect.alarms))),
+            (SignalKind::Probes, of_look(self.alarm_speaks(&detect.probes))),
         ];
         all.into_iter().filter_map(|(kind, sighting)| Some((kind, sighting?))).collect()
     }
@@ -140,6 +144,22 @@ impl Looked<'_> {
                 .min_by_key(|sighting| sighting.map(|sighting| sighting.at))
                 .flatten()
         })
+    }
+
+    /// Any of a side's alarms is enough; all must be known to say that it is well. An alarm without data says nothing.
+    fn alarm_speaks(&self, names: &[HealthAlarm]) -> Option<bool> {
+        let said = names.iter().map(
+            |name| match self.observation.alarms.get(&health_alarm(self.fleet, &self.pool.id, name))? {
+                AlarmState::Alarm => Some(true),
+                AlarmState::Ok => Some(false),
+                AlarmState::InsufficientData => None,
+            },
+        );
+        let said: Vec<Option<bool>> = said.collect();
+        if said.contains(&Some(true)) {
+            return Some(true);
+        }
+        (!said.is_empty() && !said.contains(&None)).then_some(false)
     }
 
     /// Whether a target is healthy in each of the side's groups, whoever it is: a restored table does not know who serves. None if a

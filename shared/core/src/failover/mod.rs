@@ -24,9 +24,10 @@ pub use self::gate::Readiness;
 pub use self::record::{TrafficInputs, TrafficRecord};
 use self::shift::Draft;
 pub use self::watch::LOOKS_APART;
-use crate::id::{InstanceId, PoolId, RuleArn, TargetGroupArn};
+use crate::id::{AlarmName, InstanceId, PoolId, RuleArn, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::sample::Series;
+use crate::signal::{AlarmState, health_alarm};
 use crate::spec::{Failback, Failover, FleetSpec};
 use crate::state::{CapacityState, RouteTo, Routing, SignalKind, TrafficState};
 
@@ -39,6 +40,9 @@ pub struct TrafficObservation {
     pub instances: Option<BTreeMap<InstanceId, InstanceState>>,
     /// Targets of the groups of all sides.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
+    /// States of the alarms that tell of the health of the sides.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<AlarmName, AlarmState>,
     /// The application's metrics by side, in the order of the spec.
     pub application: BTreeMap<PoolId, Vec<Series>>,
     /// What each rule does.
@@ -138,6 +142,13 @@ impl TrafficDecision {
     }
 }
 
+/// The owner's alarms that tell of the health of a fleet's sides: every name in the spec, once for each side.
+pub fn health_alarms(spec: &FleetSpec) -> impl Iterator<Item = AlarmName> {
+    let detect = spec.failover.iter().map(|failover| &failover.detect);
+    let names = detect.flat_map(|detect| detect.alarms.iter().chain(&detect.probes));
+    names.flat_map(move |name| spec.pools.iter().map(move |pool| health_alarm(&spec.id, &pool.id, name)))
+}
+
 /// Decides about a fleet's traffic.
 #[must_use]
 pub fn decide(situation: &TrafficSituation<'_>) -> TrafficDecision {
@@ -167,6 +178,7 @@ pub fn stand(situation: &TrafficSituation<'_>) -> TrafficStanding {
 impl<'a> TrafficSituation<'a> {
     fn looked(&self, pool: &PoolId) -> Option<Looked<'a>> {
         Some(Looked {
+            fleet: &self.spec.id,
             pool: self.spec.pool(pool)?,
             state: self.capacity.pools.get(pool)?,
             capacity: self.capacity,

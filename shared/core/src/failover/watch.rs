@@ -12,6 +12,8 @@ pub const LOOKS_APART: Seconds = Seconds(10);
 const REMEMBERED_FOR: Seconds = Seconds::minutes(5);
 /// A metric's datapoint has the time of its minute's beginning, and comes minutes later.
 const METRICS_REMEMBERED_FOR: Seconds = Seconds::minutes(7);
+/// An alarm that stays as it is is no news; it is noted again before it is forgotten.
+const ALARM_NOTED_AGAIN_AFTER: Seconds = Seconds::minutes(1);
 /// A pause between two evaluations longer than this breaks a row of good ones.
 const ROW_GAP_MAX: Seconds = Seconds::minutes(3);
 
@@ -20,7 +22,7 @@ pub(super) fn note(side: &mut Side, evidence: &[(SignalKind, Sighting)], rule: B
     for (kind, seen) in &mut side.seen {
         let remembered = match kind {
             SignalKind::Application => METRICS_REMEMBERED_FOR,
-            SignalKind::Instances | SignalKind::Targets => REMEMBERED_FOR,
+            SignalKind::Instances | SignalKind::Targets | SignalKind::Alarms | SignalKind::Probes => REMEMBERED_FOR,
         };
         seen.retain(|sighting| sighting.at > remembered.before(now));
     }
@@ -41,6 +43,9 @@ fn is_distinct(kind: SignalKind, last: Sighting, new: Sighting) -> bool {
     match kind {
         SignalKind::Application => new.at > last.at,
         SignalKind::Instances | SignalKind::Targets => Seconds::between(last.at, new.at) >= LOOKS_APART,
+        SignalKind::Alarms | SignalKind::Probes => {
+            new.at > last.at && (new.down != last.down || Seconds::between(last.at, new.at) >= ALARM_NOTED_AGAIN_AFTER)
+        }
     }
 }
 
@@ -48,7 +53,14 @@ fn is_distinct(kind: SignalKind, last: Sighting, new: Sighting) -> bool {
 pub(super) fn down_by(side: &Side, detect: &Detect) -> Vec<SignalKind> {
     let says = |kind: &SignalKind| {
         let seen = side.seen.get(kind).map(Vec::as_slice).unwrap_or_default();
-        seen.iter().filter(|sighting| sighting.down).count() >= usize::from(detect.datapoints.datapoints.max(1))
+        match kind {
+            // CloudWatch has counted its datapoints before it went off
+            SignalKind::Alarms | SignalKind::Probes => seen.last().is_some_and(|sighting| sighting.down),
+            SignalKind::Instances | SignalKind::Targets | SignalKind::Application => {
+                let down = seen.iter().filter(|sighting| sighting.down).count();
+                down >= usize::from(detect.datapoints.datapoints.max(1))
+            }
+        }
     };
     SignalKind::ALL.into_iter().filter(says).collect()
 }

@@ -12,13 +12,15 @@ use super::{
     ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, Metric, MetricSource, NamedMetric, PoolRole, PoolSpec,
     defaults,
 };
-use crate::id::RuleArn;
+use crate::id::{HealthAlarm, RuleArn};
 use crate::unit::{Finite, Millis, Percent, Seconds};
 
 /// Most listeners and rules that one shift sets: each is a call of its own.
 const RULES_MAX: usize = 10;
 /// One look says too little, and what was seen longer ago than five minutes says nothing of now.
 const DATAPOINTS: std::ops::RangeInclusive<u8> = 2..=10;
+/// Alarms of one kind and side: all sides of all fleets are read in pages of a hundred.
+const HEALTH_ALARMS_MAX: usize = 5;
 /// A shorter one would let traffic go back and forth faster than anybody can look.
 const DWELL_MIN: Seconds = Seconds::minutes(5);
 
@@ -134,11 +136,42 @@ fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
     if let Some(limit) = response_time(raw.response_time.as_ref(), problems) {
         signal(NamedMetric::ResponseTime, limit.seconds());
     }
+    let alarms = health_alarms(raw.alarms.as_deref(), "failover.detect.alarms", &[], problems);
+    let probes = health_alarms(raw.probes.as_deref(), "failover.detect.probes", &alarms, problems);
     Detect {
+        alarms,
+        probes,
         datapoints: datapoints(raw.datapoints.as_ref(), problems),
         unhealthy,
         application,
     }
+}
+
+/// Names of alarms; one alarm is one kind of signal.
+fn health_alarms(raw: Option<&[String]>, at: &str, taken: &[HealthAlarm], problems: &mut Problems) -> Vec<HealthAlarm> {
+    let Some(names) = raw else { return Vec::new() };
+    if names.len() > HEALTH_ALARMS_MAX {
+        let message = format!("`{}` alarms of each side are more than `{HEALTH_ALARMS_MAX}`", names.len());
+        problems.add(at, message, "one composite alarm may stand for many");
+    }
+    let mut alarms: Vec<HealthAlarm> = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        let at = format!("{at}[{n}]");
+        match name.parse::<HealthAlarm>() {
+            Err(_) => problems.add(
+                at,
+                format!("`{name}` is not the last part of an alarm's name"),
+                "write `latency` for the alarm `ghostnet/<fleet>/<pool>/health/latency`: small letters, digits and `-`",
+            ),
+            Ok(alarm) if alarms.contains(&alarm) => problems.add(at, "it is listed twice", "one line is enough"),
+            Ok(alarm) if taken.contains(&alarm) => {
+                let hint = "one alarm would agree with itself; an outside probe has an alarm of its own";
+                problems.add(at, format!("`{name}` is one of `detect.alarms` too"), hint);
+            }
+            Ok(alarm) => alarms.push(alarm),
+        }
+    }
+    alarms
 }
 
 fn error_rate(raw: Option<&RawPercent>, problems: &mut Problems) -> Option<Percent> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::metric::Metric;
 use super::rule::BreachRule;
-use crate::id::RuleArn;
+use crate::id::{HealthAlarm, RuleArn};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// When a side counts as failed, where its traffic goes, and how it comes back.
@@ -43,6 +43,10 @@ pub struct Detect {
     pub unhealthy: Percent,
     /// Or when an application's metric is above this. Any of them.
     pub application: Vec<ApplicationSignal>,
+    /// Alarms of each side that tell of its health. Any of them.
+    pub alarms: Vec<HealthAlarm>,
+    /// Alarms of each side on what is seen of it from outside. Any of them.
+    pub probes: Vec<HealthAlarm>,
 }
 
 /// A metric of the application that tells of its death.

@@ -77,11 +77,15 @@ pub enum SignalKind {
     Targets,
     /// What the application's metrics say.
     Application,
+    /// What the side's health alarms say.
+    Alarms,
+    /// What is seen of it from outside.
+    Probes,
 }
 
 impl SignalKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Instances, Self::Targets, Self::Application];
+    pub const ALL: [Self; 5] = [Self::Instances, Self::Targets, Self::Application, Self::Alarms, Self::Probes];
 }
 
 impl std::fmt::Display for SignalKind {
@@ -90,6 +94,8 @@ impl std::fmt::Display for SignalKind {
             Self::Instances => "instances",
             Self::Targets => "targets",
             Self::Application => "application",
+            Self::Alarms => "alarms",
+            Self::Probes => "probes",
         })
     }
 }

@@ -46,7 +46,7 @@ fn a_whole_section_reads_to_what_it_means() {
     };
     let read = read(json!({
         "mode": "cold_standby",
-        "detect": { "unhealthy": "75%", "error_rate": "5%", "response_time": "1500ms", "datapoints": "4 of 5" },
+        "detect": { "unhealthy": "75%", "error_rate": "5%", "response_time": "1500ms", "alarms": ["latency", "all-5xx"], "probes": ["canary"], "datapoints": "4 of 5" },
         "gate": { "healthy": "80%" },
         "lever": { "listener_rules": [LISTENER, RULE] },
         "failback": "auto",
@@ -59,6 +59,8 @@ fn a_whole_section_reads_to_what_it_means() {
             datapoints: BreachRule { datapoints: 4, of: 5 },
             unhealthy: Percent(75),
             application: vec![above(NamedMetric::ErrorRate, 5.0), above(NamedMetric::ResponseTime, 1.5)],
+            alarms: ["latency", "all-5xx"].map(|name| name.parse().unwrap()).to_vec(),
+            probes: vec!["canary".parse().unwrap()],
         },
         gate: Percent(80),
         rules: [LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec(),
@@ -177,6 +179,34 @@ fn one_mistake_one_problem() {
             "failover.detect.unhealthy",
             "`0%` is not between `1%` and `100%`",
             "half of them must fail",
+        ),
+        (
+            detect(json!({ "alarms": ["ghostnet/web/blue/health/latency"] })),
+            none(),
+            "failover.detect.alarms[0]",
+            "`ghostnet/web/blue/health/latency` is not the last part of an alarm's name",
+            "write `latency`",
+        ),
+        (
+            detect(json!({ "alarms": ["latency", "latency"] })),
+            none(),
+            "failover.detect.alarms[1]",
+            "it is listed twice",
+            "one line is enough",
+        ),
+        (
+            detect(json!({ "alarms": ["latency"], "probes": ["latency"] })),
+            none(),
+            "failover.detect.probes[0]",
+            "`latency` is one of `detect.alarms` too",
+            "would agree with itself",
+        ),
+        (
+            detect(json!({ "probes": ["a", "b", "c", "d", "e", "f"] })),
+            none(),
+            "failover.detect.probes",
+            "`6` alarms of each side are more than `5`",
+            "one composite alarm",
         ),
         (
             detect(json!({ "error_rate": "0%" })),

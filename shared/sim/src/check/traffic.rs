@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, PoolId, RuleArn};
-use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::spec::{ApplicationSignal, FleetSpec, Metric, NamedMetric, PoolSpec};
 use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
 
 use super::{Check, on_traffic};
 use crate::clock::{MINUTE, Millis};
+use crate::cloud::metrics::Minute;
+use crate::measure::TOO_SLOW;
 use crate::world::World;
 
 /// What a decision saw may be so old when it is committed; a datapoint of a signal may be older.
@@ -50,6 +52,31 @@ pub fn look(world: &mut World) {
         }
     }
     sides.windows.retain(|_, until| now - *until < 10 * MINUTE);
+}
+
+/// A minute was measured: answers that take too long, or are errors, are an illness of their own.
+pub fn on_measured(world: &mut World, id: &FleetId, pool: &PoolId, minute: &Minute) {
+    let failover = world.fleets.get(id).and_then(|fleet| fleet.spec.failover.as_ref());
+    let limits = failover.map(|failover| failover.detect.application.iter());
+    let is_above = |signal: &ApplicationSignal| {
+        let measured = match &signal.metric {
+            Metric::Named {
+                name: NamedMetric::ResponseTime,
+                ..
+            } => minute.response,
+            Metric::Named {
+                name: NamedMetric::ErrorRate,
+                ..
+            } => minute.errors,
+            _ => None,
+        };
+        measured.is_some_and(|measured| measured > signal.above.get())
+    };
+    let is_slow = minute.response.is_some_and(|response| response > TOO_SLOW);
+    if limits.is_some_and(|mut limits| is_slow || limits.any(is_above)) {
+        let now = world.now;
+        world.watch.sides.ill.insert((id.clone(), pool.clone()), now);
+    }
 }
 
 /// Whether too few of those that should serve do.

@@ -11,7 +11,7 @@ use super::{RawDuration, RawLatency, RawOf, RawPercent};
 pub struct RawFailover {
     /// `hot_standby`: the standby runs and is health-checked at weight 0. `cold_standby`: it is stopped or empty, and grows first.
     pub mode: RawFailoverMode,
-    /// When a side is down. At least two kinds of signal must agree: EC2's instances, the balancer's checks, the application's metrics.
+    /// When a side is down. At least two kinds of signal must agree: EC2's instances, the balancer's checks, the application's metrics, alarms, probes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detect: Option<RawDetect>,
     /// What the destination must have before traffic moves.
@@ -54,6 +54,13 @@ pub struct RawDetect {
     /// Or when its answers take longer than this on average.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_time: Option<RawLatency>,
+    /// Or when one of these alarms of the side is in `ALARM`: `latency` is the alarm `ghostnet/<fleet>/<pool>/health/latency` of each side,
+    /// which you keep; metric and composite ones alike. It has counted its own datapoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<String>>,
+    /// The same of alarms on what is seen from outside, by a canary or a health check: a kind of signal of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Vec<String>>,
     /// So many of the last datapoints of a signal must say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datapoints: Option<RawOf>,

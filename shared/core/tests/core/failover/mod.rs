@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::failover::{LOOKS_APART, TrafficFinding};
 use ghostnet_core::id::{InstanceId, RuleArn};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Failback;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, SignalKind, Stage};
 
@@ -37,10 +38,21 @@ fn a_dead_side_is_left_by_the_third_look_in_one_call() {
 #[test]
 fn what_moves_nothing() {
     type Change = fn(&mut Sides);
-    let cases: [(&str, Change); 13] = [
+    let cases: [(&str, Change); 16] = [
         ("all is well", |_| {}),
         ("a few are sick", |sides| sides.sicken("blue", 1)),
         ("errors alone: one kind of signal", |sides| sides.err("blue", 50.0)),
+        ("a health alarm alone: one kind of signal", |sides| {
+            sides.alarm("blue", "latency", AlarmState::Alarm);
+        }),
+        ("a health alarm of the other side, and errors", |sides| {
+            sides.alarm("green", "latency", AlarmState::Alarm);
+            sides.err("blue", 50.0);
+        }),
+        ("an alarm without data, and errors", |sides| {
+            sides.alarm("blue", "latency", AlarmState::InsufficientData);
+            sides.err("blue", 50.0);
+        }),
         ("the checks alone: one kind of signal", |sides| sides.sicken("blue", 4)),
         ("the list is incomplete, and the checks fail", |sides| {
             sides.instances_known = false;
@@ -119,7 +131,11 @@ fn two_kinds_of_signal_agree() {
             sides.health.insert(id, Some(TargetHealth::InvalidState));
         }
     };
+    let alarm: Change = |sides| sides.alarm("blue", "latency", AlarmState::Alarm);
+    let probe: Change = |sides| sides.alarm("blue", "canary", AlarmState::Alarm);
     for (situation, changes, looks) in [
+        ("a slow death: answers take too long, and an alarm says so", vec![errors, alarm], 3),
+        ("checks, and a canary outside", vec![checks, probe], 3),
         ("checks and errors, of which three minutes are needed", vec![errors, checks], 3),
         ("instances and checks", vec![stopped], 3),
     ] {
@@ -136,6 +152,23 @@ fn two_kinds_of_signal_agree() {
     stopped(&mut sides);
     sides.looks(8, i64::from(LOOKS_APART.0) / 10);
     assert_eq!(sides.weights(), (100, 0), "eight looks in eight seconds are one datapoint");
+}
+
+/// CloudWatch has counted its datapoints before an alarm goes off: it speaks at once, and no longer than it lasts.
+#[test]
+fn an_alarm_counts_once_and_while_it_lasts() {
+    let mut sides = Sides::new(4, 4);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.alarm("blue", "canary", AlarmState::Alarm);
+    let decision = sides.looks(1, 10);
+    assert!(moves(&decision), "two kinds at the first look: {:?}", decision.findings);
+    let mut sides = Sides::new(4, 4);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.looks(3, 10);
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.alarm("blue", "canary", AlarmState::Alarm);
+    let decision = sides.looks(3, 10);
+    assert!(!moves(&decision), "they never went off together: {:?}", decision.findings);
 }
 
 #[test]

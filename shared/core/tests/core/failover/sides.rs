@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
-use ghostnet_core::id::{InstanceId, RuleArn};
+use ghostnet_core::id::{HealthAlarm, InstanceId, RuleArn};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::signal::{AlarmState, health_alarm};
 use ghostnet_core::spec::{
     ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FleetSpec, Metric, MetricSource, NamedMetric,
 };
@@ -26,6 +27,8 @@ pub(super) struct Sides {
     /// The side whose targets cannot be read.
     pub(super) unread: Option<&'static str>,
     pub(super) errors: BTreeMap<&'static str, f64>,
+    /// States of health alarms, by side and name.
+    pub(super) alarms: BTreeMap<(&'static str, &'static str), AlarmState>,
     pub(super) weights: BTreeMap<&'static str, u32>,
     pub(super) others: String,
     pub(super) now: i64,
@@ -33,6 +36,10 @@ pub(super) struct Sides {
 
 pub(super) fn rule() -> RuleArn {
     RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
+}
+
+fn health(name: &str) -> HealthAlarm {
+    name.parse().unwrap()
 }
 
 impl Sides {
@@ -58,6 +65,8 @@ impl Sides {
                         },
                         above: finite(5.0),
                     }],
+                    alarms: vec![health("latency")],
+                    probes: vec![health("canary")],
                 },
                 gate: Percent(50),
                 rules: vec![rule()],
@@ -72,6 +81,7 @@ impl Sides {
             instances_known: true,
             unread: None,
             errors: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             weights: [("blue", 100), ("green", 0)].into(),
             others: "stickiness 60".to_owned(),
             now: 0,
@@ -109,6 +119,10 @@ impl Sides {
 
     pub(super) fn err(&mut self, side: &'static str, percent: f64) {
         self.errors.insert(side, percent);
+    }
+
+    pub(super) fn alarm(&mut self, side: &'static str, name: &'static str, state: AlarmState) {
+        self.alarms.insert((side, name), state);
     }
 
     pub(super) fn heal(&mut self, side: &str) {
@@ -167,6 +181,11 @@ impl Sides {
                 .into_iter()
                 .filter(|side| self.unread != Some(*side))
                 .map(target)
+                .collect(),
+            alarms: self
+                .alarms
+                .iter()
+                .map(|((side, name), state)| (health_alarm(&self.spec.id, &pool(side), &health(name)), *state))
                 .collect(),
             application: self.errors.iter().map(errors).collect(),
             routing: [(rule(), self.routing())].into(),
