@@ -8,7 +8,7 @@ use ghostnet_aws::ec2::TemplateFacts;
 use ghostnet_aws::elbv2::TargetGroupFacts;
 use ghostnet_core::failover::health_alarms;
 use ghostnet_core::id::{InstanceType, PoolId, RuleArn, ServiceId, SubnetId, TargetGroupArn, Zone};
-use ghostnet_core::spec::{CloudMap, FleetSpec, PROPAGATION, PoolSpec, Problem, Resolved, Template};
+use ghostnet_core::spec::{CloudMap, Failover, Fallback, FleetSpec, Instead, PROPAGATION, PoolSpec, Problem, Resolved, Template};
 use ghostnet_core::state::Routing;
 use ghostnet_engine::live::groups::GroupFacts;
 use ghostnet_engine::port::Rules;
@@ -317,7 +317,15 @@ async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Prob
     if rules.is_empty() {
         return Ok(Vec::new());
     }
-    let routing = session.aws.routing(session.aws.home(), rules).await;
+    let checked_by = instead(spec).and_then(|instead| instead.checked_by.clone());
+    let read: Vec<RuleArn> = spec
+        .failover
+        .iter()
+        .flat_map(Failover::all_rules)
+        .cloned()
+        .chain(checked_by)
+        .collect();
+    let routing = session.aws.routing(session.aws.home(), &read).await;
     let routing = routing.map_err(Failure::aws("listeners and rules cannot be read"))?;
     Ok(judge_rules(spec, rules, &routing))
 }
@@ -331,17 +339,58 @@ fn judge_rules(spec: &FleetSpec, rules: &[RuleArn], routing: &BTreeMap<RuleArn, 
             notes.push(Problem { path, message, hint: None });
             continue;
         };
-        let is_named = |pool: &&PoolSpec| pool.target_groups.iter().any(|group| routing.weights.contains_key(group));
-        for pool in spec.pools.iter().filter(|pool| !is_named(pool)) {
+        for pool in unnamed(spec, routing) {
             let message = format!(
-                "it forwards to no target group of `{0}`: traffic cannot go there, and nothing may check `{0}`; add one at weight 0",
-                pool.id
+                "it forwards to no target group of `{pool}`: traffic cannot go there, and nothing may check it; add one at weight 0"
             );
             notes.push(Problem {
                 path: path.clone(),
                 message,
                 hint: None,
             });
+        }
+        if let Some(Fallback::Forward(group)) = instead(spec).map(|instead| &instead.answer)
+            && !routing.weights.contains_key(group)
+        {
+            let message =
+                "it does not forward to the group of `degraded.forward`: nothing else answers there; add it at weight 0".to_owned();
+            notes.push(Problem { path, message, hint: None });
+        }
+    }
+    notes.extend(judge_instead(spec, routing));
+    notes
+}
+
+fn instead(spec: &FleetSpec) -> Option<&Instead> {
+    spec.failover.as_ref()?.degraded.as_ref()
+}
+
+/// Pools of which a rule names no group.
+fn unnamed<'a>(spec: &'a FleetSpec, routing: &Routing) -> impl Iterator<Item = &'a PoolId> {
+    let is_named = |pool: &&PoolSpec| pool.target_groups.iter().any(|group| routing.weights.contains_key(group));
+    spec.pools.iter().filter(move |pool| !is_named(pool)).map(|pool| &pool.id)
+}
+
+/// The rules beside the lever that matter while no side can serve.
+fn judge_instead(spec: &FleetSpec, routing: &BTreeMap<RuleArn, Routing>) -> Vec<Problem> {
+    let Some(instead) = instead(spec) else { return Vec::new() };
+    let mut notes = Vec::new();
+    let mut note = |path: String, message: String| {
+        notes.push(Problem { path, message, hint: None });
+    };
+    for (n, _) in instead.shed.iter().enumerate().filter(|(_, rule)| !routing.contains_key(*rule)) {
+        let message = "it does not exist here, or its actions are neither one forward nor one fixed response: it is not shed";
+        note(format!("failover.degraded.shed_rules[{n}]"), message.to_owned());
+    }
+    if let Some(rule) = &instead.checked_by {
+        let unchecked: Vec<String> = match routing.get(rule) {
+            Some(routing) => unnamed(spec, routing).map(ToString::to_string).collect(),
+            None => spec.pools.iter().map(|pool| pool.id.to_string()).collect(),
+        };
+        for pool in unchecked {
+            let message =
+                format!("it forwards to no target group of `{pool}`: while something else answers, nobody sees when that side is ready");
+            note("failover.degraded.checked_by".to_owned(), message);
         }
     }
     notes
@@ -459,6 +508,7 @@ mod tests {
         let of = |sides: usize| {
             let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
             let routing = Routing {
+                answer: None,
                 weights: groups.map(|group| (group, 1)).collect(),
                 actions: String::new(),
             };
@@ -479,6 +529,31 @@ mod tests {
         );
         let unknown = told(BTreeMap::new()).join("\n");
         assert!(unknown.contains("listener_rules[0]: it does not exist here"), "{unknown}");
+
+        let mut spec = spec.clone();
+        let checks = RuleArn::new("checks");
+        if let Some(failover) = &mut spec.failover {
+            failover.degraded = Some(Instead {
+                answer: Fallback::Forward(TargetGroupArn::new("sorry")),
+                shed: vec![RuleArn::new("shed")],
+                checked_by: Some(checks.clone()),
+            });
+        }
+        let mut named = of(2);
+        let two = named.values().next().cloned();
+        let told = |routing: &BTreeMap<RuleArn, Routing>| {
+            let notes = judge_rules(&spec, rules, routing);
+            notes.into_iter().map(|note| note.path).collect::<Vec<_>>()
+        };
+        let [sorry, shed, checked] = ["lever.listener_rules[0]", "degraded.shed_rules[0]", "degraded.checked_by"];
+        let at = |place: &str| format!("failover.{place}");
+        assert_eq!(
+            told(&named),
+            [at(sorry), at(shed), at(checked), at(checked)],
+            "none of them is there"
+        );
+        named.extend(two.map(|two| (checks, two)));
+        assert_eq!(told(&named), [at(sorry), at(shed)]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ scenarios![
     "metric-outage",
     "metric-outage-standby",
     "never-healthy-image",
+    "nobody-serves",
     "one-bad-check",
     "side-dies",
     "side-never-well",

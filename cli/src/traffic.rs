@@ -92,6 +92,8 @@ pub(crate) struct MoveStatus {
 pub(crate) enum Outlook {
     /// A move is under way already.
     Moving,
+    /// Nobody can serve, and something else answers.
+    Degraded,
     /// The fleet is paused, or its mode forbids it.
     NotAllowed,
     /// The side was never seen well.
@@ -122,6 +124,7 @@ impl fmt::Display for Outlook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Moving => "on its way",
+            Self::Degraded => "nobody can serve: something else answers until a side is ready",
             Self::NotAllowed => "nothing moves: the fleet is paused, or its mode forbids it",
             Self::NotArmed => "nothing fails over before the failover function has seen that side well",
             Self::Alert => "moved lately: would alert and not move",
@@ -177,7 +180,7 @@ fn is_armed(situation: &TrafficSituation<'_>) -> bool {
 fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outlook {
     let pause = situation.capacity.pause.as_ref();
     let paused = pause.is_some_and(|pause| situation.now < pause.until);
-    let by_itself = |moved: &&Moved| matches!(moved.why, ShiftReason::Down { .. } | ShiftReason::WellAgain);
+    let by_itself = |moved: &&Moved| moved.why.is_by_itself();
     let moved = situation.traffic.moved.as_ref().filter(by_itself);
     let dwells = moved.is_some_and(|moved| situation.now < situation.failover.dwell.after(moved.at));
     let up = || standing.readiness.values().filter(|side| side.down_by.len() < 2);
@@ -186,6 +189,8 @@ fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outl
         Outlook::NotAllowed
     } else if situation.traffic.shift.is_some() {
         Outlook::Moving
+    } else if situation.traffic.degraded.is_some() {
+        Outlook::Degraded
     } else if !is_armed(situation) {
         Outlook::NotArmed
     } else if dwells {
@@ -222,7 +227,7 @@ fn move_status(moved: &Moved) -> MoveStatus {
         at: moved.at,
         until: match &moved.why {
             ShiftReason::Asked { until, .. } => *until,
-            ShiftReason::Down { .. } | ShiftReason::WellAgain | ShiftReason::Expired => None,
+            ShiftReason::Down { .. } | ShiftReason::WellAgain | ShiftReason::Expired | ShiftReason::CanServe { .. } => None,
         },
     }
 }

@@ -280,6 +280,15 @@ impl Rules for FakePorts {
                 ..expected.clone()
             },
             RouteTo::Actions(actions) => actions.clone(),
+            RouteTo::Reweighted { actions, weights } => Routing {
+                weights: weights.clone(),
+                ..actions.clone()
+            },
+            RouteTo::Fixed(response) => Routing {
+                weights: BTreeMap::new(),
+                actions: response.body.clone(),
+                answer: Some(response.clone()),
+            },
         };
         self.answer("set_routing", rule.as_str(), ())?;
         self.routing.borrow_mut().insert(rule.clone(), routing);

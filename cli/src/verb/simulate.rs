@@ -15,7 +15,7 @@ use crate::{render, scenario_file};
   ghostnet simulate --scenario my-own-world.yaml
 
 Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
-lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, one-bad-check, side-dies, side-never-well, \
+lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, nobody-serves, one-bad-check, side-dies, side-never-well, \
 slow-death, spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
 docs/simulator.md tells how to write one.
 

@@ -1,14 +1,15 @@
 //! ELBv2's listeners and rules: what they forward to by which weights, and setting it.
 //!
-//! Only an action list of exactly one forward action is ours to move. A list that authenticates first, redirects or answers by itself
-//! has no weights, or more around them than is kept here, and AWS replaces the whole list: it is left alone.
+//! Only an action list of exactly one action, a forward or a fixed response, is ours to set. A list that authenticates first or redirects
+//! has more in it than is kept here, and AWS replaces the whole list: it is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum as Kind, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
+    Action, ActionTypeEnum as Kind, FixedResponseActionConfig, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
 };
 use ghostnet_core::id::{Region, RuleArn, TargetGroupArn};
+use ghostnet_core::spec::{ContentType, FixedResponse};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::Rules;
@@ -28,10 +29,10 @@ const ASKED_PER_CALL: usize = 20;
 /// Weight of a group for which none is told: what AWS gives the only group of an action.
 const WEIGHT_DEFAULT: i32 = 1;
 
-/// A forward action: what [`Routing::actions`] holds, as JSON. Groups are sorted, because their order means nothing.
+/// The only action of a list: what [`Routing::actions`] holds, as JSON. Groups are sorted, because their order means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, tag = "type")]
-enum Forward {
+enum Deed {
     /// To one group, without weights: all that some kinds of balancers know.
     #[serde(rename = "forward")]
     Only { group: TargetGroupArn },
@@ -42,6 +43,9 @@ enum Forward {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stickiness: Option<Stickiness>,
     },
+    /// To nobody: the balancer itself answers.
+    #[serde(rename = "fixed_response")]
+    Fixed { response: FixedResponse },
 }
 
 /// Whether clients stay with the group that they met first.
@@ -68,9 +72,9 @@ impl Rules for Aws {
         }
         let mut routing = BTreeMap::new();
         for (arn, actions) in found {
-            match Forward::read(&actions)? {
-                Ok(forward) => drop(routing.insert(arn, forward.routing()?)),
-                Err(why) => tracing::warn!(rule = %arn, why, "its actions have no weights to move: it is left alone"),
+            match Deed::read(&actions)? {
+                Ok(deed) => drop(routing.insert(arn, deed.routing()?)),
+                Err(why) => tracing::warn!(rule = %arn, why, "its actions are not ours to set: it is left alone"),
             }
         }
         Ok(routing)
@@ -78,11 +82,15 @@ impl Rules for Aws {
 
     async fn set_routing(&self, region: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         let call = if is_listener(rule) { SET_LISTENER } else { SET_RULE };
-        let forward = match set {
-            RouteTo::Weights(weights) => Forward::parse(call, expected)?.with(call, weights)?,
-            RouteTo::Actions(actions) => Forward::parse(call, actions)?,
+        let deed = match set {
+            RouteTo::Weights(weights) => Deed::parse(call, expected)?.with(call, weights)?,
+            RouteTo::Actions(actions) => Deed::parse(call, actions)?,
+            RouteTo::Reweighted { actions, weights } => Deed::parse(call, actions)?.with(call, weights)?,
+            RouteTo::Fixed(response) => Deed::Fixed {
+                response: response.clone(),
+            },
         };
-        let actions = Some(vec![forward.action(call)?]);
+        let actions = Some(vec![deed.action(call)?]);
         let elbv2 = &self.clients(region).elbv2;
         if is_listener(rule) {
             let request = elbv2.modify_listener().listener_arn(rule.as_str()).set_default_actions(actions);
@@ -158,14 +166,15 @@ fn is_listener(arn: &RuleArn) -> bool {
     arn.as_str().contains(":listener/")
 }
 
-impl Forward {
-    /// What a list of actions forwards to, or why it cannot be moved.
+impl Deed {
+    /// What a list of actions does, or why it cannot be set.
     fn read(actions: &[Action]) -> Result<Result<Self, String>, PortError> {
         let [action] = actions else {
             return Ok(Err(format!("{} actions, and not one", actions.len())));
         };
         match action.r#type() {
             Some(Kind::Forward) => {}
+            Some(Kind::FixedResponse) => return Ok(fixed(action)),
             Some(other) => return Ok(Err(format!("a `{}` action", other.as_str()))),
             None => return Err(incomplete(RULES, "an action without type")),
         }
@@ -193,10 +202,15 @@ impl Forward {
         let weights = match self {
             Self::Only { group } => BTreeMap::from([(group.clone(), WEIGHT_DEFAULT.unsigned_abs())]),
             Self::Weighted { groups, .. } => groups.clone(),
+            Self::Fixed { .. } => BTreeMap::new(),
+        };
+        let answer = match self {
+            Self::Fixed { response } => Some(response.clone()),
+            Self::Only { .. } | Self::Weighted { .. } => None,
         };
         let actions = serde_json::to_string(self);
         let actions = actions.map_err(|error| own(RULES, ErrorClass::Invalid, code::REQUEST, &error.to_string()))?;
-        Ok(Routing { weights, actions })
+        Ok(Routing { weights, actions, answer })
     }
 
     fn parse(call: &'static str, routing: &Routing) -> Result<Self, PortError> {
@@ -215,6 +229,7 @@ impl Forward {
         let (mut groups, stickiness) = match self {
             Self::Only { group } => (BTreeMap::from([(group, WEIGHT_DEFAULT.unsigned_abs())]), None),
             Self::Weighted { groups, stickiness } => (groups, stickiness),
+            Self::Fixed { .. } => (BTreeMap::new(), None),
         };
         for (group, weight) in weights {
             let Some(there) = groups.get_mut(group) else {
@@ -228,8 +243,19 @@ impl Forward {
 
     fn action(&self, call: &'static str) -> Result<Action, PortError> {
         let bad = |why: String| own(call, ErrorClass::Invalid, code::REQUEST, &why);
-        let action = Action::builder().r#type(Kind::Forward);
+        let kind = match self {
+            Self::Only { .. } | Self::Weighted { .. } => Kind::Forward,
+            Self::Fixed { .. } => Kind::FixedResponse,
+        };
+        let action = Action::builder().r#type(kind);
         let action = match self {
+            Self::Fixed { response } => {
+                let config = FixedResponseActionConfig::builder()
+                    .status_code(response.status.to_string())
+                    .content_type(response.content_type.as_str())
+                    .message_body(&response.body);
+                action.fixed_response_config(config.build())
+            }
             Self::Only { group } => action.target_group_arn(group.as_str()),
             Self::Weighted { groups, stickiness } => {
                 let mut config = ForwardActionConfig::builder();
@@ -249,6 +275,26 @@ impl Forward {
         };
         Ok(action.build())
     }
+}
+
+/// A fixed response, or why it could not be given back as it is.
+fn fixed(action: &Action) -> Result<Deed, String> {
+    let config = action.fixed_response_config().ok_or("a fixed response without its parts")?;
+    let status = config.status_code().unwrap_or_default();
+    let status = status.parse().map_err(|_| format!("a fixed response of status `{status}`"))?;
+    // AWS takes text for what is not said
+    let content_type = config.content_type().unwrap_or(ContentType::Plain.as_str());
+    let content_type = [ContentType::Plain, ContentType::Html, ContentType::Json]
+        .into_iter()
+        .find(|known| known.as_str() == content_type)
+        .ok_or_else(|| format!("a fixed response of type `{content_type}`"))?;
+    Ok(Deed::Fixed {
+        response: FixedResponse {
+            status,
+            content_type,
+            body: config.message_body().unwrap_or_default().to_owned(),
+        },
+    })
 }
 
 fn weight(tuple: &TargetGroupTuple) -> Result<(TargetGroupArn, u32), PortError> {

@@ -13,8 +13,8 @@ use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RuleArn,
 use ghostnet_core::observation::{InstanceState, Target};
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::spec::metric::Queries;
+use ghostnet_core::spec::{Failover, FleetSpec};
 use ghostnet_core::state::Routing;
 use jiff::Timestamp;
 
@@ -98,7 +98,8 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
     }
     let (mut watched, mut asked) = (fleets.to_vec(), occasion.asked());
     let is_asked = asked.is_some();
-    for number in 0..occasion.looks_max() {
+    let looks_max = occasion.looks_max();
+    for number in 0..looks_max {
         let looked = look(ports, invocation, &watched, asked, number).await;
         if looked.values().any(Result::is_ok) {
             // whoever lost its commit has not heard it yet
@@ -129,7 +130,8 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
         let next = LOOKS_APART.after(ports.now());
         // an operator waits for the answer; what is on its way goes on when the schedule wakes it, within a minute
         let is_answered = is_asked && asked.is_none();
-        if is_answered || watched.is_empty() || next >= invocation.execute_until(next) {
+        let is_last = number.saturating_add(1) >= looks_max;
+        if is_last || is_answered || watched.is_empty() || next >= invocation.execute_until(next) {
             break;
         }
         host.wait(LOOKS_APART).await;
@@ -372,7 +374,7 @@ async fn see<P: TrafficPorts>(
     let mut application = application;
     for (id, fleet) in ready {
         let groups = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
-        let rules = fleet.spec.failover.iter().flat_map(|failover| &failover.rules);
+        let rules = fleet.spec.failover.iter().flat_map(Failover::all_rules);
         let observation = TrafficObservation {
             observed_at: now,
             instances: instances.as_ref().map(|listed| states(&id, listed)),
@@ -482,7 +484,7 @@ async fn read_routing<P: TrafficPorts>(
     fleets: &BTreeMap<FleetId, Fleet>,
 ) -> BTreeMap<RuleArn, Routing> {
     let failovers = fleets.values().filter_map(|fleet| fleet.spec.failover.as_ref());
-    let rules: BTreeSet<&RuleArn> = failovers.flat_map(|failover| &failover.rules).collect();
+    let rules: BTreeSet<&RuleArn> = failovers.flat_map(Failover::all_rules).collect();
     let rules: Vec<RuleArn> = rules.into_iter().cloned().collect();
     match ports.routing(&invocation.region, &rules).await {
         Ok(routing) => routing,

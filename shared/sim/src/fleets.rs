@@ -78,11 +78,25 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
         "failback": if auto { "auto" } else { "manual" },
         "failback_after": if auto { chance.pick(&[3, 10]) } else { None },
         "dwell": chance.pick(&["5m", "15m"]),
+        "degraded": any_answer_instead(chance, &raw.fleet),
     });
     raw.failover = serde_json::from_value(failover).ok();
     if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
     }
+}
+
+/// What some fleets answer when no side can.
+fn any_answer_instead(chance: &mut Chance, fleet: &str) -> Option<Value> {
+    let [checks, shed] = ["checks", "shed"].map(|name| crate::traffic::rule(&format!("{fleet}-{name}")));
+    let kinds = [
+        None,
+        Some(json!({ "forward": group(fleet, "sorry").as_str() })),
+        Some(json!({
+            "fixed_response": { "status": 503, "body": "back soon" }, "checked_by": checks.as_str(), "shed_rules": [shed.as_str()],
+        })),
+    ];
+    chance.pick(&kinds)?.clone()
 }
 
 /// A spec drawn by chance. None if what was drawn is not a valid spec, which no draw is.

@@ -203,6 +203,8 @@ pub enum Bound {
     OverloadedMinutesAtMost(usize),
     /// In every minute this pool takes all the traffic.
     TrafficAt(String),
+    /// In every minute something else answers in place of all pools, or in none.
+    PageAnswers(bool),
     /// Times that the function moved the traffic in the span, at most.
     MovesAtMost(u64),
     /// Minutes at whose end nobody who takes traffic is healthy, at most.
@@ -226,7 +228,7 @@ pub struct Minute {
     pub launched: u64,
     /// Use of an instance, as a share of what it can.
     pub used: f64,
-    /// The pools that take traffic, where the fleet fails over.
+    /// The pools that take traffic, where the fleet fails over; none while something else answers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<String>,
     /// Healthy targets of those pools; without failover as `serving`.
@@ -436,6 +438,16 @@ impl Expectation {
             Bound::TrafficAt(pool) => {
                 first(&|minute| (minute.traffic != [pool.as_str()]).then(|| format!("the traffic is at {}", minute.traffic.join(" and "))))
             }
+            Bound::PageAnswers(answers) => first(&|minute| {
+                let wrong = minute.traffic.is_empty() != answers;
+                wrong.then(|| {
+                    if answers {
+                        format!("the traffic is at {}", minute.traffic.join(" and "))
+                    } else {
+                        "a page answers".to_owned()
+                    }
+                })
+            }),
             Bound::MovesAtMost(most) => {
                 let moves = of_span(&|minute| minute.moves);
                 (moves > most).then(|| format!("it was moved {moves} times"))

@@ -7,7 +7,7 @@ use ghostnet_core::failover::{TrafficRequest, TrafficWish};
 use ghostnet_core::id::{FleetId, PoolId, Region, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::spec::{Fallback, FleetSpec, PoolSpec};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -40,7 +40,13 @@ pub fn routing(weights: BTreeMap<TargetGroupArn, u32>) -> Routing {
     Routing {
         actions: format!("forward {}", groups.join(" ")),
         weights,
+        answer: None,
     }
+}
+
+/// Where a fleet's other rules send their requests.
+fn others(fleet: &FleetId) -> TargetGroupArn {
+    TargetGroupArn::new(format!("{fleet}-others"))
 }
 
 fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
@@ -49,7 +55,14 @@ fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
         .pools
         .iter()
         .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
-    groups.collect()
+    let instead = spec
+        .failover
+        .iter()
+        .filter_map(|failover| match &failover.degraded.as_ref()?.answer {
+            Fallback::Forward(group) => Some((group.clone(), 0)),
+            Fallback::FixedResponse(_) => None,
+        });
+    groups.chain(instead).collect()
 }
 
 impl World {
@@ -60,6 +73,10 @@ impl World {
         let Some(active) = active else { return };
         for rule in &failover.rules {
             self.cloud.rules.insert(rule.clone(), routing(weights(spec, &active.id)));
+        }
+        let other = others(&spec.id);
+        for rule in failover.degraded.iter().flat_map(|instead| &instead.shed) {
+            self.cloud.rules.insert(rule.clone(), routing([(other.clone(), ALL)].into()));
         }
         // whoever is behind a rule is checked, at whatever weight
         for group in spec.pools.iter().flat_map(|pool| &pool.target_groups) {
@@ -96,8 +113,13 @@ impl World {
         };
         let next = match set {
             // the call replaces the list, whatever it is by now
-            RouteTo::Weights(weights) => routing(weights.clone()),
+            RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => routing(weights.clone()),
             RouteTo::Actions(actions) => actions.clone(),
+            RouteTo::Fixed(response) => Routing {
+                weights: BTreeMap::new(),
+                actions: format!("answer {}", response.status),
+                answer: Some(response.clone()),
+            },
         };
         let foreign = now != expected && *now != next;
         self.log.line(self.now, || {
@@ -283,10 +305,23 @@ impl World {
             let (Some(failover), Some(items)) = (&fleet.spec.failover, self.table.fleets.get(id)) else {
                 continue;
             };
+            // what answers in place of all sides was set by the fleet, unless a restored table forgot it
+            let degraded = items.traffic.degraded.as_ref();
+            let is_ours = |rule: &RuleArn, now: Option<&Routing>| match degraded.and_then(|degraded| degraded.wanted.get(rule)) {
+                Some(RouteTo::Fixed(response)) => now.is_some_and(|now| now.answer.as_ref() == Some(response)),
+                Some(RouteTo::Weights(weights)) => now.is_some_and(|now| now.weights == *weights),
+                _ => false,
+            };
             for rule in &failover.rules {
-                self.cloud
-                    .rules
-                    .insert(rule.clone(), routing(weights(&fleet.spec, &items.traffic.active)));
+                if !is_ours(rule, self.cloud.rules.get(rule)) {
+                    let right = routing(weights(&fleet.spec, &items.traffic.active));
+                    self.cloud.rules.insert(rule.clone(), right);
+                }
+            }
+            for rule in failover.degraded.iter().flat_map(|instead| &instead.shed) {
+                if !is_ours(rule, self.cloud.rules.get(rule)) {
+                    self.cloud.rules.insert(rule.clone(), routing([(others(id), ALL)].into()));
+                }
             }
         }
     }

@@ -201,6 +201,8 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         sides: BTreeMap::new(),
         shift: None,
         moved: None,
+        degraded: None,
+        serves_until: None,
     }
 }
 

@@ -194,6 +194,48 @@ fn a_cold_standby_grows_before_anything_moves() {
     assert_well(&runner);
 }
 
+/// What answers in place of both sides, with the rule that a page needs so that checks go on.
+fn pages() -> [Value; 2] {
+    let checks = rule("web-checks");
+    [
+        json!({ "forward": group("web", "sorry").as_str() }),
+        json!({ "fixed_response": { "status": 503 }, "checked_by": checks.as_str(), "shed_rules": [rule("web-shed").as_str()] }),
+    ]
+}
+
+/// No side can serve: something else answers within two minutes, and no longer than until somebody can, whichever call is lost.
+#[test]
+fn something_else_answers_while_nobody_can_and_whatever_call_fails() {
+    for page in pages() {
+        let change = json!({ "degraded": page });
+        let until_they_die = {
+            let mut runner = runner(design(true, change.clone()), &[], None);
+            runner.storm(20);
+            runner.world.borrow().counters.changes
+        };
+        let strikes = [Strike::Twice, Strike::DieBefore, Strike::DieAfter];
+        let strikes = strikes
+            .iter()
+            .flat_map(|strike| (1..=12).map(|number| Some((until_they_die + number, *strike))));
+        for strike in std::iter::once(None).chain(strikes) {
+            let mut runner = runner(design(true, change.clone()), &[], strike);
+            runner.storm(20);
+            never_well_again(&runner, 10);
+            for side in ["blue", "green"] {
+                side_fails(&runner, side, true, 10);
+            }
+            runner.storm(if strike.is_some() { 5 } else { 2 });
+            assert_eq!((share(&runner, "blue"), share(&runner, "green")), (0, 0), "{page} {strike:?}");
+            // launches that never became well are repeated ever more slowly
+            runner.storm(45);
+            assert_eq!(share(&runner, "blue") + share(&runner, "green"), 100, "{page} {strike:?}");
+            runner.calm();
+            assert_eq!(check::is_right(&runner.world.borrow()), [], "{page} {strike:?}");
+            assert_well(&runner);
+        }
+    }
+}
+
 /// Half an hour each, from a fleet's first minute or in the middle of its life.
 #[test]
 fn what_moves_nothing() {

@@ -21,6 +21,7 @@ fn world(fleets: &[&str]) -> FakePorts {
         entry.fails_over = true;
     }
     let routing = Routing {
+        answer: None,
         weights: [(group_of("blue"), 100), (group_of("green"), 0)].into(),
         actions: "as they were".to_owned(),
     };
@@ -173,8 +174,12 @@ async fn an_operator_does_not_wait_for_capacity() {
     };
     assert!(heard.waits.is_some_and(|waits| waits.contains("not ready")));
     assert_eq!(ports.now.get(), before);
-    // failover itself looks again, as long as it may
+    // failover itself looks again: until the schedule wakes the next one, and after an event as long as it may
     assert_eq!(on_event(&ports, "schedule-rule.json").await, Ok(None));
+    let looked_for = Seconds::between(before, ports.now.get());
+    assert!(looked_for > Seconds(30) && looked_for < Seconds::minutes(1), "{looked_for}");
+    let before = ports.now.get();
+    assert_eq!(on_event(&ports, "alarm-eventbridge-health.json").await, Ok(None));
     assert!(Seconds::between(before, ports.now.get()) > Seconds::minutes(5));
     assert_eq!(ports.asked("set_routing"), [""; 0]);
 }

@@ -188,6 +188,7 @@ fn every_port_needs_what_the_table_says() {
             actions(async |aws| {
                 for arn in [listener(), rule()] {
                     let routing = Routing {
+                        answer: None,
                         weights: BTreeMap::new(),
                         actions: json!({ "type": "forward", "group": group() }).to_string(),
                     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{RuleArn, TargetGroupArn};
+use ghostnet_core::spec::{ContentType, FixedResponse};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Rules;
@@ -175,6 +176,55 @@ fn weights_are_set_in_one_call_and_the_rest_is_kept() {
     }
 }
 
+/// A page in place of the sides, as it is sent and as it is read again; and the way back, with the weight at another side.
+#[test]
+fn a_fixed_response_is_set_read_and_taken_back() {
+    let before = read(&forward(&[("blue", Some(100)), ("green", Some(0))], STICKS)).ok().flatten();
+    let Some(before) = before else { panic!("it is read") };
+    let page = FixedResponse {
+        status: 503,
+        content_type: ContentType::Html,
+        body: "<p>back soon</p>".to_owned(),
+    };
+    let wire = Wire::script([done("ModifyRule")]);
+    assert_eq!(
+        run(wire.aws().set_routing(&region(), &rule(1), &before, &RouteTo::Fixed(page.clone()))),
+        Ok(())
+    );
+    let sent = wire.only();
+    let text = |name: &str| sent.text(&format!("Actions.member.1.{name}")).to_owned();
+    assert_eq!(text("Type"), "fixed-response");
+    let parts = ["StatusCode", "ContentType", "MessageBody"].map(|part| text(&format!("FixedResponseConfig.{part}")));
+    assert_eq!(parts, ["503", "text/html", "<p>back soon</p>"]);
+
+    let config = |inner: &str| format!("<member><Type>fixed-response</Type><FixedResponseConfig>{inner}</FixedResponseConfig></member>");
+    let html = "<StatusCode>503</StatusCode><ContentType>text/html</ContentType><MessageBody>&lt;p&gt;back soon&lt;/p&gt;</MessageBody>";
+    let again = read(&config(html)).ok().flatten();
+    let Some(again) = again else { panic!("it is read") };
+    assert_eq!((again.weights.clone(), again.answer.clone()), (BTreeMap::new(), Some(page)));
+    let bare = read(&config("<StatusCode>404</StatusCode>")).ok().flatten();
+    assert_eq!(
+        bare.and_then(|bare| bare.answer).map(|answer| (answer.status, answer.content_type)),
+        Some((404, ContentType::Plain))
+    );
+    let css = read(&config("<StatusCode>200</StatusCode><ContentType>text/css</ContentType>"));
+    assert_eq!(css, Ok(None), "what could not be given back as it was is left alone");
+
+    let wire = Wire::script([done("ModifyRule")]);
+    let back = RouteTo::Reweighted {
+        actions: before,
+        weights: weights(&[("blue", 0), ("green", 100)]),
+    };
+    assert_eq!(run(wire.aws().set_routing(&region(), &rule(1), &again, &back)), Ok(()));
+    let sent = wire.only();
+    let part = |name: &str| sent.text(&format!("Actions.member.1.ForwardConfig.{name}")).to_owned();
+    let set = [1, 2].map(|n| part(&format!("TargetGroups.member.{n}.Weight")));
+    assert_eq!(
+        (set, part("TargetGroupStickinessConfig.DurationSeconds")),
+        (["0".to_owned(), "100".to_owned()], "600".to_owned())
+    );
+}
+
 #[test]
 fn an_undo_sets_exactly_what_was_read() {
     for actions in [
@@ -186,6 +236,7 @@ fn an_undo_sets_exactly_what_was_read() {
         let now = Routing {
             weights: BTreeMap::new(),
             actions: "somebody else's".to_owned(),
+            answer: None,
         };
         let wire = Wire::script([done("ModifyRule")]);
         let undo = RouteTo::Actions(before.clone());

@@ -161,6 +161,8 @@ pub(crate) fn traffic() -> TrafficState {
         sides: BTreeMap::new(),
         shift: None,
         moved: None,
+        degraded: None,
+        serves_until: None,
     }
 }
 

@@ -41,6 +41,16 @@ pub enum TrafficFinding {
         /// What it has, and what it needs.
         readiness: Readiness,
     },
+    /// Nobody can serve: something else answers.
+    Degrades {
+        /// Who had the traffic.
+        pool: PoolId,
+    },
+    /// A side takes the traffic again.
+    ServesAgain {
+        /// Which.
+        pool: PoolId,
+    },
     /// The side that takes traffic is down, and no other can take it.
     NobodyCanServe {
         /// Which is down.
@@ -118,6 +128,8 @@ pub enum Refusal {
     },
     /// The fleet is paused, or its mode forbids it.
     NotAllowed,
+    /// Nobody can serve, and something else answers.
+    Degraded,
     /// It arrived too late, or comes from a clock that runs ahead.
     BadTime,
 }
@@ -130,6 +142,8 @@ impl TrafficFinding {
             self,
             Self::Leaves { .. }
                 | Self::NobodyCanServe { .. }
+                | Self::Degrades { .. }
+                | Self::ServesAgain { .. }
                 | Self::WouldFlap { .. }
                 | Self::Moved { .. }
                 | Self::ForeignEdit { .. }
@@ -149,6 +163,9 @@ impl Refusal {
             Self::CannotReach { .. } => {
                 "a forward action of every rule in `failover.lever` names a target group of each side; a standby's has weight 0"
             }
+            Self::Degraded => {
+                "a side serves again as soon as it is ready; `ghostnet failover FLEET --to POOL --force` does not wait for that"
+            }
             Self::NotAllowed => "`ghostnet resume FLEET` ends a pause; `mode: on` in the spec lets it act",
             Self::BadTime => "check the clock of the machine that asked, then ask again",
         }
@@ -166,6 +183,8 @@ impl fmt::Display for TrafficFinding {
             Self::NotArmed { pool } => write!(f, "{pool} was never seen well: nothing fails over from it yet"),
             Self::Suspect { pool, by } => write!(f, "{pool} may be down by {}: another kind of signal must agree", kinds(by)),
             Self::Leaves { from, to, why } => write!(f, "traffic leaves {from} for {to}: {why}"),
+            Self::Degrades { pool } => write!(f, "nobody can serve: something else answers in place of {pool}"),
+            Self::ServesAgain { pool } => write!(f, "{pool} can serve: it takes the traffic again"),
             Self::Waits { to, readiness } => write!(f, "{to} is not ready: {readiness}"),
             Self::NobodyCanServe { pool } => write!(f, "{pool} is down, and no other side can take its traffic"),
             Self::WouldFlap { pool, until } => write!(
@@ -191,6 +210,7 @@ impl fmt::Display for Refusal {
             Self::Shifts { to } => write!(f, "traffic is on its way to `{to}`"),
             Self::NothingMoved => f.write_str("nothing was moved that could go back"),
             Self::CannotReach { pool } => write!(f, "no rule reaches `{pool}`, so nothing checks it and nothing could move there"),
+            Self::Degraded => f.write_str("nobody can serve, and something else answers"),
             Self::NotAllowed => f.write_str("the fleet is paused, or its mode forbids it"),
             Self::BadTime => f.write_str("issued more than ten minutes ago, or in the future"),
         }
@@ -206,6 +226,8 @@ impl fmt::Display for ShiftReason {
             } => write!(f, "{by} asks: {reason}"),
             Self::Asked { by, reason, .. } => write!(f, "{by} forces it: {reason}"),
             Self::WellAgain => f.write_str("the side that it had left is well again"),
+            Self::CanServe { forced: false, .. } => f.write_str("nobody could serve, and it can"),
+            Self::CanServe { forced: true, .. } => f.write_str("nobody could serve, and an operator has it serve"),
             Self::Expired => f.write_str("the time for which an operator had asked is over"),
         }
     }

@@ -8,7 +8,7 @@ use super::evidence::Looked;
 use super::routing;
 use crate::id::RuleArn;
 use crate::spec::Failover;
-use crate::state::SignalKind;
+use crate::state::{Routing, SignalKind};
 
 /// What stands between a side and the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +24,15 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    pub(super) fn of(failover: &Failover, to: &Looked<'_>, source_size: u32, down_by: Vec<SignalKind>) -> Self {
-        let reaches = |rule: &&RuleArn| {
-            let routing = to.observation.routing.get(*rule);
-            routing.is_some_and(|routing| routing::names(routing, to.pool))
-        };
+    /// `routing` is what a rule does, or will do again.
+    pub(super) fn of<'a>(
+        failover: &Failover,
+        to: &Looked<'_>,
+        source_size: u32,
+        down_by: Vec<SignalKind>,
+        routing: impl Fn(&RuleArn) -> Option<&'a Routing>,
+    ) -> Self {
+        let reaches = |rule: &&RuleArn| routing(rule).is_some_and(|routing| routing::names(routing, to.pool));
         Self {
             healthy: to.healthy(),
             needed: failover.gate.of_ceil(source_size).max(1),

@@ -5,6 +5,7 @@
 //! signal say so by enough distinct datapoints, and only once it was seen well; and nothing moves to a side that could not be seen to
 //! be able to answer, unless a person forces it.
 
+mod degraded;
 mod evidence;
 mod finding;
 mod gate;

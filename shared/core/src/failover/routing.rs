@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::TargetGroupArn;
-use crate::spec::PoolSpec;
+use crate::spec::{FixedResponse, PoolSpec};
 use crate::state::{RouteTo, Routing};
 
 /// Largest weight of a group, by AWS.
@@ -22,17 +22,46 @@ fn weight_of(weights: &BTreeMap<TargetGroupArn, u32>, pool: &PoolSpec) -> u32 {
 /// Whether a rule does what it is to do: by the same weights, or, whoever set them, by sending one side's share to the other.
 pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
     match wanted {
-        RouteTo::Weights(_) => weight_of(&routing.weights, to) > 0 && weight_of(&routing.weights, from) == 0,
+        RouteTo::Weights(_) | RouteTo::Reweighted { .. } => weight_of(&routing.weights, to) > 0 && weight_of(&routing.weights, from) == 0,
         RouteTo::Actions(actions) => routing == actions,
+        RouteTo::Fixed(response) => answers(routing, response),
     }
+}
+
+fn answers(routing: &Routing, response: &FixedResponse) -> bool {
+    routing.answer.as_ref() == Some(response)
 }
 
 /// Whether a rule does exactly what it was set to.
 pub(super) fn does(routing: &Routing, set: &RouteTo) -> bool {
     match set {
-        RouteTo::Weights(weights) => routing.weights == *weights,
+        RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => routing.weights == *weights,
         RouteTo::Actions(actions) => routing == actions,
+        RouteTo::Fixed(response) => answers(routing, response),
     }
+}
+
+/// Weight of all sides together.
+pub(super) fn share_of(routing: &Routing, sides: &[PoolSpec]) -> u32 {
+    sides
+        .iter()
+        .map(|side| weight_of(&routing.weights, side))
+        .fold(0, u32::saturating_add)
+}
+
+/// The weights with the share of all sides given to one group. Groups of others keep what they have.
+pub(super) fn all_to(routing: &Routing, sides: &[PoolSpec], to: &TargetGroupArn, share: u32) -> BTreeMap<TargetGroupArn, u32> {
+    let weight = |(group, weight): (&TargetGroupArn, &u32)| {
+        let weight = if group == to {
+            share.min(WEIGHT_MAX)
+        } else if sides.iter().any(|side| side.target_groups.contains(group)) {
+            0
+        } else {
+            *weight
+        };
+        (group.clone(), weight)
+    };
+    routing.weights.iter().map(weight).collect()
 }
 
 /// The weights with the share of `from` given to `to`. Groups of others keep what they have.

@@ -10,7 +10,7 @@ use crate::operator::AHEAD_MAX;
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
-use crate::state::{Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
+use crate::state::{Degraded, Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
 use crate::unit::Seconds;
 
 /// So long a side that an operator named may take to become ready.
@@ -18,10 +18,10 @@ const PREPARES_FOR: Seconds = Seconds::minutes(30);
 
 /// A decision in the making.
 pub(super) struct Draft<'a> {
-    situation: &'a TrafficSituation<'a>,
-    state: TrafficState,
-    steps: Vec<TrafficStep>,
-    findings: Vec<TrafficFinding>,
+    pub(super) situation: &'a TrafficSituation<'a>,
+    pub(super) state: TrafficState,
+    pub(super) steps: Vec<TrafficStep>,
+    pub(super) findings: Vec<TrafficFinding>,
 }
 
 impl<'a> Draft<'a> {
@@ -72,6 +72,12 @@ impl<'a> Draft<'a> {
                 self.go_on_with(&shift);
             }
             (None, asked) => {
+                if let Some(degraded) = self.state.degraded.clone() {
+                    return match asked {
+                        Some(request) => self.hear_degraded(&degraded, request),
+                        None => self.go_on_degraded(&degraded),
+                    };
+                }
                 self.lift_floors();
                 match asked {
                     Some(request) => self.hear(request),
@@ -84,7 +90,10 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self) -> TrafficDecision {
         let situation = self.situation;
         let loaded = situation.traffic;
-        if self.state.active != loaded.active || self.state.floors != loaded.floors {
+        let begins_to_move = is_moving(&self.state) && !is_moving(loaded);
+        let degrades = self.state.degraded.is_some() && loaded.degraded.is_none();
+        let goes_elsewhere = self.state.active != loaded.active || begins_to_move || degrades;
+        if goes_elsewhere || self.state.floors != loaded.floors {
             self.state.epoch = Epoch(loaded.epoch.0.saturating_add(1));
         }
         if self.state != *loaded {
@@ -93,7 +102,7 @@ impl<'a> Draft<'a> {
         let TrafficStanding { readiness, .. } = self.standing();
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
-            look_again: suspect || self.state.shift.is_some(),
+            look_again: suspect || self.state.shift.is_some() || self.state.degraded.is_some(),
             state: self.state,
             steps: self.steps,
             findings: self.findings,
@@ -122,20 +131,62 @@ impl<'a> Draft<'a> {
         self.findings.push(TrafficFinding::Refused { why });
     }
 
-    fn size_of(&self, pool: &PoolId) -> u32 {
+    pub(super) fn size_of(&self, pool: &PoolId) -> u32 {
         self.situation.capacity.pools.get(pool).map_or(0, |state| state.desired)
     }
 
-    fn readiness(&self, from: &PoolId, to: &PoolId) -> Option<Readiness> {
+    pub(super) fn readiness(&self, from: &PoolId, to: &PoolId) -> Option<Readiness> {
         let looked = self.situation.looked(to)?;
         let down_by = self.situation.down_by(&self.state, to);
-        Some(Readiness::of(self.situation.failover, &looked, self.size_of(from), down_by))
+        let size = self.size_of(from);
+        Some(Readiness::of(self.situation.failover, &looked, size, down_by, |rule| {
+            self.routing(rule)
+        }))
+    }
+
+    /// What a rule does, or will do again once something else no longer answers in its place.
+    fn routing(&self, rule: &RuleArn) -> Option<&Routing> {
+        let now = self.situation.observation.routing.get(rule)?;
+        let before = self.state.degraded.as_ref().and_then(|degraded| {
+            let set = degraded.wanted.get(rule)?;
+            degraded.previous.get(rule).filter(|_| routing::does(now, set))
+        });
+        Some(before.unwrap_or(now))
+    }
+
+    fn is_timely(&self, request: &TrafficRequest) -> bool {
+        let now = self.situation.now;
+        Seconds::between(request.at, now) <= EVENT_AGE_MAX && Seconds::between(now, request.at) <= AHEAD_MAX
+    }
+
+    /// What an operator asks while something else answers: a side that is to serve whatever the gate says, for the dwell at least.
+    fn hear_degraded(&mut self, degraded: &Degraded, request: &TrafficRequest) {
+        if !self.is_timely(request) {
+            return self.refuse(Refusal::BadTime);
+        }
+        let (to, forced) = match &request.wish {
+            TrafficWish::Failover { to, forced, .. } => (to.clone(), *forced),
+            TrafficWish::Undo => (self.state.active.clone(), true),
+            TrafficWish::Failback => return self.refuse(Refusal::Degraded),
+        };
+        let Some(readiness) = self.readiness(&self.state.active, &to) else {
+            return self.refuse(Refusal::NoSuchPool { pool: to });
+        };
+        if !readiness.can_be_forced() {
+            return self.refuse(Refusal::CannotReach { pool: to });
+        }
+        if !forced && !readiness.is_open() {
+            return self.refuse(Refusal::Degraded);
+        }
+        if !readiness.is_open() {
+            self.state.serves_until = Some(self.situation.failover.dwell.after(self.situation.now));
+        }
+        self.serve_again(degraded, to, forced);
     }
 
     /// What an operator asks.
     fn hear(&mut self, request: &TrafficRequest) {
-        let now = self.situation.now;
-        if Seconds::between(request.at, now) > EVENT_AGE_MAX || Seconds::between(now, request.at) > AHEAD_MAX {
+        if !self.is_timely(request) {
             return self.refuse(Refusal::BadTime);
         }
         let asked = |until, forced| ShiftReason::Asked {
@@ -184,16 +235,20 @@ impl<'a> Draft<'a> {
 
     fn fail_over(&mut self, active: PoolId, by: Vec<SignalKind>) {
         let dwell = self.situation.failover.dwell;
-        let by_itself = |moved: &&Moved| matches!(moved.why, ShiftReason::Down { .. } | ShiftReason::WellAgain);
-        let last = self.state.moved.as_ref().filter(by_itself).map(|moved| dwell.after(moved.at));
-        if let Some(until) = last.filter(|until| self.situation.now < *until) {
-            return self.findings.push(TrafficFinding::WouldFlap { pool: active, until });
-        }
+        let by_itself = |moved: &&Moved| moved.why.is_by_itself();
         let others = self.situation.spec.pools.iter().filter(|pool| pool.id != active);
         let could = others.filter_map(|pool| Some((pool.id.clone(), self.readiness(&active, &pool.id)?)));
         let could = could.filter(|(_, readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2);
         // the first of the most ready; one that needs to grow first is better than none
         let best = could.max_by_key(|(_, readiness)| (readiness.is_open(), readiness.healthy));
+        let is_open = best.as_ref().is_some_and(|(_, readiness)| readiness.is_open());
+        if !is_open && self.would_degrade(&active) {
+            return self.degrade(&active, by);
+        }
+        let last = self.state.moved.as_ref().filter(by_itself).map(|moved| dwell.after(moved.at));
+        if let Some(until) = last.filter(|until| self.situation.now < *until) {
+            return self.findings.push(TrafficFinding::WouldFlap { pool: active, until });
+        }
         match best {
             Some((to, _)) => self.begin(to, ShiftReason::Down { by }),
             None => self.findings.push(TrafficFinding::NobodyCanServe { pool: active }),
@@ -207,7 +262,7 @@ impl<'a> Draft<'a> {
         let now = self.situation.now;
         let why = match &moved.why {
             ShiftReason::Asked { until: Some(until), .. } if now >= *until => ShiftReason::Expired,
-            ShiftReason::Down { .. } => {
+            ShiftReason::Down { .. } | ShiftReason::CanServe { .. } => {
                 let times = self
                     .state
                     .sides
@@ -279,7 +334,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether a side has anybody that passes its checks, known to us or not; none if that is unknown.
-    fn anybody_answers(&self, pool: &PoolId) -> Option<bool> {
+    pub(super) fn anybody_answers(&self, pool: &PoolId) -> Option<bool> {
         self.situation.looked(pool)?.anybody_answers()
     }
 
@@ -298,7 +353,7 @@ impl<'a> Draft<'a> {
             ShiftReason::Asked { .. } if self.situation.now >= PREPARES_FOR.after(shift.since) => {
                 Some(TrafficFinding::GaveUp { to: to.id.clone() })
             }
-            ShiftReason::Asked { .. } | ShiftReason::Expired => None,
+            ShiftReason::Asked { .. } | ShiftReason::Expired | ShiftReason::CanServe { .. } => None,
         };
         if let Some(finding) = in_vain {
             self.findings.push(finding);
@@ -320,6 +375,11 @@ impl<'a> Draft<'a> {
         }
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() {
             return self.move_weights(shift, from, to);
+        }
+        if let ShiftReason::Down { by } = &shift.why
+            && self.would_degrade(&from.id)
+        {
+            return self.degrade(&from.id, by.clone());
         }
         self.findings.push(TrafficFinding::Waits {
             to: to.id.clone(),
@@ -428,6 +488,14 @@ impl<'a> Draft<'a> {
     fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, set: BTreeMap<RuleArn, RouteTo>) {
         self.findings.push(TrafficFinding::Moved { to: shift.to.clone() });
         self.state.shift = None;
+        // what an undo restores is what was before something else answered
+        let levers = &self.situation.failover.rules;
+        let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);
+        previous.retain(|rule, _| levers.contains(rule));
+        set.retain(|rule, _| levers.contains(rule));
+        if shift.from == shift.to {
+            return;
+        }
         self.state.moved = Some(Moved {
             from: shift.from.clone(),
             to: shift.to.clone(),
@@ -447,8 +515,15 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn is_moving(state: &TrafficState) -> bool {
+    state
+        .shift
+        .as_ref()
+        .is_some_and(|shift| matches!(shift.stage, Stage::Moving { .. }))
+}
+
 /// A step for each rule that is known and wanted.
-fn steps(expected: &BTreeMap<RuleArn, Routing>, wanted: &BTreeMap<RuleArn, RouteTo>) -> Vec<TrafficStep> {
+pub(super) fn steps(expected: &BTreeMap<RuleArn, Routing>, wanted: &BTreeMap<RuleArn, RouteTo>) -> Vec<TrafficStep> {
     let step = |(rule, set): (&RuleArn, &RouteTo)| {
         Some(TrafficStep {
             rule: rule.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::check_capacity::read_latency;
+use super::check_degraded;
 use super::check_guards::{duration, percent};
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
@@ -29,9 +30,23 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
     let mode = match raw.mode {
         RawFailoverMode::HotStandby => FailoverMode::HotStandby,
         RawFailoverMode::ColdStandby => FailoverMode::ColdStandby,
+        RawFailoverMode::Degraded => FailoverMode::Degraded,
     };
-    if !fleet.pools.iter().any(|pool| matches!(pool.role, Some(RawRole::Standby))) {
-        problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
+    let stands_by = fleet.pools.iter().position(|pool| matches!(pool.role, Some(RawRole::Standby)));
+    match (mode, stands_by) {
+        (FailoverMode::Degraded, Some(n)) => problems.add(
+            format!("pools[{n}].role"),
+            "a pool stands by, and `mode: degraded` has no use for it",
+            "write `mode: hot_standby` or `cold_standby`; `degraded` beside them answers when no side can",
+        ),
+        (FailoverMode::HotStandby | FailoverMode::ColdStandby, None) => {
+            problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
+        }
+        _ => {}
+    }
+    if mode == FailoverMode::Degraded && raw.degraded.is_none() {
+        let hint = "add `degraded: { forward: ... }`, a target group, or `degraded: { fixed_response: ..., checked_by: ... }`";
+        problems.add("failover.degraded", "`mode: degraded` needs something that answers", hint);
     }
     check_sides(mode, pools, problems);
     let healthy = raw.gate.as_ref().and_then(|gate| gate.healthy.as_ref());
@@ -47,11 +62,16 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
         problems.add("failover.dwell", format!("`{dwell}` is shorter than `{DWELL_MIN}`"), hint);
     }
+    let rules = rules(&raw.lever.listener_rules, "failover.lever.listener_rules", 1, problems);
     Some(Failover {
         mode,
+        degraded: raw
+            .degraded
+            .as_ref()
+            .and_then(|degraded| check_degraded::read(degraded, &rules, pools, problems)),
         detect: detect(raw.detect.as_ref(), problems),
         gate,
-        rules: rules(raw, problems),
+        rules,
         failback: failback(raw, problems),
         dwell,
     })
@@ -212,33 +232,31 @@ fn datapoints(raw: Option<&RawOf>, problems: &mut Problems) -> BreachRule {
     })
 }
 
-fn rules(raw: &RawFailover, problems: &mut Problems) -> Vec<RuleArn> {
-    let at = "failover.lever.listener_rules";
-    let texts = &raw.lever.listener_rules;
-    if texts.is_empty() || texts.len() > RULES_MAX {
-        let message = format!("`{}` listeners and rules are not between `1` and `{RULES_MAX}`", texts.len());
+/// ARNs of listeners and rules, each once.
+pub(super) fn rules(texts: &[String], at: &str, least: usize, problems: &mut Problems) -> Vec<RuleArn> {
+    if texts.len() < least || texts.len() > RULES_MAX {
+        let message = format!("`{}` listeners and rules are not between `{least}` and `{RULES_MAX}`", texts.len());
         problems.add(at, message, "each is set by a call of its own");
     }
     let mut seen = BTreeSet::new();
     for (n, text) in texts.iter().enumerate() {
-        let is_one = |kind: &str| {
-            text.split_once(":elasticloadbalancing:")
-                .is_some_and(|(_, rest)| rest.contains(kind))
-        };
-        if !(text.starts_with("arn:") && (is_one(":listener/") || is_one(":listener-rule/"))) {
-            let hint =
-                "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`";
-            problems.add(
-                format!("{at}[{n}]"),
-                format!("`{text}` is not the ARN of a listener or a rule"),
-                hint,
-            );
-        }
+        check_rule(text, &format!("{at}[{n}]"), problems);
         if !seen.insert(text) {
             problems.add(format!("{at}[{n}]"), "it is listed twice", "one line is enough");
         }
     }
     texts.iter().map(|text| RuleArn::new(text.clone())).collect()
+}
+
+pub(super) fn check_rule(text: &str, at: &str, problems: &mut Problems) {
+    let is_one = |kind: &str| {
+        text.split_once(":elasticloadbalancing:")
+            .is_some_and(|(_, rest)| rest.contains(kind))
+    };
+    if !(text.starts_with("arn:") && (is_one(":listener/") || is_one(":listener-rule/"))) {
+        let hint = "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`";
+        problems.add(at, format!("`{text}` is not the ARN of a listener or a rule"), hint);
+    }
 }
 
 fn failback(raw: &RawFailover, problems: &mut Problems) -> Failback {

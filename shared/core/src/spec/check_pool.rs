@@ -348,13 +348,18 @@ fn read_target_groups(raw: &RawPool) -> Vec<TargetGroupArn> {
         .collect()
 }
 
+/// Whether it looks like the ARN of a target group.
+pub(super) fn is_target_group(group: &TargetGroupArn) -> bool {
+    group.as_str().starts_with("arn:") && super::metric::group_dimension(group).starts_with("targetgroup/")
+}
+
 fn check_target_groups(groups: &[TargetGroupArn], at: &str, problems: &mut Problems) {
     if groups.len() > TARGET_GROUPS_MAX {
         let message = format!("`{}` target groups are more than `{TARGET_GROUPS_MAX}`", groups.len());
         problems.add(format!("{at}.target_groups"), message, "a pool is one homogeneous group; split it");
     }
     for (n, group) in groups.iter().enumerate() {
-        if !(group.as_str().starts_with("arn:") && super::metric::group_dimension(group).starts_with("targetgroup/")) {
+        if !is_target_group(group) {
             let hint = "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef`";
             problems.add(
                 format!("{at}.target_groups[{n}]"),

@@ -1,10 +1,10 @@
 //! What the spec says about traffic that leaves a failing side.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::rule::BreachRule;
-use crate::id::{HealthAlarm, RuleArn};
+use crate::id::{HealthAlarm, RuleArn, TargetGroupArn};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// When a side counts as failed, where its traffic goes, and how it comes back.
@@ -22,7 +22,90 @@ pub struct Failover {
     pub failback: Failback,
     /// After a move nothing moves again by itself for so long: a second one alerts instead.
     pub dwell: Seconds,
+    /// What answers when no side can.
+    pub degraded: Option<Instead>,
 }
+
+impl Failover {
+    /// Listeners and rules that are read and may be set.
+    pub fn all_rules(&self) -> impl Iterator<Item = &RuleArn> {
+        self.rules.iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
+    }
+}
+
+/// What answers when no side can serve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Instead {
+    /// What every rule of the lever does.
+    pub answer: Fallback,
+    /// Rules whose requests are turned away meanwhile.
+    pub shed: Vec<RuleArn>,
+    /// A rule that goes on forwarding to a group of every side, so that their checks go on while the lever answers by itself.
+    pub checked_by: Option<RuleArn>,
+}
+
+impl Instead {
+    /// What a rule that is shed answers: the fixed response, or a plain 503.
+    #[must_use]
+    pub fn shed_answer(&self) -> FixedResponse {
+        match &self.answer {
+            Fallback::FixedResponse(response) => response.clone(),
+            Fallback::Forward(_) => FixedResponse {
+                status: SHED_STATUS,
+                content_type: ContentType::Plain,
+                body: String::new(),
+            },
+        }
+    }
+}
+
+/// Who answers instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// The balancer itself.
+    FixedResponse(FixedResponse),
+    /// A target group that every rule names at weight 0.
+    Forward(TargetGroupArn),
+}
+
+/// An answer that the balancer gives by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedResponse {
+    /// HTTP status: 2XX, 4XX or 5XX.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: ContentType,
+    /// At most 1,024 bytes.
+    pub body: String,
+}
+
+/// What the body of a fixed response is. AWS knows two more, for scripts and style sheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentType {
+    /// `text/plain`.
+    Plain,
+    /// `text/html`.
+    Html,
+    /// `application/json`.
+    Json,
+}
+
+impl ContentType {
+    /// Its MIME type.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain",
+            Self::Html => "text/html",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// Service unavailable.
+const SHED_STATUS: u16 = 503;
 
 /// Whether the standby runs while it stands by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +115,8 @@ pub enum FailoverMode {
     HotStandby,
     /// It is stopped or empty: capacity first, then the traffic.
     ColdStandby,
+    /// There is no standby: something else answers while the only side cannot.
+    Degraded,
 }
 
 /// When a side is down: at least two kinds of signal say so, each by so many of its datapoints.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
 use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
-use crate::spec::FleetSpec;
+use crate::spec::{FixedResponse, FleetSpec};
 
 /// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ pub struct TrafficState {
     /// The last shift that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Moved>,
+    /// No side could serve, and something else answers; until a side is seen to have the traffic again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degraded>,
+    /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves_until: Option<Timestamp>,
 }
 
 impl TrafficState {
@@ -49,6 +55,8 @@ impl TrafficState {
             sides: BTreeMap::new(),
             shift: None,
             moved: None,
+            degraded: None,
+            serves_until: None,
         })
     }
 }
@@ -155,15 +163,32 @@ pub enum ShiftReason {
     },
     /// The side that it had left is well again, for long enough.
     WellAgain,
+    /// Nobody could serve, and this side can.
+    CanServe {
+        /// The kinds of signal by which the one that had the traffic was down.
+        by: Vec<SignalKind>,
+        /// Whether an operator passed over the gate.
+        forced: bool,
+    },
     /// The time for which an operator had asked is over.
     Expired,
 }
 
 impl ShiftReason {
+    /// Whether nobody asked for it: such a move is not followed by another one within the dwell.
+    #[must_use]
+    pub fn is_by_itself(&self) -> bool {
+        match self {
+            Self::Down { .. } | Self::WellAgain => true,
+            Self::CanServe { forced, .. } => !forced,
+            Self::Asked { .. } | Self::Expired => false,
+        }
+    }
+
     /// Whether the gate is passed over.
     #[must_use]
     pub fn is_forced(&self) -> bool {
-        matches!(self, Self::Asked { forced: true, .. })
+        matches!(self, Self::Asked { forced: true, .. } | Self::CanServe { forced: true, .. })
     }
 }
 
@@ -192,6 +217,30 @@ pub enum RouteTo {
     Weights(BTreeMap<TargetGroupArn, u32>),
     /// Exactly these actions.
     Actions(Routing),
+    /// These actions with other weights.
+    Reweighted {
+        /// The actions.
+        actions: Routing,
+        /// The weights.
+        weights: BTreeMap<TargetGroupArn, u32>,
+    },
+    /// The balancer itself answers.
+    Fixed(FixedResponse),
+}
+
+/// Nobody can serve, and something else answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Degraded {
+    /// Since when.
+    pub since: Timestamp,
+    /// The kinds of signal by which the side that had the traffic is down.
+    pub by: Vec<SignalKind>,
+    /// Who committed it sends until then.
+    pub execute_until: Timestamp,
+    /// The routing as it was, by rule.
+    pub previous: BTreeMap<RuleArn, Routing>,
+    /// What each rule is to do meanwhile.
+    pub wanted: BTreeMap<RuleArn, RouteTo>,
 }
 
 /// A shift that ended.
@@ -219,4 +268,7 @@ pub struct Routing {
     pub weights: BTreeMap<TargetGroupArn, u32>,
     /// The whole list of actions, as the balancer gave it.
     pub actions: String,
+    /// What the balancer answers by itself instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FixedResponse>,
 }

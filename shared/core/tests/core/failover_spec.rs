@@ -2,8 +2,8 @@
 
 use ghostnet_core::spec::defaults::defaults;
 use ghostnet_core::spec::{
-    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FleetSpec, Metric, MetricSource, NamedMetric, Problem,
-    RawFleetSpec,
+    ApplicationSignal, BreachRule, ContentType, Detect, Failback, Failover, FailoverMode, Fallback, FixedResponse, FleetSpec, Metric,
+    MetricSource, NamedMetric, Problem, RawFleetSpec,
 };
 use ghostnet_core::unit::{Percent, Seconds};
 
@@ -66,6 +66,7 @@ fn a_whole_section_reads_to_what_it_means() {
         rules: [LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec(),
         failback: Failback::Auto { well: 20 },
         dwell: Seconds::minutes(60),
+        degraded: None,
     };
     assert_eq!(read, expected);
 }
@@ -385,13 +386,133 @@ fn all_problems_are_told_at_once() {
     assert_eq!(paths, expected);
 }
 
+#[test]
+fn what_answers_when_no_side_can() {
+    let other = RULE.replace("9683b2d02a6cabee", "0000000000000001");
+    let shed = RULE.replace("9683b2d02a6cabee", "0000000000000002");
+    let sorry = group("sorry");
+    let read_to = |degraded: Value| read(json!({ "degraded": degraded })).degraded.unwrap();
+    let page = read_to(json!({
+        "fixed_response": { "status": 503, "body": "<p>back soon</p>", "content_type": "html" }, "checked_by": other, "shed_rules": [shed],
+    }));
+    let response = FixedResponse {
+        status: 503,
+        content_type: ContentType::Html,
+        body: "<p>back soon</p>".to_owned(),
+    };
+    assert_eq!(page.answer, Fallback::FixedResponse(response.clone()));
+    assert_eq!(page.shed_answer(), response, "what is shed gets the same");
+    let checked_by = page.checked_by.as_ref().map(ghostnet_core::id::RuleArn::as_str);
+    assert_eq!((page.shed.len(), checked_by), (1, Some(other.as_str())));
+    let forwarded = read_to(json!({ "forward": sorry }));
+    assert_eq!(
+        (forwarded.answer.clone(), forwarded.checked_by.clone()),
+        (Fallback::Forward(sorry.clone()), None)
+    );
+    assert_eq!((forwarded.shed_answer().status, forwarded.shed_answer().body.as_str()), (503, ""));
+    let alone = spec(json!({
+        "pools": [{ "id": "blue", "target_groups": [group("blue")] }],
+        "failover": { "mode": "degraded", "lever": { "listener_rules": [RULE] }, "degraded": { "forward": sorry } },
+    }));
+    assert_eq!(
+        alone.failover.map(|failover| failover.mode),
+        Some(FailoverMode::Degraded),
+        "one side is enough"
+    );
+
+    let page = || json!({ "status": 503 });
+    let twice = "x".repeat(1_025);
+    for (degraded, path, message) in [
+        (json!({}), "failover.degraded", "either `forward` or `fixed_response` answers"),
+        (
+            json!({ "forward": sorry, "fixed_response": page(), "checked_by": other }),
+            "failover.degraded",
+            "either `forward` or `fixed_response` answers",
+        ),
+        (
+            json!({ "forward": "sorry" }),
+            "failover.degraded.forward",
+            "`sorry` is not the ARN of a target group",
+        ),
+        (
+            json!({ "forward": group("green") }),
+            "failover.degraded.forward",
+            "it is a target group of `green`",
+        ),
+        (
+            json!({ "forward": sorry, "checked_by": other }),
+            "failover.degraded.checked_by",
+            "the lever goes on naming the sides",
+        ),
+        (
+            json!({ "fixed_response": page() }),
+            "failover.degraded.checked_by",
+            "nobody checks the sides",
+        ),
+        (
+            json!({ "fixed_response": page(), "checked_by": RULE }),
+            "failover.degraded.checked_by",
+            "it is one of the lever",
+        ),
+        (
+            json!({ "fixed_response": page(), "checked_by": "x" }),
+            "failover.degraded.checked_by",
+            "`x` is not the ARN of a listener or a rule",
+        ),
+        (
+            json!({ "fixed_response": { "status": 302 }, "checked_by": other }),
+            "failover.degraded.fixed_response.status",
+            "`302` is no status of a fixed response",
+        ),
+        (
+            json!({ "fixed_response": { "status": 503, "body": twice }, "checked_by": other }),
+            "failover.degraded.fixed_response.body",
+            "`1025` bytes are more than `1024`",
+        ),
+        (
+            json!({ "forward": sorry, "shed_rules": [RULE] }),
+            "failover.degraded.shed_rules[0]",
+            "it is one of the lever",
+        ),
+        (
+            json!({ "fixed_response": page(), "checked_by": other, "shed_rules": [other] }),
+            "failover.degraded.shed_rules[0]",
+            "it is the one of `checked_by`",
+        ),
+        (
+            json!({ "forward": sorry, "shed_rules": [shed, shed] }),
+            "failover.degraded.shed_rules[1]",
+            "it is listed twice",
+        ),
+    ] {
+        let problems = wrong(json!({ "degraded": degraded }), json!({}));
+        let told: Vec<(&str, &str)> = problems
+            .iter()
+            .map(|problem| (problem.path.as_str(), problem.message.as_str()))
+            .collect();
+        assert!(
+            matches!(told[..], [(at, why)] if at == path && why.contains(message)),
+            "{degraded}: {told:?}"
+        );
+    }
+    let one_side = || json!({ "pools": [{ "id": "blue", "target_groups": [group("blue")] }] });
+    let with_sorry = |mode: &str| json!({ "mode": mode, "degraded": { "forward": sorry } });
+    for (failover, change, path) in [
+        (with_sorry("degraded"), json!({}), "pools[1].role"),
+        (with_sorry("hot_standby"), one_side(), "failover"),
+        (json!({ "mode": "degraded" }), one_side(), "failover.degraded"),
+    ] {
+        let problems = wrong(failover.clone(), change);
+        let told: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(told, [path], "{failover}");
+    }
+}
+
 /// What this build does not know is refused by name, so that nobody believes to be covered.
 #[test]
 fn what_is_not_there_yet_is_refused() {
     for (failover, told) in [
         (json!({ "mode": "active_active" }), "unknown variant `active_active`"),
-        (json!({ "mode": "degraded" }), "unknown variant `degraded`"),
-        (json!({ "degraded": { "shed_rules": [] } }), "unknown field `degraded`"),
         (json!({ "drill": { "cron": "0 4 * * 2" } }), "unknown field `drill`"),
         (
             json!({ "lever": { "listener_rules": [RULE], "records": [] } }),

@@ -127,10 +127,12 @@ pub fn on_committed(world: &mut World, commit: &TrafficCommit) {
         )),
         Err(problems) => found.push((Check::Replay, format!("{}: {problems:?}", commit.fleet))),
     }
-    if commit.state.active != inputs.traffic.active
-        && let Some(shift) = &commit.state.shift
-    {
+    if let Some(shift) = commit.state.shift.as_ref().filter(|shift| begins_to_move(&inputs.traffic, shift)) {
         moves(world, commit, shift, &mut found);
+    }
+    if commit.state.degraded.is_some() && inputs.traffic.degraded.is_none() && !was_ill(world, &commit.fleet, &inputs.traffic.active) {
+        let detail = format!("{}: something else answers, and {} was well", commit.fleet, inputs.traffic.active);
+        found.push((Check::LeavesTheIll, detail));
     }
     for step in &commit.record.steps {
         let key = (step.rule.clone(), request(commit));
@@ -145,12 +147,30 @@ fn request(commit: &TrafficCommit) -> String {
     commit.writer.as_str().split('/').next().unwrap_or_default().to_owned()
 }
 
+/// Whether this commit is the one that sends the traffic there.
+fn begins_to_move(before: &TrafficState, shift: &Shift) -> bool {
+    let moved_before = before
+        .shift
+        .as_ref()
+        .is_some_and(|shift| matches!(shift.stage, Stage::Moving { .. }));
+    matches!(shift.stage, Stage::Moving { .. }) && !moved_before
+}
+
+/// Whether a side is ill, or was when the datapoints came that speak against it.
+fn was_ill(world: &World, fleet: &FleetId, side: &PoolId) -> bool {
+    let ill = world.watch.sides.ill.get(&(fleet.clone(), side.clone()));
+    let lately = ill.is_some_and(|ill| world.now - ill <= EVIDENCE_WITHIN + MINUTE);
+    let pool = world.fleets.get(fleet).and_then(|there| there.spec.pool(side));
+    lately || pool.is_some_and(|pool| is_ill(world, fleet, pool, world.answers(fleet, pool)))
+}
+
 /// Traffic is about to go elsewhere.
 fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(Check, String)>) {
     let now = world.now;
     let sides = &world.watch.sides;
     let (fleet, to) = (&commit.fleet, &shift.to);
-    let is_undo = matches!(&shift.stage, Stage::Moving { wanted, .. } if wanted.values().any(|set| matches!(set, ghostnet_core::state::RouteTo::Actions(_))));
+    let is_exact = matches!(&shift.stage, Stage::Moving { wanted, .. } if wanted.values().any(|set| matches!(set, ghostnet_core::state::RouteTo::Actions(_))));
+    let is_undo = is_exact && !matches!(shift.why, ShiftReason::CanServe { .. });
     let answers = || {
         world
             .fleets
@@ -165,13 +185,7 @@ fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(
     if !shift.why.is_forced() && !is_undo && !lately && !answers() {
         found.push((Check::MovesToReady, format!("{fleet}: traffic moves to {to}, where nobody answers")));
     }
-    let lately = sides
-        .ill
-        .get(&(fleet.clone(), shift.from.clone()))
-        .is_some_and(|ill| now - ill <= EVIDENCE_WITHIN + MINUTE);
-    let from = world.fleets.get(fleet).and_then(|there| there.spec.pool(&shift.from));
-    let is_now = || from.is_some_and(|from| is_ill(world, fleet, from, world.answers(fleet, from)));
-    if matches!(shift.why, ShiftReason::Down { .. }) && !lately && !is_now() {
+    if matches!(shift.why, ShiftReason::Down { .. }) && !was_ill(world, fleet, &shift.from) {
         found.push((
             Check::LeavesTheIll,
             format!("{fleet}: traffic leaves {}, which was well", shift.from),
@@ -193,7 +207,11 @@ pub fn on_sent(world: &mut World, rule: &RuleArn, request: &str) {
 /// A rule was set: to a side that the table says.
 pub fn on_set(world: &mut World, rule: &RuleArn) {
     let now = world.now;
-    let named = |spec: &FleetSpec| spec.failover.as_ref().is_some_and(|failover| failover.rules.contains(rule));
+    let named = |spec: &FleetSpec| {
+        spec.failover
+            .as_ref()
+            .is_some_and(|failover| failover.all_rules().any(|other| other == rule))
+    };
     if !world.fleets.values().any(|fleet| named(&fleet.spec)) {
         let detail = format!("{} is set, and no fleet names it", rule.as_str());
         world.watch.add(Check::NothingForeign, now, detail);

@@ -10,6 +10,7 @@ use super::{RawDuration, RawLatency, RawOf, RawPercent};
 #[serde(deny_unknown_fields)]
 pub struct RawFailover {
     /// `hot_standby`: the standby runs and is health-checked at weight 0. `cold_standby`: it is stopped or empty, and grows first.
+    /// `degraded`: there is one side only, and `degraded` answers while it cannot.
     pub mode: RawFailoverMode,
     /// When a side is down. At least two kinds of signal must agree: EC2's instances, the balancer's checks, the application's metrics, alarms, probes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,6 +30,54 @@ pub struct RawFailover {
     /// After a move nothing moves again by itself for so long; a second failure within it alerts instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dwell: Option<RawDuration>,
+    /// What answers while no side can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<RawDegraded>,
+}
+
+/// What answers while no side can: a fixed response or another target group, one of the two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDegraded {
+    /// The balancer itself answers. Needs `checked_by`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed_response: Option<RawFixedResponse>,
+    /// ARN of a target group, of a function or of servers of your own, that every listener and rule of the lever names at weight 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward: Option<String>,
+    /// ARN of another rule of the same balancer that forwards to a group of every side, for a host that nobody asks for: without it
+    /// nobody would check the sides while the balancer answers by itself, and so nobody would know when one is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checked_by: Option<String>,
+    /// ARNs of rules, beyond those of the lever, whose requests are turned away meanwhile, with the fixed response or a plain 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shed_rules: Option<Vec<String>>,
+}
+
+/// An answer that the balancer gives by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFixedResponse {
+    /// HTTP status: 2XX, 4XX or 5XX.
+    pub status: u16,
+    /// At most 1,024 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What the body is: `plain` (the default), `html` or `json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<RawContentType>,
+}
+
+/// What the body of a fixed response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawContentType {
+    /// `text/plain`.
+    Plain,
+    /// `text/html`.
+    Html,
+    /// `application/json`.
+    Json,
 }
 
 /// Whether the standby runs while it stands by.
@@ -39,6 +88,8 @@ pub enum RawFailoverMode {
     HotStandby,
     /// It is stopped or empty: capacity first, then the traffic.
     ColdStandby,
+    /// There is none.
+    Degraded,
 }
 
 /// When a side is down.

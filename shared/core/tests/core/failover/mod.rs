@@ -1,5 +1,6 @@
 //! Traffic leaves a failing side, once, for a side that was seen to be able to answer, and comes back safely.
 
+mod degraded;
 mod operator;
 mod sides;
 

@@ -8,7 +8,7 @@ use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmState, health_alarm};
 use ghostnet_core::spec::{
-    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FleetSpec, Metric, MetricSource, NamedMetric,
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FixedResponse, FleetSpec, Metric, MetricSource, NamedMetric,
 };
 use ghostnet_core::state::{CapacityState, Member, RouteTo, Routing, TrafficState};
 use ghostnet_core::unit::{Percent, Seconds};
@@ -31,6 +31,10 @@ pub(super) struct Sides {
     pub(super) alarms: BTreeMap<(&'static str, &'static str), AlarmState>,
     pub(super) weights: BTreeMap<&'static str, u32>,
     pub(super) others: String,
+    /// What the balancer answers by itself.
+    pub(super) page: Option<FixedResponse>,
+    /// What other rules do.
+    pub(super) more: BTreeMap<RuleArn, Routing>,
     pub(super) now: i64,
 }
 
@@ -72,6 +76,7 @@ impl Sides {
                 rules: vec![rule()],
                 failback: Failback::Manual,
                 dwell: Seconds::minutes(15),
+                degraded: None,
             },
             capacity: CapacityState::new(&spec, at(-7_200)),
             traffic: TrafficState::first(&spec).unwrap(),
@@ -84,6 +89,8 @@ impl Sides {
             alarms: BTreeMap::new(),
             weights: [("blue", 100), ("green", 0)].into(),
             others: "stickiness 60".to_owned(),
+            page: None,
+            more: BTreeMap::new(),
             now: 0,
         };
         sides.put("blue", blue);
@@ -142,7 +149,15 @@ impl Sides {
     }
 
     pub(super) fn routing(&self) -> Routing {
+        if let Some(page) = &self.page {
+            return Routing {
+                weights: BTreeMap::new(),
+                actions: format!("{page:?}"),
+                answer: Some(page.clone()),
+            };
+        }
         Routing {
+            answer: None,
             weights: self.weights.iter().map(|(side, weight)| (group(side), *weight)).collect(),
             actions: format!("{:?} {}", self.weights, self.others),
         }
@@ -188,7 +203,7 @@ impl Sides {
                 .map(|((side, name), state)| (health_alarm(&self.spec.id, &pool(side), &health(name)), *state))
                 .collect(),
             application: self.errors.iter().map(errors).collect(),
-            routing: [(rule(), self.routing())].into(),
+            routing: [(rule(), self.routing())].into_iter().chain(self.more.clone()).collect(),
         }
     }
 
@@ -216,15 +231,31 @@ impl Sides {
     pub(super) fn carry_out(&mut self, decision: TrafficDecision) -> TrafficDecision {
         self.traffic = decision.state.clone();
         for step in &decision.steps {
+            if let Some(routing) = self.more.get_mut(&step.rule) {
+                *routing = match &step.set {
+                    RouteTo::Actions(actions) => actions.clone(),
+                    RouteTo::Fixed(page) => Routing {
+                        weights: BTreeMap::new(),
+                        actions: format!("{page:?}"),
+                        answer: Some(page.clone()),
+                    },
+                    RouteTo::Weights(_) | RouteTo::Reweighted { .. } => panic!("its weights are not ours"),
+                };
+                continue;
+            }
             if step.expected != self.routing() {
                 continue;
             }
-            let weights = match &step.set {
-                RouteTo::Weights(weights) => weights,
-                RouteTo::Actions(routing) => &routing.weights,
+            let (weights, page) = match &step.set {
+                RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => (weights.clone(), None),
+                RouteTo::Actions(routing) => (routing.weights.clone(), routing.answer.clone()),
+                RouteTo::Fixed(page) => (BTreeMap::new(), Some(page.clone())),
             };
-            for side in ["blue", "green"] {
-                self.weights.insert(side, weights[&group(side)]);
+            self.page = page;
+            for side in ["blue", "green", "sorry"] {
+                if let Some(weight) = weights.get(&group(side)) {
+                    self.weights.insert(side, *weight);
+                }
             }
         }
         decision

@@ -1,0 +1,176 @@
+//! No side can serve: something else answers in their place, and a side takes the traffic again as soon as it was seen to be able to.
+
+use std::collections::BTreeMap;
+
+use super::finding::TrafficFinding;
+use super::routing;
+use super::shift::{Draft, steps};
+use crate::id::{PoolId, RuleArn};
+use crate::plan::TAKE_OVER_MARGIN;
+use crate::spec::{Fallback, PoolSpec};
+use crate::state::{Degraded, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage};
+
+/// All of a rule's requests, where its sides had no weight at all.
+const SHARE_LEAST: u32 = 1;
+
+impl Draft<'_> {
+    /// Whether nobody answers on the side that takes the traffic, and something else was given that could. Not while a person has it serve
+    /// whatever is seen of it.
+    pub(super) fn would_degrade(&self, active: &PoolId) -> bool {
+        let is_forced = self.state.serves_until.is_some_and(|until| self.situation.now < until);
+        self.anybody_answers(active) == Some(false) && !is_forced && self.situation.failover.degraded.is_some()
+    }
+
+    /// From this commit on something else answers. The sides keep their number, and those that may grow to the active one's.
+    pub(super) fn degrade(&mut self, active: &PoolId, by: Vec<SignalKind>) {
+        let Some(instead) = &self.situation.failover.degraded else { return };
+        let observed = &self.situation.observation.routing;
+        let sides = &self.situation.spec.pools;
+        let rules = self.situation.failover.rules.iter().filter_map(|rule| {
+            let now = observed.get(rule)?;
+            let set = match &instead.answer {
+                Fallback::FixedResponse(response) => RouteTo::Fixed(response.clone()),
+                Fallback::Forward(group) => {
+                    // one that does not name the group cannot send it anything
+                    now.weights.get(group)?;
+                    let share = routing::share_of(now, sides).max(SHARE_LEAST);
+                    RouteTo::Weights(routing::all_to(now, sides, group, share))
+                }
+            };
+            Some((rule.clone(), set))
+        });
+        let shed = instead.shed.iter().filter(|rule| observed.contains_key(*rule));
+        let shed = shed.map(|rule| (rule.clone(), RouteTo::Fixed(instead.shed_answer())));
+        let wanted: BTreeMap<RuleArn, RouteTo> = rules.chain(shed).collect();
+        let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
+        let previous: BTreeMap<RuleArn, Routing> = wanted.keys().filter_map(of_rule).collect();
+        if wanted.is_empty() {
+            return self.findings.push(TrafficFinding::NobodyCanServe { pool: active.clone() });
+        }
+        self.findings.push(TrafficFinding::Degrades { pool: active.clone() });
+        self.steps = steps(&previous, &wanted);
+        self.keep_all_sizes(active);
+        self.state.shift = None;
+        self.state.degraded = Some(Degraded {
+            since: self.situation.now,
+            by,
+            execute_until: self.situation.execute_until,
+            previous,
+            wanted,
+        });
+    }
+
+    /// Nobody gives up what may serve again, and whoever may take over grows to what the active side wants.
+    fn keep_all_sizes(&mut self, active: &PoolId) {
+        let wanted = self.size_of(active);
+        for pool in &self.situation.spec.pools {
+            let floor = wanted.max(self.size_of(&pool.id)).min(pool.capacity.max);
+            let before = self.state.floors.get(&pool.id).copied().unwrap_or(0);
+            self.state.floors.insert(pool.id.clone(), floor.max(before));
+        }
+    }
+
+    /// A side that is ready takes the traffic again; until one is, something else answers.
+    pub(super) fn go_on_degraded(&mut self, degraded: &Degraded) {
+        match self.first_ready(degraded) {
+            Some(to) => self.serve_again(degraded, to, false),
+            None => self.keep_degraded(degraded),
+        }
+    }
+
+    /// The side that had the traffic, if it could take it; else the most ready one, unless somebody has set a rule of the lever since: it
+    /// stays as it is then, and names the side that had the traffic, if any.
+    fn first_ready(&self, degraded: &Degraded) -> Option<PoolId> {
+        let active = &self.state.active;
+        let open = |pool: &PoolId| self.readiness(active, pool).filter(super::Readiness::is_open);
+        if open(active).is_some() {
+            return Some(active.clone());
+        }
+        let is_ours = |rule: &RuleArn| !self.situation.failover.rules.contains(rule) || self.does_as_set(degraded, rule);
+        let all_ours = degraded.wanted.keys().all(is_ours);
+        let others = self.situation.spec.pools.iter().filter(|pool| all_ours && pool.id != *active);
+        let ready = others.filter_map(|pool| Some((pool.id.clone(), open(&pool.id)?.healthy)));
+        ready.max_by_key(|(_, healthy)| *healthy).map(|(pool, _)| pool)
+    }
+
+    /// The rules as they were, with their weights at a side that can serve.
+    pub(super) fn serve_again(&mut self, degraded: &Degraded, to: PoolId, forced: bool) {
+        let spec = self.situation.spec;
+        let from = self.state.active.clone();
+        let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {
+            return;
+        };
+        let observed = &self.situation.observation.routing;
+        let ours: Vec<&RuleArn> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
+        let others = degraded.previous.keys().filter(|rule| !ours.contains(rule));
+        let others: Vec<TrafficFinding> = others.map(|rule| TrafficFinding::ForeignEdit { rule: rule.clone() }).collect();
+        self.findings.extend(others);
+        let wanted = ours.iter().filter_map(|rule| {
+            let before = degraded.previous.get(*rule)?;
+            Some(((*rule).clone(), self.as_before(rule, before, from_pool, to_pool)))
+        });
+        let wanted: BTreeMap<RuleArn, RouteTo> = wanted.collect();
+        let now = wanted.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
+        let now: BTreeMap<RuleArn, Routing> = now.collect();
+        let why = ShiftReason::CanServe {
+            by: degraded.by.clone(),
+            forced,
+        };
+        self.findings.push(TrafficFinding::ServesAgain { pool: to.clone() });
+        self.steps = steps(&now, &wanted);
+        self.state.active = to.clone();
+        self.state.shift = Some(Shift {
+            from,
+            to,
+            why,
+            since: self.situation.now,
+            stage: Stage::Moving {
+                execute_until: self.situation.execute_until,
+                previous: now,
+                wanted,
+            },
+        });
+    }
+
+    fn does_as_set(&self, degraded: &Degraded, rule: &RuleArn) -> bool {
+        let now = self.situation.observation.routing.get(rule);
+        now.zip(degraded.wanted.get(rule)).is_some_and(|(now, set)| routing::does(now, set))
+    }
+
+    fn as_before(&self, rule: &RuleArn, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
+        let is_lever = self.situation.failover.rules.contains(rule);
+        if from.id == to.id || !is_lever {
+            return RouteTo::Actions(before.clone());
+        }
+        RouteTo::Reweighted {
+            actions: before.clone(),
+            weights: routing::moved(before, from, to),
+        }
+    }
+
+    /// Whoever committed it sends it in its window; what is not seen to be done afterwards is sent again.
+    fn keep_degraded(&mut self, degraded: &Degraded) {
+        if self.situation.now < TAKE_OVER_MARGIN.after(degraded.execute_until) {
+            return;
+        }
+        let observed = &self.situation.observation.routing;
+        let undone = degraded.wanted.iter().filter(|(rule, set)| {
+            let now = observed.get(*rule);
+            now.is_some_and(|now| !routing::does(now, set))
+        });
+        let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, set)| (rule.clone(), set.clone())).collect();
+        let (ours, foreign): (BTreeMap<_, _>, BTreeMap<_, _>) = undone
+            .into_iter()
+            .partition(|(rule, _)| observed.get(rule) == degraded.previous.get(rule));
+        let foreign = foreign.into_keys().map(|rule| TrafficFinding::ForeignEdit { rule });
+        self.findings.extend(foreign);
+        let now = ours.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
+        self.steps = steps(&now.collect(), &ours);
+        if !self.steps.is_empty() {
+            self.state.degraded = Some(Degraded {
+                execute_until: self.situation.execute_until,
+                ..degraded.clone()
+            });
+        }
+    }
+}
