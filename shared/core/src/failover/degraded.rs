@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::TrafficFinding;
-use super::routing;
+use super::finding::{Refusal, TrafficFinding};
 use super::shift::{Draft, steps};
+use super::{Readiness, TrafficRequest, TrafficWish, routing};
 use crate::id::{PoolId, RuleArn};
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::spec::{Fallback, PoolSpec};
@@ -82,7 +82,7 @@ impl Draft<'_> {
     /// stays as it is then, and names the side that had the traffic, if any.
     fn first_ready(&self, degraded: &Degraded) -> Option<PoolId> {
         let active = &self.state.active;
-        let open = |pool: &PoolId| self.readiness(active, pool).filter(super::Readiness::is_open);
+        let open = |pool: &PoolId| self.readiness(active, pool).filter(Readiness::is_open);
         if open(active).is_some() {
             return Some(active.clone());
         }
@@ -93,8 +93,33 @@ impl Draft<'_> {
         ready.max_by_key(|(_, healthy)| *healthy).map(|(pool, _)| pool)
     }
 
+    /// What an operator asks while something else answers: a side that is to serve whatever the gate says, for the dwell at least.
+    pub(super) fn hear_degraded(&mut self, degraded: &Degraded, request: &TrafficRequest) {
+        if !self.is_timely(request) {
+            return self.refuse(Refusal::BadTime);
+        }
+        let (to, forced) = match &request.wish {
+            TrafficWish::Failover { to, forced, .. } => (to.clone(), *forced),
+            TrafficWish::Undo => (self.state.active.clone(), true),
+            TrafficWish::Failback => return self.refuse(Refusal::Degraded),
+        };
+        let Some(readiness) = self.readiness(&self.state.active, &to) else {
+            return self.refuse(Refusal::NoSuchPool { pool: to });
+        };
+        if !readiness.can_be_forced() {
+            return self.refuse(Refusal::CannotReach { pool: to });
+        }
+        if !forced && !readiness.is_open() {
+            return self.refuse(Refusal::Degraded);
+        }
+        if !readiness.is_open() {
+            self.state.serves_until = Some(self.situation.failover.dwell.after(self.situation.now));
+        }
+        self.serve_again(degraded, to, forced);
+    }
+
     /// The rules as they were, with their weights at a side that can serve.
-    pub(super) fn serve_again(&mut self, degraded: &Degraded, to: PoolId, forced: bool) {
+    fn serve_again(&mut self, degraded: &Degraded, to: PoolId, forced: bool) {
         let spec = self.situation.spec;
         let from = self.state.active.clone();
         let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {

@@ -10,7 +10,7 @@ use crate::operator::AHEAD_MAX;
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
-use crate::state::{Degraded, Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
+use crate::state::{Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
 use crate::unit::Seconds;
 
 /// So long a side that an operator named may take to become ready.
@@ -127,7 +127,7 @@ impl<'a> Draft<'a> {
         !paused && matches!(self.situation.spec.mode, FleetMode::On | FleetMode::OutOnly)
     }
 
-    fn refuse(&mut self, why: Refusal) {
+    pub(super) fn refuse(&mut self, why: Refusal) {
         self.findings.push(TrafficFinding::Refused { why });
     }
 
@@ -154,34 +154,9 @@ impl<'a> Draft<'a> {
         Some(before.unwrap_or(now))
     }
 
-    fn is_timely(&self, request: &TrafficRequest) -> bool {
+    pub(super) fn is_timely(&self, request: &TrafficRequest) -> bool {
         let now = self.situation.now;
         Seconds::between(request.at, now) <= EVENT_AGE_MAX && Seconds::between(now, request.at) <= AHEAD_MAX
-    }
-
-    /// What an operator asks while something else answers: a side that is to serve whatever the gate says, for the dwell at least.
-    fn hear_degraded(&mut self, degraded: &Degraded, request: &TrafficRequest) {
-        if !self.is_timely(request) {
-            return self.refuse(Refusal::BadTime);
-        }
-        let (to, forced) = match &request.wish {
-            TrafficWish::Failover { to, forced, .. } => (to.clone(), *forced),
-            TrafficWish::Undo => (self.state.active.clone(), true),
-            TrafficWish::Failback => return self.refuse(Refusal::Degraded),
-        };
-        let Some(readiness) = self.readiness(&self.state.active, &to) else {
-            return self.refuse(Refusal::NoSuchPool { pool: to });
-        };
-        if !readiness.can_be_forced() {
-            return self.refuse(Refusal::CannotReach { pool: to });
-        }
-        if !forced && !readiness.is_open() {
-            return self.refuse(Refusal::Degraded);
-        }
-        if !readiness.is_open() {
-            self.state.serves_until = Some(self.situation.failover.dwell.after(self.situation.now));
-        }
-        self.serve_again(degraded, to, forced);
     }
 
     /// What an operator asks.
