@@ -16,6 +16,7 @@ mod render;
 mod resolve;
 mod scenario_file;
 mod schema;
+mod sides;
 mod spec_file;
 mod stack;
 mod status;

@@ -1,0 +1,190 @@
+//! Whether traffic could go to each side of a fleet, by its rules and health alarms as AWS has them: told when a spec is looked at.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::failover::health_alarms;
+use ghostnet_core::id::{PoolId, RuleArn};
+use ghostnet_core::spec::{Failover, Fallback, FleetSpec, Instead, PoolSpec, Problem};
+use ghostnet_core::state::Routing;
+use ghostnet_engine::port::Rules;
+
+use crate::failure::Failure;
+use crate::stack::Session;
+
+/// What is unwise or missing.
+///
+/// # Errors
+/// AWS does not answer.
+pub(crate) async fn notes(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
+    let mut notes = silent_health_alarms(session, spec).await?;
+    notes.extend(unreached_sides(session, spec).await?);
+    Ok(notes)
+}
+
+/// Listeners and rules that could not move traffic to a side.
+async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
+    let rules: &[RuleArn] = spec.failover.as_ref().map(|failover| &failover.rules[..]).unwrap_or_default();
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let checked_by = instead(spec).and_then(|instead| instead.checked_by.clone());
+    let read: Vec<RuleArn> = spec
+        .failover
+        .iter()
+        .flat_map(Failover::all_rules)
+        .cloned()
+        .chain(checked_by)
+        .collect();
+    let routing = session.aws.routing(session.aws.home(), &read).await;
+    let routing = routing.map_err(Failure::aws("listeners and rules cannot be read"))?;
+    Ok(judge_rules(spec, rules, &routing))
+}
+
+fn judge_rules(spec: &FleetSpec, rules: &[RuleArn], routing: &BTreeMap<RuleArn, Routing>) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    for (n, rule) in rules.iter().enumerate() {
+        let path = format!("failover.lever.listener_rules[{n}]");
+        let Some(routing) = routing.get(rule) else {
+            let message = "it does not exist here, or its actions are not one forward action: nothing fails over by it".to_owned();
+            notes.push(Problem { path, message, hint: None });
+            continue;
+        };
+        for pool in unnamed(spec, routing) {
+            let message = format!(
+                "it forwards to no target group of `{pool}`: traffic cannot go there, and nothing may check it; add one at weight 0"
+            );
+            notes.push(Problem {
+                path: path.clone(),
+                message,
+                hint: None,
+            });
+        }
+        if let Some(Fallback::Forward(group)) = instead(spec).map(|instead| &instead.answer)
+            && !routing.weights.contains_key(group)
+        {
+            let message =
+                "it does not forward to the group of `degraded.forward`: nothing else answers there; add it at weight 0".to_owned();
+            notes.push(Problem { path, message, hint: None });
+        }
+    }
+    notes.extend(judge_instead(spec, routing));
+    notes
+}
+
+fn instead(spec: &FleetSpec) -> Option<&Instead> {
+    spec.failover.as_ref()?.degraded.as_ref()
+}
+
+/// Pools of which a rule names no group.
+fn unnamed<'a>(spec: &'a FleetSpec, routing: &Routing) -> impl Iterator<Item = &'a PoolId> {
+    let is_named = |pool: &&PoolSpec| pool.target_groups.iter().any(|group| routing.weights.contains_key(group));
+    spec.pools.iter().filter(move |pool| !is_named(pool)).map(|pool| &pool.id)
+}
+
+/// The rules beside the lever that matter while no side can serve.
+fn judge_instead(spec: &FleetSpec, routing: &BTreeMap<RuleArn, Routing>) -> Vec<Problem> {
+    let Some(instead) = instead(spec) else { return Vec::new() };
+    let mut notes = Vec::new();
+    let mut note = |path: String, message: String| {
+        notes.push(Problem { path, message, hint: None });
+    };
+    for (n, _) in instead.shed.iter().enumerate().filter(|(_, rule)| !routing.contains_key(*rule)) {
+        let message = "it does not exist here, or its actions are neither one forward nor one fixed response: it is not shed";
+        note(format!("failover.degraded.shed_rules[{n}]"), message.to_owned());
+    }
+    if let Some(rule) = &instead.checked_by {
+        let unchecked: Vec<String> = match routing.get(rule) {
+            Some(routing) => unnamed(spec, routing).map(ToString::to_string).collect(),
+            None => spec.pools.iter().map(|pool| pool.id.to_string()).collect(),
+        };
+        for pool in unchecked {
+            let message =
+                format!("it forwards to no target group of `{pool}`: while something else answers, nobody sees when that side is ready");
+            note("failover.degraded.checked_by".to_owned(), message);
+        }
+    }
+    notes
+}
+
+/// Alarms that are to tell of the health of a side, and are not there.
+async fn silent_health_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
+    let names: Vec<_> = health_alarms(spec).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed = session.aws.alarms_named(session.aws.home(), &names).await;
+    let listed = listed.map_err(Failure::aws("alarms cannot be read"))?;
+    let absent = names.iter().filter(|name| !listed.iter().any(|alarm| alarm.name == **name));
+    let note = |name| Problem {
+        path: "failover.detect".to_owned(),
+        message: format!("alarm `{name}` does not exist here: until it does, it says nothing of its side"),
+        hint: None,
+    };
+    Ok(absent.map(note).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use ghostnet_core::id::TargetGroupArn;
+
+    use super::*;
+
+    /// What the rules of the example of two sides do, and what is told of it.
+    #[test]
+    fn a_rule_that_names_no_group_of_a_side_is_told() {
+        let Ok(file) = crate::spec_file::read("", include_str!("../../infra/fleets/standby.yaml")) else {
+            panic!("the example has no problems")
+        };
+        let spec = &file.spec;
+        let rules = &spec.failover.as_ref().map(|failover| failover.rules.clone()).unwrap_or_default()[..];
+        let of = |sides: usize| {
+            let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
+            let routing = Routing {
+                answer: None,
+                weights: groups.map(|group| (group, 1)).collect(),
+                actions: String::new(),
+            };
+            rules.iter().map(|rule| (rule.clone(), routing.clone())).collect()
+        };
+        let told = |routing: BTreeMap<RuleArn, Routing>| {
+            let notes = judge_rules(spec, rules, &routing);
+            notes
+                .into_iter()
+                .map(|note| format!("{}: {}", note.path, note.message))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(of(2)), Vec::<String>::new());
+        let without_green = told(of(1)).join("\n");
+        assert!(
+            without_green.contains("listener_rules[0]: it forwards to no target group of `green`"),
+            "{without_green}"
+        );
+        let unknown = told(BTreeMap::new()).join("\n");
+        assert!(unknown.contains("listener_rules[0]: it does not exist here"), "{unknown}");
+
+        let mut spec = spec.clone();
+        let checks = RuleArn::new("checks");
+        if let Some(failover) = &mut spec.failover {
+            failover.degraded = Some(Instead {
+                answer: Fallback::Forward(TargetGroupArn::new("sorry")),
+                shed: vec![RuleArn::new("shed")],
+                checked_by: Some(checks.clone()),
+            });
+        }
+        let mut named = of(2);
+        let two = named.values().next().cloned();
+        let told = |routing: &BTreeMap<RuleArn, Routing>| {
+            let notes = judge_rules(&spec, rules, routing);
+            notes.into_iter().map(|note| note.path).collect::<Vec<_>>()
+        };
+        let [sorry, shed, checked] = ["lever.listener_rules[0]", "degraded.shed_rules[0]", "degraded.checked_by"];
+        let at = |place: &str| format!("failover.{place}");
+        assert_eq!(
+            told(&named),
+            [at(sorry), at(shed), at(checked), at(checked)],
+            "none of them is there"
+        );
+        named.extend(two.map(|two| (checks, two)));
+        assert_eq!(told(&named), [at(sorry), at(shed)]);
+    }
+}
