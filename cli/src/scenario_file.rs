@@ -31,6 +31,7 @@ scenarios![
     "never-healthy-image",
     "nobody-serves",
     "one-bad-check",
+    "sharer-dies",
     "side-dies",
     "side-never-well",
     "slow-death",

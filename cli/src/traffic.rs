@@ -1,27 +1,28 @@
 //! How a fleet's traffic stands: who takes it, whether it would leave a side that fails, and what moved last.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, TrafficStanding, stand};
 use ghostnet_core::id::{Epoch, PoolId, RuleArn};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::spec::{FleetMode, FleetSpec};
-use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
+use ghostnet_core::state::{Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// The traffic of one fleet.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrafficStatus {
-    /// The side that takes it.
-    pub(crate) active: PoolId,
+    /// The sides that take it: one, or those that share it.
+    pub(crate) takers: Vec<PoolId>,
     /// Of the traffic state.
     pub(crate) epoch: Epoch,
-    /// Whether that side was ever seen well: before, nothing fails over from it.
+    /// Whether each of them was ever seen well: before, nothing fails over from it.
     pub(crate) armed: bool,
-    /// Kinds of signal by which it is down; two are needed.
-    pub(crate) down_by: Vec<SignalKind>,
-    /// The sides that stand by, by name.
+    /// Kinds of signal by which one of them is down; two are needed.
+    pub(crate) down_by: BTreeMap<PoolId, Vec<SignalKind>>,
+    /// The sides that take none, by name; where all share it, each of them.
     pub(crate) sides: Vec<SideStatus>,
     /// What would come of a failure now.
     pub(crate) outlook: Outlook,
@@ -31,11 +32,13 @@ pub(crate) struct TrafficStatus {
     pub(crate) last_move: Option<MoveStatus>,
 }
 
-/// A side that stands by.
+/// A side that takes no traffic, and what it has; or one that takes some, and what the others have for its share.
 #[derive(Debug, Serialize)]
 pub(crate) struct SideStatus {
     /// Which.
     pub(crate) id: PoolId,
+    /// Whether it takes some.
+    pub(crate) takes: bool,
     /// Healthy instances, by checks that run.
     pub(crate) healthy: u32,
     /// So many are needed.
@@ -152,19 +155,22 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
     let standing = stand(&situation);
     let traffic = &inputs.traffic;
     let outlook = outlook(&situation, &standing);
+    let takers: Vec<PoolId> = traffic.takers(spec).into_iter().cloned().collect();
     let side = |(id, readiness): (PoolId, Readiness)| SideStatus {
+        takes: takers.contains(&id),
         id,
         healthy: readiness.healthy,
         needed: readiness.needed,
         down_by: readiness.down_by,
         unreachable: readiness.unreachable,
     };
+    let sides = standing.readiness.into_iter().map(side).collect();
     Some(TrafficStatus {
-        active: traffic.active.clone(),
+        takers,
         epoch: traffic.epoch,
         armed: is_armed(&situation),
         down_by: standing.down_by,
-        sides: standing.readiness.into_iter().map(side).collect(),
+        sides,
         outlook,
         shift: traffic.shift.as_ref().map(shift_status),
         last_move: traffic.moved.as_ref().map(move_status),
@@ -173,18 +179,36 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
 
 /// As the function that moves traffic has it on record.
 fn is_armed(situation: &TrafficSituation<'_>) -> bool {
-    let sides = &situation.traffic.sides;
-    sides.get(&situation.traffic.active).is_some_and(|side| side.armed)
+    let traffic = situation.traffic;
+    let was_well = |side: &&PoolId| traffic.sides.get(*side).is_some_and(|side| side.armed);
+    traffic.takers(situation.spec).iter().all(was_well)
 }
 
 fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outlook {
     let pause = situation.capacity.pause.as_ref();
     let paused = pause.is_some_and(|pause| situation.now < pause.until);
-    let by_itself = |moved: &&Moved| moved.why.is_by_itself();
-    let moved = situation.traffic.moved.as_ref().filter(by_itself);
+    let takers = situation.traffic.takers(situation.spec);
+    // where sides share it, others may leave within the dwell, but not one that just came back
+    let came_back = |sharing: &Sharing| takers.iter().all(|side| sharing.out_before.contains(*side));
+    let holds = |moved: &&Moved| moved.why.is_by_itself() && moved.sharing.as_ref().is_none_or(came_back);
+    let moved = situation.traffic.moved.as_ref().filter(holds);
     let dwells = moved.is_some_and(|moved| situation.now < situation.failover.dwell.after(moved.at));
-    let up = || standing.readiness.values().filter(|side| side.down_by.len() < 2);
-    let mut reached = up().filter(|side| side.can_be_forced()).peekable();
+    // one of several that share it fails: whichever, the others must be able to take its share
+    let is_asked = |side: &PoolId| takers.len() < 2 || takers.contains(&side);
+    let asked = || {
+        standing
+            .readiness
+            .iter()
+            .filter(|(side, _)| is_asked(side))
+            .map(|(_, readiness)| readiness)
+    };
+    let up = || asked().filter(|side| side.down_by.len() < 2);
+    let is_reached = up().any(Readiness::can_be_forced);
+    let is_enough = if takers.len() > 1 {
+        asked().all(Readiness::is_open)
+    } else {
+        up().any(|side| side.can_be_forced() && side.is_open())
+    };
     if paused || !matches!(situation.spec.mode, FleetMode::On | FleetMode::OutOnly) {
         Outlook::NotAllowed
     } else if situation.traffic.shift.is_some() {
@@ -197,9 +221,9 @@ fn outlook(situation: &TrafficSituation<'_>, standing: &TrafficStanding) -> Outl
         Outlook::Alert
     } else if up().next().is_none() {
         Outlook::Nobody
-    } else if reached.peek().is_none() {
+    } else if !is_reached {
         Outlook::Unreachable
-    } else if reached.any(Readiness::is_open) {
+    } else if is_enough {
         Outlook::Succeed
     } else {
         Outlook::Wait

@@ -110,7 +110,7 @@ class Failover:
 
         self.demo.aws.client("ec2").start_instances(InstanceIds=dead)
         heard = json.loads(self.demo.ghostnet("undo", FLEET, "--reason", "the demo is over", "--json"))
-        if heard["active"] != "blue" or self.actions() != self._before:
+        if heard["takers"] != ["blue"] or self.actions() != self._before:
             raise LocalAwsError(f"undo left {self.actions()}, before the failover it was {self._before}")
         row(f"ghostnet undo: the rule is exactly as it was, epoch {heard['epoch']}")
 

@@ -1,6 +1,6 @@
 //! How fleets stand, for people.
 
-use ghostnet_core::id::RuleArn;
+use ghostnet_core::id::{PoolId, RuleArn};
 use ghostnet_core::state::SignalKind;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ fn readiness(all: &[FleetStatus]) -> String {
         let sides: Vec<String> = traffic.sides.iter().map(side).collect();
         Some(vec![
             status.fleet.to_string(),
-            format!("at {}", traffic.active),
+            format!("at {}", names(&traffic.takers)),
             traffic.outlook.to_string(),
             sides.join(" · "),
         ])
@@ -74,7 +74,11 @@ fn kinds(kinds: &[SignalKind]) -> String {
     kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
-/// What a side that stands by has and needs.
+fn names(sides: &[PoolId]) -> String {
+    sides.iter().map(PoolId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What a side that takes no traffic has and needs; of one that shares it, the others.
 fn side(side: &SideStatus) -> String {
     let down = if side.down_by.is_empty() {
         String::new()
@@ -87,7 +91,11 @@ fn side(side: &SideStatus) -> String {
     } else {
         format!(", not named by {}", unreachable.join(", "))
     };
-    format!("{} {} healthy, needs {}{down}{unreachable}", side.id, side.healthy, side.needed)
+    let without = if side.takes { "without " } else { "" };
+    format!(
+        "{without}{} {} healthy, needs {}{down}{unreachable}",
+        side.id, side.healthy, side.needed
+    )
 }
 
 fn headline(status: &FleetStatus, now: Timestamp) -> String {
@@ -186,13 +194,13 @@ fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
 fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
     let row = |label: &str, at: String, text: String| vec![label.to_owned(), at, text];
     let armed = if traffic.armed { "armed" } else { "not armed" };
+    let take = if traffic.takers.len() > 1 { "share" } else { "takes" };
     let mut parts = vec![
         armed.to_owned(),
-        format!("{} takes the traffic, epoch {}", traffic.active, traffic.epoch.0),
+        format!("{} {take} the traffic, epoch {}", names(&traffic.takers), traffic.epoch.0),
     ];
-    if !traffic.down_by.is_empty() {
-        parts.push(format!("down by {}", kinds(&traffic.down_by)));
-    }
+    let down = |(side, by): (&PoolId, &Vec<SignalKind>)| format!("{side} is down by {}", kinds(by));
+    parts.extend(traffic.down_by.iter().map(down));
     parts.extend(traffic.sides.iter().map(side));
     parts.push(traffic.outlook.to_string());
     let mut rows = vec![row("failover", String::new(), parts.join(" · "))];
@@ -455,6 +463,7 @@ mod tests {
             at: fixture::at(at),
             previous: BTreeMap::new(),
             set: BTreeMap::new(),
+            sharing: None,
         };
         let asked = ShiftReason::Asked {
             by: "ana".into(),
@@ -477,6 +486,7 @@ mod tests {
                     why: ShiftReason::Down { by },
                     since: fixture::at("13:02:00"),
                     stage: Stage::Preparing,
+                    sharing: None,
                 });
             })),
         ];

@@ -139,7 +139,13 @@ async fn asked(
 
 fn text(heard: &TrafficHeard) -> String {
     let fleet = &heard.fleet;
-    let mut lines = vec![format!("{fleet}: {} takes the traffic, epoch {}", heard.active, heard.epoch.0)];
+    let takers: Vec<&str> = heard.takers.iter().map(PoolId::as_str).collect();
+    let take = if takers.len() > 1 { "share" } else { "takes" };
+    let mut lines = vec![format!(
+        "{fleet}: {} {take} the traffic, epoch {}",
+        takers.join(", "),
+        heard.epoch.0
+    )];
     lines.extend(heard.told.iter().map(|told| format!("  {told}")));
     lines.extend(heard.trouble.iter().map(|trouble| format!("trouble: {trouble}")));
     if let Some(waits) = &heard.waits {
@@ -209,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_operator_reads_what_came_of_it() {
-        let heard = r#"{"fleet":"web","active":"green","epoch":4,"sent":1,"records":["p","q"],"trouble":[],"waits":null,
+        let heard = r#"{"fleet":"web","takers":["green"],"epoch":4,"sent":1,"records":["p","q"],"trouble":[],"waits":null,
             "told":["traffic leaves blue for green: ana asks: rehearsal","setting the weights for green","traffic is at green"]}"#;
         let Ok(mut heard) = serde_json::from_str::<TrafficHeard>(heard) else {
             panic!("it can be read")

@@ -73,8 +73,8 @@ pub struct PoolHeard {
 pub struct TrafficHeard {
     /// The fleet.
     pub fleet: FleetId,
-    /// The side that takes the traffic now.
-    pub active: PoolId,
+    /// The side that takes the traffic now, or those that share it.
+    pub takers: Vec<PoolId>,
     /// Epoch of that.
     pub epoch: Epoch,
     /// What happened, in words and in order.
@@ -123,7 +123,7 @@ impl Answer {
         });
         Self::Traffic(TrafficHeard {
             fleet: fleet.clone(),
-            active: state.active.clone(),
+            takers: report.decision.takers.clone(),
             epoch: state.epoch,
             // what it waited for on its way is over, or told as what it waits for
             told: report
@@ -227,6 +227,7 @@ mod tests {
         let state: TrafficState = serde_json::from_str(state).unwrap_or_else(|error| panic!("{error}"));
         TrafficReport {
             decision: TrafficDecision {
+                takers: vec![state.active.clone()],
                 state,
                 steps: Vec::new(),
                 findings: last.to_vec(),
@@ -260,7 +261,7 @@ mod tests {
         let Answer::Traffic(heard) = answer(Some(report(arrived, &[], &[waits(5), moves]))) else {
             panic!("it was heard")
         };
-        assert_eq!((heard.active, heard.epoch, heard.waits), (pool("green"), Epoch(4), None));
+        assert_eq!((heard.takers, heard.epoch, heard.waits), (vec![pool("green")], Epoch(4), None));
         assert_eq!(heard.told, ["setting the weights for green"]);
     }
 

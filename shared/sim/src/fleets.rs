@@ -70,7 +70,7 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
         "response_time": chance.pick(&[Some("1s"), None]),
         "alarms": chance.pick(&[Some(["latency"]), None]),
     });
-    let failover = json!({
+    let mut failover = json!({
         "mode": if hot { "hot_standby" } else { "cold_standby" },
         "detect": detect,
         "gate": { "healthy": gate },
@@ -80,9 +80,23 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
         "dwell": chance.pick(&["5m", "15m"]),
         "degraded": any_answer_instead(chance, &raw.fleet),
     });
+    // drawn last: seeds from before there was a choice draw the same fleets
+    if hot && chance.once_in(3) {
+        share_alike(&mut raw, &mut failover);
+    }
     raw.failover = serde_json::from_value(failover).ok();
     if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
+    }
+}
+
+/// The standby is a side like the other one, and both share the traffic.
+fn share_alike(raw: &mut RawFleetSpec, failover: &mut Value) {
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("mode".to_owned(), json!("active_active"));
+    }
+    if let Some(standby) = raw.pools.last_mut() {
+        (standby.role, standby.policies) = (None, None);
     }
 }
 

@@ -203,6 +203,8 @@ pub enum Bound {
     OverloadedMinutesAtMost(usize),
     /// In every minute this pool takes all the traffic.
     TrafficAt(String),
+    /// In every minute these pools share the traffic, in the order of the spec.
+    TrafficSharedBy(Vec<String>),
     /// In every minute something else answers in place of all pools, or in none.
     PageAnswers(bool),
     /// Times that the function moved the traffic in the span, at most.
@@ -437,6 +439,9 @@ impl Expectation {
             }
             Bound::TrafficAt(pool) => {
                 first(&|minute| (minute.traffic != [pool.as_str()]).then(|| format!("the traffic is at {}", minute.traffic.join(" and "))))
+            }
+            Bound::TrafficSharedBy(pools) => {
+                first(&|minute| (minute.traffic != pools).then(|| format!("the traffic is at {}", minute.traffic.join(" and "))))
             }
             Bound::PageAnswers(answers) => first(&|minute| {
                 let wrong = minute.traffic.is_empty() != answers;

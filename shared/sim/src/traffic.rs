@@ -7,8 +7,8 @@ use ghostnet_core::failover::{TrafficRequest, TrafficWish};
 use ghostnet_core::id::{FleetId, PoolId, Region, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::{Fallback, FleetSpec, PoolSpec};
-use ghostnet_core::state::{RouteTo, Routing};
+use ghostnet_core::spec::{Failover, FailoverMode, Fallback, FleetSpec, PoolSpec};
+use ghostnet_core::state::{RouteTo, Routing, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{CommitResult, Host, Rules, TrafficCommit, TrafficStore};
@@ -49,8 +49,8 @@ fn others(fleet: &FleetId) -> TargetGroupArn {
     TargetGroupArn::new(format!("{fleet}-others"))
 }
 
-fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
-    let of = |pool: &PoolSpec| if pool.id == *all_to { ALL } else { 0 };
+fn weights(spec: &FleetSpec, takes: impl Fn(&PoolId) -> bool) -> BTreeMap<TargetGroupArn, u32> {
+    let of = |pool: &PoolSpec| if takes(&pool.id) { ALL } else { 0 };
     let groups = spec
         .pools
         .iter()
@@ -66,13 +66,13 @@ fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
 }
 
 impl World {
-    /// The rules that a new fleet's spec names send everything to the pool that is active.
+    /// The rules that a new fleet's spec names send everything to the pool that is active, or to each of those that are.
     pub(crate) fn add_rules(&mut self, spec: &FleetSpec) {
         let Some(failover) = &spec.failover else { return };
-        let active = spec.pools.iter().find(|pool| pool.role == ghostnet_core::spec::PoolRole::Active);
-        let Some(active) = active else { return };
+        let Some(traffic) = TrafficState::first(spec) else { return };
         for rule in &failover.rules {
-            self.cloud.rules.insert(rule.clone(), routing(weights(spec, &active.id)));
+            let right = routing(weights(spec, |pool| traffic.takers(spec).contains(&pool)));
+            self.cloud.rules.insert(rule.clone(), right);
         }
         let other = others(&spec.id);
         for rule in failover.degraded.iter().flat_map(|instead| &instead.shed) {
@@ -143,7 +143,7 @@ impl World {
             return Ok(CommitResult::Conflict);
         };
         let own = items.traffic_was_written_by(&commit.writer, at(self.now));
-        let moves = items.traffic.active != commit.state.active;
+        let moves = items.traffic.active != commit.state.active || items.traffic.out() != commit.state.out();
         let result = items.commit_traffic(commit, at(self.now));
         if result == CommitResult::Committed && !own {
             self.counters.decisions += 1;
@@ -245,10 +245,17 @@ impl World {
         let (Some(rule), swap) = (chance.pick(&rules).cloned(), chance.once_in(2)) else {
             return;
         };
+        let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.rules.contains(&rule);
+        let is_shared = self.fleets.values().any(|fleet| fleet.spec.failover.as_ref().is_some_and(names));
         if let Some(there) = self.cloud.rules.get_mut(&rule) {
             let mut weights = there.weights.clone();
             for weight in weights.values_mut() {
-                *weight = if swap { ALL - (*weight).min(ALL) } else { (*weight).max(10) };
+                *weight = match (is_shared, swap) {
+                    // where sides share, a weight of 0 is the owner's own way to say that one takes nothing: it would hold ever after
+                    (true, true) => (*weight / 2).max(5),
+                    (false, true) => ALL - (*weight).min(ALL),
+                    (_, false) => (*weight).max(10),
+                };
             }
             *there = routing(weights);
             self.log.line(self.now, || format!("somebody sets {}", rule.as_str()));
@@ -314,7 +321,7 @@ impl World {
             };
             for rule in &failover.rules {
                 if !is_ours(rule, self.cloud.rules.get(rule)) {
-                    let right = routing(weights(&fleet.spec, &items.traffic.active));
+                    let right = routing(weights(&fleet.spec, |pool| items.traffic.takers(&fleet.spec).contains(&pool)));
                     self.cloud.rules.insert(rule.clone(), right);
                 }
             }

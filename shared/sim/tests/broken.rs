@@ -202,6 +202,7 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         shift: None,
         moved: None,
         degraded: None,
+        spread: None,
         serves_until: None,
     }
 }

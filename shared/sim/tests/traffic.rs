@@ -297,3 +297,65 @@ fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
         }
     }
 }
+
+/// Both sides take half; each has room for all of it.
+fn sharing(failover: Value) -> Design {
+    let mut design = design(true, failover);
+    let mut raw = serde_json::to_value(&design.raw).unwrap();
+    raw["failover"]["mode"] = json!("active_active");
+    for side in raw["pools"].as_array_mut().unwrap() {
+        side.as_object_mut().unwrap().remove("role");
+        side["capacity"] = json!({ "min": 2, "max": 8 });
+    }
+    design.raw = serde_json::from_value(raw).unwrap();
+    FleetSpec::check(&design.raw).unwrap();
+    design
+}
+
+#[test]
+fn of_two_that_share_one_that_dies_leaves_its_share_to_the_other_and_gets_it_back() {
+    let mut runner = runner(sharing(json!({ "failback": "auto", "dwell": "5m" })), &[], None);
+    runner.storm(20);
+    assert_eq!(["blue", "green"].map(|side| share(&runner, side)), [50, 50]);
+    side_fails(&runner, "blue", true, 60);
+    assert!(minutes_until(&mut runner, "green", 3).is_some_and(|minutes| minutes <= 2));
+    runner.storm(40);
+    assert_eq!(
+        ["blue", "green"].map(|side| share(&runner, side)),
+        [50, 50],
+        "it was replaced, and is well again"
+    );
+    runner.calm();
+    assert_well(&runner);
+}
+
+/// Each change of the way made twice, or its invocation killed before or after it: the same end.
+#[test]
+fn whatever_call_fails_or_is_made_twice_the_shares_come_to_the_same_end() {
+    let design = || sharing(json!({ "failback": "auto", "dwell": "5m" }));
+    let until_it_dies = {
+        let mut runner = runner(design(), &[], None);
+        runner.storm(20);
+        runner.world.borrow().counters.changes
+    };
+    for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
+        for number in until_it_dies + 1..=until_it_dies + 20 {
+            let mut runner = runner(design(), &[], Some((number, strike)));
+            runner.storm(20);
+            side_fails(&runner, "blue", true, 15);
+            never_well_again(&runner, 15);
+            let took = minutes_until(&mut runner, "green", 6);
+            assert!(took.is_some(), "{strike:?} at {number}");
+            // launches that never became well are repeated ever more slowly
+            runner.storm(60);
+            assert_eq!(
+                ["blue", "green"].map(|side| share(&runner, side)),
+                [50, 50],
+                "{strike:?} at {number}"
+            );
+            runner.calm();
+            assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
+            assert_well(&runner);
+        }
+    }
+}

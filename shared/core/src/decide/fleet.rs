@@ -22,7 +22,7 @@ use crate::size::{self, SizeInput, Sizing};
 use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, PoolSpec, Rule, WarmSize};
 use crate::state::{CapacityState, LastHold, PoolState};
 use crate::unit::Percent;
-use crate::{budget, churn, growth};
+use crate::{budget, churn, failover, growth};
 
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
@@ -293,12 +293,13 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         range: pool.capacity,
         market: &pool.launch.market,
         policies: &pool.policies,
-        reserve: &pool.reserve,
+        reserve: &failover::reserve_of(situation.spec, situation.traffic, pool, situation.now),
         guards: &pool.guards,
         mode: situation.spec.mode,
         paused_until,
         retiring: situation.retiring,
         traffic_floor: situation.traffic.floors.get(&pool.id).copied().unwrap_or(0),
+        ready_floor: failover::ready_floor(situation.spec, situation.state, situation.traffic, pool),
         room: room.maximum,
         spend_room: room.spend,
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),

@@ -1,24 +1,24 @@
 //! No side can serve: something else answers in their place, and a side takes the traffic again as soon as it was seen to be able to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Refusal, TrafficFinding};
 use super::shift::{Draft, steps};
 use super::{Readiness, TrafficRequest, TrafficWish, routing};
-use crate::id::{PoolId, RuleArn};
+use crate::id::{PoolId, RuleArn, TargetGroupArn};
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::spec::{Fallback, PoolSpec};
-use crate::state::{Degraded, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage};
+use crate::state::{Degraded, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Stage};
 
 /// All of a rule's requests, where its sides had no weight at all.
 const SHARE_LEAST: u32 = 1;
 
 impl Draft<'_> {
-    /// Whether nobody answers on the side that takes the traffic, and something else was given that could. Not while a person has it serve
+    /// Whether nobody answers on a side that takes traffic, and something else was given that could. Not while a person has it serve
     /// whatever is seen of it.
     pub(super) fn would_degrade(&self, active: &PoolId) -> bool {
         let is_forced = self.state.serves_until.is_some_and(|until| self.situation.now < until);
-        self.anybody_answers(active) == Some(false) && !is_forced && self.situation.failover.degraded.is_some()
+        self.nobody_serves(active) && !is_forced && self.situation.failover.degraded.is_some()
     }
 
     /// From this commit on something else answers. The sides keep their number, and those that may grow to the active one's.
@@ -72,8 +72,14 @@ impl Draft<'_> {
 
     /// A side that is ready takes the traffic again; until one is, something else answers.
     pub(super) fn go_on_degraded(&mut self, degraded: &Degraded) {
-        match self.first_ready(degraded) {
-            Some(to) => self.serve_again(degraded, to, false),
+        let ready = if self.is_shared() {
+            let ready = self.first_ready_sharers();
+            ready.map(|(to, out_after)| (to, Some(out_after)))
+        } else {
+            self.first_ready(degraded).map(|to| (to, None))
+        };
+        match ready {
+            Some((to, out_after)) => self.serve_again(degraded, to, out_after, false),
             None => self.keep_degraded(degraded),
         }
     }
@@ -103,7 +109,12 @@ impl Draft<'_> {
             TrafficWish::Undo => (self.state.active.clone(), true),
             TrafficWish::Failback => return self.refuse(Refusal::Degraded),
         };
-        let Some(readiness) = self.readiness(&self.state.active, &to) else {
+        let out_after = self.is_shared().then(|| self.all_but(&to));
+        let readiness = match &out_after {
+            Some(out_after) => self.situation.spec.pool(&to).map(|_| self.readiness_after(&to, out_after)),
+            None => self.readiness(&self.state.active, &to),
+        };
+        let Some(readiness) = readiness else {
             return self.refuse(Refusal::NoSuchPool { pool: to });
         };
         if !readiness.can_be_forced() {
@@ -115,11 +126,11 @@ impl Draft<'_> {
         if !readiness.is_open() {
             self.state.serves_until = Some(self.situation.failover.dwell.after(self.situation.now));
         }
-        self.serve_again(degraded, to, forced);
+        self.serve_again(degraded, to, out_after, forced);
     }
 
-    /// The rules as they were, with their weights at a side that can serve.
-    fn serve_again(&mut self, degraded: &Degraded, to: PoolId, forced: bool) {
+    /// The rules as they were, with their weights at a side that can serve, or, where every side is active, at those that can.
+    fn serve_again(&mut self, degraded: &Degraded, to: PoolId, out_after: Option<BTreeSet<PoolId>>, forced: bool) {
         let spec = self.situation.spec;
         let from = self.state.active.clone();
         let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {
@@ -132,7 +143,11 @@ impl Draft<'_> {
         self.findings.extend(others);
         let wanted = ours.iter().filter_map(|rule| {
             let before = degraded.previous.get(*rule)?;
-            Some(((*rule).clone(), self.as_before(rule, before, from_pool, to_pool)))
+            let set = match &out_after {
+                Some(out_after) => self.shares_again(rule, before, out_after),
+                None => self.as_before(rule, before, from_pool, to_pool),
+            };
+            Some(((*rule).clone(), set))
         });
         let wanted: BTreeMap<RuleArn, RouteTo> = wanted.collect();
         let now = wanted.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
@@ -143,7 +158,21 @@ impl Draft<'_> {
         };
         self.findings.push(TrafficFinding::ServesAgain { pool: to.clone() });
         self.steps = steps(&now, &wanted);
-        self.state.active = to.clone();
+        let sharing = out_after.map(|out_after| {
+            let out_before = self.state.out();
+            let usual = degraded
+                .previous
+                .iter()
+                .filter(|(rule, _)| self.situation.failover.rules.contains(rule));
+            let usual = usual
+                .map(|(rule, before)| (rule.clone(), self.usual_weights(rule, before).clone()))
+                .collect();
+            self.spread(&out_after, &why, usual);
+            Sharing { out_before, out_after }
+        });
+        if sharing.as_ref().is_none_or(|sharing| sharing.out_after.contains(&from)) {
+            self.state.active = to.clone();
+        }
         self.state.shift = Some(Shift {
             from,
             to,
@@ -154,7 +183,25 @@ impl Draft<'_> {
                 previous: now,
                 wanted,
             },
+            sharing,
         });
+    }
+
+    /// The weights by which every side takes its share, of a rule as it was before something else answered.
+    fn usual_weights<'b>(&'b self, rule: &RuleArn, before: &'b Routing) -> &'b BTreeMap<TargetGroupArn, u32> {
+        let usual = self.state.spread.as_ref().and_then(|spread| spread.usual.get(rule));
+        usual.unwrap_or(&before.weights)
+    }
+
+    fn shares_again(&self, rule: &RuleArn, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
+        let weights = routing::shared(self.usual_weights(rule, before), &self.situation.spec.pools, out_after);
+        if !self.situation.failover.rules.contains(rule) || weights == before.weights {
+            return RouteTo::Actions(before.clone());
+        }
+        RouteTo::Reweighted {
+            actions: before.clone(),
+            weights,
+        }
     }
 
     fn does_as_set(&self, degraded: &Degraded, rule: &RuleArn) -> bool {

@@ -34,6 +34,20 @@ pub enum TrafficFinding {
         /// Why.
         why: ShiftReason,
     },
+    /// Where every side is active: this one is to take no traffic.
+    TakesNone {
+        /// Which.
+        pool: PoolId,
+        /// Why.
+        why: ShiftReason,
+    },
+    /// Where every side is active: this one is to take its share again.
+    TakesItsShare {
+        /// Which.
+        pool: PoolId,
+        /// Why.
+        why: ShiftReason,
+    },
     /// The destination cannot take the traffic yet.
     Waits {
         /// The destination.
@@ -141,6 +155,8 @@ impl TrafficFinding {
         matches!(
             self,
             Self::Leaves { .. }
+                | Self::TakesNone { .. }
+                | Self::TakesItsShare { .. }
                 | Self::NobodyCanServe { .. }
                 | Self::Degrades { .. }
                 | Self::ServesAgain { .. }
@@ -183,6 +199,8 @@ impl fmt::Display for TrafficFinding {
             Self::NotArmed { pool } => write!(f, "{pool} was never seen well: nothing fails over from it yet"),
             Self::Suspect { pool, by } => write!(f, "{pool} may be down by {}: another kind of signal must agree", kinds(by)),
             Self::Leaves { from, to, why } => write!(f, "traffic leaves {from} for {to}: {why}"),
+            Self::TakesNone { pool, why } => write!(f, "{pool} is to take no traffic: {why}"),
+            Self::TakesItsShare { pool, why } => write!(f, "{pool} is to take its share again: {why}"),
             Self::Degrades { pool } => write!(f, "nobody can serve: something else answers in place of {pool}"),
             Self::ServesAgain { pool } => write!(f, "{pool} can serve: it takes the traffic again"),
             Self::Waits { to, readiness } => write!(f, "{to} is not ready: {readiness}"),

@@ -8,9 +8,11 @@
 mod degraded;
 mod evidence;
 mod finding;
+mod floor;
 mod gate;
 mod record;
 mod routing;
+mod sharing;
 mod shift;
 mod watch;
 
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use self::evidence::Looked;
 pub use self::finding::{Refusal, TrafficFinding};
+pub use self::floor::{ready_floor, reserve_of};
 pub use self::gate::Readiness;
 pub use self::record::{TrafficInputs, TrafficRecord};
 use self::shift::Draft;
@@ -119,11 +122,14 @@ pub struct TrafficStep {
 pub struct TrafficDecision {
     /// The next state; its version is one more if it is to be written.
     pub state: TrafficState,
+    /// The sides that take traffic from now on, in the order of the spec.
+    pub takers: Vec<PoolId>,
     /// Rules to be set.
     pub steps: Vec<TrafficStep>,
     /// What is worth telling.
     pub findings: Vec<TrafficFinding>,
-    /// What stands between each side that takes no traffic and the traffic.
+    /// What stands between each side that takes no traffic and the traffic. Where every side is active, for one that takes some: whether
+    /// the others could take its share.
     pub readiness: BTreeMap<PoolId, Readiness>,
     /// Whether to look again in ten seconds: a side is suspect, or something is on its way.
     pub look_again: bool,
@@ -162,9 +168,10 @@ pub fn decide(situation: &TrafficSituation<'_>) -> TrafficDecision {
 /// How a fleet's traffic stands, without a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficStanding {
-    /// Kinds of signal by which the side that takes the traffic is down.
-    pub down_by: Vec<SignalKind>,
-    /// What stands between each other side and the traffic.
+    /// Kinds of signal by which a side that takes traffic is down; absent where there are none.
+    pub down_by: BTreeMap<PoolId, Vec<SignalKind>>,
+    /// What stands between each other side and the traffic. Where every side is active, for one that takes some: whether the others could
+    /// take its share.
     pub readiness: BTreeMap<PoolId, Readiness>,
 }
 

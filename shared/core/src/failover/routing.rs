@@ -1,8 +1,8 @@
 //! Weights of a forward action: what moves when traffic does, and who had them before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::TargetGroupArn;
+use crate::id::{PoolId, TargetGroupArn};
 use crate::spec::{FixedResponse, PoolSpec};
 use crate::state::{RouteTo, Routing};
 
@@ -26,6 +26,68 @@ pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: 
         RouteTo::Actions(actions) => routing == actions,
         RouteTo::Fixed(response) => answers(routing, response),
     }
+}
+
+/// Whether a rule sends nothing to the sides that are to take none, and something to this one, whoever set it.
+pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<PoolId>, to: &PoolSpec) -> bool {
+    let is_idle = |side: &PoolSpec| weight_of(&routing.weights, side) == 0;
+    sides.iter().filter(|side| out.contains(&side.id)).all(is_idle) && !is_idle(to)
+}
+
+/// The weights with the shares of the sides that take none given to the others, to each by its own. Groups of others keep what they have.
+/// Where nobody else has a weight, the shares are equal.
+pub(super) fn shared(weights: &BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec], out: &BTreeSet<PoolId>) -> BTreeMap<TargetGroupArn, u32> {
+    let takes = |group: &TargetGroupArn| {
+        let owner = sides.iter().find(|side| side.target_groups.contains(group));
+        owner.map(|side| !out.contains(&side.id))
+    };
+    let sum = |of: bool| {
+        let groups = weights.iter().filter(|(group, _)| takes(group) == Some(of));
+        groups.map(|(_, weight)| u64::from(*weight)).fold(0, u64::saturating_add)
+    };
+    let (lost, kept) = (sum(false), sum(true));
+    let takers = weights.keys().filter(|group| takes(group) == Some(true)).count();
+    let all = if kept == 0 {
+        u64::try_from(takers).unwrap_or(u64::MAX)
+    } else {
+        kept
+    }
+    .max(1);
+    // cumulative, so that what is rounded off here is given there
+    let mut reached = 0_u64;
+    let mut next = |group: &TargetGroupArn, weight: u32| match takes(group) {
+        None => weight,
+        Some(false) => 0,
+        Some(true) => {
+            let before = lost.saturating_mul(reached).checked_div(all).unwrap_or(0);
+            reached = reached.saturating_add(if kept == 0 { 1 } else { u64::from(weight) });
+            let after = lost.saturating_mul(reached).checked_div(all).unwrap_or(0);
+            let more = u32::try_from(after.saturating_sub(before)).unwrap_or(WEIGHT_MAX);
+            weight.saturating_add(more).min(WEIGHT_MAX)
+        }
+    };
+    weights
+        .iter()
+        .map(|(group, weight)| (group.clone(), next(group, *weight)))
+        .collect()
+}
+
+/// The weights as they are, and for the sides that take none those by which they usually do.
+pub(super) fn with_shares_of(
+    weights: &BTreeMap<TargetGroupArn, u32>,
+    usual: Option<&BTreeMap<TargetGroupArn, u32>>,
+    sides: &[PoolSpec],
+    out: &BTreeSet<PoolId>,
+) -> BTreeMap<TargetGroupArn, u32> {
+    let is_out = |group: &TargetGroupArn| {
+        let mut sides = sides.iter().filter(|side| out.contains(&side.id));
+        sides.any(|side| side.target_groups.contains(group))
+    };
+    let weight = |(group, weight): (&TargetGroupArn, &u32)| {
+        let usual = usual.and_then(|usual| usual.get(group)).filter(|_| is_out(group) && *weight == 0);
+        (group.clone(), usual.copied().unwrap_or(*weight))
+    };
+    weights.iter().map(weight).collect()
 }
 
 fn answers(routing: &Routing, response: &FixedResponse) -> bool {

@@ -10,7 +10,7 @@ use crate::operator::AHEAD_MAX;
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
-use crate::state::{Moved, RouteTo, Routing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
+use crate::state::{Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Stage, TrafficState};
 use crate::unit::Seconds;
 
 /// So long a side that an operator named may take to become ready.
@@ -43,7 +43,7 @@ impl<'a> Draft<'a> {
             let Some(looked) = situation.looked(&pool.id) else { continue };
             let evidence = looked.evidence(detect);
             let well = watch::is_well(&evidence);
-            let was_left = self.state.moved.as_ref().is_some_and(|moved| moved.from == pool.id) && self.state.active != pool.id;
+            let was_left = self.was_left(&pool.id);
             let side = self.state.sides.entry(pool.id.clone()).or_default();
             watch::note(side, &evidence, detect.datapoints, situation.now);
             side.armed |= well;
@@ -52,6 +52,13 @@ impl<'a> Draft<'a> {
                 None => side.well = None,
             }
         }
+    }
+
+    fn was_left(&self, pool: &PoolId) -> bool {
+        if self.is_shared() {
+            return self.state.is_out(pool);
+        }
+        self.state.moved.as_ref().is_some_and(|moved| moved.from == *pool) && self.state.active != *pool
     }
 
     /// Whatever is due: what is under way first, then what is asked, then what failed.
@@ -81,6 +88,7 @@ impl<'a> Draft<'a> {
                 self.lift_floors();
                 match asked {
                     Some(request) => self.hear(request),
+                    None if self.is_shared() => self.watch_over_sharers(),
                     None => self.watch_over(),
                 }
             }
@@ -103,6 +111,7 @@ impl<'a> Draft<'a> {
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
             look_again: suspect || self.state.shift.is_some() || self.state.degraded.is_some(),
+            takers: self.state.takers(situation.spec).into_iter().cloned().collect(),
             state: self.state,
             steps: self.steps,
             findings: self.findings,
@@ -113,11 +122,20 @@ impl<'a> Draft<'a> {
     pub(super) fn standing(&self) -> TrafficStanding {
         let active = &self.state.active;
         let others = self.situation.spec.pools.iter().filter(|pool| pool.id != *active);
+        let takers = self.state.takers(self.situation.spec);
         TrafficStanding {
-            down_by: self.situation.down_by(&self.state, active),
-            readiness: others
-                .filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)))
+            down_by: takers
+                .into_iter()
+                .map(|side| (side.clone(), self.situation.down_by(&self.state, side)))
+                .filter(|(_, by)| !by.is_empty())
                 .collect(),
+            readiness: if self.is_shared() {
+                self.standing_of_sharers()
+            } else {
+                others
+                    .filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)))
+                    .collect()
+            },
         }
     }
 
@@ -145,7 +163,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What a rule does, or will do again once something else no longer answers in its place.
-    fn routing(&self, rule: &RuleArn) -> Option<&Routing> {
+    pub(super) fn routing(&self, rule: &RuleArn) -> Option<&Routing> {
         let now = self.situation.observation.routing.get(rule)?;
         let before = self.state.degraded.as_ref().and_then(|degraded| {
             let set = degraded.wanted.get(rule)?;
@@ -177,6 +195,7 @@ impl<'a> Draft<'a> {
                 self.findings.extend(prepares.map(|to| TrafficFinding::Cancelled { to }));
                 self.stop();
             }
+            _ if self.is_shared() => self.hear_of_sharers(request, asked),
             (TrafficWish::Failover { to, until, forced }, _) => {
                 if *to == self.state.active {
                     return self.refuse(Refusal::IsActive { pool: to.clone() });
@@ -268,12 +287,17 @@ impl<'a> Draft<'a> {
             to: to.clone(),
             why: why.clone(),
         });
+        self.begin_with(from, to, why, None);
+    }
+
+    pub(super) fn begin_with(&mut self, from: PoolId, to: PoolId, why: ShiftReason, sharing: Option<Sharing>) {
         let shift = Shift {
             from,
             to,
             why,
             since: self.situation.now,
             stage: Stage::Preparing,
+            sharing,
         };
         self.state.shift = Some(shift.clone());
         self.go_on_with(&shift);
@@ -296,7 +320,7 @@ impl<'a> Draft<'a> {
                 let observed = &self.situation.observation.routing;
                 let undone = wanted.iter().filter(|(rule, wanted)| {
                     let now = observed.get(*rule);
-                    now.is_none_or(|now| !routing::is_done(now, wanted, from, to))
+                    now.is_none_or(|now| !self.is_done(shift, now, wanted, from, to))
                 });
                 let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
                 if undone.is_empty() {
@@ -305,6 +329,15 @@ impl<'a> Draft<'a> {
                     self.send_again(shift, previous, wanted, &undone);
                 }
             }
+        }
+    }
+
+    fn is_done(&self, shift: &Shift, now: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
+        match (&shift.sharing, wanted) {
+            (Some(sharing), RouteTo::Weights(_) | RouteTo::Reweighted { .. }) => {
+                routing::is_shared(now, &self.situation.spec.pools, &sharing.out_after, to)
+            }
+            _ => routing::is_done(now, wanted, from, to),
         }
     }
 
@@ -334,9 +367,11 @@ impl<'a> Draft<'a> {
             self.findings.push(finding);
             return self.stop();
         }
-        let Some(readiness) = self.readiness(&from.id, &to.id) else {
-            return;
+        let readiness = match &shift.sharing {
+            Some(sharing) => Some(self.readiness_after(&to.id, &sharing.out_after)),
+            None => self.readiness(&from.id, &to.id),
         };
+        let Some(readiness) = readiness else { return };
         // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
         let by_itself = matches!(shift.why, ShiftReason::Down { .. });
         let is_left_for_less =
@@ -346,10 +381,13 @@ impl<'a> Draft<'a> {
                 pool: from.id.clone(),
                 by: self.situation.down_by(&self.state, &from.id),
             });
-            return self.hold_floors(from, to);
+            return self.hold_floors(shift, from, to);
         }
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() {
-            return self.move_weights(shift, from, to);
+            return match &shift.sharing {
+                Some(sharing) => self.move_shares(shift, sharing),
+                None => self.move_weights(shift, from, to),
+            };
         }
         if let ShiftReason::Down { by } = &shift.why
             && self.would_degrade(&from.id)
@@ -360,11 +398,14 @@ impl<'a> Draft<'a> {
             to: to.id.clone(),
             readiness,
         });
-        self.hold_floors(from, to);
+        self.hold_floors(shift, from, to);
     }
 
     /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.
-    fn hold_floors(&mut self, from: &PoolSpec, to: &PoolSpec) {
+    fn hold_floors(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+        if let Some(sharing) = &shift.sharing {
+            return self.hold_floors_of_sharers(sharing);
+        }
         let source = self.size_of(&from.id);
         let raise = |floor: Option<&u32>, pool: &PoolSpec| source.min(pool.capacity.max).max(floor.copied().unwrap_or(0));
         for pool in [from, to] {
@@ -381,13 +422,19 @@ impl<'a> Draft<'a> {
         let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(routing::moved(routing, from, to)));
         let wanted: BTreeMap<RuleArn, RouteTo> = previous.iter().map(to_there).collect();
         self.steps = steps(&previous, &wanted);
-        self.hold_floors(from, to);
+        self.hold_floors(shift, from, to);
         self.depart(shift, previous, wanted);
     }
 
-    fn depart(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, wanted: BTreeMap<RuleArn, RouteTo>) {
+    pub(super) fn depart(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, wanted: BTreeMap<RuleArn, RouteTo>) {
         self.findings.push(TrafficFinding::Moves { to: shift.to.clone() });
-        self.state.active = shift.to.clone();
+        if shift
+            .sharing
+            .as_ref()
+            .is_none_or(|sharing| sharing.out_after.contains(&self.state.active))
+        {
+            self.state.active = shift.to.clone();
+        }
         self.state.shift = Some(Shift {
             stage: Stage::Moving {
                 execute_until: self.situation.execute_until,
@@ -399,7 +446,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The rules as they were. What somebody changed since is not undone.
-    fn undo(&mut self, moved: Moved, why: ShiftReason) {
+    pub(super) fn undo(&mut self, moved: Moved, why: ShiftReason) {
         let observed = &self.situation.observation.routing;
         let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
         let previous: BTreeMap<RuleArn, Routing> = moved.previous.keys().filter_map(of_rule).collect();
@@ -414,6 +461,7 @@ impl<'a> Draft<'a> {
         if previous.is_empty() {
             return self.refuse(Refusal::NothingMoved);
         }
+        let sharing = self.undo_spread(&moved, &why);
         let wanted: BTreeMap<RuleArn, RouteTo> = moved
             .previous
             .into_iter()
@@ -426,6 +474,7 @@ impl<'a> Draft<'a> {
             why,
             since: self.situation.now,
             stage: Stage::Preparing,
+            sharing,
         };
         self.findings.push(TrafficFinding::Leaves {
             from: shift.from.clone(),
@@ -478,6 +527,7 @@ impl<'a> Draft<'a> {
             at: self.situation.now,
             previous,
             set,
+            sharing: shift.sharing.clone(),
         });
     }
 

@@ -47,6 +47,8 @@ pub struct SizeInput<'a> {
     pub retiring: bool,
     /// Fewest instances that a shift of traffic needs.
     pub traffic_floor: u32,
+    /// Fewest instances that a side without traffic keeps ready for a shift.
+    pub ready_floor: u32,
     /// What the fleet's maximum leaves for this pool.
     pub room: u32,
     /// What the fleet's spend cap leaves for this pool; none: no cap.
@@ -498,13 +500,9 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
         };
         number.set(desired.max(voted_out), Guard::Schedule { desired });
     }
-    if input.traffic_floor > number.value {
-        number.set(
-            input.traffic_floor,
-            Guard::TrafficFloor {
-                floor: input.traffic_floor,
-            },
-        );
+    let floor = input.traffic_floor.max(input.ready_floor);
+    if floor > number.value {
+        number.set(floor, Guard::TrafficFloor { floor });
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
 }

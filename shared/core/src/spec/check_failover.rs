@@ -30,6 +30,7 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
     let mode = match raw.mode {
         RawFailoverMode::HotStandby => FailoverMode::HotStandby,
         RawFailoverMode::ColdStandby => FailoverMode::ColdStandby,
+        RawFailoverMode::ActiveActive => FailoverMode::ActiveActive,
         RawFailoverMode::Degraded => FailoverMode::Degraded,
     };
     let stands_by = fleet.pools.iter().position(|pool| matches!(pool.role, Some(RawRole::Standby)));
@@ -38,6 +39,16 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
             format!("pools[{n}].role"),
             "a pool stands by, and `mode: degraded` has no use for it",
             "write `mode: hot_standby` or `cold_standby`; `degraded` beside them answers when no side can",
+        ),
+        (FailoverMode::ActiveActive, Some(n)) => problems.add(
+            format!("pools[{n}].role"),
+            "a pool stands by, and with `mode: active_active` every side takes its share",
+            "leave `role` out, or write `mode: hot_standby`",
+        ),
+        (FailoverMode::ActiveActive, None) if fleet.pools.len() < 2 => problems.add(
+            "failover.mode",
+            "one side has nobody to share with",
+            "add a second pool, or write `mode: degraded`",
         ),
         (FailoverMode::HotStandby | FailoverMode::ColdStandby, None) => {
             problems.add("failover", "no pool stands by", "set `role: standby` on the pool that takes over");
@@ -57,6 +68,11 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         let hint = "write `50%`: the destination needs half as many healthy instances as the source has";
         problems.add("failover.gate.healthy", format!("`{gate}` is not between `1%` and `100%`"), hint);
     }
+    let standby_size = percent(raw.standby_size.as_ref(), "failover.standby_size", gate, problems);
+    if raw.standby_size.is_some() && mode != FailoverMode::HotStandby {
+        let hint = "write `mode: hot_standby`, or leave it out";
+        problems.add("failover.standby_size", "only a hot standby keeps a size", hint);
+    }
     let dwell = duration(raw.dwell.as_ref(), "failover.dwell", defaults::FAILOVER_DWELL, problems);
     if dwell < DWELL_MIN {
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
@@ -71,6 +87,7 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
             .and_then(|degraded| check_degraded::read(degraded, &rules, pools, problems)),
         detect: detect(raw.detect.as_ref(), problems),
         gate,
+        standby_size,
         rules,
         failback: failback(raw, problems),
         dwell,
@@ -80,12 +97,12 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
 /// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.
 fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
     let of = |role: PoolRole| pools.iter().filter(move |(_, pool)| pool.role == role);
-    for (n, pool) in of(PoolRole::Active).skip(1) {
+    for (n, pool) in of(PoolRole::Active).skip(1).filter(|_| mode != FailoverMode::ActiveActive) {
         let message = format!("`{}` is active too", pool.id);
         problems.add(
             format!("pools[{n}].role"),
             message,
-            "one pool takes the traffic; set `role: standby` on the others",
+            "one pool takes the traffic; set `role: standby` on the others, or write `mode: active_active`",
         );
     }
     for (n, _) in pools.iter().filter(|(_, pool)| pool.target_groups.is_empty()) {
@@ -96,15 +113,21 @@ fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut P
             hint,
         );
     }
-    for (n, pool) in of(PoolRole::Standby).filter(|_| mode == FailoverMode::HotStandby) {
-        if pool.capacity.min == 0 {
-            let hint = "give it at least one instance, or write `mode: cold_standby`";
-            problems.add(
-                format!("pools[{n}].capacity.min"),
-                "a hot standby runs, so its `min` is not `0`",
-                hint,
-            );
-        }
+    let (runs, message, hint) = match mode {
+        FailoverMode::HotStandby => (
+            Some(PoolRole::Standby),
+            "a hot standby runs, so its `min` is not `0`",
+            "give it at least one instance, or write `mode: cold_standby`",
+        ),
+        FailoverMode::ActiveActive => (
+            Some(PoolRole::Active),
+            "a side that takes a share runs, so its `min` is not `0`",
+            "give it at least one instance",
+        ),
+        FailoverMode::ColdStandby | FailoverMode::Degraded => (None, "", ""),
+    };
+    for (n, _) in pools.iter().filter(|(_, pool)| runs == Some(pool.role) && pool.capacity.min == 0) {
+        problems.add(format!("pools[{n}].capacity.min"), message, hint);
     }
 }
 

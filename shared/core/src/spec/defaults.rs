@@ -221,6 +221,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "with less than half of the source, its traffic would take the destination down too",
         ),
         row(
+            "failover.standby_size",
+            &"as `failover.gate.healthy`",
+            "a hot standby that has less is not ready at once",
+        ),
+        row(
             "failover.failback",
             &"manual",
             "who failed once may fail again, and a person should look",

@@ -16,6 +16,8 @@ pub struct Failover {
     pub detect: Detect,
     /// The destination must have so much of the source's wanted size, healthy in its groups, at least one instance.
     pub gate: Percent,
+    /// A hot standby keeps so much of the active side's size.
+    pub standby_size: Percent,
     /// Listeners and rules whose forward weights move. Never empty.
     pub rules: Vec<RuleArn>,
     /// How traffic comes back.
@@ -115,6 +117,8 @@ pub enum FailoverMode {
     HotStandby,
     /// It is stopped or empty: capacity first, then the traffic.
     ColdStandby,
+    /// Every side takes a share of the traffic, and has room for that of one that fails.
+    ActiveActive,
     /// There is no standby: something else answers while the only side cannot.
     Degraded,
 }

@@ -26,7 +26,9 @@ use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};
-pub use traffic::{Degraded, Moved, RouteTo, Routing, Shift, ShiftReason, Side, Sighting, SignalKind, Stage, TrafficState, Well};
+pub use traffic::{
+    Degraded, Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Side, Sighting, SignalKind, Spread, Stage, TrafficState, Well,
+};
 
 /// Schema of the stored items that this build writes.
 pub const SCHEMA: u16 = 1;

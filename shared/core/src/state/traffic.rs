@@ -1,13 +1,13 @@
 //! The traffic state of a fleet: which pool takes traffic, what was seen of each side, and what a shift of it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
 use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
-use crate::spec::{FixedResponse, FleetSpec};
+use crate::spec::{FailoverMode, FixedResponse, FleetSpec};
 
 /// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct TrafficState {
     /// Bumped by every commit: what was only seen fences nobody.
     #[serde(default)]
     pub version: u64,
-    /// The pool that takes traffic.
+    /// The pool that takes traffic; where every side is active, one of those that do.
     pub active: PoolId,
     /// Fewest instances a shift of traffic needs, by pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -36,6 +36,9 @@ pub struct TrafficState {
     /// No side could serve, and something else answers; until a side is seen to have the traffic again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded: Option<Degraded>,
+    /// Where every side is active: who takes no traffic. Absent while each takes its share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves_until: Option<Timestamp>,
@@ -56,9 +59,60 @@ impl TrafficState {
             shift: None,
             moved: None,
             degraded: None,
+            spread: None,
             serves_until: None,
         })
     }
+
+    /// Whether a side takes no traffic where every side is active.
+    #[must_use]
+    pub fn is_out(&self, pool: &PoolId) -> bool {
+        self.spread.as_ref().is_some_and(|spread| spread.out.contains_key(pool))
+    }
+
+    /// The sides that take traffic, in the order of the spec: one, or, where every side is active, all that are not out.
+    #[must_use]
+    pub fn takers<'a>(&self, spec: &'a FleetSpec) -> Vec<&'a PoolId> {
+        let mode = spec.failover.as_ref().map(|failover| failover.mode);
+        let takes = |pool: &&PoolId| match mode {
+            Some(FailoverMode::ActiveActive) => !self.is_out(pool),
+            _ => **pool == self.active,
+        };
+        spec.pools.iter().map(|pool| &pool.id).filter(takes).collect()
+    }
+
+    /// The sides that take no traffic where every side is active.
+    #[must_use]
+    pub fn out(&self) -> BTreeSet<PoolId> {
+        self.spread.iter().flat_map(|spread| spread.out.keys().cloned()).collect()
+    }
+}
+
+/// Where every side is active, and not each of them takes its share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// The weights by which every side takes its share, by rule.
+    pub usual: BTreeMap<RuleArn, BTreeMap<TargetGroupArn, u32>>,
+    /// Who takes none. Never empty.
+    pub out: BTreeMap<PoolId, Left>,
+}
+
+/// A side that takes no traffic while others do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Why.
+    pub why: ShiftReason,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Where every side is active: who takes no traffic before a shift, and after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Before it.
+    pub out_before: BTreeSet<PoolId>,
+    /// After it.
+    pub out_after: BTreeSet<PoolId>,
 }
 
 /// What was seen of one side. A side that is well and was seen so writes nothing.
@@ -139,6 +193,9 @@ pub struct Shift {
     pub since: Timestamp,
     /// How far it is.
     pub stage: Stage,
+    /// Where every side is active: who takes no traffic. Absent where one side takes all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
 }
 
 /// Why traffic moves.
@@ -259,6 +316,9 @@ pub struct Moved {
     /// What each rule was set to: one that does something else by now was changed by somebody.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<RuleArn, RouteTo>,
+    /// Where every side is active: who takes no traffic. Absent where one side takes all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
 }
 
 /// What a listener or a rule does with requests.

@@ -63,6 +63,7 @@ fn a_whole_section_reads_to_what_it_means() {
             probes: vec!["canary".parse().unwrap()],
         },
         gate: Percent(80),
+        standby_size: Percent(80),
         rules: [LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec(),
         failback: Failback::Auto { well: 20 },
         dwell: Seconds::minutes(60),
@@ -76,6 +77,7 @@ fn a_whole_section_reads_to_what_it_means() {
 fn where_it_is_silent_the_printed_defaults_hold() {
     let silent = read(json!({}));
     assert_eq!((silent.failback, silent.detect.application.len()), (Failback::Manual, 0));
+    assert_eq!(silent.standby_size, silent.gate);
     let auto = read(json!({ "failback": "auto" })).failback;
     let Failback::Auto { well } = auto else { panic!("{auto:?}") };
     let holds = [
@@ -83,6 +85,7 @@ fn where_it_is_silent_the_printed_defaults_hold() {
         ("failover.detect.unhealthy", silent.detect.unhealthy.to_string()),
         ("failover.detect.datapoints", silent.detect.datapoints.to_string()),
         ("failover.gate.healthy", silent.gate.to_string()),
+        ("failover.standby_size", "as `failover.gate.healthy`".to_owned()),
         ("failover.failback", "manual".to_owned()),
         ("failover.failback_after", well.to_string()),
         ("failover.dwell", silent.dwell.to_string()),
@@ -301,6 +304,34 @@ fn one_mistake_one_problem() {
             "it looks like `arn:aws:",
         ),
         (
+            json!({ "mode": "active_active" }),
+            none(),
+            "pools[1].role",
+            "a pool stands by, and with `mode: active_active` every side takes its share",
+            "leave `role` out",
+        ),
+        (
+            json!({ "mode": "active_active" }),
+            json!({ "pools": [{ "id": "blue", "target_groups": [group("blue")] }] }),
+            "failover.mode",
+            "one side has nobody to share with",
+            "add a second pool",
+        ),
+        (
+            json!({ "mode": "active_active" }),
+            sides(none(), json!({ "role": "active", "capacity": { "min": 0 } })),
+            "pools[1].capacity.min",
+            "a side that takes a share runs, so its `min` is not `0`",
+            "at least one instance",
+        ),
+        (
+            json!({ "mode": "cold_standby", "standby_size": "50%" }),
+            none(),
+            "failover.standby_size",
+            "only a hot standby keeps a size",
+            "`mode: hot_standby`",
+        ),
+        (
             json!({ "failback_after": 5 }),
             none(),
             "failover.failback_after",
@@ -512,7 +543,7 @@ fn what_answers_when_no_side_can() {
 #[test]
 fn what_is_not_there_yet_is_refused() {
     for (failover, told) in [
-        (json!({ "mode": "active_active" }), "unknown variant `active_active`"),
+        (json!({ "mode": "warm_standby" }), "unknown variant `warm_standby`"),
         (json!({ "drill": { "cron": "0 4 * * 2" } }), "unknown field `drill`"),
         (
             json!({ "lever": { "listener_rules": [RULE], "records": [] } }),

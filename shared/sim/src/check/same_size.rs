@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::decide::Flow;
+use ghostnet_core::failover::{ready_floor, reserve_of};
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
@@ -40,12 +41,13 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         range: judged.pool.capacity,
         market: &judged.pool.launch.market,
         policies: &judged.pool.policies,
-        reserve: &judged.pool.reserve,
+        reserve: &reserve_of(judged.spec, &inputs.traffic, judged.pool, inputs.now),
         guards: &judged.pool.guards,
         mode: judged.spec.mode,
         paused_until: pause.map(|pause| pause.until),
         retiring: inputs.retiring,
         traffic_floor: inputs.traffic.floors.get(&judged.pool.id).copied().unwrap_or(0),
+        ready_floor: ready_floor(judged.spec, &inputs.state, &inputs.traffic, judged.pool),
         room: room(judged),
         spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),

@@ -228,8 +228,13 @@ pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficSta
         let Some(routing) = world.cloud.rules.get(rule) else { continue };
         for pool in &spec.pools {
             let weight: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
-            if (weight > 0) != (pool.id == traffic.active) {
-                let detail = format!("{id}: {} takes the traffic, and {} has weight {weight}", traffic.active, pool.id);
+            let takes = traffic.takers(spec).contains(&&pool.id);
+            if (weight > 0) != takes {
+                let detail = format!(
+                    "{id}: {} has weight {weight}, and by the table it takes {}",
+                    pool.id,
+                    if takes { "its part" } else { "nothing" }
+                );
                 found.push((Check::OneActive, detail));
             }
         }

@@ -10,6 +10,7 @@ use super::{RawDuration, RawLatency, RawOf, RawPercent};
 #[serde(deny_unknown_fields)]
 pub struct RawFailover {
     /// `hot_standby`: the standby runs and is health-checked at weight 0. `cold_standby`: it is stopped or empty, and grows first.
+    /// `active_active`: every side takes a share, and has room for that of one that fails.
     /// `degraded`: there is one side only, and `degraded` answers while it cannot.
     pub mode: RawFailoverMode,
     /// When a side is down. At least two kinds of signal must agree: EC2's instances, the balancer's checks, the application's metrics, alarms, probes.
@@ -18,6 +19,9 @@ pub struct RawFailover {
     /// What the destination must have before traffic moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<RawGate>,
+    /// A hot standby keeps so much of the active side's size, rounded up; else as much as the gate asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standby_size: Option<RawPercent>,
     /// What moves the traffic.
     pub lever: RawLever,
     /// `manual` (the default): a person asks for it. `auto`: once the side was found well `failback_after` times in a row, and the
@@ -88,6 +92,8 @@ pub enum RawFailoverMode {
     HotStandby,
     /// It is stopped or empty: capacity first, then the traffic.
     ColdStandby,
+    /// Every side takes a share.
+    ActiveActive,
     /// There is none.
     Degraded,
 }

@@ -2,6 +2,7 @@
 
 mod degraded;
 mod operator;
+mod sharing;
 mod sides;
 
 use std::collections::BTreeMap;

@@ -73,6 +73,7 @@ impl Sides {
                     probes: vec![health("canary")],
                 },
                 gate: Percent(50),
+                standby_size: Percent(50),
                 rules: vec![rule()],
                 failback: Failback::Manual,
                 dwell: Seconds::minutes(15),
@@ -95,6 +96,26 @@ impl Sides {
         };
         sides.put("blue", blue);
         sides.put("green", green);
+        sides.look();
+        sides
+    }
+
+    /// Three sides share the traffic by 40, 40 and 20, each with so many instances; all are well, and were seen to be.
+    pub(super) fn sharing(each: u32) -> Self {
+        let pools = ["blue", "green", "red"].map(|side| json!({ "id": side, "target_groups": [group(side).as_str()] }));
+        let spec = FleetSpec::check(&raw(json!({
+            "pools": pools,
+            "failover": { "mode": "active_active", "lever": { "listener_rules": [rule().as_str()] }, "detect": { "error_rate": "5%" } },
+        })))
+        .unwrap();
+        let mut sides = Self::new(each, each);
+        sides.failover = spec.failover.clone().unwrap();
+        (sides.capacity, sides.traffic) = (CapacityState::new(&spec, at(-7_200)), TrafficState::first(&spec).unwrap());
+        sides.spec = spec;
+        sides.weights = [("blue", 40), ("green", 40), ("red", 20)].into();
+        for side in ["blue", "green", "red"] {
+            sides.put(side, each);
+        }
         sides.look();
         sides
     }
@@ -192,8 +213,11 @@ impl Sides {
         TrafficObservation {
             observed_at: now,
             instances: self.instances_known.then(|| self.states.clone()),
-            targets: ["blue", "green"]
-                .into_iter()
+            targets: self
+                .spec
+                .pools
+                .iter()
+                .map(|pool| pool.id.as_str())
                 .filter(|side| self.unread != Some(*side))
                 .map(target)
                 .collect(),
@@ -252,7 +276,7 @@ impl Sides {
                 RouteTo::Fixed(page) => (BTreeMap::new(), Some(page.clone())),
             };
             self.page = page;
-            for side in ["blue", "green", "sorry"] {
+            for side in ["blue", "green", "red", "sorry"] {
                 if let Some(weight) = weights.get(&group(side)) {
                     self.weights.insert(side, *weight);
                 }

@@ -127,6 +127,7 @@ impl Pool {
             paused_until: self.paused_until,
             retiring: self.retiring,
             traffic_floor: self.traffic_floor,
+            ready_floor: 0,
             room: self.room,
             spend_room: self.spend_room,
             series: &self.series,
