@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::verb::{
-    adopt, apply, completions, delete, explain, failover, import, init, pause, plan, refresh, release, replay, scale, schema, simulate,
-    status, swarm, validate,
+    adopt, apply, completions, delete, evacuate, explain, failover, import, init, pause, plan, refresh, release, replay, scale, schema,
+    simulate, status, swarm, validate,
 };
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
@@ -51,6 +51,7 @@ pub(crate) enum Verb {
     Resume(pause::ResumeArgs),
     Scale(scale::Args),
     Refresh(refresh::Args),
+    Evacuate(evacuate::Args),
     Failover(failover::Args),
     Failback(failover::FailbackArgs),
     Undo(failover::UndoArgs),

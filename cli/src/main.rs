@@ -83,6 +83,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
+        Verb::Evacuate(args) => verb::evacuate::run(args, stack, console).await,
         Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,
         Verb::Failover(args) => verb::failover::run(args, stack, console).await,
         Verb::Failback(args) => verb::failover::failback(args, stack, console).await,

@@ -123,6 +123,18 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         ("ec2-state-stopping.json", instance("stopping", "2021-11-11T22:02:00Z")),
         ("ec2-state-terminated.json", instance("terminated", "2021-11-11T22:10:41Z")),
         (
+            "evacuate-end.json",
+            one(
+                "arn:aws:sts::123456789012:assumed-role/operator/ana asks web at 2026-03-02T09:00:00Z: UseAgain { zone: Zone(\"eu-west-1a\") }",
+            ),
+        ),
+        (
+            "evacuate.json",
+            one(
+                "arn:aws:sts::123456789012:assumed-role/operator/ana asks web at 2026-03-02T08:00:00Z: Evacuate { zone: Zone(\"eu-west-1a\"), until: 2026-03-02T12:00:00Z, reason: \"errors in a\" }",
+            ),
+        ),
+        (
             "evaluate.json",
             one("evaluate web for arn:aws:sts::123456789012:assumed-role/operator/ana"),
         ),

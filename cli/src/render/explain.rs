@@ -192,6 +192,8 @@ fn asked(asked: &Asked) -> String {
     match &asked.wish {
         Wish::Hold { desired, until, reason } => format!("{} asks for {desired} until {until}: {reason}", asked.by),
         Wish::Clear => format!("{} gives up what was asked for", asked.by),
+        Wish::Evacuate { zone, until, reason } => format!("{} leaves {zone} until {until}: {reason}", asked.by),
+        Wish::UseAgain { zone } => format!("{} uses {zone} again", asked.by),
         Wish::HandOver { instances } => format!("{} hands over {}", asked.by, step::ids(instances)),
         Wish::Refresh(request) => format!("{} {request}", asked.by),
     }

@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod delete;
+pub(crate) mod evacuate;
 pub(crate) mod explain;
 pub(crate) mod failover;
 pub(crate) mod import;

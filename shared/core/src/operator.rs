@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{FleetId, InstanceId, PoolId};
+use crate::id::{FleetId, InstanceId, PoolId, Zone};
 use crate::refresh::{RefreshRefused, RefreshRequest};
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::FleetMode;
@@ -57,6 +57,20 @@ pub enum Wish {
     },
     /// The policies go on.
     Clear,
+    /// A zone is left until then. Remembered beside a size, zone by zone.
+    Evacuate {
+        /// Which.
+        zone: Zone,
+        /// Until then.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// A zone that was left is used again.
+    UseAgain {
+        /// Which.
+        zone: Zone,
+    },
     /// Instances are replaced, or are no longer. Remembered by the refresh itself, never in place of a size.
     Refresh(RefreshRequest),
     /// These instances, which the operator has tagged as the pool's, belong to it from now on, and its size is raised with them.
@@ -65,6 +79,28 @@ pub enum Wish {
         /// Which.
         instances: Vec<InstanceId>,
     },
+}
+
+/// A zone that an operator has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evacuation {
+    /// Who asked last.
+    pub by: String,
+    /// When it was issued; orders the requests about this zone.
+    pub at: Timestamp,
+    /// Until then; not after `at` where it was ended.
+    pub until: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl Evacuation {
+    /// Whether the zone is left now.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
 }
 
 /// A size that holds now.
@@ -85,7 +121,9 @@ impl Asked {
                 desired: *desired,
                 until: *until,
             }),
-            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
+            Wish::Hold { .. } | Wish::Clear | Wish::Evacuate { .. } | Wish::UseAgain { .. } | Wish::Refresh(_) | Wish::HandOver { .. } => {
+                None
+            }
         }
     }
 
@@ -105,9 +143,13 @@ impl Asked {
             return Some(Refused::Ahead { ahead });
         }
         match &self.wish {
-            Wish::Hold { until, .. } if Seconds::between(self.at, *until) > HOLD_MAX => Some(Refused::TooLong),
-            Wish::Hold { until, .. } if now >= *until => Some(Refused::Over { until: *until }),
-            Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
+            Wish::Hold { until, .. } | Wish::Evacuate { until, .. } if Seconds::between(self.at, *until) > HOLD_MAX => {
+                Some(Refused::TooLong)
+            }
+            Wish::Hold { until, .. } | Wish::Evacuate { until, .. } if now >= *until => Some(Refused::Over { until: *until }),
+            Wish::Hold { .. } | Wish::Clear | Wish::Evacuate { .. } | Wish::UseAgain { .. } | Wish::Refresh(_) | Wish::HandOver { .. } => {
+                None
+            }
         }
     }
 }
@@ -144,6 +186,16 @@ pub enum Refused {
     NoSuchPool {
         /// Its name.
         pool: PoolId,
+    },
+    /// No pool that is meant launches into such a zone.
+    NoSuchZone {
+        /// Its name.
+        zone: Zone,
+    },
+    /// There is no other zone to go to.
+    LastZone {
+        /// Its name.
+        zone: Zone,
     },
     /// Outside of the pool's bounds, as open windows move them.
     OutOfRange {
@@ -199,6 +251,8 @@ impl Refused {
             Self::Over { .. } => "ask again",
             Self::Superseded { .. } => "`ghostnet status` shows what holds; ask again if it should not",
             Self::NoSuchPool { .. } => "`ghostnet status` lists the pools",
+            Self::NoSuchZone { .. } => "the zones are those of `launch.subnets`; `ghostnet status FLEET --instances` shows who is where",
+            Self::LastZone { .. } => "add a subnet of another zone to `launch.subnets`, or have another zone used again with `--end`",
             Self::OutOfRange { .. } => "ask for a size within the bounds, or change `capacity` in the spec and `ghostnet apply` it",
             Self::Retiring => "it goes to zero, whatever anybody asks for",
             Self::Mode { .. } => "set `mode: on` in the spec and `ghostnet apply` it",
@@ -217,10 +271,12 @@ impl fmt::Display for Refused {
         match self {
             Self::Old { age } => write!(f, "issued {age} ago, and one older than {EVENT_AGE_MAX} is no wish any more"),
             Self::Ahead { ahead } => write!(f, "issued {ahead} in the future"),
-            Self::TooLong => write!(f, "a size may hold for {HOLD_MAX} at most"),
+            Self::TooLong => write!(f, "it may hold for {HOLD_MAX} at most"),
             Self::Over { until } => write!(f, "its time was over at {until}"),
             Self::Superseded { by, at } => write!(f, "{by} asked later, at {at}"),
             Self::NoSuchPool { pool } => write!(f, "the fleet has no pool `{pool}`"),
+            Self::NoSuchZone { zone } => write!(f, "no pool launches into `{zone}`"),
+            Self::LastZone { zone } => write!(f, "there is no other zone than `{zone}` to go to"),
             Self::OutOfRange { desired, min, max } => write!(f, "{desired} is not between {min} and {max}"),
             Self::Retiring => f.write_str("the fleet is being deleted"),
             Self::Mode { mode } => write!(f, "nobody is replaced in mode `{mode}`"),

@@ -154,6 +154,8 @@ faults! {
     ForeignRouting "foreign-routing" 30;
     /// An operator moves traffic, or asks for it back.
     OperatorMoves "operator-moves" 40;
+    /// An operator has a zone left for a while, or used again.
+    Evacuation "evacuation" 40;
 }
 
 impl fmt::Display for Fault {

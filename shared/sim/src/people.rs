@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{PlanId, TargetGroupArn};
+use ghostnet_core::id::{PlanId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
@@ -17,6 +17,7 @@ use crate::check;
 use crate::clock::{MINUTE, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
+use crate::fleets::ZONES;
 use crate::lambda::Function;
 use crate::world::World;
 
@@ -92,6 +93,9 @@ impl World {
         if self.faults.strikes(Fault::HandedOver) {
             self.hand_over();
         }
+        if self.faults.strikes(Fault::Evacuation) {
+            self.leave_a_zone();
+        }
         if self.faults.strikes(Fault::NewTemplate) {
             self.change_template();
         }
@@ -151,6 +155,43 @@ impl World {
                 format!("{id}: traffic goes to {} in epoch {}", traffic.active, traffic.epoch.0)
             });
             check::on_traffic(&mut self.watch, self.now, id, &traffic);
+        }
+    }
+
+    /// An operator has a zone left, or used again.
+    fn leave_a_zone(&mut self) {
+        let now = self.now;
+        let mut requests = Vec::new();
+        for fleet in self.fleets.keys() {
+            let Some(chance) = self.faults.chance(Fault::Evacuation) else {
+                return;
+            };
+            let Some(zone) = chance.pick(&ZONES).map(|zone| Zone::new(*zone)) else {
+                continue;
+            };
+            let wish = if chance.once_in(4) {
+                Wish::UseAgain { zone }
+            } else {
+                Wish::Evacuate {
+                    zone,
+                    until: at(now + chance.between(5, 60) * MINUTE),
+                    reason: "a test".to_owned(),
+                }
+            };
+            requests.push(OperatorRequest {
+                fleet: fleet.clone(),
+                pool: None,
+                asked: Asked {
+                    by: "operator".to_owned(),
+                    at: at(now),
+                    wish,
+                },
+            });
+        }
+        for request in requests {
+            self.log
+                .line(now, || format!("an operator asks of {}: {:?}", request.fleet, request.asked.wish));
+            self.tell(Function::Tick, Signal::OperatorRequest(request));
         }
     }
 

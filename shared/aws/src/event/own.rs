@@ -1,7 +1,7 @@
 //! What GhostNet sends to itself: a schedule's input, a request to look at one fleet, an operator's request.
 
 use ghostnet_core::adoption::HANDED_OVER_MAX;
-use ghostnet_core::id::{FleetId, InstanceId, PoolId};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, Zone};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
@@ -36,6 +36,7 @@ pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
     match object.get("ghostnet").and_then(Value::as_str) {
         Some(SCALE) => return scale(SHAPE, fields(SHAPE, object)?),
         Some(HAND_OVER) => return hand_over(SHAPE, fields(SHAPE, object)?),
+        Some(EVACUATE) => return Ok(evacuate(fields(SHAPE, object)?)),
         Some(REFRESH) => return Ok(refresh(fields(SHAPE, object)?)),
         _ => {}
     }
@@ -71,6 +72,8 @@ const EVALUATE: &str = "evaluate/v1";
 const SCALE: &str = "scale/v1";
 /// Kind and version of an operator's request to take instances over.
 const HAND_OVER: &str = "hand-over/v1";
+/// Kind and version of an operator's request about a zone.
+const EVACUATE: &str = "evacuate/v1";
 /// Kind and version of an operator's request about a refresh.
 const REFRESH: &str = "refresh/v1";
 
@@ -118,6 +121,51 @@ fn scale(shape: &'static str, scale: Scale) -> Result<Signal, Rejected> {
             wish,
         },
     }))
+}
+
+/// An operator's request about a zone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Evacuate {
+    ghostnet: String,
+    fleet: FleetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<PoolId>,
+    by: String,
+    at: Timestamp,
+    zone: String,
+    /// Absent: it is used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leave: Option<Leave>,
+}
+
+/// For how long a zone is left, and why.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leave {
+    until: Timestamp,
+    reason: String,
+}
+
+fn evacuate(evacuate: Evacuate) -> Signal {
+    let zone = Zone::new(shortened(&evacuate.zone));
+    let wish = match evacuate.leave {
+        Some(Leave { until, reason }) => Wish::Evacuate {
+            zone,
+            until,
+            reason: shortened(&reason),
+        },
+        None => Wish::UseAgain { zone },
+    };
+    Signal::OperatorRequest(OperatorRequest {
+        fleet: evacuate.fleet,
+        pool: evacuate.pool,
+        asked: Asked {
+            by: shortened(&evacuate.by),
+            at: evacuate.at,
+            wish,
+        },
+    })
 }
 
 /// An operator's request about a refresh.
@@ -258,8 +306,19 @@ pub fn request_payload(request: &OperatorRequest) -> Vec<u8> {
         hold,
         clear,
     };
+    let about_zone = |zone: &Zone, leave: Option<Leave>| Evacuate {
+        ghostnet: EVACUATE.to_owned(),
+        fleet: fleet.clone(),
+        pool: pool.clone(),
+        by: by.clone(),
+        at,
+        zone: zone.as_str().to_owned(),
+        leave,
+    };
     // text, numbers and moments always serialise
     match wish {
+        Wish::Evacuate { zone, until, reason } => serde_json::to_vec(&about_zone(&zone, Some(Leave { until, reason }))),
+        Wish::UseAgain { zone } => serde_json::to_vec(&about_zone(&zone, None)),
         Wish::Hold { desired, until, reason } => serde_json::to_vec(&scale(Some(Hold { desired, until, reason }), false)),
         Wish::Clear => serde_json::to_vec(&scale(None, true)),
         Wish::HandOver { instances } => serde_json::to_vec(&HandOver {

@@ -3,7 +3,7 @@
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_aws::event::{classify, request_payload};
 use ghostnet_aws::lambda::Said;
-use ghostnet_core::id::{Generation, InstanceId, SpecVersion};
+use ghostnet_core::id::{Generation, InstanceId, SpecVersion, Zone};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
@@ -211,6 +211,14 @@ fn a_request_arrives_as_it_was_sent() {
     for wish in [
         request().asked.wish,
         Wish::Clear,
+        Wish::Evacuate {
+            zone: Zone::new("eu-west-1a"),
+            until: minute(90),
+            reason: "errors in a".to_owned(),
+        },
+        Wish::UseAgain {
+            zone: Zone::new("eu-west-1a"),
+        },
         Wish::Refresh(start),
         Wish::HandOver {
             instances: vec![InstanceId::new("i-1"), InstanceId::new("i-2")],

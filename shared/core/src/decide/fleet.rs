@@ -10,8 +10,8 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, learning, leaving, membership,
-    open_steps, operator, outage, renewal, warm,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, learning, leaving,
+    membership, open_steps, operator, outage, renewal, warm,
 };
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::Instance;
@@ -178,6 +178,7 @@ fn count_pool<'a>(
     if let Some(pool_state) = state.pools.get_mut(&pool.id) {
         membership::forget_former_groups(situation, pool_state);
         discovery::watch(situation, pool, pool_state);
+        evacuating::forget(situation, pool_state);
         renewal::notice(situation, pool_state);
         renewal::settle(situation, pool, listed, pool_state);
         if acting {

@@ -5,6 +5,7 @@ mod balancing;
 mod breaker;
 mod census;
 mod discovery;
+mod evacuating;
 mod fleet;
 mod groups;
 mod handing_over;

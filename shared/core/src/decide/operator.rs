@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::evacuating::{self, Leave};
 use super::{Listed, Situation, handing_over, open_windows, refreshing};
 use crate::id::PoolId;
 use crate::operator::{Asked, OperatorRequest, Refused, Wish};
@@ -18,6 +19,8 @@ pub(super) fn hear(situation: &Situation<'_>, listed: &Listed<'_>, state: &mut C
         let heard = match &request.asked.wish {
             Wish::Refresh(wish) => refreshing::hear(situation, listed, request, wish, state),
             Wish::HandOver { instances } => handing_over::hear(situation, listed, request, instances, state),
+            Wish::Evacuate { zone, until, reason } => evacuating::hear(situation, request, zone, Leave::Until(*until, reason), state),
+            Wish::UseAgain { zone } => evacuating::hear(situation, request, zone, Leave::End, state),
             Wish::Hold { .. } | Wish::Clear => refusals(situation, request, state),
         };
         for (pool, finding) in heard {
@@ -48,7 +51,9 @@ fn refusals(situation: &Situation<'_>, request: &OperatorRequest, state: &mut Ca
     let pools = &situation.spec.pools;
     let named: Vec<&PoolSpec> = match (&request.pool, &request.asked.wish) {
         (Some(id), _) => pools.iter().filter(|pool| pool.id == *id).collect(),
-        (None, Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. }) => pools.iter().collect(),
+        (None, Wish::Clear | Wish::Evacuate { .. } | Wish::UseAgain { .. } | Wish::Refresh(_) | Wish::HandOver { .. }) => {
+            pools.iter().collect()
+        }
         (None, Wish::Hold { .. }) => pools.iter().filter(|pool| pool.id == situation.traffic.active).collect(),
     };
     if named.is_empty() {
@@ -97,7 +102,7 @@ fn fault(situation: &Situation<'_>, pool: &PoolSpec, asked: &Asked, last: Option
     let max = max.min(situation.spec.maximum);
     let out_of_range = match asked.wish {
         Wish::Hold { desired, .. } if desired < min || desired > max => Some(Refused::OutOfRange { desired, min, max }),
-        Wish::Hold { .. } | Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => None,
+        Wish::Hold { .. } | Wish::Clear | Wish::Evacuate { .. } | Wish::UseAgain { .. } | Wish::Refresh(_) | Wish::HandOver { .. } => None,
     };
     asked.fault(situation.now).or(out_of_range)
 }

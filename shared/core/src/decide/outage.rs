@@ -1,4 +1,4 @@
-//! Zones that fail as a whole: somebody has shifted the balancer's traffic away from one, or its instances are sick while
+//! Zones that fail as a whole, or that an operator has left: somebody has shifted the balancer's traffic away from one, or its instances are sick while
 //! those of the others are well.
 //!
 //! While a zone is out nobody leaves by scale-in, nothing is launched or started there, and the sick of that zone are replaced
@@ -33,6 +33,8 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<
             .into_iter()
             .map(|zone| (zone, ZoneEvidence::Shifted)),
     );
+    let left = state.evacuations.iter().filter(|(_, left)| left.is_in_force(now));
+    seen.extend(left.map(|(zone, left)| (zone.clone(), ZoneEvidence::Evacuated { until: left.until })));
     for zone in seen.keys() {
         let until = state.zones_out.entry(zone.clone()).or_insert_with(|| now.into());
         if Seconds::between(now, until.at()) < PROLONG_AT {

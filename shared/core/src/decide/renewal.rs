@@ -1,4 +1,4 @@
-//! Who is replaced although it is well: to be retired by AWS, or launched before an operator asked for a refresh, from another
+//! Who is replaced although it is well: to be retired by AWS, in a zone that an operator has left, or launched before an operator asked for a refresh, from another
 //! version of the launch template, too long ago, or into a zone that has more than others.
 //!
 //! Launch first: who is to be replaced is marked, serves on, and no longer counts among those that last, so that another one
@@ -16,6 +16,7 @@ use super::{Listed, Situation, leaving, placement};
 use crate::budget;
 use crate::id::{InstanceId, Zone};
 use crate::observation::Instance;
+use crate::operator::Evacuation;
 use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
@@ -52,7 +53,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed
     if let Some(refresh) = &mut state.refresh {
         refresh.follow_spec(situation.spec_version, situation.now);
     }
-    let causes = Causes::of(situation, pool, state.refresh.as_ref());
+    let causes = Causes::with(situation, pool, state.refresh.as_ref(), &state.evacuations);
     let nobody = situation.retiring || situation.spec.mode == FleetMode::OutOnly;
     for (id, member) in state.members.iter_mut().filter(|(_, member)| member.renew.is_some()) {
         member.renew = match listed.get(id) {
@@ -78,11 +79,15 @@ pub(super) fn begin(
     let nothing_open = state.open_of(&pool.id).next().is_none();
     let Some(state) = state.pools.get_mut(&pool.id) else { return };
     let may_go_on = account(situation, census, state, findings);
-    let room = room(situation, pool, census, state);
-    if !(nothing_open && is_calm(census, state, situation.now)) || room == 0 {
+    let mut causes = Causes::of(situation, pool, state);
+    // whoever has a zone left does not wait until everybody is well
+    let leaves = nothing_open && causes.leaves_any() && may_launch(state, situation.now) && census.counts.renewing == 0;
+    let is_calm = nothing_open && is_calm(census, state, situation.now);
+    let room = room(situation, pool, census, state, leaves);
+    if !(is_calm || leaves) || room == 0 {
         return;
     }
-    let mut causes = Causes::of(situation, pool, state.refresh.as_ref());
+    causes.only_leaves = !is_calm;
     causes.refresh = causes.refresh.filter(|_| may_go_on);
     let chosen = choose(situation, pool, census, state, causes, room);
     if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
@@ -113,7 +118,7 @@ fn choose(
     room: u32,
 ) -> Vec<(usize, RenewReason)> {
     let by_time = causes.refresh.is_some() || causes.drift_to.is_some() || pool.max_age.is_some();
-    if !(by_time || pool.launch.rebalance_zones || census.any_retires) {
+    if !(by_time || causes.leaves_any() || pool.launch.rebalance_zones || census.any_retires) {
         return Vec::new();
     }
     let serving = || {
@@ -124,11 +129,17 @@ fn choose(
     let candidate = |(place, person): (usize, &Person<'_>)| {
         let instance = person.listed?;
         let why = reason(situation, pool, causes, members.to(&person.id)?, instance)?;
+        if causes.only_leaves && why != RenewReason::Evacuation {
+            return None;
+        }
         // zone by zone, so that no more than one zone changes at a time
         Some((why, instance.zone.clone(), place))
     };
     let mut candidates: Vec<_> = serving().filter_map(candidate).collect();
     candidates.sort();
+    if candidates.is_empty() && causes.only_leaves {
+        return Vec::new();
+    }
     if candidates.is_empty() {
         let from = unbalanced(situation, pool, census, state);
         let is_there = |(_, person): &(usize, &Person<'_>)| {
@@ -202,15 +213,35 @@ struct Causes<'a> {
     refresh: Option<&'a Refresh>,
     /// Whoever is of another version has drifted.
     drift_to: Option<&'a TemplateVersion>,
+    /// Zones that an operator has left, or had.
+    left: &'a BTreeMap<Zone, Evacuation>,
+    /// The pool is not calm enough for anything else.
+    only_leaves: bool,
+    now: Timestamp,
 }
 
 impl<'a> Causes<'a> {
-    fn of(situation: &Situation<'a>, pool: &PoolSpec, refresh: Option<&'a Refresh>) -> Self {
+    fn of(situation: &Situation<'a>, pool: &PoolSpec, state: &'a PoolState) -> Self {
+        Self::with(situation, pool, state.refresh.as_ref(), &state.evacuations)
+    }
+
+    fn leaves(&self, zone: &Zone) -> bool {
+        self.left.get(zone).is_some_and(|left| left.is_in_force(self.now))
+    }
+
+    fn leaves_any(&self) -> bool {
+        self.left.keys().any(|zone| self.leaves(zone))
+    }
+
+    fn with(situation: &Situation<'a>, pool: &PoolSpec, refresh: Option<&'a Refresh>, left: &'a BTreeMap<Zone, Evacuation>) -> Self {
         // what was rolled back must not be drift the other way
         let is_back = pinned(situation, refresh).is_some();
         Self {
             refresh,
             drift_to: drift_to(situation, pool).filter(|_| !is_back),
+            left,
+            only_leaves: false,
+            now: situation.now,
         }
     }
 }
@@ -232,6 +263,8 @@ fn reason(situation: &Situation<'_>, pool: &PoolSpec, causes: Causes<'_>, member
     let is_old = |most: Seconds| Seconds::between(born, situation.now) >= most;
     if member.retires {
         Some(RenewReason::Retirement)
+    } else if causes.leaves(&instance.zone) {
+        Some(RenewReason::Evacuation)
     } else if causes.refresh.is_some_and(|refresh| refresh.replaces(born, template)) {
         Some(RenewReason::Refresh)
     } else if drifted() {
@@ -279,20 +312,26 @@ pub(super) fn born(member: &Member, instance: Option<&Instance>) -> Timestamp {
 fn is_calm(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     let counts = &census.counts;
     let still = counts.coming() == 0 && counts.warming_serving == 0 && counts.unhealthy == 0 && counts.draining == 0;
-    let refused = state.launch_refused.as_ref().is_some_and(|refused| now < refused.until);
-    let waits = state.launch_backoff.is_some_and(|backoff| now < backoff.until());
-    still && !refused && !waits && counts.renewing == 0 && counts.in_service == state.desired
+    still && may_launch(state, now) && counts.renewing == 0 && counts.in_service == state.desired
 }
 
-/// How many may be replaced at once.
-fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState) -> u32 {
+/// Whether AWS takes launches, and those of lately became well.
+fn may_launch(state: &PoolState, now: Timestamp) -> bool {
+    let refused = state.launch_refused.as_ref().is_some_and(|refused| now < refused.until);
+    let waits = state.launch_backoff.is_some_and(|backoff| now < backoff.until());
+    !refused && !waits
+}
+
+/// How many may be replaced at once. Those of a zone that is left come first and all together, as far as there may be more for a while.
+fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, leaves: bool) -> u32 {
     let (removals, _) = budget::removals_left(&pool.guards, state, state.desired, situation.now);
     let (launches, _) = budget::launches_left(&pool.guards, state, state.desired, situation.now);
     let most = pool.capacity.max.saturating_add(surge(pool.capacity.max));
-    removals
-        .min(launches)
-        .min(surge(pool.capacity.max))
-        .min(most.saturating_sub(census.counts.all()))
+    let more = launches.min(most.saturating_sub(census.counts.all()));
+    if leaves {
+        return more;
+    }
+    removals.min(more).min(surge(pool.capacity.max))
 }
 
 /// Keeps the account of a refresh; whether it may mark more now.

@@ -320,6 +320,11 @@ pub enum ZoneEvidence {
         /// Of so many.
         of: u32,
     },
+    /// An operator has it left.
+    Evacuated {
+        /// Until then.
+        until: Timestamp,
+    },
     /// Nothing any more, since a little while.
     Lately {
         /// Until when it is remembered.
@@ -332,6 +337,7 @@ impl fmt::Display for ZoneEvidence {
         match self {
             Self::Shifted => f.write_str("a zonal shift keeps traffic away from it"),
             Self::Sick { sick, of } => write!(f, "{sick} of {of} are sick there, and hardly any elsewhere"),
+            Self::Evacuated { until } => write!(f, "an operator has it left until {until}"),
             Self::Lately { until } => write!(f, "it was a moment ago, and is remembered until {until}"),
         }
     }

@@ -222,6 +222,8 @@ impl std::fmt::Display for DrainReason {
 pub enum RenewReason {
     /// AWS will retire it.
     Retirement,
+    /// An operator has its zone left.
+    Evacuation,
     /// An operator asked for a refresh.
     Refresh,
     /// It was launched from another version of the launch template.
@@ -236,6 +238,7 @@ impl std::fmt::Display for RenewReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Retirement => "AWS will retire it",
+            Self::Evacuation => "an operator has its zone left",
             Self::Refresh => "a refresh was asked for",
             Self::Drift => "another version of the launch template",
             Self::Age => "older than `max_age`",

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::adaptive::Adapted;
 use crate::id::{Generation, InstanceId, PlanId, PolicyId, PoolId, ServiceId, SpecVersion, StepId, TargetGroupArn, Zone};
 use crate::observation::Market;
-use crate::operator::Asked;
+use crate::operator::{Asked, Evacuation};
 use crate::plan::{OpenStep, StepOutcome};
 use crate::policy::simple::Adjustment;
 use crate::rating::Rating;
@@ -210,6 +210,9 @@ pub struct PoolState {
     /// Zones that failed as a whole, and until when that is remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub zones_out: BTreeMap<Zone, Moment>,
+    /// Zones that operators have left.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evacuations: BTreeMap<Zone, Evacuation>,
     /// The last refresh that an operator asked for, ended or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,

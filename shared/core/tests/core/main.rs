@@ -12,6 +12,7 @@ mod churn;
 mod cloud_map;
 mod combined;
 mod drains;
+mod evacuated;
 mod failover;
 mod failover_spec;
 mod formula;

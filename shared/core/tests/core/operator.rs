@@ -152,7 +152,7 @@ fn a_request_is_refused_for_a_reason() {
         (
             "too long",
             asked("bob", now, until(&world, HOLD_MAX.0 + 1)),
-            "a size may hold for 3d at most",
+            "it may hold for 3d at most",
         ),
         (
             "over",

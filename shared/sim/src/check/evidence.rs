@@ -21,7 +21,7 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
     // an operator's size needs no vote
     let by_operator = judged.next.asked.as_ref().is_some_and(|asked| match asked.wish {
         Wish::Hold { desired, until, .. } => desired <= after && judged.inputs.now < until,
-        Wish::Clear | Wish::Refresh(_) | Wish::HandOver { .. } => false,
+        Wish::Clear | Wish::Evacuate { .. } | Wish::UseAgain { .. } | Wish::Refresh(_) | Wish::HandOver { .. } => false,
     });
     if after >= allowed || by_window || by_operator || judged.inputs.retiring {
         return;

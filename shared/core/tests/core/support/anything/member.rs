@@ -60,6 +60,7 @@ pub(super) fn any_member(tape: &mut Tape<'_>) -> Member {
             RenewReason::Age,
             RenewReason::Balance,
             RenewReason::Retirement,
+            RenewReason::Evacuation,
         ])
     });
     member.renew = renew.filter(|_| member.drain.is_none() && !member.gone);

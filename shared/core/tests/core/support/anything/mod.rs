@@ -21,7 +21,7 @@ use ghostnet_core::observation::{
     ExhaustedOffering, Instance, InstanceState, Market, Observation, Offering, Place, Registrar, Registration, Target, TargetHealth, Told,
     Word, tag,
 };
-use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
+use ghostnet_core::operator::{Asked, Evacuation, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::rating::{Rating, Still};
@@ -203,6 +203,15 @@ impl Made {
         state
             .zones_out
             .extend(tape.maybe(6, |tape| (Zone::new("eu-west-1a"), about(tape, 900).into())));
+        state.evacuations.extend(tape.maybe(5, |tape| {
+            let left = Evacuation {
+                by: "ana".to_owned(),
+                at: at(-600 + i64::from(tape.below(600))),
+                until: about(tape, 900),
+                reason: String::new(),
+            };
+            (Zone::new("eu-west-1b"), left)
+        }));
         state.refresh = tape.maybe(3, any_refresh);
         let healths: Vec<(InstanceId, TargetHealth)> = (0..tape.below(24))
             .filter_map(|n| self.instance(tape, &spec.id, n, &mut state))
