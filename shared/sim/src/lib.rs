@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod aftermath;
+pub mod blow;
 pub mod broken;
 pub mod chance;
 pub mod check;
@@ -29,5 +30,6 @@ pub mod scenario;
 mod storm;
 pub mod swarm;
 pub mod table;
+pub mod toll;
 pub mod traffic;
 pub mod world;

@@ -242,6 +242,8 @@ impl Runner {
                     machine.recover(now);
                 }
             }
+            Some(Event::Blow(blow)) => self.world.borrow_mut().befalls(&blow),
+            Some(Event::Toll) => self.world.borrow_mut().take_toll(),
         }
         self.bury();
     }
