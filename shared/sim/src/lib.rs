@@ -25,6 +25,7 @@ pub mod load;
 pub mod log;
 mod measure;
 mod people;
+pub mod rival;
 pub mod run;
 pub mod scenario;
 mod storm;

@@ -49,7 +49,8 @@ fn others(fleet: &FleetId) -> TargetGroupArn {
     TargetGroupArn::new(format!("{fleet}-others"))
 }
 
-fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
+/// The weights of a rule that sends everything to one side.
+pub(crate) fn weights(spec: &FleetSpec, all_to: &PoolId) -> BTreeMap<TargetGroupArn, u32> {
     let of = |pool: &PoolSpec| if pool.id == *all_to { ALL } else { 0 };
     let groups = spec
         .pools

@@ -34,6 +34,7 @@ use crate::lambda::Job;
 use crate::load::Load;
 use crate::log::Log;
 use crate::measure::TOO_SLOW;
+use crate::rival::Rival;
 use crate::table::{Items, Table};
 use crate::toll::Toll;
 
@@ -68,6 +69,8 @@ pub enum Event {
     Blow(Box<Blow>),
     /// A second of requests is counted.
     Toll,
+    /// A rule of another tool looks at its sides.
+    RivalLooks,
 }
 
 /// What was counted.
@@ -160,6 +163,8 @@ pub struct World {
     pub(crate) silent: BTreeMap<(FleetId, PoolId), (Millis, Millis)>,
     /// What requests come to, where somebody counts it.
     pub toll: Option<Toll>,
+    /// What moves the traffic in place of the function `failover`; none: the function does.
+    pub(crate) rival: Option<Rival>,
     /// Calls on their way.
     pub(crate) calls: Calls,
     /// Invocations that die now.
@@ -197,6 +202,7 @@ impl World {
             slow: BTreeMap::new(),
             silent: BTreeMap::new(),
             toll: None,
+            rival: None,
             calls: Calls::default(),
             doomed: Vec::new(),
             counters: Counters::default(),
