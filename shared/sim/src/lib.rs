@@ -6,7 +6,7 @@
 //! byte for byte.
 //!
 //! Where to look: [`run`] drives, [`world`] is what is true, [`hand`] is what an invocation can reach, [`fault`] lists what goes
-//! wrong, [`check`] what must hold, [`swarm`] runs many seeds and shrinks what fails.
+//! wrong, [`check`] what must hold, [`swarm`] runs many seeds and shrinks what fails, [`trial`] measures what a failure costs.
 #![warn(missing_docs)]
 
 mod aftermath;
@@ -33,4 +33,5 @@ pub mod swarm;
 pub mod table;
 pub mod toll;
 pub mod traffic;
+pub mod trial;
 pub mod world;
