@@ -6,10 +6,11 @@
 //! byte for byte.
 //!
 //! Where to look: [`run`] drives, [`world`] is what is true, [`hand`] is what an invocation can reach, [`fault`] lists what goes
-//! wrong, [`check`] what must hold, [`swarm`] runs many seeds and shrinks what fails.
+//! wrong, [`check`] what must hold, [`swarm`] runs many seeds and shrinks what fails, [`trial`] measures what a failure costs.
 #![warn(missing_docs)]
 
 mod aftermath;
+pub mod blow;
 pub mod broken;
 pub mod chance;
 pub mod check;
@@ -24,10 +25,13 @@ pub mod load;
 pub mod log;
 mod measure;
 mod people;
+pub mod rival;
 pub mod run;
 pub mod scenario;
 mod storm;
 pub mod swarm;
 pub mod table;
+pub mod toll;
 pub mod traffic;
+pub mod trial;
 pub mod world;

@@ -9,6 +9,7 @@ use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::metrics::Minute;
 use crate::fault::Fault;
 use crate::fleets::group;
+use crate::load::as_float;
 use crate::world::{Event, World, is_of};
 
 /// Seconds until an answer from a side that is slow.
@@ -84,6 +85,10 @@ impl World {
                 {
                     minute.response = minute.response.map(|_| SLOW);
                 }
+                if let Some(span) = self.silent.get(&(id.clone(), pool.clone())) {
+                    let unanswered = 100.0 * part_of_minute(*span, now);
+                    minute.errors = minute.errors.map(|errors| errors.max(unanswered));
+                }
                 crate::check::traffic::on_measured(self, &id, &pool, &minute);
                 self.disturb(&mut minute);
                 if minute.shown_from < Millis::MAX {
@@ -108,6 +113,12 @@ impl World {
             minute.by_instance.truncate(half);
         }
     }
+}
+
+/// How much of the minute that ends now falls into a span.
+fn part_of_minute((since, until): (Millis, Millis), now: Millis) -> f64 {
+    let common = until.min(now) - since.max(now - MINUTE);
+    as_float(common.max(0)) / as_float(MINUTE)
 }
 
 /// What the samples of a minute come to: response = processing + network + queueing, as in one server per instance.

@@ -242,6 +242,9 @@ impl Runner {
                     machine.recover(now);
                 }
             }
+            Some(Event::Blow(blow)) => self.world.borrow_mut().befalls(&blow),
+            Some(Event::Toll) => self.world.borrow_mut().take_toll(),
+            Some(Event::RivalLooks) => self.world.borrow_mut().rival_looks(),
         }
         self.bury();
     }
@@ -280,6 +283,9 @@ impl Runner {
     fn invoke(&mut self, job: Job) {
         if (matches!(job.signal, Signal::OperatorRequest(_)) || job.asked.is_some()) && !self.world.borrow().faults.rages() {
             // the operators went home, and took back what was still under way
+            return;
+        }
+        if job.function == Function::Failover && self.world.borrow().rival.is_some() {
             return;
         }
         self.invoked += 1;

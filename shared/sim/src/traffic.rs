@@ -49,7 +49,8 @@ fn others(fleet: &FleetId) -> TargetGroupArn {
     TargetGroupArn::new(format!("{fleet}-others"))
 }
 
-fn weights(spec: &FleetSpec, takes: impl Fn(&PoolId) -> bool) -> BTreeMap<TargetGroupArn, u32> {
+/// The weights of a rule that sends everything to these sides, to each as much.
+pub(crate) fn weights(spec: &FleetSpec, takes: impl Fn(&PoolId) -> bool) -> BTreeMap<TargetGroupArn, u32> {
     let of = |pool: &PoolSpec| if takes(&pool.id) { ALL } else { 0 };
     let groups = spec
         .pools

@@ -18,6 +18,7 @@ use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, Loaded, MetricQuery, RefusedOffering};
 use jiff::Timestamp;
 
+use crate::blow::Blow;
 use crate::broken::Broken;
 use crate::chance::Chance;
 use crate::check::{self, Watch};
@@ -33,7 +34,9 @@ use crate::lambda::Job;
 use crate::load::Load;
 use crate::log::Log;
 use crate::measure::TOO_SLOW;
+use crate::rival::Rival;
 use crate::table::{Items, Table};
+use crate::toll::Toll;
 
 /// One invocation of a function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +65,12 @@ pub enum Event {
     Reclaim(InstanceId),
     /// A sick instance recovers.
     Recover(InstanceId),
+    /// Something befalls a side, at this very moment.
+    Blow(Box<Blow>),
+    /// A second of requests is counted.
+    Toll,
+    /// A rule of another tool looks at its sides.
+    RivalLooks,
 }
 
 /// What was counted.
@@ -150,6 +159,12 @@ pub struct World {
     pub fleets: BTreeMap<FleetId, FleetWorld>,
     /// Sides that answer too slowly, and until when.
     pub(crate) slow: BTreeMap<(FleetId, PoolId), Millis>,
+    /// Sides that answer no request, since when and until when.
+    pub(crate) silent: BTreeMap<(FleetId, PoolId), (Millis, Millis)>,
+    /// What requests come to, where somebody counts it.
+    pub toll: Option<Toll>,
+    /// What moves the traffic in place of the function `failover`; none: the function does.
+    pub(crate) rival: Option<Rival>,
     /// Calls on their way.
     pub(crate) calls: Calls,
     /// Invocations that die now.
@@ -185,6 +200,9 @@ impl World {
             installation: InstallationId::new("ours"),
             fleets: BTreeMap::new(),
             slow: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            toll: None,
+            rival: None,
             calls: Calls::default(),
             doomed: Vec::new(),
             counters: Counters::default(),
