@@ -19,7 +19,7 @@ struct Table {
     rules: &'static [By],
 }
 
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 5] = [
     Table {
         title: "Hot standby of the same size",
         mode: Mode::HotFull,
@@ -52,6 +52,12 @@ const TABLES: [Table; 4] = [
         mode: Mode::Cold,
         failures: &[Failure::Dies, Failure::FallsSilent, Failure::IsSlow, Failure::Pauses],
         rules: &[By::GhostNet, By::Alternat, By::AcceleratorTen, By::AcceleratorThirty],
+    },
+    Table {
+        title: "Two sides that share the traffic",
+        mode: Mode::Shared,
+        failures: &[Failure::Dies, Failure::FallsSilent, Failure::IsSlow, Failure::Pauses],
+        rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
     },
     Table {
         title: "Degraded, with a hot standby of half the size",

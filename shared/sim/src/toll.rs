@@ -63,8 +63,10 @@ struct Failed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Toll {
     fleet: FleetId,
-    /// The side that has the traffic when it begins.
+    /// The side that takes most of the traffic when it begins.
     home: PoolId,
+    /// Its share then, in hundredths.
+    home_share: u32,
     since: Millis,
     until: Millis,
     /// Requests.
@@ -94,10 +96,11 @@ pub struct Toll {
 }
 
 impl Toll {
-    fn new(fleet: FleetId, home: PoolId, since: Millis, until: Millis) -> Self {
+    fn new(fleet: FleetId, (home, home_share): (PoolId, u32), since: Millis, until: Millis) -> Self {
         Self {
             fleet,
             home,
+            home_share,
             since,
             until,
             offered: 0.0,
@@ -192,7 +195,7 @@ impl Toll {
         if at_home == 0 {
             self.shifted.get_or_insert(now);
         }
-        if at_home < 100 || self.has_decided(world) {
+        if at_home < self.home_share || self.has_decided(world) {
             self.decided.get_or_insert(now);
         }
         let before = std::mem::replace(&mut self.shares, shares);
@@ -200,7 +203,7 @@ impl Toll {
             return;
         }
         self.moves = self.moves.saturating_add(1);
-        if at_home == 100 {
+        if at_home >= self.home_share {
             return;
         }
         let sides = spec.pools.iter().zip(before.iter().zip(&self.shares));
@@ -213,13 +216,16 @@ impl Toll {
         world.table.fleets.get(&self.fleet).is_some_and(|items| {
             let traffic = &items.traffic;
             let leaves = traffic.shift.as_ref().is_some_and(|shift| shift.from == self.home);
-            leaves || traffic.degraded.is_some() || traffic.active != self.home
+            let spec = world.fleets.get(&self.fleet).map(|there| &there.spec);
+            let takes = spec.is_none_or(|spec| traffic.takers(spec).contains(&&self.home));
+            leaves || traffic.degraded.is_some() || !takes
         })
     }
 }
 
 impl World {
-    /// Counts what the requests of a fleet come to, each second from one moment to another. The side that takes most of them now is home.
+    /// Counts what the requests of a fleet come to, each second from one moment to another. The side that takes most of them now, the first
+    /// of two that take as much, is home.
     pub fn count_toll(&mut self, fleet: &FleetId, since: Millis, until: Millis) {
         let Some(spec) = self.fleets.get(fleet).map(|there| &there.spec) else {
             return;
@@ -227,8 +233,9 @@ impl World {
         let Some(home) = spec
             .pools
             .iter()
+            .rev()
             .max_by_key(|pool| self.share(spec, pool))
-            .map(|pool| pool.id.clone())
+            .map(|pool| (pool.id.clone(), self.share(spec, pool)))
         else {
             return;
         };

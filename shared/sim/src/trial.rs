@@ -49,6 +49,8 @@ pub enum Mode {
     HotHalf,
     /// A cold standby, of which nothing runs.
     Cold,
+    /// Both sides share the traffic, each with room for all of it.
+    Shared,
     /// A hot standby of half the size, and a page that answers while no side can.
     Degraded,
 }
@@ -162,9 +164,10 @@ impl Trial {
         let spec = world.fleets.get(fleet).map(|there| there.spec.clone()).ok_or(Untried::Unsettled)?;
         let [home, other] = [HOME, OTHER].map(|name| name.parse::<PoolId>().map_err(|_| Untried::Name(name)));
         let (home, other) = (home?, other?);
+        let share = if self.mode == Mode::Shared { 50 } else { 100 };
         let settled = spec
             .pool(&home)
-            .is_some_and(|pool| world.share(&spec, pool) == 100 && world.standing(fleet, pool).answering >= HOME_SIZE);
+            .is_some_and(|pool| world.share(&spec, pool) == share && world.standing(fleet, pool).answering >= HOME_SIZE);
         if !settled {
             return Err(Untried::Unsettled);
         }
@@ -201,6 +204,19 @@ impl Trial {
             Mode::HotFull => json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE }),
             Mode::HotHalf | Mode::Degraded => json!({ "min": HOME_SIZE / 2, "max": 2 * HOME_SIZE }),
             Mode::Cold => json!({ "min": 0, "max": 2 * HOME_SIZE }),
+            // half of what the load asks for, and as much again in reserve
+            Mode::Shared => json!({ "min": HOME_SIZE / 2, "max": 2 * HOME_SIZE }),
+        };
+        let home = if self.mode == Mode::Shared {
+            standby.clone()
+        } else {
+            json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE })
+        };
+        let role = if self.mode == Mode::Shared { "active" } else { "standby" };
+        let mode = match self.mode {
+            Mode::Cold => "cold_standby",
+            Mode::Shared => "active_active",
+            Mode::HotFull | Mode::HotHalf | Mode::Degraded => "hot_standby",
         };
         let page = json!({
             "fixed_response": { "status": 503 },
@@ -212,17 +228,16 @@ impl Trial {
         let raw: RawFleetSpec = serde_json::from_value(json!({
             "fleet": FLEET,
             "defaults": {
-                "capacity": { "min": HOME_SIZE, "max": 2 * HOME_SIZE },
                 "launch": { "template": { "name": FLEET }, "instance_types": TYPES },
                 "warmup": "60s", "drain": { "timeout": "60s" },
             },
             "pools": [
-                { "id": HOME, "launch": here, "target_groups": [group(FLEET, HOME).as_str()] },
-                { "id": OTHER, "role": "standby", "capacity": standby, "launch": there, "target_groups": [group(FLEET, OTHER).as_str()] },
+                { "id": HOME, "capacity": home, "launch": here, "target_groups": [group(FLEET, HOME).as_str()] },
+                { "id": OTHER, "role": role, "capacity": standby, "launch": there, "target_groups": [group(FLEET, OTHER).as_str()] },
             ],
             "policies": [{ "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": 1800.0 }],
             "failover": {
-                "mode": if self.mode == Mode::Cold { "cold_standby" } else { "hot_standby" },
+                "mode": mode,
                 "detect": { "datapoints": datapoints, "error_rate": "5%", "response_time": "2s", "alarms": ["latency"] },
                 "lever": { "listener_rules": [rule(FLEET).as_str()] },
                 "failback": if back { "auto" } else { "manual" },

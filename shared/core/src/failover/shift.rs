@@ -43,22 +43,31 @@ impl<'a> Draft<'a> {
             let Some(looked) = situation.looked(&pool.id) else { continue };
             let evidence = looked.evidence(detect);
             let well = watch::is_well(&evidence);
-            let was_left = self.was_left(&pool.id);
+            let left_for = self.left_for(&pool.id);
+            // nobody measures answers where nobody asks: what called it down must itself speak for it again
+            let is_back = left_for.is_some_and(|why| watch::is_denied(&evidence, why));
+            let was_left = left_for.is_some();
             let side = self.state.sides.entry(pool.id.clone()).or_default();
             watch::note(side, &evidence, detect.datapoints, situation.now);
             side.armed |= well;
             match situation.well_enough().filter(|_| was_left) {
-                Some(enough) => watch::count_well(side, well, enough, situation.now),
+                Some(enough) => watch::count_well(side, well && is_back, enough, situation.now),
                 None => side.well = None,
             }
         }
     }
 
-    fn was_left(&self, pool: &PoolId) -> bool {
+    /// Why traffic left a side; none: it did not.
+    fn left_for(&self, pool: &PoolId) -> Option<&ShiftReason> {
         if self.is_shared() {
-            return self.state.is_out(pool);
+            return self.state.spread.as_ref()?.out.get(pool).map(|left| &left.why);
         }
-        self.state.moved.as_ref().is_some_and(|moved| moved.from == *pool) && self.state.active != *pool
+        let moved = self
+            .state
+            .moved
+            .as_ref()
+            .filter(|moved| moved.from == *pool && self.state.active != *pool);
+        moved.map(|moved| &moved.why)
     }
 
     /// Whatever is due: what is under way first, then what is asked, then what failed.

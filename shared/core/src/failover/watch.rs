@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::spec::{BreachRule, Detect};
-use crate::state::{Side, Sighting, SignalKind, Well};
+use crate::state::{ShiftReason, Side, Sighting, SignalKind, Well};
 use crate::unit::Seconds;
 
 /// Two looks closer than this are one datapoint: the function looks again every ten seconds while a side is suspect.
@@ -69,6 +69,16 @@ pub(super) fn down_by(side: &Side, detect: &Detect) -> Vec<SignalKind> {
 pub(super) fn is_well(evidence: &[(SignalKind, Sighting)]) -> bool {
     let known = |kind| evidence.iter().any(|(other, _)| *other == kind);
     known(SignalKind::Instances) && known(SignalKind::Targets) && evidence.iter().all(|(_, sighting)| !sighting.down)
+}
+
+/// Whether one of the kinds of signal by which a side was left says now that it is well. True of one that was left for other reasons.
+pub(super) fn is_denied(evidence: &[(SignalKind, Sighting)], why: &ShiftReason) -> bool {
+    match why {
+        ShiftReason::Down { by } | ShiftReason::CanServe { by, .. } => {
+            evidence.iter().any(|(kind, sighting)| by.contains(kind) && !sighting.down)
+        }
+        ShiftReason::Asked { .. } | ShiftReason::WellAgain | ShiftReason::Expired => true,
+    }
 }
 
 /// Counts how often in a row a side was found well, at most `enough` times.

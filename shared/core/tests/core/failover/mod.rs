@@ -312,6 +312,28 @@ fn it_comes_back_by_itself_only_if_it_may_and_after_a_row_of_good_looks_and_the_
     );
 }
 
+/// Nobody measures answers where nobody asks: a side that was slow, and of which nothing is heard since, is not believed to be quick.
+#[test]
+fn a_side_comes_back_by_itself_only_if_what_called_it_down_speaks_for_it_again() {
+    for (situation, canary, comes_back) in [
+        ("no more is heard of it", AlarmState::InsufficientData, false),
+        ("the canary still waits", AlarmState::Alarm, false),
+        ("the canary is answered", AlarmState::Ok, true),
+    ] {
+        let mut sides = Sides::new(4, 4);
+        sides.failover.failback = Failback::Auto { well: 3 };
+        sides.err("blue", 50.0);
+        sides.alarm("blue", "canary", AlarmState::Alarm);
+        sides.looks(4, 60);
+        assert_eq!(sides.weights(), (0, 100), "{situation}");
+        // no request, no metric
+        sides.errors.clear();
+        sides.alarm("blue", "canary", canary);
+        sides.looks(40, 60);
+        assert_eq!(sides.weights() == (100, 0), comes_back, "{situation}");
+    }
+}
+
 /// A side that is well is seen to be every minute, and none of it is written.
 #[test]
 fn a_quiet_fleet_writes_nothing() {
