@@ -170,7 +170,9 @@ impl Failure {
             Self::Stored { .. } => Some("use the command line of the deployed version, or `ghostnet apply` the spec anew"),
             Self::Raced(_) => Some("look at `ghostnet status`, then run the command again"),
             Self::NoDecision(_) => Some("`ghostnet explain FLEET --since 7d` lists decisions"),
-            Self::NoInputs(_) => Some("only decisions that changed something, and the first of several equal holds, keep their inputs"),
+            Self::NoInputs(_) => Some(
+                "only decisions that changed something, and the first of several equal holds, keep their inputs; very large ones do not",
+            ),
             _ => None,
         }
     }

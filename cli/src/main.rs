@@ -12,6 +12,8 @@ mod failure;
 mod import;
 mod live;
 mod look;
+#[cfg(test)]
+mod rehearsal;
 mod render;
 mod resolve;
 mod scenario_file;
