@@ -12,6 +12,7 @@ mod failure;
 mod import;
 mod live;
 mod look;
+mod new_file;
 #[cfg(test)]
 mod rehearsal;
 mod render;
