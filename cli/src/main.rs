@@ -16,6 +16,7 @@ mod new_file;
 #[cfg(test)]
 mod rehearsal;
 mod render;
+mod report;
 mod resolve;
 mod scenario_file;
 mod schema;
@@ -84,6 +85,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Plan(args) => verb::plan::run(args, stack, console).await,
         Verb::Explain(args) => verb::explain::run(args, stack, console).await,
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
+        Verb::Report(args) => verb::report::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
         Verb::Refresh(args) => verb::refresh::run(args, stack, console).await,

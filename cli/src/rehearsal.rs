@@ -86,6 +86,12 @@ impl Rehearsal {
         of_side.for_each(|(_, state, health)| (*state, *health) = (InstanceState::Terminated, TargetHealth::InvalidState));
     }
 
+    /// Every instance of a side runs on, and fails its checks.
+    pub(crate) fn sicken(&mut self, side: &str) {
+        let of_side = self.instances.values_mut().filter(|(pool, ..)| pool.as_str() == side);
+        of_side.for_each(|(.., health)| *health = TargetHealth::Unhealthy);
+    }
+
     /// So many looks, each so many seconds after the one before.
     pub(crate) fn looks(&mut self, count: u32, seconds: u32) {
         for _ in 0..count {
