@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::verb::{
-    adopt, apply, completions, delete, evacuate, explain, failover, import, init, pause, plan, refresh, release, replay, scale, schema,
-    simulate, status, swarm, validate,
+    adopt, apply, completions, delete, evacuate, explain, failover, import, init, pause, plan, refresh, release, replay, report, scale,
+    schema, simulate, status, swarm, validate,
 };
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
@@ -47,6 +47,7 @@ pub(crate) enum Verb {
     Plan(plan::Args),
     Explain(explain::Args),
     Replay(replay::Args),
+    Report(report::Args),
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
     Scale(scale::Args),

@@ -39,8 +39,13 @@ pub(crate) enum Failure {
         source: io::Error,
     },
     /// The file exists already.
-    #[error("`{}` exists already", .0.display())]
-    Exists(PathBuf),
+    #[error("`{}` exists already", .path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+        /// What to do instead.
+        hint: &'static str,
+    },
     /// Standard output cannot be written.
     #[error("the answer cannot be written")]
     Output(#[source] io::Error),
@@ -159,7 +164,7 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Exists(_) => Some("choose another name, or leave the name away to print the spec"),
+            Self::Exists { hint, .. } => Some(hint),
             Self::Settings(_) => Some("set AWS_REGION, or AWS_PROFILE to a profile that has a region"),
             Self::NoStack { .. } => Some("deploy it with `sam build && sam deploy`, or name another with --stack or GHOSTNET_STACK"),
             Self::NoOutput { .. } => Some("name GhostNet's stack with --stack or GHOSTNET_STACK, or deploy the template of this version"),
@@ -170,7 +175,9 @@ impl Failure {
             Self::Stored { .. } => Some("use the command line of the deployed version, or `ghostnet apply` the spec anew"),
             Self::Raced(_) => Some("look at `ghostnet status`, then run the command again"),
             Self::NoDecision(_) => Some("`ghostnet explain FLEET --since 7d` lists decisions"),
-            Self::NoInputs(_) => Some("only decisions that changed something, and the first of several equal holds, keep their inputs"),
+            Self::NoInputs(_) => Some(
+                "only decisions that changed something, and the first of several equal holds, keep their inputs; very large ones do not",
+            ),
             _ => None,
         }
     }

@@ -12,7 +12,11 @@ mod failure;
 mod import;
 mod live;
 mod look;
+mod new_file;
+#[cfg(test)]
+mod rehearsal;
 mod render;
+mod report;
 mod resolve;
 mod scenario_file;
 mod schema;
@@ -81,6 +85,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Plan(args) => verb::plan::run(args, stack, console).await,
         Verb::Explain(args) => verb::explain::run(args, stack, console).await,
         Verb::Replay(args) => verb::replay::run(args, stack, console).await,
+        Verb::Report(args) => verb::report::run(args, stack, console).await,
         Verb::Pause(args) => verb::pause::run(args, stack, console).await,
         Verb::Scale(args) => verb::scale::run(args, stack, console).await,
         Verb::Evacuate(args) => verb::evacuate::run(args, stack, console).await,

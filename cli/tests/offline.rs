@@ -133,6 +133,7 @@ fn every_verb_has_help_with_examples() {
         "plan",
         "explain",
         "replay",
+        "report",
         "pause",
         "resume",
         "scale",

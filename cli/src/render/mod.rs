@@ -10,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod reason;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod simulate;
 #[cfg(test)]
 mod situations;

@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn traffic_stands_in_a_line_or_two() {
         use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
-        let pool = |name: &str| name.parse::<ghostnet_core::id::PoolId>().unwrap_or_else(|error| panic!("{error}"));
+        let pool = |name: &str| name.parse::<PoolId>().unwrap_or_else(|error| panic!("{error}"));
         let by = vec![SignalKind::Instances, SignalKind::Targets];
         let told = |status: FleetStatus| {
             let text = fleet(&status, fixture::at("13:03:00"));
@@ -496,6 +496,31 @@ mod tests {
         let below = all.split_once("failover\n").map(|(_, below)| below);
         insta::assert_snapshot!("readiness", below.unwrap_or("nothing"));
         insta::assert_json_snapshot!("failover_json", with_standby(1, |_| {}).failover);
+        let pools = |of: &[&str]| of.iter().map(|name| pool(name)).collect::<Vec<_>>();
+        let side = |name: &str, takes, healthy, needed| SideStatus {
+            id: pool(name),
+            takes,
+            healthy,
+            needed,
+            down_by: Vec::new(),
+            unreachable: Vec::new(),
+        };
+        let sharing = TrafficStatus {
+            takers: pools(&["blue", "green"]),
+            epoch: ghostnet_core::id::Epoch(3),
+            armed: true,
+            down_by: [(pool("green"), vec![SignalKind::Targets])].into(),
+            sides: vec![side("blue", true, 4, 3), side("green", true, 4, 3), side("red", false, 1, 2)],
+            outlook: crate::traffic::Outlook::Succeed,
+            shift: None,
+            last_move: None,
+        };
+        let told = failover(&sharing, fixture::at("13:03:00"))[0][2].clone();
+        assert_eq!(
+            told,
+            "armed · blue, green share the traffic, epoch 3 · green is down by targets · without blue 4 healthy, needs 3 · \
+             without green 4 healthy, needs 3 · red 1 healthy, needs 2 · would succeed now"
+        );
         assert!(status(&fixture::spec(), &fixture::preview(), &[], None, None).failover.is_none());
     }
 }

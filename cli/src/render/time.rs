@@ -21,6 +21,22 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// A moment with its date, to the second.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long something took: `1.2 s`, `3 min 5 s`, `2 h 10 min`.
+pub(crate) fn length(from: Timestamp, to: Timestamp) -> String {
+    let took = to.duration_since(from);
+    let seconds = took.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}.{} s", took.subsec_millis().max(0) / 100),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +49,21 @@ mod tests {
             assert_eq!(ago(at(1_780_000_000 - before), now), shown);
         }
         assert_eq!(clock(now, now), "20:26:40");
+        assert_eq!(moment(now), "2026-05-28 20:26:40");
         assert_eq!(clock(at(1_780_000_000 - 86_400), now), "05-27 20:26:40");
+    }
+    #[test]
+    fn what_took_less_than_a_minute_has_tenths() {
+        let at = |millisecond: i64| Timestamp::from_millisecond(1_780_000_000_000 + millisecond).unwrap_or_default();
+        for (took, shown) in [
+            (0, "0.0 s"),
+            (1_290, "1.2 s"),
+            (59_999, "59.9 s"),
+            (185_000, "3 min 5 s"),
+            (7_800_000, "2 h 10 min"),
+            (-5_000, "0.0 s"),
+        ] {
+            assert_eq!(length(at(0), at(took)), shown);
+        }
     }
 }

@@ -9,17 +9,23 @@ use super::time;
 /// The newest first, as they come; what is repeated is told at the moment at which it was told first. Empty: nothing was told.
 pub(crate) fn list(shifts: &[TrafficRecord], now: Timestamp) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut newest = None;
     let mut before = String::new();
     for shift in shifts.iter().rev() {
         let told = summary(shift);
         if !told.is_empty() && told != before {
             let taker = format!("{}, epoch {}", shift.state.active, shift.state.epoch.0);
             rows.push(vec![time::clock(shift.at, now), taker, told.clone()]);
+            newest = Some(&shift.id);
         }
         before = told;
     }
     rows.reverse();
-    table::aligned(&[Side::Left; 3], rows)
+    let rows = table::aligned(&[Side::Left; 3], rows);
+    match newest {
+        Some(id) => format!("{rows}\n`ghostnet replay {id}` decides the first of these again"),
+        None => rows,
+    }
 }
 
 /// What one decision told, in a line.
@@ -46,7 +52,7 @@ mod tests {
         let state = format!(r#"{{"schema":1,"epoch":{epoch},"active":"{active}"}}"#);
         TrafficRecord {
             schema: 1,
-            id: PlanId::new("p"),
+            id: PlanId::new(format!("p{second}")),
             fleet: "web".parse().unwrap_or_else(|error| panic!("{error}")),
             at: Timestamp::from_second(1_780_000_000 + second).unwrap_or_default(),
             build: BuildId::new("b"),
@@ -76,6 +82,7 @@ mod tests {
         20:27:30  green, epoch 1  traffic is at green
         20:27:29  green, epoch 1  setting the weights for green
         20:26:50  blue, epoch 0   blue may be down by targets: another kind of signal must agree
+        `ghostnet replay p50` decides the first of these again
         ");
         assert_eq!(list(&[], now), "");
     }

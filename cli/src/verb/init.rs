@@ -1,13 +1,12 @@
 //! `ghostnet init`: a commented spec to begin with.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ghostnet_core::id::FleetId;
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::new_file;
 
 const TEMPLATE: &str = include_str!("init.yaml");
 
@@ -32,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     let text = spec(&args.fleet);
     let Some(path) = &args.file else { return console.data(&text) };
-    write_new(path, &text)?;
+    new_file::write(path, &text, "choose another name, or leave the name away to print the spec")?;
     console.say(&format!(
         "wrote {}\nhint: edit it, then `ghostnet validate {}`",
         path.display(),
@@ -44,18 +43,6 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
 /// The spec for a fleet of this id.
 fn spec(fleet: &FleetId) -> String {
     TEMPLATE.replace("__FLEET__", fleet.as_str())
-}
-
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| match source.kind() {
-            ErrorKind::AlreadyExists => Failure::Exists(path.to_owned()),
-            _ => Failure::Write {
-                path: path.to_owned(),
-                source,
-            },
-        })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod plan;
 pub(crate) mod refresh;
 pub(crate) mod release;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod simulate;

@@ -154,6 +154,7 @@ pub const OPERATOR: &[Call] = &[
     call("decisions", &["dynamodb:Query"]),
     call("decision", &["dynamodb:GetItem"]),
     call("shifts", &["dynamodb:Query"]),
+    call("whole_shifts", &["dynamodb:Query"]),
     call("shift", &["dynamodb:GetItem"]),
     call("invoke", &["lambda:InvokeFunction"]),
 ];

@@ -125,7 +125,7 @@ async fn an_operator_moves_traffic_and_takes_it_back() {
     let Ok(Some(Answer::Traffic(heard))) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!((heard.takers, heard.sent), (vec![pool("green")], 1));
+    assert_eq!((heard.takers, heard.sent), (vec!["green".parse().unwrap()], 1));
     assert_eq!(heard.waits, None, "seen to be set");
     let weights = ports.routing.borrow()[&RuleArn::new(LISTENER)].weights.clone();
     assert_eq!(weights, [(group_of("blue"), 0), (group_of("green"), 100)].into());
@@ -134,7 +134,7 @@ async fn an_operator_moves_traffic_and_takes_it_back() {
     let Ok(Some(Answer::Traffic(heard))) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!((heard.takers, active(&ports).as_str()), (vec![pool("blue")], "blue"));
+    assert_eq!((heard.takers, active(&ports).as_str()), (vec!["blue".parse().unwrap()], "blue"));
 }
 
 #[tokio::test]

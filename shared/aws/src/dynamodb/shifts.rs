@@ -1,4 +1,4 @@
-//! Records of traffic decisions, newest first, for `explain`.
+//! Records of traffic decisions, newest first, for `explain`, `replay` and `report`.
 
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{FleetId, PlanId};
@@ -20,13 +20,31 @@ impl Aws {
     /// # Errors
     /// DynamoDB does not answer, or an item cannot be read.
     pub async fn shifts(&self, fleet: &FleetId, since: Option<Timestamp>, limit: usize) -> Result<Vec<TrafficRecord>, PortError> {
+        self.list_shifts(fleet, since, limit, Some(SUMMARY)).await
+    }
+
+    /// As [`shifts`](Self::shifts), with their inputs.
+    ///
+    /// # Errors
+    /// DynamoDB does not answer, or an item cannot be read.
+    pub async fn whole_shifts(&self, fleet: &FleetId, since: Option<Timestamp>, limit: usize) -> Result<Vec<TrafficRecord>, PortError> {
+        self.list_shifts(fleet, since, limit, None).await
+    }
+
+    async fn list_shifts(
+        &self,
+        fleet: &FleetId,
+        since: Option<Timestamp>,
+        limit: usize,
+        only: Option<&'static [&'static str]>,
+    ) -> Result<Vec<TrafficRecord>, PortError> {
         const CALL: &str = "dynamodb:Query";
         // ids begin with their moment, to the millisecond
         let low = since.map_or_else(|| SHIFT.to_owned(), |since| format!("{SHIFT}{since:.3}"));
         let range = Range {
             between: Some((low, format!("{SHIFT}{LAST}"))),
             newest_first: true,
-            only: Some(SUMMARY),
+            only,
             // a page holds at least one record
             pages_max: limit.max(1),
             ..Range::partition(fleet_partition(fleet))

@@ -341,6 +341,7 @@ fn every_verb_needs_what_the_table_says() {
         ("decisions", actions(async |aws| aws.decisions(&fleet(), None, 10).await)),
         ("decision", actions(async |aws| aws.decision(&fleet(), &plan_id(1)).await)),
         ("shifts", actions(async |aws| aws.shifts(&fleet(), None, 10).await)),
+        ("whole_shifts", actions(async |aws| aws.whole_shifts(&fleet(), None, 10).await)),
         ("shift", actions(async |aws| aws.shift(&fleet(), &plan_id(1)).await)),
         ("invoke", actions(async |aws| aws.invoke("tick", b"{}".to_vec()).await)),
     ]);

@@ -162,6 +162,7 @@ pub(crate) fn traffic() -> TrafficState {
         shift: None,
         moved: None,
         degraded: None,
+        spread: None,
         serves_until: None,
     }
 }

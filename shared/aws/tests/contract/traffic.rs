@@ -135,6 +135,22 @@ fn a_record_is_read_back_whole() {
     assert_eq!(sent.body["ExpressionAttributeValues"][":low"], json!({ "S": low }));
 }
 
+/// A report draws what was seen: one query brings it, instead of a call for each record.
+#[test]
+fn a_list_of_whole_records_asks_for_every_attribute() {
+    let item = |n: i64| {
+        let mut commit = traffic_commit(Some(6));
+        commit.record = shift_record(n);
+        sent_for(&commit)[2]["Put"]["Item"].clone()
+    };
+    let wire = Wire::script([Reply::json(&json!({ "Items": [item(3), item(2), item(1)] }))]);
+    let read = run(wire.aws().whole_shifts(&fleet(), Some(minute(0)), 2)).unwrap_or_default();
+    assert_eq!(read, [shift_record(3), shift_record(2)], "the newest, no more than were asked for");
+    let sent = wire.only();
+    assert!(sent.body["ProjectionExpression"].is_null(), "{:?}", sent.body);
+    assert_eq!(sent.body["ScanIndexForward"], json!(false));
+}
+
 /// DynamoDB takes 400 KB, and what was observed of a thousand instances may be more.
 #[test]
 fn inputs_that_do_not_fit_are_left_out() {

@@ -184,6 +184,14 @@ pub fn stand(situation: &TrafficSituation<'_>) -> TrafficStanding {
 }
 
 impl<'a> TrafficSituation<'a> {
+    /// How many of a side are healthy in all its groups, by checks that really run; none if one of them could not be read.
+    #[must_use]
+    pub fn healthy(&self, pool: &PoolId) -> Option<u32> {
+        let looked = self.looked(pool)?;
+        let is_read = |group| self.observation.targets.contains_key(group);
+        looked.pool.target_groups.iter().all(is_read).then(|| looked.healthy())
+    }
+
     fn looked(&self, pool: &PoolId) -> Option<Looked<'a>> {
         Some(Looked {
             fleet: &self.spec.id,

@@ -94,6 +94,15 @@ impl TrafficRecord {
         }
     }
 
+    /// Whether this is the record of that decision.
+    #[must_use]
+    pub fn is_of(&self, decision: &TrafficDecision) -> bool {
+        decision.state == self.state
+            && decision.steps == self.steps
+            && decision.findings == self.findings
+            && decision.readiness == self.readiness
+    }
+
     /// Whether the same inputs give the same decision again; without inputs nothing shows that.
     ///
     /// # Errors
@@ -102,6 +111,6 @@ impl TrafficRecord {
         let Some(inputs) = &self.inputs else { return Ok(false) };
         let spec = FleetSpec::check(&inputs.spec)?;
         let again = inputs.situation(&spec).map(|situation| super::decide(&situation));
-        Ok(again.is_some_and(|again| again.state == self.state && again.steps == self.steps && again.findings == self.findings))
+        Ok(again.is_some_and(|again| self.is_of(&again)))
     }
 }

@@ -7,7 +7,7 @@ mod sides;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::failover::{LOOKS_APART, TrafficFinding};
+use ghostnet_core::failover::{LOOKS_APART, TrafficFinding, TrafficSituation};
 use ghostnet_core::id::{InstanceId, RuleArn};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::signal::AlarmState;
@@ -423,4 +423,26 @@ fn who_was_just_adopted_answers_for_the_side() {
     }
     sides.looks(6, 30);
     assert_eq!(sides.weights(), (100, 0), "{:?}", sides.traffic.sides);
+}
+
+#[test]
+fn who_is_healthy_is_not_known_of_a_side_whose_targets_cannot_be_read() {
+    let mut sides = Sides::new(4, 2);
+    sides.sicken("blue", 1);
+    for (unread, blue) in [(None, Some(3)), (Some("blue"), None)] {
+        sides.unread = unread;
+        let observation = sides.observe();
+        let situation = TrafficSituation {
+            spec: &sides.spec,
+            failover: &sides.failover,
+            capacity: &sides.capacity,
+            traffic: &sides.traffic,
+            observation: &observation,
+            asked: None,
+            now: at(0),
+            execute_until: at(30),
+        };
+        let healthy = ["blue", "green", "red"].map(|side| situation.healthy(&pool(side)));
+        assert_eq!(healthy, [blue, Some(2), None], "{unread:?}");
+    }
 }
