@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ghostnet_core::failover::{TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, TrafficWish, decide};
 use ghostnet_core::id::{InstanceId, PlanId, PoolId, RuleArn, SpecVersion};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::spec::{FleetSpec, PoolRole, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, RouteTo, Routing, TrafficState};
 use ghostnet_core::unit::Seconds;
 use jiff::{SignedDuration, Timestamp};
@@ -175,11 +175,12 @@ impl Rehearsal {
     }
 }
 
-/// Every rule sends everything to the first side.
+/// Every rule sends everything to the side that takes it, or as much to each that shares it.
 fn first_routing(spec: &FleetSpec) -> BTreeMap<RuleArn, Routing> {
     let rules = spec.failover.iter().flat_map(|failover| failover.all_rules());
-    let sides = spec.pools.iter().zip([100].into_iter().chain(std::iter::repeat(0)));
-    let weights = sides.flat_map(|(pool, weight)| pool.target_groups.iter().map(move |group| (group.clone(), weight)));
+    let weight = |pool: &PoolSpec| if pool.role == PoolRole::Active { 100 } else { 0 };
+    let sides = spec.pools.iter();
+    let weights = sides.flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), weight(pool))));
     let routing = Routing {
         weights: weights.collect(),
         actions: "forward".to_owned(),

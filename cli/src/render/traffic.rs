@@ -14,7 +14,13 @@ pub(crate) fn list(shifts: &[TrafficRecord], now: Timestamp) -> String {
     for shift in shifts.iter().rev() {
         let told = summary(shift);
         if !told.is_empty() && told != before {
-            let taker = format!("{}, epoch {}", shift.state.active, shift.state.epoch.0);
+            let without: Vec<String> = shift.state.out().iter().map(ToString::to_string).collect();
+            let without = if without.is_empty() {
+                String::new()
+            } else {
+                format!(", without {}", without.join(" and "))
+            };
+            let taker = format!("{}{without}, epoch {}", shift.state.active, shift.state.epoch.0);
             rows.push(vec![time::clock(shift.at, now), taker, told.clone()]);
             newest = Some(&shift.id);
         }

@@ -66,8 +66,8 @@ pub(crate) struct Report {
 /// How a fleet's traffic stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Standing {
-    /// The side that takes it.
-    pub(crate) active: PoolId,
+    /// The side that takes it, or those that share it.
+    pub(crate) takers: Vec<PoolId>,
     /// Whether something else answers in its place.
     pub(crate) is_degraded: bool,
     /// Of the traffic state.
@@ -86,8 +86,8 @@ impl Report {
             until: material.until,
             records: decided.len(),
             is_cut: material.is_cut,
-            before: before.map(Standing::of),
-            after: decided.last().map(|last| Standing::of(&last.record.state)),
+            before: before.map(|before| Standing::of(before, decided.first().and_then(|first| first.spec.as_ref()))),
+            after: decided.last().map(|last| Standing::of(&last.record.state, last.spec.as_ref())),
             moves: moves::all(&decided),
             timeline: timeline::rows(&decided),
             course: Course::of(&decided, material.decisions, material.until),
@@ -96,12 +96,20 @@ impl Report {
 }
 
 impl Standing {
-    fn of(state: &TrafficState) -> Self {
+    fn of(state: &TrafficState, spec: Option<&FleetSpec>) -> Self {
         Self {
-            active: state.active.clone(),
+            takers: takers(state, spec),
             is_degraded: state.degraded.is_some(),
             epoch: state.epoch,
         }
+    }
+}
+
+/// Who takes traffic, in the order of the spec; one of them where the spec is not on record.
+fn takers(state: &TrafficState, spec: Option<&FleetSpec>) -> Vec<PoolId> {
+    match spec {
+        Some(spec) => state.takers(spec).into_iter().cloned().collect(),
+        None => vec![state.active.clone()],
     }
 }
 
@@ -196,9 +204,9 @@ pub(crate) mod tests {
             ("ana asks: blue is repaired", None, None)
         );
         assert_eq!(seconds(back.decided, back.arrived), Some(1));
-        let standing = |standing: Option<&Standing>| standing.map(|standing| (standing.active.clone(), standing.epoch.0));
-        assert_eq!(standing(report.before.as_ref()), Some((pool("blue"), 0)));
-        assert_eq!(standing(report.after.as_ref()).map(|(active, _)| active), Some(pool("blue")));
+        let standing = |standing: Option<&Standing>| standing.map(|standing| (standing.takers.clone(), standing.epoch.0));
+        assert_eq!(standing(report.before.as_ref()), Some((vec![pool("blue")], 0)));
+        assert_eq!(standing(report.after.as_ref()).map(|(takers, _)| takers), Some(vec![pool("blue")]));
     }
 
     #[test]

@@ -194,6 +194,7 @@ impl Walk {
 mod tests {
     use ghostnet_core::failover::TrafficWish;
 
+    use super::super::Standing;
     use super::super::tests::report;
     use super::*;
     use crate::rehearsal::{Rehearsal, pool};
@@ -244,6 +245,38 @@ mod tests {
         assert_eq!(moved.why, "ana forces it: a rehearsal");
         assert_eq!(moved.weights, Some(moved.decided));
         assert_eq!((moved.epoch_before, moved.epoch_after), (Epoch(0), Epoch(1)));
+    }
+
+    #[test]
+    fn a_side_that_takes_no_share_for_a_while_is_a_move_and_its_way_back_another() {
+        let spec = include_str!("../../../infra/fleets/standby.yaml")
+            .replace("    role: standby\n", "")
+            .replace("  mode: hot_standby\n", "  mode: active_active\n");
+        let mut rehearsal = Rehearsal::of(&spec);
+        rehearsal.looks(1, 60);
+        rehearsal.die("blue");
+        rehearsal.looks(5, 10);
+        rehearsal.put("blue", 4);
+        rehearsal.looks(5, 60);
+        rehearsal.ask("ana", "blue is repaired", TrafficWish::Failback);
+        let report = report(&rehearsal.records(), &[]);
+        let [left, back] = &report.moves[..] else {
+            panic!("{:?}", report.moves)
+        };
+        assert_eq!((left.from.clone(), left.to.clone()), (Some(pool("blue")), Some(pool("green"))));
+        assert!(
+            left.first_sign.is_some() && left.arrived.is_some() && left.recovered.is_some(),
+            "{left:?}"
+        );
+        assert_eq!((back.from.clone(), back.to.clone()), (None, Some(pool("blue"))));
+        assert_eq!((back.why.as_str(), back.arrived.is_some()), ("ana asks: blue is repaired", true));
+        let takers = |standing: Option<&Standing>| standing.map(|standing| standing.takers.clone());
+        let both = Some(vec![pool("blue"), pool("green")]);
+        assert_eq!(
+            (takers(report.before.as_ref()), takers(report.after.as_ref())),
+            (both.clone(), both)
+        );
+        assert!(report.timeline.iter().any(|row| row.takers == [pool("green")]));
     }
 
     #[test]

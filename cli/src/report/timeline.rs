@@ -22,8 +22,8 @@ pub(crate) struct Row {
     pub(crate) done: Vec<String>,
     /// Why it was done.
     pub(crate) why: Option<String>,
-    /// The side that takes the traffic after it.
-    pub(crate) active: PoolId,
+    /// The side that takes the traffic after it, or those that share it.
+    pub(crate) takers: Vec<PoolId>,
     /// After it.
     pub(crate) epoch: Epoch,
     /// Its record.
@@ -62,7 +62,7 @@ fn row(one: &Decided<'_>, news: &[&TrafficFinding]) -> Row {
             .chain(before.and_then(|before| floors(before, &record.state)))
             .collect(),
         why: news.iter().find_map(|finding| why(&record.state, finding)),
-        active: record.state.active.clone(),
+        takers: super::takers(&record.state, one.spec.as_ref()),
         epoch: record.state.epoch,
         id: record.id.clone(),
         has_inputs: record.inputs.is_some(),
@@ -195,7 +195,11 @@ mod tests {
         let (found, done) = (row.found.join("; "), row.done.join("; "));
         let time = row.at.strftime("%H:%M:%S");
         let why = row.why.as_deref().unwrap_or("-");
-        format!("{time} {} {} | {found} | {done} | {why}", row.active, row.epoch.0)
+        format!(
+            "{time} {} {} | {found} | {done} | {why}",
+            row.takers.iter().map(PoolId::as_str).collect::<Vec<_>>().join(" and "),
+            row.epoch.0
+        )
     }
 
     #[test]

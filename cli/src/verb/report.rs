@@ -27,7 +27,7 @@ const RECORDS_MAX: usize = 500;
 One file, without scripts, that shows the same without a network: each move with its times, what was decided when and why, and how \
 weights, healthy instances and sizes went. Times are UTC. With --json: {path, fleet, build, from, until, records, is_cut, before, after, \
 moves: [{from, to, why, first_sign, decided, weights, arrived, recovered, stayed, epoch_before, epoch_after}], timeline: [{at, found, \
-done, why, active, epoch, id, has_inputs}], course: {sides, from, until, share, healthy, wanted}}.")]
+done, why, takers, epoch, id, has_inputs}], course: {sides, from, until, share, healthy, wanted}}.")]
 pub(crate) struct Args {
     /// The fleet
     fleet: FleetId,

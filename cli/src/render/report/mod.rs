@@ -7,6 +7,7 @@ mod moves;
 mod plot;
 mod timeline;
 
+use ghostnet_core::id::PoolId;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::chart::Chart;
@@ -88,10 +89,14 @@ fn summary(report: &Report) -> String {
     told
 }
 
+fn names(sides: &[PoolId]) -> String {
+    sides.iter().map(PoolId::as_str).collect::<Vec<_>>().join(" and ")
+}
+
 fn taker(standing: &Standing) -> Markup {
     html! {
         @if standing.is_degraded { "something else, for " }
-        (standing.active.as_str())
+        (names(&standing.takers))
     }
 }
 

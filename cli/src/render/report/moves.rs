@@ -12,7 +12,7 @@ pub(super) fn section(report: &Report) -> Markup {
         section {
             h2 { "Moves" }
             @if report.moves.is_empty() {
-                p { "None: " (report.after.as_ref().map(|after| after.active.as_str()).unwrap_or_default()) " took the traffic all the time." }
+                p { "None: " (report.after.as_ref().map(|after| super::names(&after.takers)).unwrap_or_default()) " took the traffic all the time." }
             }
             @for moved in &report.moves {
                 (article(moved, report.until))

@@ -35,7 +35,7 @@ fn line(row: &Row, report: &Report) -> Markup {
             td data-heading="found" { (lines(&row.found)) }
             td data-heading="done" { (lines(&row.done)) }
             td data-heading="why" { (row.why.as_deref().unwrap_or_default()) }
-            td data-heading="takes traffic" { (row.active.as_str()) ", epoch " (row.epoch.0) }
+            td data-heading="takes traffic" { (super::names(&row.takers)) ", epoch " (row.epoch.0) }
             td data-heading="record" {
                 @if row.has_inputs {
                     code { "ghostnet replay " (row.id.as_str()) }
