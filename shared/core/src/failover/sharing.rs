@@ -8,7 +8,7 @@ use super::shift::Draft;
 use super::{TrafficRequest, TrafficWish, routing};
 use crate::id::{PoolId, RuleArn, TargetGroupArn};
 use crate::spec::{FailoverMode, PoolSpec};
-use crate::state::{Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Spread};
+use crate::state::{Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Spread, Stage};
 
 impl<'a> Draft<'a> {
     /// Whether every side is active.
@@ -45,7 +45,22 @@ impl<'a> Draft<'a> {
         sizes.fold(0, u32::saturating_add)
     }
 
-    /// Whether nobody answers on any side that takes traffic; none if that is unknown of one, and nobody answers on the others.
+    /// Forgets who takes none where the spec no longer has sides share, or no longer has that side.
+    pub(super) fn follow_mode(&mut self) {
+        let is_shared = self.is_shared();
+        let spec = self.situation.spec;
+        if let Some(spread) = &mut self.state.spread {
+            spread.out.retain(|side, _| spec.pool(side).is_some());
+        }
+        let keeps = |spread: &Spread| is_shared && !spread.out.is_empty();
+        self.state.spread = self.state.spread.take().filter(keeps);
+        let is_other = |shift: &Shift| shift.sharing.is_some() != is_shared && shift.stage == Stage::Preparing;
+        if self.state.shift.as_ref().is_some_and(is_other) {
+            self.stop();
+        }
+    }
+
+    /// Whether it is known of every side that takes traffic that nobody answers there.
     pub(super) fn nobody_serves(&self, active: &PoolId) -> bool {
         let is_silent = |side: &PoolId| self.anybody_answers(side) == Some(false);
         if self.is_shared() {

@@ -39,6 +39,7 @@ impl<'a> Draft<'a> {
         let situation = self.situation;
         let detect = &situation.failover.detect;
         self.state.sides.retain(|pool, _| situation.spec.pool(pool).is_some());
+        self.follow_mode();
         for pool in &situation.spec.pools {
             let Some(looked) = situation.looked(&pool.id) else { continue };
             let evidence = looked.evidence(detect);
@@ -356,7 +357,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A shift that has not begun to move anything is over.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.state.shift = None;
         self.state.floors.clear();
     }

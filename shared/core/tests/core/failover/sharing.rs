@@ -2,7 +2,7 @@
 
 use ghostnet_core::failover::{Refusal, TrafficFinding, TrafficWish, ready_floor, reserve_of};
 use ghostnet_core::id::PoolId;
-use ghostnet_core::spec::{ContentType, Failback, Fallback, FixedResponse, FleetSpec, Instead};
+use ghostnet_core::spec::{ContentType, Failback, FailoverMode, Fallback, FixedResponse, FleetSpec, Instead};
 use ghostnet_core::state::{CapacityState, Stage, TrafficState};
 use ghostnet_core::unit::Percent;
 
@@ -307,6 +307,37 @@ fn something_else_answers_only_where_nobody_does_and_those_that_can_share_again(
     sides.looks(4, 10);
     sides.ask(TrafficWish::Failback);
     assert_eq!((shares(&sides), out(&sides)), (USUAL, vec![]));
+}
+
+/// The owner writes another mode while a side takes none, and the old one again later: nobody is out for what was long ago.
+#[test]
+fn another_mode_forgets_who_took_none() {
+    let mut sides = Sides::sharing(8);
+    sides.die("blue");
+    sides.looks(4, 10);
+    sides.put("blue", 8);
+    assert_eq!(out(&sides), [pool("blue")]);
+    sides.failover.mode = FailoverMode::HotStandby;
+    sides.looks(1, 60);
+    assert_eq!(out(&sides), []);
+    assert_ne!(sides.traffic.active, pool("blue"), "who took some has the traffic");
+    sides.failover.mode = FailoverMode::ActiveActive;
+    sides.looks(1, 60);
+    assert_eq!(out(&sides), []);
+    // and one that is about to move is no move between two sides
+    for side in ["green", "red"] {
+        sides.sicken(side, 7);
+    }
+    sides.die("blue");
+    sides.looks(4, 10);
+    assert!(sides.traffic.shift.is_some(), "{:?}", sides.traffic);
+    sides.failover.mode = FailoverMode::ColdStandby;
+    sides.looks(1, 10);
+    assert!(
+        sides.traffic.shift.as_ref().is_none_or(|shift| shift.sharing.is_none()),
+        "{:?}",
+        sides.traffic.shift
+    );
 }
 
 /// Room for the loss of one: as much again of two, half of it of three; and none on top of a load that nobody else can take.
