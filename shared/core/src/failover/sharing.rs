@@ -274,13 +274,20 @@ impl<'a> Draft<'a> {
 
     fn begin_sharing(&mut self, from: PoolId, to: PoolId, why: ShiftReason, out_after: BTreeSet<PoolId>) {
         let out_before = self.state.out();
-        for pool in out_after.difference(&out_before).cloned() {
+        let sharing = Sharing { out_before, out_after };
+        self.tell_sharing(&sharing, &why);
+        self.begin_with(from, to, why, Some(sharing));
+    }
+
+    /// Tells who takes none from now on, and who takes its share again.
+    pub(super) fn tell_sharing(&mut self, sharing: &Sharing, why: &ShiftReason) {
+        let Sharing { out_before, out_after } = sharing;
+        for pool in out_after.difference(out_before).cloned() {
             self.findings.push(TrafficFinding::TakesNone { pool, why: why.clone() });
         }
-        for pool in out_before.difference(&out_after).cloned() {
+        for pool in out_before.difference(out_after).cloned() {
             self.findings.push(TrafficFinding::TakesItsShare { pool, why: why.clone() });
         }
-        self.begin_with(from, to, why, Some(Sharing { out_before, out_after }));
     }
 
     /// Capacity first: whoever is to take traffic grows to its part of the whole, and nobody gives anything up meanwhile.

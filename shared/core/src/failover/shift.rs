@@ -486,11 +486,14 @@ impl<'a> Draft<'a> {
             stage: Stage::Preparing,
             sharing,
         };
-        self.findings.push(TrafficFinding::Leaves {
-            from: shift.from.clone(),
-            to: shift.to.clone(),
-            why: shift.why.clone(),
-        });
+        match &shift.sharing {
+            Some(sharing) => self.tell_sharing(sharing, &shift.why),
+            None => self.findings.push(TrafficFinding::Leaves {
+                from: shift.from.clone(),
+                to: shift.to.clone(),
+                why: shift.why.clone(),
+            }),
+        }
         self.steps = steps(&previous, &wanted);
         self.depart(&shift, previous, wanted);
     }

@@ -197,8 +197,21 @@ fn an_operator_has_one_serve_alone_and_everybody_again() {
             why: Refusal::IsActive { pool: pool("red") }
         }]
     );
-    sides.ask(TrafficWish::Undo);
+    let decision = sides.ask(TrafficWish::Undo);
     assert_eq!((shares(&sides), out(&sides)), (USUAL, vec![]), "exactly as before");
+    let told = |finding: &TrafficFinding| matches!(finding, TrafficFinding::TakesItsShare { .. });
+    assert_eq!(
+        decision.findings.iter().filter(|finding| told(finding)).count(),
+        2,
+        "{:?}",
+        decision.findings
+    );
+    assert!(
+        !decision
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, TrafficFinding::Leaves { .. }))
+    );
     sides.looks(1, 10);
     sides.ask(to("red"));
     sides.looks(1, 10);
