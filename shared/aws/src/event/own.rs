@@ -77,6 +77,16 @@ const EVACUATE: &str = "evacuate/v1";
 /// Kind and version of an operator's request about a refresh.
 const REFRESH: &str = "refresh/v1";
 
+/// What an operator asks, as a signal: of whom, who asks and when, and what.
+fn asked_of((fleet, pool): (FleetId, Option<PoolId>), (by, at): (&str, Timestamp), wish: Wish) -> Signal {
+    let by = shortened(by);
+    Signal::OperatorRequest(OperatorRequest {
+        fleet,
+        pool,
+        asked: Asked { by, at, wish },
+    })
+}
+
 /// An operator's request for a size. Nobody but our own command line writes it, so nothing else is tolerated in it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,15 +122,7 @@ fn scale(shape: &'static str, scale: Scale) -> Result<Signal, Rejected> {
         (None, true) => Wish::Clear,
         _ => return Err(Rejected::malformed(shape, "exactly one of `hold` and `clear` is needed")),
     };
-    Ok(Signal::OperatorRequest(OperatorRequest {
-        fleet: scale.fleet,
-        pool: scale.pool,
-        asked: Asked {
-            by: shortened(&scale.by),
-            at: scale.at,
-            wish,
-        },
-    }))
+    Ok(asked_of((scale.fleet, scale.pool), (&scale.by, scale.at), wish))
 }
 
 /// An operator's request about a zone.
@@ -157,15 +159,7 @@ fn evacuate(evacuate: Evacuate) -> Signal {
         },
         None => Wish::UseAgain { zone },
     };
-    Signal::OperatorRequest(OperatorRequest {
-        fleet: evacuate.fleet,
-        pool: evacuate.pool,
-        asked: Asked {
-            by: shortened(&evacuate.by),
-            at: evacuate.at,
-            wish,
-        },
-    })
+    asked_of((evacuate.fleet, evacuate.pool), (&evacuate.by, evacuate.at), wish)
 }
 
 /// An operator's request about a refresh.
@@ -186,15 +180,7 @@ fn refresh(refresh: Refresh) -> Signal {
     if let RefreshRequest::Start { reason, .. } = &mut request {
         *reason = shortened(reason);
     }
-    Signal::OperatorRequest(OperatorRequest {
-        fleet: refresh.fleet,
-        pool: refresh.pool,
-        asked: Asked {
-            by: shortened(&refresh.by),
-            at: refresh.at,
-            wish: Wish::Refresh(request),
-        },
-    })
+    asked_of((refresh.fleet, refresh.pool), (&refresh.by, refresh.at), Wish::Refresh(request))
 }
 
 /// Instances that an operator hands over.
@@ -217,15 +203,11 @@ fn hand_over(shape: &'static str, handed: HandOver) -> Result<Signal, Rejected> 
     let instances = ids
         .filter(|ids| ids.len() <= HANDED_OVER_MAX)
         .ok_or_else(|| Rejected::malformed(shape, "`instances` are at most 200 ids"))?;
-    Ok(Signal::OperatorRequest(OperatorRequest {
-        fleet: handed.fleet,
-        pool: handed.pool,
-        asked: Asked {
-            by: shortened(&handed.by),
-            at: handed.at,
-            wish: Wish::HandOver { instances },
-        },
-    }))
+    Ok(asked_of(
+        (handed.fleet, handed.pool),
+        (&handed.by, handed.at),
+        Wish::HandOver { instances },
+    ))
 }
 
 /// Kind and version of a request to check the account for a spec.
