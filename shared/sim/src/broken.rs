@@ -9,7 +9,7 @@ use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
-use ghostnet_engine::port::Commit;
+use ghostnet_engine::port::{Commit, TrafficCommit};
 
 /// A component, and what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,12 @@ pub enum Broken {
     TokensDropped,
     /// An executor whose clock stands still while it works.
     ClockStands,
+    /// The same of failover's.
+    FailoverClockStands,
+    /// A store that says of every commit that it was written.
+    LostIsWon,
+    /// A store whose spec cannot be read.
+    SpecUnreadable,
     /// An EC2 that forgets tokens.
     TokensForgotten,
     /// An EC2 whose list never shows one instance.
@@ -36,6 +42,20 @@ pub enum Broken {
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.
     NothingRegisters,
+    /// A balancer that does nothing about deregistrations, and whose list does not show who leaves.
+    NothingDeregisters,
+    /// A balancer that says of whoever runs that it passes its checks.
+    HealthyAtOnce,
+    /// An executor that deregisters everybody else of ours too.
+    DeregistersAll,
+    /// An executor that deregisters those of others too.
+    DeregistersForeign,
+    /// An executor that registers one that is not ours too.
+    RegistersForeign,
+    /// An executor that starts one that is not ours too.
+    StartsForeign,
+    /// An executor that sets a rule that no fleet names too.
+    SetsForeignRule,
     /// An EC2 whose list shows another address of one.
     AddressInvented,
     /// A Cloud Map that answers withdrawals and does nothing.
@@ -58,12 +78,24 @@ pub enum Broken {
     MissingIsZero,
     /// A store that does not ask in which epoch a commit was decided.
     EpochIgnored,
+    /// A store that does not ask after which generation a commit was decided.
+    GenerationIgnored,
+    /// A store that does not ask by which spec a commit was decided.
+    SpecVersionIgnored,
+    /// A store that does not ask after which version of the traffic a commit was decided.
+    TrafficVersionIgnored,
+    /// A store that keeps no record of a decision without steps.
+    HoldsUnrecorded,
     /// A store that takes its own write for another's.
     OwnWriteForgotten,
     /// A store that reads old items: harmless, because every commit is conditional.
     StaleReads,
     /// A commit that does not move the generation.
     GenerationStands,
+    /// A commit of traffic that does not move the epoch.
+    EpochStands,
+    /// A record of traffic whose inputs were changed afterwards.
+    TrafficInputsChanged,
     /// A record that is not that of its decision.
     RecordOfAnother,
     /// A record whose inputs were changed afterwards.
@@ -86,6 +118,8 @@ pub enum Broken {
     DrainsAllAtOnce,
     /// A decision that terminates whom nobody drained.
     TerminatesUndrained,
+    /// A decision that terminates whom it drains.
+    TerminatesAtOnce,
     /// A decision that stops whom nobody took out of service.
     StopsServing,
     /// A decision that registers whom it keeps warm.
@@ -152,6 +186,13 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::TerminatesUndrained => forget_drains(&mut changed),
+        Broken::TerminatesAtOnce => {
+            let since = Moment::from(changed.record.at);
+            let (deadline, why) = (since, DrainReason::ScaleIn);
+            change_members(&mut changed, "terminate", |member| {
+                member.drain = Some(Drain { since, deadline, why });
+            });
+        }
         Broken::StopsServing => change_members(&mut changed, "stop", |member| (member.warm, member.drain) = (None, None)),
         Broken::RegistersKept => {
             let since = Moment::from(changed.record.at);
@@ -172,6 +213,22 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
+}
+
+/// The commit of traffic as a broken decision would have made it.
+#[must_use]
+pub fn doctored_traffic(broken: Option<Broken>, commit: &Rc<TrafficCommit>) -> Rc<TrafficCommit> {
+    let mut changed = Rc::clone(commit);
+    match (broken, &commit.record.inputs) {
+        (Some(Broken::EpochStands), Some(inputs)) => Rc::make_mut(&mut changed).state.epoch = inputs.traffic.epoch,
+        (Some(Broken::TrafficInputsChanged), Some(_)) => {
+            if let Some(inputs) = &mut Rc::make_mut(&mut changed).record.inputs {
+                inputs.now = Seconds::minutes(60).after(inputs.now);
+            }
+        }
+        _ => {}
+    }
+    changed
 }
 
 fn launch_too_many(commit: &mut Commit) {

@@ -86,13 +86,20 @@ impl World {
         match self.broken {
             Some(Broken::RegistrationsHidden) => listed.clear(),
             Some(Broken::LeaversHidden) => {
-                let states: Vec<_> = self.table.fleets.values().filter_map(crate::table::Items::capacity).collect();
-                let members = || states.iter().flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
-                listed.retain(|one| !members().any(|(id, member)| *id == one.instance && member.drain.is_some()));
+                listed.retain(|one| !self.is_leaving(&one.instance));
             }
             _ => {}
         }
         Ok(listed)
+    }
+
+    /// Whether an instance is in a drain, by the table.
+    pub(crate) fn is_leaving(&self, id: &InstanceId) -> bool {
+        let states = self.table.fleets.values().filter_map(crate::table::Items::capacity);
+        let mut members = states
+            .flat_map(|state| state.pools.values())
+            .filter_map(|pool| pool.members.get(id));
+        members.any(|member| member.drain.is_some())
     }
 
     /// A person registers something else in a service, or one of the fleet's own instances.

@@ -414,11 +414,8 @@ fn is_the_third(id: &InstanceId) -> bool {
 
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
-        let now = if self.broken(Broken::ClockStands) {
-            self.began
-        } else {
-            self.world.borrow().now
-        };
+        let stands = self.broken(Broken::ClockStands) || self.fails_over() && self.broken(Broken::FailoverClockStands);
+        let now = if stands { self.began } else { self.world.borrow().now };
         at(now + self.skew)
     }
 }
@@ -544,6 +541,8 @@ impl LoadBalancer for Hand {
                 ));
             };
             let targets = world.cloud.health(found, world.now).into_iter();
+            let at_once = world.broken == Some(Broken::HealthyAtOnce);
+            let hides = world.broken == Some(Broken::NothingDeregisters);
             let invented = match world.broken.filter(|_| fails_over && world.minute > INVENTED_FROM) {
                 Some(Broken::IllnessInvented) if group.as_str().contains("-blue/") => Some(TargetHealth::Unhealthy),
                 Some(Broken::HealthInvented) if group.as_str().contains("-green/") => Some(TargetHealth::Healthy),
@@ -552,9 +551,14 @@ impl LoadBalancer for Hand {
             let target = |(instance, health)| Target {
                 shifted: world.cloud.is_shifted(&instance, world.now),
                 instance,
-                health: invented.unwrap_or(health),
+                health: match invented.unwrap_or(health) {
+                    TargetHealth::Initial if at_once => TargetHealth::Healthy,
+                    health => health,
+                },
             };
-            Ok(targets.map(target).collect())
+            // what was asked to leave is not shown any more, and stays all the same
+            let shown = targets.filter(|(id, _)| !(hides && world.is_leaving(id)));
+            Ok(shown.map(target).collect())
         })
         .await
     }

@@ -356,14 +356,8 @@ impl Runner {
                 Err(error) => format!("{id:?}: traffic of {fleet}: {error}"),
             });
         }
-        if done.failed
-            && let Some(wait) = task.job.function.retry_after(task.job.attempt)
-        {
-            let job = Job {
-                attempt: task.job.attempt + 1,
-                ..task.job.clone()
-            };
-            world.schedule(now + wait, Event::Invoke(Box::new(job)));
+        if done.failed {
+            retry(&mut world, &task.job);
         }
         world.calls.release(id);
         world.watch.invocation_over(&task.request, now);
@@ -383,10 +377,22 @@ impl Runner {
         let mut world = self.world.borrow_mut();
         let now = world.now;
         world.log.line(now, || format!("{id:?} {how}"));
+        retry(&mut world, &task.job);
         world.calls.release(id);
         world.watch.invocation_over(&task.request, now);
         drop(world);
         // its future holds hands on the world, and may call them as it is dropped
         drop(task);
+    }
+}
+
+/// Lambda tries an asynchronous invocation again that failed, died or ran out of time.
+fn retry(world: &mut World, job: &Job) {
+    if let Some(wait) = job.function.retry_after(job.attempt) {
+        let again = Job {
+            attempt: job.attempt + 1,
+            ..job.clone()
+        };
+        world.schedule(world.now + wait, Event::Invoke(Box::new(again)));
     }
 }

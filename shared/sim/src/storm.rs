@@ -1,10 +1,11 @@
 //! What befalls the account once a minute while the storm lasts: capacity, zones, instances, and the events that tell of them.
 
 use ghostnet_core::id::Zone;
-use ghostnet_core::observation::InstanceState;
+use ghostnet_core::observation::{InstanceState, Market};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
+use crate::cloud::ec2::Machine;
 use crate::fault::Fault;
 use crate::lambda::{Function, Job};
 use crate::world::{Event, World};
@@ -106,9 +107,7 @@ impl World {
     fn storm_on_instances(&mut self) {
         let now = self.now;
         let ours = self.installation.clone();
-        let running = move |machine: &crate::cloud::ec2::Machine| {
-            machine.installation.as_ref() == Some(&ours) && machine.state(now) == InstanceState::Running
-        };
+        let running = move |machine: &Machine| machine.installation.as_ref() == Some(&ours) && machine.state(now) == InstanceState::Running;
         if self.faults.strikes(Fault::Sick)
             && let Some(id) = self.any_machine(Fault::Sick, &running)
         {
@@ -173,7 +172,9 @@ impl World {
             if !self.faults.strikes(fault) {
                 continue;
             }
-            let Some(id) = self.any_machine(fault, &running) else { continue };
+            // only spot is reclaimed
+            let is_spot = |machine: &Machine| machine.market == Market::Spot && running(machine);
+            let Some(id) = self.any_machine(fault, is_spot) else { continue };
             self.log.line(now, || format!("{fault} of {id}"));
             if fault != Fault::RebalanceHint {
                 self.schedule(now + 2 * MINUTE, Event::Reclaim(id.clone()));

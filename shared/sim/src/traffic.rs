@@ -136,16 +136,24 @@ impl World {
         }
         self.cloud.rules.insert(rule.clone(), next);
         check::traffic::on_set(self, rule);
+        if self.broken == Some(Broken::SetsForeignRule) {
+            check::traffic::on_set(self, &RuleArn::new("theirs"));
+        }
         Ok(())
     }
 
     fn commit_traffic(&mut self, commit: &Rc<TrafficCommit>) -> Result<CommitResult, PortError> {
+        let mut commit = crate::broken::doctored_traffic(self.broken, commit);
         let Some(items) = self.table.fleets.get_mut(&commit.fleet) else {
             return Ok(CommitResult::Conflict);
         };
+        let before = items.traffic.version;
+        if self.broken == Some(Broken::TrafficVersionIgnored) {
+            Rc::make_mut(&mut commit).read_version = Some(before);
+        }
         let own = items.traffic_was_written_by(&commit.writer, at(self.now));
         let moves = items.traffic.active != commit.state.active || items.traffic.out() != commit.state.out();
-        let result = items.commit_traffic(commit, at(self.now));
+        let result = items.commit_traffic(&commit, at(self.now));
         if result == CommitResult::Committed && !own {
             self.counters.decisions += 1;
             self.counters.moves += u64::from(moves);
@@ -157,7 +165,7 @@ impl World {
             for finding in &commit.record.findings {
                 self.log.story(self.now, || format!("{}: {finding}", commit.fleet));
             }
-            check::traffic::on_committed(self, commit);
+            check::traffic::on_committed(self, &commit, before);
         }
         Ok(result)
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PolicyId, PoolId, TargetGroupArn, Zone};
-use ghostnet_core::observation::{InstanceState, Offering, Told};
+use ghostnet_core::observation::{InstanceState, Offering, TargetHealth, Told};
 use ghostnet_core::plan::{Choice, Launch, Strategy};
 use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{Attribute, FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
-use ghostnet_core::state::CapacityState;
+use ghostnet_core::state::{CapacityState, DrainReason, Member, PoolState};
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{Commit, CommitResult, FleetAnswer, Loaded, MetricQuery, RefusedOffering};
@@ -23,7 +23,7 @@ use crate::broken::Broken;
 use crate::chance::Chance;
 use crate::check::{self, Watch};
 use crate::clock::{HOUR, MINUTE, Millis, Queue, SECOND, at};
-use crate::cloud::ec2::{Boot, Machine};
+use crate::cloud::ec2::{Boot, Ec2, Machine};
 use crate::cloud::metrics::{Alarm, Missing};
 use crate::cloud::worker::Worker;
 use crate::cloud::{Cloud, refusal};
@@ -188,7 +188,10 @@ impl World {
             // a Monday, some days into a year
             now: 1_780_272_000_000,
             queue: Queue::default(),
-            cloud: Cloud::default(),
+            cloud: Cloud {
+                ec2: Ec2::with_endings(Chance::of(seed, 6)),
+                ..Cloud::default()
+            },
             table: Table::default(),
             faults,
             chance: Chance::of(seed, 1),
@@ -320,9 +323,11 @@ impl World {
 
     /// What the store reads for a fleet.
     pub(crate) fn read_items(&mut self, fleet: &FleetId) -> Option<Loaded> {
-        let loaded = self.table.fleets.get(fleet)?.loaded();
-        if self.broken == Some(Broken::StaleReads) {
-            return self.stale.insert(fleet.clone(), loaded.clone()).or(Some(loaded));
+        let mut loaded = self.table.fleets.get(fleet)?.loaded();
+        match self.broken {
+            Some(Broken::StaleReads) => return self.stale.insert(fleet.clone(), loaded.clone()).or(Some(loaded)),
+            Some(Broken::SpecUnreadable) => std::sync::Arc::make_mut(&mut loaded.spec.spec).pools.clear(),
+            _ => {}
         }
         Some(loaded)
     }
@@ -476,6 +481,12 @@ impl World {
     /// StartInstances: the ones that could not be started, with their codes.
     pub(crate) fn start(&mut self, ids: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         let now = self.now;
+        let ids = &match self.broken {
+            Some(Broken::StartsForeign) => and_one(ids, self.cloud.ec2.machines.values(), |machine| {
+                machine.installation.as_ref() != Some(&self.installation)
+            }),
+            _ => ids.to_vec(),
+        };
         let mut failed = BTreeMap::new();
         let mut refused = None;
         for id in ids {
@@ -573,6 +584,12 @@ impl World {
         let Some(group) = self.cloud.groups.get_mut(arn) else {
             return Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound"));
         };
+        let ids = &match self.broken {
+            Some(Broken::RegistersForeign) => and_one(ids, self.cloud.ec2.machines.values(), |machine| {
+                machine.installation.as_ref() != Some(&self.installation) && machine.state(now) == InstanceState::Running
+            }),
+            _ => ids.to_vec(),
+        };
         for id in ids {
             group.register(id, true, now);
         }
@@ -588,14 +605,31 @@ impl World {
             let call = "elasticloadbalancing:DeregisterTargets";
             return Err(refusal(call, ErrorClass::NotFound, "TargetGroupNotFound"));
         }
+        if self.broken == Some(Broken::NothingDeregisters) {
+            return Ok(());
+        }
+        let ids = &self.and_others(ids, arn);
         check::on_deregistered(self, arn, ids);
         if let Some(group) = self.cloud.groups.get_mut(arn) {
             for id in ids {
                 group.deregister(id, now);
             }
         }
+        check::on_left(self, ids);
         self.log.line(now, || format!("  deregistered {ids:?}"));
         Ok(())
+    }
+
+    /// Whom an executor deregisters that is broken on purpose: others than those of its step too.
+    fn and_others(&self, ids: &[InstanceId], arn: &TargetGroupArn) -> Vec<InstanceId> {
+        let targets = self.cloud.groups.get(arn).into_iter().flat_map(|group| &group.targets);
+        let there = targets.filter(|(_, target)| target.drained_at.is_none());
+        let also: Vec<&InstanceId> = match self.broken {
+            Some(Broken::DeregistersAll) => there.filter(|(_, target)| target.ours).map(|(id, _)| id).collect(),
+            Some(Broken::DeregistersForeign) => there.filter(|(_, target)| !target.ours).map(|(id, _)| id).collect(),
+            _ => Vec::new(),
+        };
+        ids.iter().chain(also).cloned().collect()
     }
 
     /// ModifyTargetGroupAttributes.
@@ -627,15 +661,25 @@ impl World {
             // the spec's condition fails
             return Ok(CommitResult::Conflict);
         };
-        if self.broken == Some(Broken::EpochIgnored) {
-            Rc::make_mut(&mut commit).read_epoch = items.traffic.epoch;
+        match self.broken {
+            Some(Broken::EpochIgnored) => Rc::make_mut(&mut commit).read_epoch = items.traffic.epoch,
+            Some(Broken::GenerationIgnored) => {
+                Rc::make_mut(&mut commit).read_generation = items.capacity().map(|state| state.generation);
+            }
+            Some(Broken::SpecVersionIgnored) => Rc::make_mut(&mut commit).read_spec = items.spec.version,
+            _ => {}
         }
         let before = items.capacity().map(|state| state.generation);
         let own = items.was_written_by(&commit.writer, at(self.now));
         let mut result = items.commit(&commit, at(self.now))?;
         let written = result == CommitResult::Committed && !own;
-        if self.broken == Some(Broken::OwnWriteForgotten) && own {
-            result = CommitResult::Conflict;
+        match self.broken {
+            Some(Broken::OwnWriteForgotten) if own => result = CommitResult::Conflict,
+            Some(Broken::LostIsWon) => result = CommitResult::Committed,
+            _ => {}
+        }
+        if self.broken == Some(Broken::HoldsUnrecorded) && commit.record.plan.steps.is_empty() {
+            items.records.remove(&commit.record.id);
         }
         if written {
             self.counters.decisions += 1;
@@ -664,7 +708,13 @@ impl World {
                 why: "InternalError".to_owned(),
             };
         }
-        let series = self.cloud.history.answer(&query.shape, query.points, self.now);
+        let mut series = self.cloud.history.answer(&query.shape, query.points, self.now);
+        // CloudWatch's status of an answer that is not all of it
+        if let Series::Points { partial, .. } = &mut series
+            && self.faults.strikes(Fault::MetricPartial)
+        {
+            *partial = true;
+        }
         match (self.broken, series) {
             // what is missing reads as zero: the oldest mistake of all
             (
@@ -696,6 +746,7 @@ impl World {
         if !self.minute.is_multiple_of(10) {
             return;
         }
+        check::no_orphans(self);
         let now = self.now;
         self.cloud.ec2.forget(now);
         for service in self.cloud.services.values_mut() {
@@ -727,6 +778,46 @@ impl World {
         machines.filter(move |machine| is_of(machine, &self.installation, fleet, pool) && machine.is_alive(now))
     }
 
+    /// Who of a pool serves or will, by the truth: alive, in no drain, nowhere deregistered. Who died, or was taken out for another
+    /// reason than that fewer are wanted, still counts for a while: whoever decided lately may have known nothing of it.
+    pub(crate) fn there<'a>(&'a self, fleet: &'a FleetId, pool: &'a PoolId, state: &'a PoolState) -> impl Iterator<Item = &'a Machine> {
+        let lately = self.now - KNOWN_WITHIN;
+        let stays = move |id: &InstanceId| {
+            let member = state.members.get(id);
+            let drain = member.and_then(|member| member.drain);
+            let is_kept = member.is_some_and(Member::is_warm);
+            let leaves = drain.is_some_and(|drain| {
+                let is_wanted = matches!(drain.why, DrainReason::ScaleIn | DrainReason::Renewed);
+                is_wanted || drain.since.at() < at(lately)
+            });
+            !is_kept && !leaves
+        };
+        let registered = move |id: &InstanceId| {
+            let mut targets = self.cloud.groups.values().filter_map(|group| group.targets.get(id));
+            targets.all(|target| target.drained_at.is_none())
+        };
+        let alive = move |machine: &Machine| machine.is_alive(self.now) || machine.ends.is_some_and(|end| end.at > lately);
+        let machines = self.cloud.ec2.machines.values();
+        let ours = machines.filter(move |machine| is_of(machine, &self.installation, fleet, pool));
+        ours.filter(move |machine| alive(machine) && stays(&machine.id) && registered(&machine.id))
+    }
+
+    /// Whether a machine passes the checks of its pool's groups, or did until lately.
+    pub(crate) fn served_lately(&self, machine: &Machine, pool: &PoolSpec) -> bool {
+        let now = self.now;
+        let lately = |since: Option<Millis>| since.is_some_and(|since| since > now - KNOWN_WITHIN);
+        let ailed = [machine.sick_since, machine.impaired_since, machine.silent_since]
+            .into_iter()
+            .any(lately);
+        let ended = lately(machine.ends.map(|end| end.at)) || lately(machine.recovered_at);
+        let answers = |group: &TargetGroupArn| {
+            let group = self.cloud.groups.get(group);
+            let health = group.and_then(|group| group.health(group.targets.get(&machine.id)?, Some(machine), now));
+            matches!(health, Some(TargetHealth::Healthy | TargetHealth::Unchecked))
+        };
+        ailed || ended || pool.target_groups.iter().all(answers)
+    }
+
     /// A machine of the account by chance, of those that fit.
     pub(crate) fn any_machine(&mut self, fault: Fault, fits: impl Fn(&Machine) -> bool) -> Option<InstanceId> {
         let ids: Vec<InstanceId> = self
@@ -747,6 +838,15 @@ impl World {
         let instance_type = chance.pick(&crate::fleets::TYPES).copied()?;
         Some((Zone::new(zone), InstanceType::new(instance_type)))
     }
+}
+
+/// Longer than any list lags, and any step takes from its decision to its effect.
+const KNOWN_WITHIN: Millis = 6 * MINUTE;
+
+/// These, and the first other one that fits.
+fn and_one<'a>(ids: &[InstanceId], mut machines: impl Iterator<Item = &'a Machine>, fits: impl Fn(&Machine) -> bool) -> Vec<InstanceId> {
+    let other = machines.find(|machine| fits(machine)).map(|machine| machine.id.clone());
+    ids.iter().cloned().chain(other).collect()
 }
 
 /// Whether a machine carries these tags of ours.

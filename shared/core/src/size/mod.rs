@@ -131,6 +131,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         number.set(desired, Guard::Operator { desired, until });
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
+    let needed = needed(input, base, recommended, &bounds, number.value);
     match policy::direction(base, number.value) {
         // no window, cooldown or prediction delays an operator; budgets do
         Direction::In if held.is_some() => limit_removals(input, base, &mut number),
@@ -142,7 +143,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     raise_to_floors(input, &bounds, &mut number);
     let mut asked = number.value;
     if held.is_none() {
-        add_reserve(input, &bounds, &votes, &mut number);
+        add_reserve(input, &bounds, &votes, needed, &mut number);
     }
     limit_by_spend(input, &bounds, &mut number);
     limit_by_budgets(input, &mut number);
@@ -382,6 +383,22 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     simulate_removal(input, base, number);
 }
 
+/// Where a move in will end, once cooldowns and budgets let it go on: what the load needs.
+fn needed(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, bounds: &Bounds, wanted: u32) -> u32 {
+    let mut end = Number {
+        value: wanted,
+        guards: Vec::new(),
+    };
+    if policy::direction(base, wanted) == Direction::In {
+        if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
+            end.set(wanted.max(decisive.min(base)), guard);
+        }
+        simulate_removal(input, base, &mut end);
+    }
+    raise_to_floors(input, bounds, &mut end);
+    end.value
+}
+
 fn limit_removals(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for (left, guard) in removal_budgets(input) {
         number.set(number.value.max(base.saturating_sub(left)), guard);
@@ -508,8 +525,9 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
 }
 
 /// Adds the reserve to what is asked for. It is a wish and no emergency: what the reserve alone would add waits for the cooldown,
-/// what it alone would give up waits too, for known metrics, and leaves within the budget.
-fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &mut Number) {
+/// what it alone would give up waits too, for known metrics, and leaves within the budget. Whoever runs beyond the need and has yet to
+/// leave is spare already: nobody is launched beside them.
+fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], needed: u32, number: &mut Number) {
     let (asked, before) = (number.value, input.state.without_reserve().clamp(bounds.min, bounds.max));
     let held = asked.saturating_add(input.state.reserve).min(bounds.max);
     if votes.iter().all(|vote| vote.capacity.is_none()) {
@@ -518,8 +536,9 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], number: &
         number.set(held, Guard::Reserve { asked, spare });
         return;
     }
-    let spare = reserve::above(asked, input.reserve, input.state.peaks.as_ref(), input.now);
-    let mut wanted = asked.saturating_add(spare).min(bounds.max);
+    let with_reserve = |asked: u32| asked.saturating_add(reserve::above(asked, input.reserve, input.state.peaks.as_ref(), input.now));
+    let enough = with_reserve(needed.min(asked)).max(input.state.desired).max(asked);
+    let mut wanted = with_reserve(asked).min(enough).min(bounds.max);
     if asked > before {
         // whoever grows gives nothing up, whatever became of the reserve
         wanted = wanted.max(input.state.desired.min(bounds.max));

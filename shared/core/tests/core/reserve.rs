@@ -3,7 +3,7 @@
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::{BreachRule, Rule};
-use ghostnet_core::state::Peaks;
+use ghostnet_core::state::{Peaks, Run};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -117,6 +117,32 @@ fn the_reserve_leaves_within_the_budget() {
     let one = json!({ "budgets": { "removal": { "per_tick": 1 } } });
     let sizing = reserved(json!({}), one, 4, 71.0).size();
     assert_eq!((sizing.desired, sizing.reserve, guards(&sizing)), (13, 3, vec!["removal budget"]));
+}
+
+/// Five would do for ten minutes already; the other five have yet to leave, and are the spare ones until then.
+#[test]
+fn who_has_yet_to_leave_is_spare_already() {
+    let long_quiet = |pool: &mut Pool| {
+        let (since, capacity) = (at(-600), 5);
+        pool.state.recommended = vec![Run { since, capacity }];
+        pool.state.cooldown_in_until = Some(at(1));
+    };
+    for (situation, ratio, change, size, kept) in [
+        ("as many as the reserve wants", "100%", long_quiet as fn(&mut Pool), 10, 0),
+        ("more than it wants", "20%", long_quiet, 10, 0),
+        ("fewer: only the rest is launched", "140%", long_quiet, 12, 2),
+        (
+            "a need that ended a minute ago is still one",
+            "100%",
+            |pool| pool.state.cooldown_in_until = Some(at(1)),
+            20,
+            10,
+        ),
+    ] {
+        let guards = json!({ "stabilisation": { "in": "5m" } });
+        let sizing = reserved(json!({ "ratio": ratio }), guards, 0, 41.0).change(change).size();
+        assert_eq!((sizing.desired, sizing.reserve), (size, kept), "{situation}: {sizing:#?}");
+    }
 }
 
 #[test]

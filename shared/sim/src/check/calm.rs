@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::churn;
-use ghostnet_core::id::{FleetId, InstanceId};
+use ghostnet_core::id::{FleetId, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Told};
-use ghostnet_core::spec::{Drift, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, FleetMode, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::{Check, balancing, discovery, traffic};
-use crate::clock::{Millis, at};
+use crate::clock::{HOUR, MINUTE, Millis, at};
+use crate::cloud::ec2::Machine;
 use crate::fleets::group;
 use crate::world::World;
 
@@ -39,6 +40,44 @@ pub fn is_right(world: &World) -> Vec<(Check, String)> {
     found
 }
 
+/// An orphan is found long before anything is this old: a step is taken over within minutes, and what lags in lists lags for minutes.
+const FOUND_WITHIN: Millis = 30 * MINUTE;
+
+/// I9, in the storm too: whatever a step launched is soon known, or still looked for.
+pub fn no_orphans(world: &mut World) {
+    let now = world.now;
+    let mut orphans = Vec::new();
+    for (id, fleet) in &world.fleets {
+        let Some(state) = world.table.fleets.get(id).and_then(|items| items.capacity()) else {
+            continue;
+        };
+        let acts = matches!(fleet.spec.mode, FleetMode::On | FleetMode::OutOnly);
+        if state.pause.is_some() || !acts {
+            world.watch.paused_at.insert(id.clone(), now);
+        }
+        let paused_at = world.watch.paused_at.get(id).copied().unwrap_or(Millis::MIN);
+        if world.watch.forgot_within(2 * HOUR, now) || now.saturating_sub(paused_at) < FOUND_WITHIN {
+            continue;
+        }
+        for pool in &fleet.spec.pools {
+            let is_known = |machine: &Machine| {
+                let step = machine.tags.plan.clone().zip(machine.tags.step);
+                let step = step.map(|(plan, number)| StepId { plan, number });
+                let is_open = state.open.iter().any(|open| Some(&open.step.id) == step.as_ref());
+                is_open || state.pools.values().any(|pool| pool.members.contains_key(&machine.id))
+            };
+            let old = world
+                .alive(id, &pool.id)
+                .filter(|machine| !machine.by_hand && now - machine.listed_from > FOUND_WITHIN);
+            orphans.extend(old.filter(|machine| !is_known(machine)).map(|machine| machine.id.clone()));
+        }
+    }
+    for id in orphans {
+        let detail = format!("{id} was launched by a step half an hour ago and more, and is in no state");
+        world.watch.add(Check::NoOrphan, now, detail);
+    }
+}
+
 fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, state: &PoolState, found: &mut Vec<(Check, String)>) {
     let name = format!("{id}/{}", pool.id);
     let alive: BTreeSet<&InstanceId> = world.alive(id, &pool.id).map(|machine| &machine.id).collect();
@@ -55,7 +94,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
     if state.refresh.as_ref().is_some_and(|refresh| refresh.ended.is_none()) {
         found.push((Check::Converges, format!("{name}: a refresh does not end")));
     }
-    let drifts = |machine: &&crate::cloud::ec2::Machine| {
+    let drifts = |machine: &&Machine| {
         let resolved = world
             .table
             .fleets
@@ -75,7 +114,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
     if let Some(leaving) = state.members.iter().find(|(_, member)| member.drain.is_some()).map(|(id, _)| id) {
         found.push((Check::Converges, format!("{name}: {leaving} still leaves")));
     }
-    let strands = |machine: &&crate::cloud::ec2::Machine| {
+    let strands = |machine: &&Machine| {
         let told = machine.worker.told == Some(Told::Draining) || machine.worker.has_finished(world.now);
         pool.wait_for_tag && told && state.members.get(&machine.id).is_some_and(|member| member.drain.is_none())
     };

@@ -15,7 +15,7 @@ use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
 use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend};
-use crate::clock::at;
+use crate::clock::{HOUR, at};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -143,7 +143,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
-        launch_first(&judged, &mut found);
+        launch_first(world, &judged, &mut found);
         sick_is_sick(world, &judged, &mut found);
         zone_holds(world, &judged, &mut found);
         spend::judge(&judged, tally.as_ref(), &mut found);
@@ -356,9 +356,20 @@ fn sick_is_sick(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, Stri
 }
 
 /// I3, at the commit: who is well and leaves has been replaced.
-fn launch_first(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+fn launch_first(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     let renewed = judged.begun(|why| why == DrainReason::Renewed);
     let counts = &judged.decided.counts;
+    if renewed > 0 && !world.watch.forgot_within(HOUR, world.now) {
+        let serve = world.there(&judged.commit.fleet, &judged.pool.id, judged.next);
+        let serve = count(serve.filter(|machine| world.served_lately(machine, judged.pool)).count());
+        if serve < judged.decided.after {
+            let detail = format!(
+                "{renewed} are replaced, {serve} others truly serve, and {} are wanted",
+                judged.decided.after
+            );
+            found.push((Check::LaunchFirst, detail));
+        }
+    }
     let others = counts.in_service.saturating_sub(renewed);
     if renewed > 0 && others < judged.decided.after {
         let detail = format!(

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use ghostnet_core::budget;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, ServiceId, StepId, TargetGroupArn};
 use ghostnet_core::observation::Told;
-use ghostnet_core::plan::{Action, Launch, Plan, Step};
-use ghostnet_core::spec::Attribute;
-use ghostnet_core::state::{Drain, Member};
+use ghostnet_core::plan::{Action, Launch, Plan, STEP_SECONDS_MAX, Step};
+use ghostnet_core::spec::{Attribute, FleetSpec, Rule};
+use ghostnet_core::state::{Drain, DrainReason, Member};
+use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
@@ -79,7 +80,12 @@ pub fn on_send(world: &mut World, hand: &Hand, sent: &Sent<'_>) {
         .map(|step: &Step| step.id.clone());
     let until = plan.execute_until;
     let Some(step) = step else { return };
-    if !starts_in(clock, until) {
+    // a step that is one call for each instance has begun with the first of them, and ends in its time
+    let later = match sent {
+        Sent::Announce(..) | Sent::Withdraw(..) => STEP_SECONDS_MAX,
+        _ => Seconds(0),
+    };
+    if !starts_in(clock, later.after(until)) {
         let detail = format!("{step} starts at {clock}, after its window ended at {until}");
         world.watch.add(Check::Window, now, detail);
         return;
@@ -140,14 +146,17 @@ pub fn on_launched(world: &mut World, launch: &Launch, instances: &[InstanceId],
 
 /// The largest maximum and the largest launch budget that a pool has, by the specs of which something may still land.
 fn bounds_of(world: &World, fleet: &FleetId, pool: &PoolId) -> (u32, u32) {
-    let specs = world.watch.old_specs.iter().map(|(_, spec)| spec);
-    let specs: Vec<_> = specs
-        .chain(world.fleets.get(fleet).map(|fleet| &fleet.spec))
-        .filter(|spec| spec.id == *fleet)
-        .collect();
-    let pools = || specs.iter().filter_map(|spec| spec.pool(pool));
+    let pools = || specs_of(world, fleet).filter_map(|spec| spec.pool(pool));
     let max = pools().map(ghostnet_core::spec::PoolSpec::most).max().unwrap_or(0);
     (max, pools().map(|pool| pool.guards.launch_per_hour).max().unwrap_or(0))
+}
+
+/// The specs of a fleet that hold, or held until lately.
+fn specs_of<'a>(world: &'a World, fleet: &'a FleetId) -> impl Iterator<Item = &'a FleetSpec> {
+    let watch = &world.watch;
+    let old = watch.old_specs.iter().map(|(_, spec)| spec).filter(move |spec| spec.id == *fleet);
+    let now = world.fleets.get(fleet).map(|fleet| &fleet.spec);
+    old.chain(watch.restored_specs.get(fleet)).chain(now)
 }
 
 /// I2: what runs or boots, whatever for, stays within maximum and surge.
@@ -319,6 +328,57 @@ pub fn on_deregistered(world: &mut World, arn: &TargetGroupArn, ids: &[InstanceI
             format!("{id} is deregistered, and we did not register it"),
         );
     }
+}
+
+/// I3: whoever is deregistered leaves at least the minimum, by the truth and not by anybody's count of it. Who died or was taken out for
+/// another reason while the decision was carried out was there when it was made.
+pub fn on_left(world: &mut World, ids: &[InstanceId]) {
+    let now = world.now;
+    let home = ids
+        .iter()
+        .find_map(|id| world.cloud.ec2.machines.get(id))
+        .and_then(|machine| machine.tags.fleet.clone().zip(machine.tags.pool.clone()));
+    let Some((fleet, pool)) = home.filter(|_| !world.watch.forgot_within(HOUR, now)) else {
+        return;
+    };
+    let Some(items) = world.table.fleets.get(&fleet).filter(|items| !items.spec.retiring) else {
+        return;
+    };
+    let Some(state) = items.capacity().and_then(|state| state.pools.get(&pool)) else {
+        return;
+    };
+    let by_scale_in = |id: &&InstanceId| {
+        let drain = state.members.get(*id).and_then(|member| member.drain);
+        drain.is_none_or(|drain| drain.why == DrainReason::ScaleIn)
+    };
+    let machine = |id: &InstanceId| world.cloud.ec2.machines.get(id);
+    let mut alive = ids.iter().filter(|id| machine(id).is_some_and(|machine| machine.is_alive(now)));
+    if !alive.any(|id| by_scale_in(&id)) {
+        return;
+    }
+    let stay = world.there(&fleet, &pool, state).count();
+    let least = least_of(world, &fleet, &pool);
+    if stay < usize::try_from(least).unwrap_or(usize::MAX) {
+        let detail = format!("{stay} of {fleet}/{pool} stay, and the minimum is {least}");
+        world.watch.add(Check::Floor, now, detail);
+    }
+}
+
+/// The smallest minimum that a pool has, by the specs that hold or held until lately, whatever window is open.
+fn least_of(world: &World, fleet: &FleetId, pool: &PoolId) -> u32 {
+    let items = world.table.fleets.get(fleet).and_then(|items| items.capacity());
+    let others = items.into_iter().flat_map(|state| &state.pools).filter(|(id, _)| *id != pool);
+    let others = others.map(|(_, state)| state.desired).fold(0, u32::saturating_add);
+    let least = |spec: &FleetSpec| {
+        let there = spec.pool(pool)?;
+        let bounds = there.policies.iter().filter_map(|policy| match &policy.rule {
+            Rule::Scheduled(scheduled) => Some([scheduled.min, scheduled.max]),
+            _ => None,
+        });
+        let least = bounds.flatten().flatten().fold(there.capacity.min, u32::min);
+        Some(least.min(spec.maximum.saturating_sub(others)))
+    };
+    specs_of(world, fleet).filter_map(least).min().unwrap_or(0)
 }
 
 /// Targets are registered.

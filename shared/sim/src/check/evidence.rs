@@ -7,7 +7,7 @@ use ghostnet_core::observation::InstanceState;
 use ghostnet_core::operator::Wish;
 use ghostnet_core::sample::{Sample, Series};
 use ghostnet_core::spec::metric::{Queries, QueryShape};
-use ghostnet_core::spec::{PolicyMode, Rule};
+use ghostnet_core::spec::{PolicyMode, Rule, ThresholdChange};
 use ghostnet_core::unit::{Moment, Seconds};
 
 use super::Check;
@@ -83,7 +83,9 @@ fn not_measured(world: &World, judged: &Judged<'_>, policy: &PolicyId) -> Option
 /// I6, by the load that the settled instances carry for certain.
 fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
     for policy in &judged.pool.policies {
-        let Rule::TargetTracking(rule) = &policy.rule else { continue };
+        let Some(limit) = adds_from(&policy.rule, judged.pool.guards.tolerance_out.ratio()) else {
+            continue;
+        };
         if policy.mode == PolicyMode::RecommendOnly {
             continue;
         }
@@ -112,7 +114,6 @@ fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
             member.served_since.is_some_and(long) && running.contains(id) && stays
         });
         let carried = value.get() * f64::from(super::decision::count(settled.count()).min(judged.decided.counts.in_service));
-        let limit = rule.target.get() * (1.0 + judged.pool.guards.tolerance_out.ratio());
         if after > 0 && carried / f64::from(after) > limit {
             let detail = format!(
                 "{} carry {carried:.0} and {after} would have more than {limit:.0} each",
@@ -121,4 +122,16 @@ fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
             found.push((Check::PostRemoval, detail));
         }
     }
+}
+
+/// Where a policy begins to add, if its metric rises as instances are removed.
+fn adds_from(rule: &Rule, tolerance: f64) -> Option<f64> {
+    let from = match rule {
+        Rule::TargetTracking(rule) => rule.target.get() * (1.0 + tolerance),
+        Rule::Step(rule) => rule.out.first()?.from?.get(),
+        Rule::Threshold(rule) if matches!(rule.change, ThresholdChange::Add(_)) => rule.from?.get(),
+        Rule::Simple(rule) => rule.out?.bound.get(),
+        _ => return None,
+    };
+    (rule.measure()?.metric.falls_with_instances() && from > 0.0).then_some(from)
 }

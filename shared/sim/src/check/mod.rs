@@ -19,9 +19,9 @@ mod spend;
 pub mod traffic;
 
 pub use balancing::on_tuned;
-pub use calm::is_right;
+pub use calm::{is_right, no_orphans};
 pub use discovery::{on_announced, on_withdrawn};
-pub use effect::{Sent, on_deregistered, on_launched, on_registered, on_send, on_started, on_stopped, on_terminated};
+pub use effect::{Sent, on_deregistered, on_launched, on_left, on_registered, on_send, on_started, on_stopped, on_terminated};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -110,7 +110,7 @@ checks! {
     MovesToReady "I26" "moves-to-ready";
     /// Nothing but a side that is ill is left without being asked to.
     LeavesTheIll "I27" "leaves-the-ill";
-    /// Nobody commits what was decided in an older epoch.
+    /// Nobody commits what was decided in an older epoch, or by an older spec.
     Fenced "I12" "fenced";
     /// Every act and every hold has its record.
     OnRecord "I13" "on-record";
@@ -190,7 +190,12 @@ pub struct Watch {
     /// What each fleet has spent, by the lists that its decisions saw.
     spent: BTreeMap<FleetId, spend::Spent>,
     paces: BTreeMap<(FleetId, PoolId, PolicyId), (std::cmp::Ordering, Timestamp)>,
+    /// Specs that ceased to hold, and when: for a while launches of them may still land.
     old_specs: Vec<(Millis, FleetSpec)>,
+    /// Specs of a restored table, which hold until their fleet is applied again.
+    restored_specs: BTreeMap<FleetId, FleetSpec>,
+    /// When each fleet was last seen paused.
+    paused_at: BTreeMap<FleetId, Millis>,
     restored_at: Option<Millis>,
     actives: BTreeMap<(FleetId, Epoch), PoolId>,
     sides: traffic::Sides,
@@ -226,12 +231,17 @@ impl Watch {
     /// The owner applied another spec; for a while launches of the old one may still land.
     pub fn spec_changed(&mut self, old: &FleetSpec, now: Millis) {
         self.old_specs.push((now, old.clone()));
+        let restored = self.restored_specs.remove(&old.id);
+        self.old_specs.extend(restored.map(|spec| (now, spec)));
     }
 
     /// The table is an older one: what it forgot is nobody's fault, and its specs hold again.
     pub fn restored(&mut self, specs: Vec<FleetSpec>, now: Millis) {
         self.restored_at = Some(now);
-        self.old_specs.extend(specs.into_iter().map(|spec| (Millis::MAX, spec)));
+        for spec in specs {
+            let before = self.restored_specs.insert(spec.id.clone(), spec);
+            self.old_specs.extend(before.map(|spec| (now, spec)));
+        }
         self.actives.clear();
         self.tokens.clear();
         self.removals.clear();
@@ -273,9 +283,8 @@ impl Watch {
             self.plans.remove(request);
         }
         self.over.retain(|request| !landed(request));
-        if let Some(newest) = self.actives.keys().next_back().cloned() {
-            self.actives.retain(|key, _| key.0 != newest.0 || key.1 >= newest.1);
-        }
+        let newest: BTreeMap<FleetId, Epoch> = self.actives.keys().cloned().collect();
+        self.actives.retain(|(fleet, epoch), _| newest.get(fleet) == Some(epoch));
     }
 
     /// An invocation is over: its plans are nobody's to carry out any more.
@@ -294,6 +303,15 @@ pub fn on_committed(world: &mut World, commit: &Commit, before: Option<Generatio
     let epoch = world.table.fleets.get(&commit.fleet).map(|items| items.traffic.epoch);
     if decided_in.zip(epoch).is_some_and(|(decided_in, epoch)| decided_in != epoch) {
         let detail = format!("{} was decided in epoch {decided_in:?} and committed in {epoch:?}", commit.fleet);
+        world.watch.add(Check::Fenced, world.now, detail);
+    }
+    let decided_by = commit.record.inputs.as_ref().map(|inputs| inputs.spec_version);
+    let version = world.table.fleets.get(&commit.fleet).map(|items| items.spec.version);
+    if decided_by.zip(version).is_some_and(|(decided_by, version)| decided_by != version) {
+        let detail = format!(
+            "{} was decided by spec {decided_by:?} and committed under {version:?}",
+            commit.fleet
+        );
         world.watch.add(Check::Fenced, world.now, detail);
     }
     remember_steps(world, commit, request);

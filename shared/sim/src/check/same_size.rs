@@ -17,6 +17,13 @@ use super::decision::Judged;
 
 pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     if is_held(judged) {
+        if judged.decided.before != judged.decided.after {
+            let (pool, before, after) = (&judged.pool.id, judged.decided.before, judged.decided.after);
+            found.push((
+                Check::SameSize,
+                format!("{pool} goes from {before} to {after}, and nobody can count it"),
+            ));
+        }
         return;
     }
     let (inputs, none) = (judged.inputs, BTreeMap::new());

@@ -102,8 +102,12 @@ fn is_ill(world: &World, id: &FleetId, pool: &PoolSpec, answers: u32) -> bool {
 }
 
 /// A traffic decision was written.
-pub fn on_committed(world: &mut World, commit: &TrafficCommit) {
+pub fn on_committed(world: &mut World, commit: &TrafficCommit, before: u64) {
     let now = world.now;
+    if commit.state.version <= before {
+        let detail = format!("{} went from traffic version {before} to {}", commit.fleet, commit.state.version);
+        world.watch.add(Check::Monotone, now, detail);
+    }
     on_traffic(&mut world.watch, now, &commit.fleet, &commit.state);
     let Some(inputs) = &commit.record.inputs else {
         let detail = format!("the traffic record {} has no inputs", commit.record.id);

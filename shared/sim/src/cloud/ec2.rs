@@ -12,10 +12,14 @@ use ghostnet_engine::port::ListedInstance;
 
 use super::refusal;
 use super::worker::Worker;
+use crate::chance::Chance;
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 
 /// EC2 lists a terminated instance for about this long.
 const LISTED_AFTER_END: Millis = HOUR;
+/// Typical time to stop, and to end.
+const TAKES_TO_STOP: Millis = 30 * SECOND;
+const TAKES_TO_END: Millis = 40 * SECOND;
 /// Tokens are remembered at least this long.
 const TOKEN_MEMORY: Millis = 24 * HOUR;
 const CALL: &str = "ec2:RunInstances";
@@ -28,6 +32,8 @@ pub struct Ec2 {
     tokens: BTreeMap<(String, Zone), Token>,
     /// The launch template's version that is the default now.
     pub default_version: u64,
+    /// Chance of how long instances take to stop and to end; none: always the same.
+    endings: Option<Chance>,
     made: u64,
 }
 
@@ -68,6 +74,8 @@ pub struct Machine {
     pub ends: Option<End>,
     /// When it was stopped.
     pub stopped_at: Option<Millis>,
+    /// How long it takes to stop.
+    pub stops_in: Millis,
     /// Whether a person stopped it.
     pub stopped_by_hand: bool,
     /// What lists show of it yet, although it was stopped or started since: the state, its launch time, and until when.
@@ -158,7 +166,7 @@ impl Machine {
         match (self.ends, self.stopped_at) {
             (Some(end), _) if now >= end.over_at => InstanceState::Terminated,
             (Some(end), _) if now >= end.at => InstanceState::ShuttingDown,
-            (_, Some(stopped)) if now >= stopped.saturating_add(30 * SECOND) => InstanceState::Stopped,
+            (_, Some(stopped)) if now >= stopped.saturating_add(self.stops_in) => InstanceState::Stopped,
             (_, Some(stopped)) if now >= stopped => InstanceState::Stopping,
             _ if now < self.running_at => InstanceState::Pending,
             _ => InstanceState::Running,
@@ -283,7 +291,20 @@ pub struct Boot {
     pub worker: Worker,
 }
 
+fn takes(chance: &mut Option<Chance>, typical: Millis) -> Millis {
+    chance.as_mut().map_or(typical, |chance| chance.skewed(typical))
+}
+
 impl Ec2 {
+    /// An EC2 whose instances take as long to stop and to end as it happens.
+    #[must_use]
+    pub fn with_endings(chance: Chance) -> Self {
+        Self {
+            endings: Some(chance),
+            ..Self::default()
+        }
+    }
+
     /// What the token says, if it was used: the same instances, or that it cannot be used so.
     #[must_use]
     pub fn by_token(&self, launch: &Launch, now: Millis) -> Option<Result<Vec<InstanceId>, PortError>> {
@@ -370,6 +391,7 @@ impl Ec2 {
             listed_from: now + boot.list_lag,
             ends: None,
             stopped_at: None,
+            stops_in: TAKES_TO_STOP,
             stopped_by_hand: false,
             shown: None,
             sick_since: None,
@@ -403,10 +425,11 @@ impl Ec2 {
 
     /// Begins the end of an instance; one that ends already goes on ending.
     pub fn end(&mut self, id: &InstanceId, list_lag: Millis, now: Millis) {
+        let takes = takes(&mut self.endings, TAKES_TO_END);
         if let Some(machine) = self.machines.get_mut(id) {
             machine.ends.get_or_insert(End {
                 at: now,
-                over_at: now + 40 * SECOND,
+                over_at: now + takes,
                 listed_from: now + list_lag,
             });
         }
@@ -414,7 +437,9 @@ impl Ec2 {
 
     /// Stops an instance that runs; one that rests or ends goes on so.
     pub fn stop(&mut self, id: &InstanceId, list_lag: Millis, now: Millis) {
+        let takes = takes(&mut self.endings, TAKES_TO_STOP);
         if let Some(machine) = self.machines.get_mut(id).filter(|machine| machine.is_alive(now)) {
+            machine.stops_in = takes;
             machine.shown = Some((machine.listed_state(now), machine.listed_launch(now), now + list_lag));
             machine.beat_before = machine.beat(now);
             machine.stopped_at = Some(now);

@@ -62,15 +62,15 @@ impl Cloud {
         until.is_some_and(|until| now < *until)
     }
 
-    /// Targets that take requests: the healthy ones, or all that run while none is healthy.
+    /// Targets that take requests: the healthy ones, but for those from which a zonal shift keeps them, or all that run while there is none.
     #[must_use]
     pub fn serving(&self, group: &Group, now: Millis) -> u32 {
         let (mut healthy, mut running) = (0, 0);
         for (id, registration) in &group.targets {
             let machine = self.ec2.machines.get(id);
             match group.health(registration, machine, now) {
-                Some(TargetHealth::Healthy | TargetHealth::Unchecked) => healthy += 1,
-                Some(TargetHealth::Initial | TargetHealth::Unhealthy)
+                Some(TargetHealth::Healthy | TargetHealth::Unchecked) if !self.is_shifted(id, now) => healthy += 1,
+                Some(TargetHealth::Healthy | TargetHealth::Unchecked | TargetHealth::Initial | TargetHealth::Unhealthy)
                     if machine.is_some_and(|machine| machine.state(now) == InstanceState::Running) =>
                 {
                     running += 1;
