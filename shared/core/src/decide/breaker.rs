@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use super::backoff::WAIT_FIRST;
 use super::census::{Census, Standing};
 use super::outage;
-use crate::reason::Guard;
 use crate::spec::PoolSpec;
 use crate::state::{Member, PoolState};
 
 /// An open breaker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Breaker {
-    /// What it says.
-    pub(super) guard: Guard,
+    /// So many are sick.
+    pub(super) unhealthy: u32,
+    /// More than this many.
+    pub(super) limit: u32,
     /// Whether one instance may be replaced as a probe.
     pub(super) may_probe: bool,
 }
@@ -37,9 +38,9 @@ pub(super) fn of(pool: &PoolSpec, census: &Census<'_>, state: &PoolState, now: T
     if unhealthy <= limit || a_newer_one_serves(census, state) {
         return None;
     }
-    let guard = Guard::Breaker { unhealthy, limit };
     Some(Breaker {
-        guard,
+        unhealthy,
+        limit,
         may_probe: may_probe(census, state, now),
     })
 }

@@ -78,6 +78,8 @@ pub(super) struct Person<'a> {
     pub(super) market: Market,
     /// Whether something beside the target groups says that it is sick.
     pub(super) is_reported: bool,
+    /// Whether it takes requests all the same: it passes the checks of its target groups, and has not said its last word.
+    pub(super) answers: bool,
     /// Whether it serves only until another one does in its place.
     pub(super) renewing: bool,
 }
@@ -173,6 +175,7 @@ pub(super) fn take<'a>(
             listed: instance,
             market: instance.map_or(as_launched, |instance| instance.market),
             is_reported: report.is_some(),
+            answers: balancer == Verdict::Healthy && !instance.is_some_and(|instance| hooks::gave_up(pool, instance)),
             renewing,
         });
     }

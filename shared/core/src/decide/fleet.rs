@@ -92,7 +92,10 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             .extend(learning::unlearned(counted.pool, state.pools.get(&counted.pool.id)));
         let sick = counted.census.counts.warming;
         sizing.guards.extend(counted.breaker.map(|breaker| GuardOutcome {
-            guard: breaker.guard,
+            guard: Guard::Breaker {
+                unhealthy: breaker.unhealthy,
+                limit: breaker.limit,
+            },
             before: sick,
             after: sick,
         }));
@@ -192,7 +195,12 @@ fn count_pool<'a>(
         outage::watch(situation, pool, &census, pool_state, &mut findings);
         breaker::of(pool, &census, pool_state, situation.now)
     });
+    findings.extend(launches_refused(situation, pool, state));
     if let Some(breaker) = &breaker {
+        findings.push(Finding::BreakerOpen {
+            unhealthy: breaker.unhealthy,
+            limit: breaker.limit,
+        });
         census.keep_the_sick(breaker);
     } else if acting && judgement == Judgement::Sound {
         renewal::begin(situation, pool, &mut census, state, &mut findings);
@@ -219,6 +227,17 @@ fn count_pool<'a>(
         before,
         findings,
     }
+}
+
+/// What keeps a pool from growing until a person mends it.
+fn launches_refused(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> Option<Finding> {
+    let refused = state.pools.get(&pool.id)?.launch_refused.as_ref()?;
+    let in_force = situation.now < refused.until && refused.is_for_a_person();
+    in_force.then(|| Finding::LaunchesRefused {
+        until: refused.until,
+        code: refused.code.clone(),
+        message: refused.message.clone(),
+    })
 }
 
 fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {

@@ -143,6 +143,7 @@ impl Hands<'_, '_> {
         if situation.retiring || needed > most.saturating_sub(census.counts.all()) {
             leaving::release_kept(situation, pool_state);
         }
+        let mut window_left = self.counted.window_removals.map_or(u32::MAX, |(left, _)| left);
         let mut drained = 0;
         let may_replace = match self.counted.breaker {
             None => removals_left,
@@ -154,13 +155,18 @@ impl Hands<'_, '_> {
             drained = leaving::drain_sick(situation, pool, census, pool_state, desired, may_replace, findings);
         }
         if self.counted.breaker.is_none() {
-            let allowed = removals_left.saturating_sub(drained);
-            drained = drained.saturating_add(renewal::finish(situation, pool, census, pool_state, desired, allowed, findings));
+            let allowed = renewal::Allowed {
+                now: removals_left.saturating_sub(drained),
+                by_choice: window_left,
+            };
+            let finished = renewal::finish(situation, pool, census, pool_state, desired, allowed, findings);
+            drained = drained.saturating_add(finished.left);
+            budget::note_window_removals(&self.counted.removal_windows, pool_state, finished.by_choice);
+            window_left = window_left.saturating_sub(finished.by_choice);
         }
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);
         let mut excess = seen.saturating_sub(desired).min(removals_left.saturating_sub(drained));
-        let window_left = self.counted.window_removals.map_or(u32::MAX, |(left, _)| left);
         excess = excess.min(window_left);
         if situation.retiring {
             excess = u32::MAX;

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::{Census, Person, Standing};
 use super::mix::Shares;
 use super::order::{self, Order};
-use super::{Situation, backoff, discovery, hooks};
+use super::{Situation, backoff, discovery, hooks, outage};
 use crate::id::{InstanceId, Zone};
 use crate::observation::{Instance, InstanceState, Market, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
 use crate::spec::PoolSpec;
-use crate::state::{Drain, DrainReason, PoolState};
+use crate::state::{Drain, DrainReason, Member, PoolState};
 use crate::unit::{Moment, Seconds};
 
 /// A spot notice gives this long.
@@ -75,8 +75,11 @@ pub(super) fn take_back(
             |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance) && !person.is_reported;
         let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
+        // one that never served is no help sooner than another, and in a zone that is out it is none
+        let helps = |member: &&Member| member.served_since.is_some() && !outage::is_out(state, person);
         let drain = member
             .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
+            .filter(helps)
             .and_then(|member| member.drain);
         if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
             candidates.push((drain.since, person.id.clone(), person.market));
@@ -107,8 +110,17 @@ pub(super) fn drain_sick(
 ) -> u32 {
     // while nobody else serves, the balancer fails open and a sick target is better than none: the replacement comes first
     let last_resort = census.counts.serving() == 0 && desired > 0 && !pool.target_groups.is_empty();
+    // who answers in spite of what is reported serves on until another one does in its place
+    let answers = |person: &&Person<'_>| person.standing == Standing::Unhealthy && person.answers;
+    let answering = u32::try_from(census.people.iter().filter(answers).count()).unwrap_or(u32::MAX);
+    let mut replaced = census.counts.serving().saturating_add(answering).saturating_sub(desired);
+    let mut is_replaced = |person: &Person<'_>| {
+        let may_go = !person.answers || replaced > 0;
+        replaced = replaced.saturating_sub(u32::from(person.answers));
+        may_go
+    };
     let sick = census.people.iter().filter_map(|person| match person.standing {
-        Standing::Unhealthy if !last_resort => Some((person, DrainReason::Unhealthy)),
+        Standing::Unhealthy if !last_resort && is_replaced(person) => Some((person, DrainReason::Unhealthy)),
         Standing::NeverHealthy => Some((person, DrainReason::NeverHealthy)),
         _ => None,
     });

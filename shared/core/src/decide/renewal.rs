@@ -14,7 +14,7 @@ use super::fleet::surge;
 use super::sorted::Walk;
 use super::{Listed, Situation, leaving, placement};
 use crate::budget;
-use crate::id::{InstanceId, Zone};
+use crate::id::Zone;
 use crate::observation::Instance;
 use crate::operator::Evacuation;
 use crate::reason::Finding;
@@ -89,7 +89,9 @@ pub(super) fn begin(
     }
     causes.only_leaves = !is_calm;
     causes.refresh = causes.refresh.filter(|_| may_go_on);
-    let chosen = choose(situation, pool, census, state, causes, room);
+    let windows = situation.spec.open_removal_windows(situation.now);
+    let by_choice = budget::window_removals_left(&windows, state).map_or(room, |(left, _)| left);
+    let chosen = choose(situation, pool, census, state, causes, Allowed { now: room, by_choice });
     if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
         state.rebalanced_at = Some(situation.now);
     }
@@ -108,14 +110,14 @@ pub(super) fn begin(
     }
 }
 
-/// Who is marked, by place in the census, and why: at most `room`.
+/// Who is marked, by place in the census, and why: no more than are `allowed`.
 fn choose(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &PoolState,
     causes: Causes<'_>,
-    room: u32,
+    allowed: Allowed,
 ) -> Vec<(usize, RenewReason)> {
     let by_time = causes.refresh.is_some() || causes.drift_to.is_some() || pool.max_age.is_some();
     if !(by_time || causes.leaves_any() || pool.launch.rebalance_zones || census.any_retires) {
@@ -140,6 +142,15 @@ fn choose(
     if candidates.is_empty() && causes.only_leaves {
         return Vec::new();
     }
+    let mut by_choice = allowed.by_choice;
+    candidates.retain(|(why, ..)| {
+        let stays = !why.can_wait() || by_choice > 0;
+        by_choice = by_choice.saturating_sub(u32::from(why.can_wait()));
+        stays
+    });
+    if candidates.is_empty() && allowed.by_choice == 0 {
+        return Vec::new();
+    }
     if candidates.is_empty() {
         let from = unbalanced(situation, pool, census, state);
         let is_there = |(_, person): &(usize, &Person<'_>)| {
@@ -152,33 +163,61 @@ fn choose(
             .into_iter()
             .collect();
     }
-    let most = usize::try_from(room).unwrap_or(usize::MAX);
+    let most = usize::try_from(allowed.now).unwrap_or(usize::MAX);
     candidates.into_iter().take(most).map(|(why, _, place)| (place, why)).collect()
 }
 
-/// Drains who was marked, at most `allowed`, once as many as are wanted serve without it, past their warm-up. Returns how many.
+/// Drains who was marked, at most `allowed`, once as many as are wanted serve without it, past their warm-up; of those whose reason can
+/// wait no more than the open removal windows leave.
 pub(super) fn finish(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
     desired: u32,
-    allowed: u32,
+    Allowed { now: allowed, by_choice }: Allowed,
     findings: &mut Vec<Finding>,
-) -> u32 {
+) -> Finished {
+    let mut finished = Finished::default();
     if situation.retiring || situation.spec.mode != FleetMode::On {
-        return 0;
+        return finished;
     }
     // those that are marked and stay serve on: each that came lets one of them go
     let serving = census.people.iter().filter(|person| person.standing == Standing::InService).count();
     let spare = serving.saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX));
     let most = spare.min(usize::try_from(allowed).unwrap_or(usize::MAX));
-    let marked = census.people.iter().filter(|person| person.renewing);
-    let leaving: Vec<InstanceId> = marked.take(most).map(|person| person.id.clone()).collect();
-    for id in &leaving {
-        leaving::begin(situation, pool, state, id, DrainReason::Renewed, findings);
+    for person in census.people.iter().filter(|person| person.renewing) {
+        let Some(why) = state.members.get(&person.id).and_then(|member| member.renew) else {
+            continue;
+        };
+        let can_wait = why.can_wait();
+        let is_enough = usize::try_from(finished.left).is_ok_and(|left| left >= most);
+        if is_enough || can_wait && finished.by_choice >= by_choice {
+            continue;
+        }
+        leaving::begin(situation, pool, state, &person.id, DrainReason::Renewed, findings);
+        finished.left = finished.left.saturating_add(1);
+        finished.by_choice = finished.by_choice.saturating_add(u32::from(can_wait));
     }
-    u32::try_from(leaving.len()).unwrap_or(u32::MAX)
+    finished
+}
+
+/// How many of the replaced may leave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed {
+    /// For whatever reason.
+    pub(super) now: u32,
+    /// For a reason that can wait.
+    pub(super) by_choice: u32,
+}
+
+/// Who was replaced leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Finished {
+    /// So many.
+    pub(super) left: u32,
+    /// Of these so many for a reason that can wait for a window.
+    pub(super) by_choice: u32,
 }
 
 /// The template that a launch names. Where drift is replaced, the version is the one that `apply` looked up, by its id and
@@ -251,6 +290,13 @@ pub(super) fn is_to_be_refreshed(state: &PoolState, member: &Member, instance: O
     let template = instance.and_then(|instance| instance.template.as_ref());
     let refresh = state.refresh.as_ref();
     refresh.is_some_and(|refresh| refresh.replaces(born(member, instance), template))
+}
+
+/// Whether it is of another version of the launch template than the one that new ones are launched from, where that is replaced.
+pub(super) fn has_drifted(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, instance: Option<&Instance>) -> bool {
+    let template = instance.and_then(|instance| instance.template.as_ref());
+    let wanted = Causes::of(situation, pool, state).drift_to;
+    wanted.zip(template).is_some_and(|(wanted, from)| wanted != from)
 }
 
 fn reason(situation: &Situation<'_>, pool: &PoolSpec, causes: Causes<'_>, member: &Member, instance: &Instance) -> Option<RenewReason> {

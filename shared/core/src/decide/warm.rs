@@ -252,8 +252,8 @@ pub(super) fn missing(situation: &Situation<'_>, pool: &PoolSpec, census: &Censu
     wanted(situation, pool, census, state, max).saturating_sub(stock(census, state))
 }
 
-/// Begins to remove warm instances: all of them from a fleet that is being deleted; else those that could not be stopped, are
-/// outdated, or too many, at most `allowed`. Returns how many.
+/// Begins to remove warm instances: all of them from a fleet that is being deleted; else those that are sick before they ever rest, could
+/// not be stopped, are outdated, or too many, at most `allowed`. Returns how many.
 pub(super) fn remove(
     situation: &Situation<'_>,
     pool: &PoolSpec,
@@ -277,9 +277,14 @@ pub(super) fn remove(
         let gone_already = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         let why = if situation.retiring {
             Some(DrainReason::WarmSurplus)
+        } else if person.is_reported {
+            Some(DrainReason::Unhealthy)
         } else if is_restless(member, person.listed, pool, situation.now) {
             Some(DrainReason::WarmRestless)
-        } else if is_outdated(member, person.listed, pool, situation.now) || renewal::is_to_be_refreshed(state, member, person.listed) {
+        } else if is_outdated(member, person.listed, pool, situation.now)
+            || renewal::is_to_be_refreshed(state, member, person.listed)
+            || renewal::has_drifted(situation, pool, state, person.listed)
+        {
             Some(DrainReason::WarmOutdated)
         } else {
             (gone_already < surplus).then_some(DrainReason::WarmSurplus)
@@ -434,7 +439,13 @@ fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, perso
     let is_forgotten = member
         .drain
         .is_none_or(|drain| situation.now >= drain.deadline.at() || discovery::is_forgotten(situation, pool, member));
-    is_kept && recorded && booted && is_forgotten && leaving::is_out(situation, pool, state, &person.id, is_returning(member))
+    // who is reported sick is not worth keeping
+    is_kept
+        && recorded
+        && booted
+        && is_forgotten
+        && !person.is_reported
+        && leaving::is_out(situation, pool, state, &person.id, is_returning(member))
 }
 
 /// Whether one that would be terminated now is kept instead: as young as the others, and of a type that the pool still names.
@@ -461,4 +472,5 @@ fn may_return(
         && member.terminating_since.is_none()
         && !is_outdated(member, instance, pool, soon)
         && !renewal::is_to_be_refreshed(state, member, instance)
+        && !renewal::has_drifted(situation, pool, state, instance)
 }

@@ -239,6 +239,22 @@ pub enum Finding {
         /// AWS's error code.
         code: String,
     },
+    /// AWS refuses launches for a reason that a person must mend: nothing is launched for a while.
+    LaunchesRefused {
+        /// Until when.
+        until: Timestamp,
+        /// AWS's error code.
+        code: String,
+        /// AWS's message, shortened.
+        message: String,
+    },
+    /// So many are sick that their fault is hardly their own: nobody is replaced.
+    BreakerOpen {
+        /// So many are sick.
+        unhealthy: u32,
+        /// More than this many.
+        limit: u32,
+    },
     /// Instances of this fleet whose pool is not in the spec: nobody counts, registers or terminates them.
     NoPool {
         /// Which.
@@ -351,6 +367,8 @@ impl Finding {
             self,
             Self::UnknownInstances { .. }
                 | Self::MarketOff { .. }
+                | Self::LaunchesRefused { .. }
+                | Self::BreakerOpen { .. }
                 | Self::NoPool { .. }
                 | Self::ZoneUnknown { .. }
                 | Self::LaunchGivenUp { .. }
@@ -470,6 +488,18 @@ impl fmt::Display for Finding {
             }
             Self::MarketOff { market, until, code } => {
                 write!(f, "nothing is launched {} before {until}: {code}", market.adverb())
+            }
+            Self::LaunchesRefused { until, code, message } => {
+                write!(
+                    f,
+                    "AWS refuses launches, and somebody must mend that; not tried again before {until}: {code}: {message}"
+                )
+            }
+            Self::BreakerOpen { unhealthy, limit } => {
+                write!(
+                    f,
+                    "{unhealthy} are sick, more than {limit}: nobody is replaced until fewer are, or one that is new serves"
+                )
             }
             Self::NoPool { instances } => {
                 let count = instances.len();

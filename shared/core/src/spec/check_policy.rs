@@ -89,12 +89,15 @@ fn read_mode(policy: &RawPolicy, at: &str, problems: &mut Problems) -> PolicyMod
 
 fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: &mut Problems) -> Option<TargetTracking> {
     let metric = read_metric(&raw.metric, raw.source, at, has_groups, problems);
-    if let Some(Metric::Named { name, .. }) = &metric
-        && let Some(why) = name.why_not_tracked()
-    {
+    let untracked = match &metric {
+        Some(Metric::Named { name, .. }) => name.why_not_tracked().map(|why| (name.as_str(), why)),
+        Some(Metric::Stat(stat)) => stat.why_not_tracked().map(|why| (stat.name.as_str(), why)),
+        _ => None,
+    };
+    if let Some((name, why)) = untracked {
         problems.add(
             format!("{at}.metric"),
-            format!("`{}` cannot be tracked: {why}", name.as_str()),
+            format!("`{name}` cannot be tracked: {why}"),
             "use it in a policy of type `step`",
         );
     }

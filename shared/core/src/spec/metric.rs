@@ -57,6 +57,35 @@ pub struct Stat {
     pub period: Seconds,
 }
 
+impl Stat {
+    /// Why target tracking cannot use it, of what AWS publishes itself; none: it can, as far as anybody knows.
+    #[must_use]
+    pub fn why_not_tracked(&self) -> Option<&'static str> {
+        const DEMAND: &str = "the demand stays the same however many instances are added";
+        const TIME: &str = "below saturation it stays the same however many instances are added";
+        const ERRORS: &str = "errors often have another cause than load";
+        match (self.namespace.as_str(), self.name.as_str()) {
+            ("AWS/SQS", _) => Some(
+                "what waits in a queue does not fall in proportion as instances are added: a policy of type `queue` counts it per instance",
+            ),
+            (
+                "AWS/ApplicationELB" | "AWS/NetworkELB",
+                "RequestCount"
+                | "ActiveConnectionCount"
+                | "NewConnectionCount"
+                | "NewFlowCount"
+                | "ActiveFlowCount"
+                | "ProcessedBytes"
+                | "ConsumedLCUs",
+            ) => Some(DEMAND),
+            ("AWS/ApplicationELB", "TargetResponseTime") => Some(TIME),
+            ("AWS/ApplicationELB", name) if name.starts_with("HTTPCode_") || name.ends_with("ErrorCount") => Some(ERRORS),
+            ("AWS/ApplicationELB" | "AWS/NetworkELB", "HealthyHostCount" | "UnHealthyHostCount") => Some("it counts instances"),
+            _ => None,
+        }
+    }
+}
+
 /// The metrics that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -216,7 +245,8 @@ impl Metric {
     pub fn falls_with_instances(&self) -> bool {
         match self {
             Self::Named { name, .. } => name.why_not_tracked().is_none(),
-            Self::Stat(_) | Self::Expression { .. } => true,
+            Self::Stat(stat) => stat.why_not_tracked().is_none(),
+            Self::Expression { .. } => true,
             Self::Several { .. } => false,
         }
     }

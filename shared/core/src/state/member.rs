@@ -234,6 +234,17 @@ pub enum RenewReason {
     Balance,
 }
 
+impl RenewReason {
+    /// Whether it is nobody's wish of this moment, so that it can wait until a removal window lets somebody leave.
+    #[must_use]
+    pub fn can_wait(self) -> bool {
+        match self {
+            Self::Drift | Self::Age | Self::Balance => true,
+            Self::Retirement | Self::Evacuation | Self::Refresh => false,
+        }
+    }
+}
+
 impl std::fmt::Display for RenewReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::StepId;
+use crate::plan::Refusal;
 use crate::unit::Seconds;
 
 /// Shortest wait after EC2 would not hear a launch.
@@ -20,12 +21,20 @@ pub struct LaunchRefused {
     pub code: String,
     /// AWS's message, shortened.
     pub message: String,
+    /// Of which kind it is; none: noted by a build that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Refusal>,
 }
 
 impl LaunchRefused {
+    /// Whether a person must mend it: waiting does not.
+    #[must_use]
+    pub fn is_for_a_person(&self) -> bool {
+        matches!(self.class, Some(Refusal::Configuration | Refusal::Quota))
+    }
+
     /// How long to wait before the next try, by class; none where trying again soon is right.
-    pub(super) fn by(class: crate::plan::Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
-        use crate::plan::Refusal;
+    pub(super) fn by(class: Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
         let wait = match class {
             Refusal::Quota | Refusal::Configuration => Seconds::minutes(5),
             Refusal::Subnet => Seconds::minutes(3),
@@ -36,6 +45,7 @@ impl LaunchRefused {
             until: wait.after(at),
             code: code.to_owned(),
             message: message.to_owned(),
+            class: Some(class),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::budget::{HOUR, TICK, launches_left, note, removals_left};
 use ghostnet_core::plan::{Action, Refusal, StepOutcome};
+use ghostnet_core::reason::Finding;
 use ghostnet_core::state::{PoolState, RecordedOutcome, Tally};
 
 use crate::support::*;
@@ -90,5 +91,29 @@ fn launches_that_did_not_happen_give_their_budget_back() {
             );
             assert!(world.open().is_empty());
         }
+    }
+}
+
+/// What waiting does not mend, somebody is told at night; what it does, nobody.
+#[test]
+fn who_must_be_told_that_launches_are_refused() {
+    for (situation, class, told) in [
+        ("a wrong template", Refusal::Configuration, true),
+        ("a quota", Refusal::Quota, true),
+        ("too fast", Refusal::Throttled, false),
+        ("a full subnet", Refusal::Subnet, false),
+    ] {
+        let mut world = World::serving(3, json!({}));
+        let refused = ghostnet_core::state::LaunchRefused {
+            until: at(120),
+            code: "Code".into(),
+            message: "why".into(),
+            class: Some(class),
+        };
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().launch_refused = Some(refused);
+        let tells = |finding: &Finding| matches!(finding, Finding::LaunchesRefused { .. }) && finding.is_alert();
+        assert_eq!(finds(&world.look(), tells), told, "{situation}");
+        world.wait(180);
+        assert!(!finds(&world.look(), tells), "{situation}, once it is over");
     }
 }

@@ -447,6 +447,7 @@ fn a_refused_launch_is_not_tried_again_at_once() {
             until: at(60),
             code,
             message,
+            class: None,
         });
     };
     let row = |situation, load, change, desired, because| Row {
@@ -462,6 +463,7 @@ fn a_refused_launch_is_not_tried_again_at_once() {
             until: at(0),
             code: String::new(),
             message: String::new(),
+            class: None,
         });
     };
     check(vec![

@@ -269,6 +269,8 @@ fn too_many_sick_open_the_breaker() {
         assert_eq!(decision.plan.steps.is_empty(), open, "{sick_ones}: {:?}", steps(&decision));
         if open {
             assert_eq!(counts(&decision).capacity(), 10, "nobody launches around them");
+            assert!(finds(&decision, |finding| matches!(finding, Finding::BreakerOpen { .. })
+                && finding.is_alert()));
         }
     }
 }

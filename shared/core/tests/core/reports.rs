@@ -67,10 +67,56 @@ fn a_report_that_lasts_makes_sick_whom_the_balancer_finds_well() {
         );
         world.wait(60);
         let decision = world.look();
-        assert!(is_replaced(&decision), "{situation}");
-        assert_eq!(steps(&decision), ["launch 1 in eu-west-1b", "deregister i-blue-001"], "{situation}");
+        assert_eq!(
+            steps(&decision),
+            ["launch 1 in eu-west-1b"],
+            "{situation}: it answers until another one does"
+        );
         assert_eq!(counts(&decision).unhealthy, 1, "{situation}");
+        let later: Vec<Decision> = (0..10)
+            .map(|_| {
+                world.pass(60);
+                report(&mut world, 20);
+                world.look()
+            })
+            .collect();
+        let leaves = later.iter().find(|decision| is_replaced(decision)).expect(situation);
+        assert_eq!((counts(leaves).serving(), counts(leaves).unhealthy), (6, 1), "{situation}");
+        let before = later.iter().take_while(|decision| !is_replaced(decision));
+        assert!(before.map(counts).all(|counts| counts.serving() == 5), "{situation}");
     }
+}
+
+/// There is room for two more at a time: each that comes lets one go.
+#[test]
+fn several_that_answer_all_the_same_leave_one_by_one() {
+    let sick: Vec<InstanceId> = (0..3).map(|n| InstanceId::new(format!("i-blue-00{n}"))).collect();
+    let mut world = World::serving(
+        20,
+        json!({ "defaults": { "health": { "status_checks": "1m" }, "capacity": { "max": 20 } }, "policies": [] }),
+    );
+    let since = Seconds::minutes(30).before(world.now());
+    world.impaired = Some(sick.iter().map(|id| (id.clone(), since)).collect());
+    let mut left = 0;
+    for minute in 0..60 {
+        world.pass(60);
+        let decision = world.look();
+        let drains = |finding: &&Finding| {
+            matches!(
+                finding,
+                Finding::Drains {
+                    why: DrainReason::Unhealthy,
+                    ..
+                }
+            )
+        };
+        left += blue(&decision).findings.iter().filter(drains).count();
+        let counts = counts(&decision);
+        let answer = counts.serving() + counts.unhealthy;
+        let believed = minute >= 2;
+        assert!(!believed || answer >= blue(&decision).after, "minute {minute}: {counts:?}");
+    }
+    assert_eq!(left, 3);
 }
 
 #[test]
@@ -140,7 +186,7 @@ fn status_checks_that_cannot_be_read_stop_the_clock() {
     world.impaired = known;
     world.look();
     world.wait(60);
-    assert!(is_replaced(&world.look()));
+    assert_eq!(counts(&world.look()).unhealthy, 1);
 }
 
 /// EC2's checks of a booting instance have no result, and its grace protects it as from its target group.

@@ -251,6 +251,16 @@ fn one_mistake_one_problem() {
             "`error_rate` cannot be tracked",
         ),
         (
+            tracked(json!({ "metric": { "namespace": "AWS/SQS", "name": "ApproximateNumberOfMessagesVisible", "statistic": "Average" } })),
+            "policies[0].metric",
+            "`ApproximateNumberOfMessagesVisible` cannot be tracked",
+        ),
+        (
+            tracked(json!({ "metric": { "namespace": "AWS/ApplicationELB", "name": "TargetResponseTime", "statistic": "p90" } })),
+            "policies[0].metric",
+            "`TargetResponseTime` cannot be tracked",
+        ),
+        (
             tracked(json!({ "metric": "disk" })),
             "policies[0].metric",
             "`disk` cannot be tracked",

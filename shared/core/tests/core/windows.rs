@@ -64,6 +64,29 @@ fn it_says_so_and_ends_with_the_window() {
     assert!(drained(&world) > 1);
 }
 
+/// What can wait does: another version of the template, age, balance. What AWS takes anyway, or an operator asked for, does not.
+#[test]
+fn who_is_replaced_by_choice_waits_for_the_window_too() {
+    let closed = json!({ "cron": "0 9 * * 1-5", "for": "9h", "max": 0 });
+    let two = json!({ "cron": "0 9 * * 1-5", "for": "9h", "max": 2 });
+    for (situation, window, retires, leave) in [
+        ("nobody", closed.clone(), false, 0),
+        ("as many as the window lets", two, false, 2),
+        ("to be retired by AWS", closed, true, 1),
+    ] {
+        let guards = json!({ "budgets": { "removal": { "per_tick": 100, "windows": [window] } } });
+        let defaults = json!({ "max_age": "1h", "drain": { "timeout": "60s" } });
+        let mut world = World::serving(4, json!({ "guards": guards, "defaults": defaults, "policies": [] }));
+        if retires {
+            let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+            state.members.values_mut().next().unwrap().retires = true;
+        }
+        world.minutes(60);
+        let old = world.alive().iter().filter(|id| !id.contains("new")).count();
+        assert_eq!(4 - old, leave, "{situation}");
+    }
+}
+
 /// A sick one serves nobody: to replace it disturbs nobody.
 #[test]
 fn the_sick_are_replaced_all_the_same() {

@@ -9,7 +9,7 @@ use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
 use ghostnet_core::record::{Inputs, decision_digest};
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::spec::{FleetSpec, OpenWindow, PoolSpec, Rule, Scheduled};
-use ghostnet_core::state::{DrainReason, Member, PoolState};
+use ghostnet_core::state::{DrainReason, Member, PoolState, RenewReason};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
@@ -182,9 +182,17 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     }
 }
 
-/// Who scale-in drains, counted over the whole of each removal window that is open.
+/// Who scale-in drains, or is replaced for a reason that can wait, counted over the whole of each removal window that is open.
 fn window_removals(judged: &Judged<'_>, watch: &mut Watch, found: &mut Vec<(Check, String)>) {
-    let removed = judged.begun(|why| why == DrainReason::ScaleIn);
+    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id));
+    let waits = |id: &InstanceId| before(id).and_then(|member| member.renew).is_none_or(RenewReason::can_wait);
+    let replaced = judged.next.members.iter().filter(|(id, member)| {
+        let begins = member.drain.is_some_and(|drain| drain.why == DrainReason::Renewed);
+        begins && before(id).is_some_and(|member| member.drain.is_none()) && waits(id)
+    });
+    let removed = judged
+        .begun(|why| why == DrainReason::ScaleIn)
+        .saturating_add(count(replaced.count()));
     let openings: BTreeSet<(Timestamp, u32)> = judged
         .spec
         .removal_windows

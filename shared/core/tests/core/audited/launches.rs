@@ -43,6 +43,7 @@ fn i19_spot_within_its_share() {
             until: at(60),
             code: "VcpuLimitExceeded".into(),
             message: String::new(),
+            class: None,
         };
         let pool = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
         pool.markets_off.insert(Market::OnDemand, quota);

@@ -9,6 +9,7 @@ use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offer
 use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, StepOutcome};
 use ghostnet_core::reason::Finding;
+use ghostnet_core::spec::TemplateVersion;
 use ghostnet_core::state::{Drain, DrainReason, Member, Warm, WarmPhase};
 use ghostnet_core::unit::Seconds;
 
@@ -182,6 +183,41 @@ fn an_old_one_or_one_of_another_type_is_replaced() {
     let mut world = stocked(json!({}));
     world.instances.get_mut(&InstanceId::new("i-blue-011")).unwrap().instance_type = ghostnet_core::id::InstanceType::new("m5.large");
     assert_eq!(why(&world.look()), [(InstanceId::new("i-blue-011"), DrainReason::WarmOutdated)]);
+}
+
+/// What is kept would be replaced as soon as it served.
+#[test]
+fn one_of_another_version_of_the_template_is_replaced_where_drift_is() {
+    let version = |version| TemplateVersion {
+        id: "lt-shop".into(),
+        version,
+    };
+    for (situation, drift, outdated) in [("replaced", "replace", 1), ("left alone", "ignore", 0)] {
+        let mut world = stocked(json!({ "defaults": { "launch": { "drift": drift } } }));
+        world.inputs.resolved.templates.insert(pool("blue"), version(8));
+        for instance in world.instances.values_mut() {
+            instance.template = Some(version(8));
+        }
+        world.instances.get_mut(&InstanceId::new("i-blue-011")).unwrap().template = Some(version(7));
+        let leave = vec![(InstanceId::new("i-blue-011"), DrainReason::WarmOutdated); outdated];
+        assert_eq!(why(&world.look()), leave, "{situation}");
+    }
+}
+
+/// It is looked at before it is kept: one whose status checks fail is neither stopped nor used.
+#[test]
+fn one_that_is_sick_before_it_rests_is_not_kept() {
+    let mut world = stocked(json!({ "defaults": { "health": { "status_checks": "1m" }, "warm": { "size": 3 } } }));
+    let id = keep(&mut world, 12, InstanceState::Running, WarmPhase::Preparing);
+    let since = Seconds::minutes(10).before(world.now());
+    world.impaired = Some([(id.clone(), since)].into());
+    let decision = world.look();
+    assert_eq!(why(&decision), [(id, DrainReason::Unhealthy)]);
+    assert!(
+        !steps(&decision).iter().any(|step| step.starts_with("stop")),
+        "{:?}",
+        steps(&decision)
+    );
 }
 
 #[test]

@@ -46,6 +46,46 @@ fn growing_takes_back_then_takes_in_then_starts_then_launches() {
 }
 
 #[test]
+fn one_that_never_served_or_is_in_a_zone_that_is_out_is_not_taken_back() {
+    let spoils: [(&str, fn(&mut World), bool); 3] = [
+        ("served, in a zone that is in", |_| {}, true),
+        (
+            "never served",
+            |world| {
+                let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+                state.members.get_mut(&InstanceId::new("i-blue-000")).unwrap().served_since = None;
+            },
+            false,
+        ),
+        (
+            "its zone is out",
+            |world| {
+                let zone = world.instances[&InstanceId::new("i-blue-000")].zone.clone();
+                let until = Seconds::minutes(30).after(world.now());
+                let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+                state.zones_out.insert(zone, until.into());
+            },
+            false,
+        ),
+    ];
+    for (situation, spoil, taken_back) in spoils {
+        let mut world = empty(json!({ "defaults": { "warm": null } }));
+        let drain = Drain {
+            since: Seconds(30).before(world.now()).into(),
+            deadline: Seconds(300).after(world.now()).into(),
+            why: DrainReason::ScaleIn,
+        };
+        let state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+        state.members.get_mut(&InstanceId::new("i-blue-000")).unwrap().drain = Some(drain);
+        state.desired = 3;
+        spoil(&mut world);
+        world.read("requests", 200.0);
+        let found = finds(&world.look(), |finding| matches!(finding, Finding::TakenBack { .. }));
+        assert_eq!(found, taken_back, "{situation}");
+    }
+}
+
+#[test]
 fn a_start_counts_from_the_commit_and_becomes_a_member_like_any_other() {
     let mut world = stocked(json!({}));
     world.read("requests", 140.0);

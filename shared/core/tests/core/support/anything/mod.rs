@@ -22,7 +22,7 @@ use ghostnet_core::observation::{
     Word, tag,
 };
 use ghostnet_core::operator::{Asked, Evacuation, OperatorRequest, Wish};
-use ghostnet_core::plan::{Action, Launch, OpenStep, Step};
+use ghostnet_core::plan::{Action, Launch, OpenStep, Refusal, Step};
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::rating::{Rating, Still};
 use ghostnet_core::reason::Direction;
@@ -173,12 +173,14 @@ impl Made {
             until: about(tape, 60),
             code: "Quota".into(),
             message: "no".into(),
+            class: tape.maybe(2, |tape| tape.one_of(&[Refusal::Configuration, Refusal::Throttled])),
         });
         state.markets_off.extend(tape.maybe(6, |tape| {
             let off = LaunchRefused {
                 until: about(tape, 60),
                 code: "Quota".into(),
                 message: "no".into(),
+                class: Some(Refusal::Quota),
             };
             (any_market(tape), off)
         }));
