@@ -22,6 +22,7 @@ impl World {
         }
         for machine in self.cloud.ec2.machines.values_mut() {
             machine.recover(now);
+            machine.protected = None;
         }
         for fleet in self.fleets.values_mut() {
             fleet.load.spike = (1.0, 0);
@@ -45,7 +46,8 @@ impl World {
         }
     }
 
-    /// Whose instances are replaced for their age is never done: the owner takes `max_age` out, and refreshes go on to their end.
+    /// Whose instances are replaced for their age is never done: the owner takes `max_age` out, has every fleet act again, and refreshes go
+    /// on to their end.
     fn nothing_ages(&mut self) {
         let now = at(self.now);
         for (id, fleet) in &mut self.fleets {
@@ -53,8 +55,9 @@ impl World {
             items.resume_refreshes();
             let mut raw = fleet.design.raw.clone();
             let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
+            let acts_again = raw.mode.take().is_some();
             if let Ok(spec) = FleetSpec::check(&raw)
-                && aged
+                && (aged || acts_again)
             {
                 self.watch.spec_changed(&fleet.spec, self.now);
                 fleet.spec = spec;

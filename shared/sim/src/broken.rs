@@ -22,12 +22,16 @@ pub enum Broken {
     FailoverClockStands,
     /// A store that says of every commit that it was written.
     LostIsWon,
+    /// A store whose spec says that the fleet acts.
+    ModeHidden,
     /// A store whose spec cannot be read.
     SpecUnreadable,
     /// An EC2 that forgets tokens.
     TokensForgotten,
     /// An EC2 whose list never shows one instance.
     ListHides,
+    /// An EC2 whose list does not show who is protected.
+    ProtectionHidden,
     /// An EC2 whose list does not say what is spot.
     SpotHidden,
     /// An EC2 whose list shows those of another installation too.

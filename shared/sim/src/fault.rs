@@ -156,6 +156,14 @@ faults! {
     OperatorMoves "operator-moves" 40;
     /// An operator has a zone left for a while, or used again.
     Evacuation "evacuation" 40;
+    /// Somebody protects an instance for a while.
+    Protected "protected" 80;
+    /// The owner applies another mode, or the usual one again.
+    ModeChanged "mode-changed" 30;
+    /// Launches are refused for a while for a reason that a person must mend.
+    LaunchDenied "launch-denied" 20;
+    /// The subnets of a zone have no free address for a while.
+    SubnetFull "subnet-full" 60;
 }
 
 impl fmt::Display for Fault {

@@ -431,6 +431,7 @@ impl Compute for Hand {
                     let first = listed.iter_mut().filter(first);
                     first.for_each(|listed| listed.instance.state = InstanceState::Terminated);
                 }
+                Some(Broken::ProtectionHidden) => listed.iter_mut().for_each(|listed| listed.tag_keys.clear()),
                 Some(Broken::SpotHidden) => listed.iter_mut().for_each(|listed| listed.instance.market = Market::OnDemand),
                 Some(Broken::ListHides) => listed.retain(|listed| !is_the_third(&listed.instance.id)),
                 Some(Broken::AddressInvented) => {

@@ -34,4 +34,5 @@ pub mod table;
 pub mod toll;
 pub mod traffic;
 pub mod trial;
+mod variants;
 pub mod world;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, PoolId};
 use ghostnet_core::observation::InstanceState;
+use ghostnet_core::spec::PoolSpec;
 
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::metrics::Minute;
@@ -25,8 +26,7 @@ impl World {
         for (id, fleet) in &self.fleets {
             let mut serving = BTreeMap::new();
             for pool in &fleet.spec.pools {
-                let group = self.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
-                serving.insert(pool.id.clone(), group.map_or(0, |group| self.cloud.serving(group, now)));
+                serving.insert(pool.id.clone(), self.serving(id, pool));
             }
             samples.push((id.clone(), (fleet.load.rate(now), serving)));
         }
@@ -47,6 +47,16 @@ impl World {
         minute
     }
 
+    /// How many of a pool take requests: its targets, or, without a balancer, whoever fetches work.
+    pub(crate) fn serving(&self, fleet: &FleetId, pool: &PoolSpec) -> u32 {
+        if pool.target_groups.is_empty() {
+            let working = self.alive(fleet, &pool.id).filter(|machine| machine.takes_work(self.now));
+            return u32::try_from(working.count()).unwrap_or(u32::MAX);
+        }
+        let group = self.cloud.groups.get(&group(fleet.as_str(), pool.id.as_str()));
+        group.map_or(0, |group| self.cloud.serving(group, self.now))
+    }
+
     /// The minute's datapoints.
     fn measure(&mut self) {
         let now = self.now;
@@ -57,8 +67,9 @@ impl World {
             let (capacity, by_instance) = (fleet.design.capacity, fleet.by_instance);
             let Some(fleet) = self.fleets.get(&id) else { continue };
             let pools = fleet.spec.pools.iter();
-            let shares: Vec<(PoolId, u32)> = pools.map(|pool| (pool.id.clone(), self.share(&fleet.spec, pool))).collect();
-            for (pool, share) in shares {
+            let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.is_empty());
+            let shares: Vec<(PoolId, u32, bool)> = pools.map(share).collect();
+            for (pool, share, without) in shares {
                 let mut minute = datapoint(&samples, &pool, share, capacity);
                 minute.start = now - MINUTE;
                 minute.shown_from = now + self.chance.between(0, 20 * SECOND);
@@ -70,8 +81,9 @@ impl World {
                         continue;
                     }
                     running += 1;
-                    let serves =
+                    let registered =
                         group.is_some_and(|group| group.targets.get(&machine.id).is_some_and(|target| target.drained_at.is_none()));
+                    let serves = if without { machine.takes_work(now) } else { registered };
                     serving += u32::from(serves);
                     if by_instance {
                         minute.by_instance.push((machine.id.clone(), if serves { used } else { 2.0 }));

@@ -7,7 +7,7 @@ use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::raw::RawDuration;
+use ghostnet_core::spec::raw::{RawDuration, RawMode};
 use ghostnet_core::spec::{Attribute, FleetSpec, RawFleetSpec};
 use ghostnet_core::state::Pause;
 use ghostnet_core::unit::{Percent, Seconds};
@@ -101,6 +101,36 @@ impl World {
         }
         if self.faults.strikes(Fault::SpecChanged) {
             self.change_specs();
+        }
+        if self.faults.strikes(Fault::ModeChanged) {
+            self.change_modes();
+        }
+    }
+
+    /// The owner applies every fleet in another mode, or in the usual one.
+    fn change_modes(&mut self) {
+        let now = self.now;
+        for (id, fleet) in &mut self.fleets {
+            let Some(chance) = self.faults.chance(Fault::ModeChanged) else {
+                return;
+            };
+            let modes = [
+                None,
+                None,
+                Some(RawMode::OutOnly),
+                Some(RawMode::RecommendOnly),
+                Some(RawMode::Paused),
+            ];
+            let mut raw = fleet.design.raw.clone();
+            raw.mode = chance.pick(&modes).copied().flatten();
+            let Ok(spec) = FleetSpec::check(&raw) else { continue };
+            self.watch.spec_changed(&fleet.spec, now);
+            self.log.line(now, || format!("{id} is applied in mode {:?}", raw.mode));
+            fleet.spec = spec;
+            fleet.design.raw = raw.clone();
+            if let Some(items) = self.table.fleets.get_mut(id) {
+                items.apply(raw, at(now));
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::hand::{Hand, Strike};
 use crate::lambda::{self, Done, Function, Job, Task};
 use crate::load::Load;
 use crate::log::Log;
+use crate::variants;
 use crate::world::{Counters, Event, TaskId, World};
 
 /// Minutes of calm after which the fleets must be right: cooldowns, stabilisation and removal budgets let a fleet of forty
@@ -100,12 +101,14 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut chance = Chance::of(setup.seed, 2);
     let mut reserved = Chance::of(setup.seed, 4);
     let mut failing_over = Chance::of(setup.seed, 5);
+    let mut varied = Chance::of(setup.seed, 7);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
         if let Some(mut design) = fleets::any(&mut chance, name) {
             fleets::reserve(&mut reserved, &mut design);
             fleets::fail_over(&mut failing_over, &mut design);
+            variants::vary(&mut varied, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

@@ -57,6 +57,15 @@ impl World {
                 &mut capacity.quota_until
             }) = until;
         }
+        if self.faults.strikes(Fault::LaunchDenied) {
+            self.cloud.capacity.denied_until = now + self.lasting(Fault::LaunchDenied, 1, 20) * MINUTE;
+        }
+        if self.faults.strikes(Fault::SubnetFull)
+            && let Some((zone, _)) = self.any_pool(Fault::SubnetFull)
+        {
+            let until = now + self.lasting(Fault::SubnetFull, 1, 60) * MINUTE;
+            self.cloud.capacity.subnets_full.insert(zone, until);
+        }
         if self.faults.strikes(Fault::Reservation) {
             let gone_until = now + self.lasting(Fault::Reservation, 2, 60) * MINUTE;
             let reservations = &mut self.cloud.capacity.reservations;
@@ -143,6 +152,15 @@ impl World {
             machine.stopped_by_hand = true;
             self.log.line(now, || format!("somebody stops {id}"));
             self.tell_instance_changed(&id);
+        }
+        if self.faults.strikes(Fault::Protected)
+            && let Some(id) = self.any_machine(Fault::Protected, &running)
+        {
+            let until = now + self.lasting(Fault::Protected, 5, 90) * MINUTE;
+            if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
+                machine.protected = Some((now, until));
+            }
+            self.log.line(now, || format!("somebody protects {id} until {}", at(until)));
         }
         if self.faults.strikes(Fault::TerminatedByHand)
             && let Some(id) = self.any_machine(Fault::TerminatedByHand, &running)

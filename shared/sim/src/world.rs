@@ -326,6 +326,7 @@ impl World {
         let mut loaded = self.table.fleets.get(fleet)?.loaded();
         match self.broken {
             Some(Broken::StaleReads) => return self.stale.insert(fleet.clone(), loaded.clone()).or(Some(loaded)),
+            Some(Broken::ModeHidden) => std::sync::Arc::make_mut(&mut loaded.spec.spec).mode = None,
             Some(Broken::SpecUnreadable) => std::sync::Arc::make_mut(&mut loaded.spec.spec).pools.clear(),
             _ => {}
         }

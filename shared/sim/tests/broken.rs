@@ -199,6 +199,18 @@ fn cases() -> Vec<Case> {
         saying(Broken::TrafficInputsChanged, DOWN, Check::Replay, "the traffic record"),
         saying(Broken::HoldsUnrecorded, NONE, Check::OnRecord, "a hold without a record"),
         case(Broken::SpecUnreadable, NONE, Check::AuditPasses, &[]),
+        case(
+            Broken::ProtectionHidden,
+            &[(Fault::Protected, 100), (Fault::LoadSpike, 8)],
+            Check::ProtectedStays,
+            &[],
+        ),
+        case(
+            Broken::ModeHidden,
+            &[(Fault::ModeChanged, 60), (Fault::LoadSpike, 8)],
+            Check::ModeHolds,
+            &[],
+        ),
     ]
 }
 

@@ -277,7 +277,8 @@ pub(super) fn remove(
         let gone_already = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         let why = if situation.retiring {
             Some(DrainReason::WarmSurplus)
-        } else if person.is_reported {
+        } else if person.is_reported && member.warm.is_some_and(|warm| warm.phase == WarmPhase::Preparing) {
+            // of one that is asked to rest the list may be late
             Some(DrainReason::Unhealthy)
         } else if is_restless(member, person.listed, pool, situation.now) {
             Some(DrainReason::WarmRestless)

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Told};
-use ghostnet_core::spec::{Drift, FleetMode, FleetSpec, PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, FleetMode, FleetSpec, Metric, NamedMetric, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::{Check, balancing, discovery, traffic};
-use crate::clock::{HOUR, MINUTE, Millis, at};
+use crate::clock::{MINUTE, Millis, at};
 use crate::cloud::ec2::Machine;
-use crate::fleets::group;
 use crate::world::World;
 
 /// What is not right about the fleets of a calm world; empty: everything is.
@@ -56,7 +55,8 @@ pub fn no_orphans(world: &mut World) {
             world.watch.paused_at.insert(id.clone(), now);
         }
         let paused_at = world.watch.paused_at.get(id).copied().unwrap_or(Millis::MIN);
-        if world.watch.forgot_within(2 * HOUR, now) || now.saturating_sub(paused_at) < FOUND_WITHIN {
+        // of many that a restored table does not know, a person is told, and they are held until then
+        if world.watch.was_restored() || now.saturating_sub(paused_at) < FOUND_WITHIN {
             continue;
         }
         for pool in &fleet.spec.pools {
@@ -105,7 +105,9 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         let refresh = state.refresh.as_ref().zip(spec_version);
         let pinned = refresh.and_then(|(refresh, version)| refresh.pinned(version));
         let resolved = pinned.or(resolved);
-        pool.launch.drift == Drift::Replace && !machine.protected && resolved.is_some_and(|version| *version != machine.template)
+        pool.launch.drift == Drift::Replace
+            && !machine.is_protected(world.now)
+            && resolved.is_some_and(|version| *version != machine.template)
     };
     if let Some(machine) = world.alive(id, &pool.id).find(drifts) {
         let detail = format!("{name}: {} is of another template version, and stays", machine.id);
@@ -122,7 +124,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         let detail = format!("{name}: {} stays, and its worker was told to leave, or has left", machine.id);
         found.push((Check::Converges, detail));
     }
-    if let Some(targets) = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str())) {
+    for targets in pool.target_groups.iter().filter_map(|group| world.cloud.groups.get(group)) {
         let ours = targets
             .targets
             .iter()
@@ -136,8 +138,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
     // strangers in the group carry their share
     let share = |fleet: &crate::world::FleetWorld| f64::from(world.share(&fleet.spec, pool)) / 100.0;
     let load = world.fleets.get(id).map_or(0.0, |fleet| fleet.load.rate(world.now) * share(fleet)) * 60.0;
-    let targets = world.cloud.groups.get(&group(id.as_str(), pool.id.as_str()));
-    let serving = targets.map_or(0, |group| world.cloud.serving(group, world.now));
+    let serving = world.serving(id, pool);
     // a side that traffic has left has no datapoints, and what is missing removes nobody
     if pool.role == PoolRole::Active && load > 0.0 {
         let capped = world.fleets.get(id).is_some_and(|fleet| is_capped(&fleet.spec, whole, world.now));
@@ -188,7 +189,9 @@ fn carries(
     let shared = load * if asked > 0 { alone } else { 1.0 };
     for policy in &pool.policies {
         let Rule::TargetTracking(rule) = &policy.rule else { continue };
-        if policy.mode == PolicyMode::RecommendOnly {
+        // of the others not every instance has the same
+        let by_requests = matches!(&rule.measure.metric, Metric::Named { name, .. } if *name == NamedMetric::AlbRequestCountPerTarget);
+        if policy.mode == PolicyMode::RecommendOnly || !by_requests {
             continue;
         }
         let limit = rule.target.get() * (1.0 + pool.guards.tolerance_out.ratio());

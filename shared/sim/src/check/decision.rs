@@ -6,16 +6,17 @@ use ghostnet_core::decide::{PoolDecision, decide};
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
+use ghostnet_core::reason::Finding;
 use ghostnet_core::record::{Inputs, decision_digest};
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::spec::{FleetSpec, OpenWindow, PoolSpec, Rule, Scheduled};
+use ghostnet_core::spec::{FleetMode, FleetSpec, OpenWindow, PoolSpec, Rule, Scheduled};
 use ghostnet_core::state::{DrainReason, Member, PoolState, RenewReason};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
 use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend};
-use crate::clock::{HOUR, at};
+use crate::clock::{HOUR, MINUTE, at};
 use crate::world::World;
 
 /// One commit in this many is replayed through its JSON form, as the table would keep it.
@@ -143,6 +144,8 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         };
         ceiling(&judged, &mut found);
         floor(&judged, &mut found);
+        mode_holds(&judged, &mut found);
+        protected_stays(world, &judged, &mut found);
         launch_first(world, &judged, &mut found);
         sick_is_sick(world, &judged, &mut found);
         zone_holds(world, &judged, &mut found);
@@ -185,7 +188,15 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
 /// Who scale-in drains, or is replaced for a reason that can wait, counted over the whole of each removal window that is open.
 fn window_removals(judged: &Judged<'_>, watch: &mut Watch, found: &mut Vec<(Check, String)>) {
     let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id));
-    let waits = |id: &InstanceId| before(id).and_then(|member| member.renew).is_none_or(RenewReason::can_wait);
+    let marked = |id: &InstanceId| {
+        let renews = |finding: &Finding| match finding {
+            Finding::Renews { instance, why } if instance == id => Some(*why),
+            _ => None,
+        };
+        judged.decided.findings.iter().find_map(renews)
+    };
+    let why = |id: &InstanceId| marked(id).or_else(|| before(id).and_then(|member| member.renew));
+    let waits = |id: &InstanceId| why(id).is_none_or(RenewReason::can_wait);
     let replaced = judged.next.members.iter().filter(|(id, member)| {
         let begins = member.drain.is_some_and(|drain| drain.why == DrainReason::Renewed);
         begins && before(id).is_some_and(|member| member.drain.is_none()) && waits(id)
@@ -359,6 +370,43 @@ fn sick_is_sick(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, Stri
         let machine = world.cloud.ec2.machines.get(id);
         if machine.is_some_and(|machine| machine.exists(world.now) && !machine.ails(world.now)) {
             found.push((Check::SickIsSick, format!("{id} leaves as sick, and nothing ails it")));
+        }
+    }
+}
+
+/// Who leaves because fewer are wanted, or to be replaced.
+fn is_wanted(why: DrainReason) -> bool {
+    matches!(why, DrainReason::ScaleIn | DrainReason::Renewed)
+}
+
+/// The mode is that of the spec in force.
+fn mode_holds(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let plan = &judged.commit.record.plan;
+    let begun = plan.steps.iter().filter(|step| step.id.plan == plan.id).count();
+    let leave = judged.begun(is_wanted);
+    match judged.spec.mode {
+        FleetMode::RecommendOnly | FleetMode::Paused if begun > 0 => {
+            found.push((Check::ModeHolds, format!("{begun} steps begin in mode {:?}", judged.spec.mode)));
+        }
+        FleetMode::OutOnly if leave > 0 && !judged.inputs.retiring => {
+            found.push((Check::ModeHolds, format!("{leave} leave {}, which only grows", judged.pool.id)));
+        }
+        _ => {}
+    }
+}
+
+/// By the instance's tags, once lists must show them.
+fn protected_stays(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
+    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id)?.drain).is_some();
+    let begun = judged
+        .next
+        .members
+        .iter()
+        .filter(|(id, member)| member.drain.is_some_and(|drain| is_wanted(drain.why)) && !before(id));
+    for (id, _) in begun {
+        let machine = world.cloud.ec2.machines.get(id);
+        if machine.is_some_and(|machine| machine.is_protected(world.now) && machine.was_protected(world.now - 6 * MINUTE)) {
+            found.push((Check::ProtectedStays, format!("{id} leaves, and it is protected")));
         }
     }
 }

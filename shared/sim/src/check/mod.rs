@@ -96,6 +96,10 @@ checks! {
     SickIsSick "I23" "sick-is-sick";
     /// Who leaves by scale-in is who the spec names first.
     LeavesInOrder "" "leaves-in-order";
+    /// Who is protected stays, unless it is sick or AWS takes it.
+    ProtectedStays "" "protected-stays";
+    /// A fleet that only recommends or is paused takes no step, and one that only grows lets nobody leave.
+    ModeHolds "" "mode-holds";
     /// A vote for more, or to hold, outweighs every vote for fewer.
     OutWins "I7" "out-wins";
     /// One step has one token, and no other step has it.

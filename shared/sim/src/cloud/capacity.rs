@@ -27,6 +27,10 @@ pub struct Capacity {
     pub spot_quota_until: Millis,
     /// What is reserved.
     pub reservations: Reservations,
+    /// The role may not launch until then.
+    pub denied_until: Millis,
+    /// Zones whose subnets have no free address, until when.
+    pub subnets_full: BTreeMap<Zone, Millis>,
     /// Images are broken until then.
     pub bad_image_until: Millis,
     buckets: BTreeMap<&'static str, Bucket>,
@@ -125,6 +129,12 @@ impl Capacity {
             Market::OnDemand => (self.quota_until, "VcpuLimitExceeded"),
             Market::Spot => (self.spot_quota_until, "MaxSpotInstanceCountExceeded"),
         };
+        if now < self.denied_until {
+            return Err(refusal(CALL, ErrorClass::Denied, "UnauthorizedOperation"));
+        }
+        if self.subnets_full.get(&offering.zone).is_some_and(|until| now < *until) {
+            return Err(refusal(CALL, ErrorClass::Subnet, "InsufficientFreeAddressesInSubnet"));
+        }
         if now < quota_until {
             return Err(refusal(CALL, ErrorClass::Quota, code));
         }
@@ -169,6 +179,8 @@ impl Capacity {
         self.dry.clear();
         self.spot_dry.clear();
         self.spot_quota_until = 0;
+        self.denied_until = 0;
+        self.subnets_full.clear();
         self.zones_down.clear();
         self.buckets.clear();
         self.quota_until = 0;

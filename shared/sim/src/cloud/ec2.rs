@@ -92,8 +92,8 @@ pub struct Machine {
     pub recovered_at: Option<Millis>,
     /// Whether its image never becomes healthy.
     pub bad_image: bool,
-    /// Whether it carries the protect tag.
-    pub protected: bool,
+    /// From when until when it carries the protect tag.
+    pub protected: Option<(Millis, Millis)>,
     /// Who works on it.
     pub worker: Worker,
     /// From which version of the launch template it was launched.
@@ -207,6 +207,25 @@ impl Machine {
             .map_or(self.launched_at, |(_, at, _)| at)
     }
 
+    /// Whether it fetches work where no balancer sends any: it runs, is ready, and was not told that it leaves.
+    #[must_use]
+    pub fn takes_work(&self, now: Millis) -> bool {
+        let leaves = self.worker.told == Some(Told::Draining) || self.worker.has_finished(now);
+        self.passes_checks(now) && self.worker.is_ready(now) && !leaves
+    }
+
+    /// Whether it carries the protect tag.
+    #[must_use]
+    pub fn is_protected(&self, now: Millis) -> bool {
+        self.protected.is_some_and(|(_, until)| now < until)
+    }
+
+    /// Whether it carried it at a moment already.
+    #[must_use]
+    pub fn was_protected(&self, then: Millis) -> bool {
+        self.protected.is_some_and(|(since, _)| since <= then)
+    }
+
     /// Whether its checks pass.
     #[must_use]
     pub fn passes_checks(&self, now: Millis) -> bool {
@@ -262,7 +281,7 @@ impl Machine {
                 template: Some(self.template.clone()),
                 address: Some(self.address()),
             },
-            tag_keys: if self.protected {
+            tag_keys: if self.is_protected(now) {
                 [PROTECT_TAG.to_owned()].into()
             } else {
                 std::collections::BTreeSet::new()
@@ -400,7 +419,7 @@ impl Ec2 {
             beat_before: None,
             recovered_at: None,
             bad_image: boot.bad_image,
-            protected: false,
+            protected: None,
             worker: boot.worker,
             template: self.template(DEFAULT_VERSION),
         }
