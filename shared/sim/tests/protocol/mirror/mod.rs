@@ -109,8 +109,8 @@ impl Mirror {
         self.rules.keeps(rule)
     }
 
-    pub(crate) fn is_sound(&self) -> bool {
-        self.rules.are_sound()
+    pub(crate) fn are_calmed(&self) -> bool {
+        self.rules.are_calmed()
     }
 
     /// How many different decisions were asked for.
@@ -131,16 +131,12 @@ impl Mirror {
     fn decide(&self, question: &Question) -> Answer {
         let mut state = self.state(question);
         state.merge(&self.outcomes(question));
+        let loaded = state.clone();
         let observation = self.observation(question);
         let until = at(question.until);
         let windows = self.rules.change_state(&mut state, &observation, at(0));
         let situation = self.situation(&state, &observation, until, &self.plans[0]);
         let mut decision = decide(&situation);
-        let mut violations = Vec::new();
-        if self.rules.are_sound() {
-            let told = audit(&situation, &decision).into_iter();
-            violations.extend(told.map(|violation| format!("{} {}", violation.invariant, violation.detail)));
-        }
         if !self.rules.keeps(Rule::DrainedAsLoaded) {
             // the state as decided stands in for the state as loaded, and the same look for a later one
             let later = Observation {
@@ -152,7 +148,18 @@ impl Mirror {
             decision.plan.steps.extend(second.plan.steps);
         }
         self.rules.change_decision(&mut decision, &windows, &observation, at(0));
+        let violations = self.objections(&self.situation(&loaded, &observation, until, &self.plans[0]), &decision);
         self.answer(question, &decision, violations)
+    }
+
+    /// What `audit` says against a decision, by the state as it was loaded and not as a missing rule makes it.
+    fn objections(&self, loaded: &Situation<'_>, decision: &Decision) -> Vec<String> {
+        if !self.rules.are_audited() {
+            return Vec::new();
+        }
+        let told = audit(loaded, decision).into_iter();
+        told.map(|violation| format!("{} {}", violation.invariant, violation.detail))
+            .collect()
     }
 
     fn situation<'a>(
@@ -218,7 +225,7 @@ impl Mirror {
     }
 
     fn observation(&self, question: &Question) -> Observation {
-        let look = &question.look;
+        let look = self.shown(question);
         let launched_by = |slot| (!question.strangers.has(slot)).then(|| launch_id(slot));
         let instances =
             |slots: Slots, state: InstanceState| slots.iter().map(move |slot| listed(slot, state, &self.pool, launched_by(slot)));
@@ -239,6 +246,20 @@ impl Mirror {
             .insert(self.group.clone(), look.registered.iter().map(target).collect());
         observation.recorded_plans = (0..SLOTS).map(|slot| launch_id(slot).plan).collect();
         observation
+    }
+
+    /// What the look shows; without the rule against it, every launch as if it had happened.
+    fn shown(&self, question: &Question) -> Look {
+        let look = question.look;
+        if self.rules.keeps(Rule::SeenBeforeItCounts) {
+            return look;
+        }
+        let launches = question.open.iter().filter(|open| open.step.is(Kind::Launch));
+        let all = launches.fold(look.running, |all, open| all.or(open.step.slots));
+        Look {
+            running: all.without(look.ended),
+            ..look
+        }
     }
 
     fn answer(&self, question: &Question, decision: &Decision, violations: Vec<String>) -> Answer {

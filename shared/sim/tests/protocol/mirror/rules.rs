@@ -39,12 +39,20 @@ pub(crate) enum Rule {
     LookedAfterTheMargin,
     /// A launch is given up by a look that began after the wait, not by a decision made after it: `open_steps::settle`.
     GivenUpByALaterLook,
+    /// Nobody leaves on account of a launch whose instance was not seen: `hands::change_capacity`.
+    SeenBeforeItCounts,
+    /// A step whose window is long over is settled by whoever looks: `open_steps::settle`, `open_steps::take_over`.
+    SettledByOthers,
 }
 
-/// Which rules are kept.
+/// Which rules are kept, and who judges besides the properties of single moves.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     removed: Vec<Rule>,
+    /// Whether `audit` judges every decision.
+    audited: bool,
+    /// Whether every state must come right once the faults are over.
+    calmed: bool,
 }
 
 /// When the windows of open steps truly end.
@@ -53,21 +61,42 @@ pub(super) type Windows = BTreeMap<StepId, Timestamp>;
 impl Rules {
     /// Those of the code: nothing is changed about its decisions.
     pub(crate) fn all() -> Self {
-        Self { removed: Vec::new() }
+        Self {
+            removed: Vec::new(),
+            audited: true,
+            calmed: true,
+        }
     }
 
-    /// All but one.
+    /// All but one. The properties of single moves judge alone: they tell what breaks, not what else would have stopped it.
     pub(crate) fn without(rule: Rule) -> Self {
-        Self { removed: vec![rule] }
+        Self {
+            removed: vec![rule],
+            audited: false,
+            calmed: false,
+        }
+    }
+
+    /// The same, and `audit` judges too.
+    pub(crate) fn and_audited(self) -> Self {
+        Self { audited: true, ..self }
+    }
+
+    /// The same, and all must come right in the end.
+    pub(crate) fn and_calmed(self) -> Self {
+        Self { calmed: true, ..self }
     }
 
     pub(crate) fn keeps(&self, rule: Rule) -> bool {
         !self.removed.contains(&rule)
     }
 
-    /// Whether no rule of the code is taken out.
-    pub(crate) fn are_sound(&self) -> bool {
-        self.removed.is_empty()
+    pub(crate) fn are_audited(&self) -> bool {
+        self.audited
+    }
+
+    pub(crate) fn are_calmed(&self) -> bool {
+        self.calmed
     }
 
     /// What the rules make of the state that a decision starts from. The windows as they were.
@@ -103,6 +132,9 @@ impl Rules {
         }
         if !self.keeps(Rule::GivenUpByALaterLook) && is_launch(open) && is_long_over {
             until = age_of_look.before(until);
+        }
+        if !self.keeps(Rule::SettledByOthers) {
+            until = until.max(now);
         }
         until
     }

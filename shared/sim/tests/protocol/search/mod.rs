@@ -54,8 +54,7 @@ pub(crate) fn search(starts: &[World], rules: Rules) -> Found {
             let mut after = (*world).clone();
             let mut result = moves::make(&mut after, what, &mirror);
             let new = result.is_ok() && reached.add(after, Some((next, what)));
-            // with a rule taken out the shortest history is looked for, not every one that ends badly
-            if new && mirror.is_sound() && is_whole(reached.newest()) {
+            if new && mirror.are_calmed() && is_whole(reached.newest()) {
                 result = calm.judge(reached.newest(), &mirror);
             }
             if let Err(violation) = result {

@@ -126,6 +126,9 @@ fn outcomes(world: &World, who: usize) -> String {
 
 /// What a commit changed, and what it sends.
 fn commit(before: &World, who: usize, told: Told, after: &World) -> String {
+    if matches!(after.invocations[who].at, At::Looked { .. }) {
+        return "decides, and audit objects".to_owned();
+    }
     let (old, new) = (&before.table, &after.table);
     let (left, leaving) = (drained(&old.members), drained(&new.members));
     let on_record = |table: &Table| Slots::of((0..SLOTS).filter(|slot| table.members[*slot].is_some()));
