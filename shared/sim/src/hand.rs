@@ -110,7 +110,7 @@ pub struct Calls {
 }
 
 /// Calls that commit, carry out a step, or tell its outcome.
-const CHANGING: [&str; 14] = [
+pub const CHANGING: [&str; 14] = [
     "dynamodb:TransactWriteItems",
     "dynamodb:UpdateItem",
     "ec2:CreateFleet",
@@ -223,11 +223,12 @@ impl World {
     }
 
     /// Counts the calls that change something, and says what is done to this one.
-    fn struck_call(&mut self, name: &str) -> Option<Strike> {
+    fn struck_call(&mut self, name: &'static str) -> Option<Strike> {
         if !CHANGING.contains(&name) {
             return None;
         }
         self.counters.changes += 1;
+        self.changing.push(name);
         let (number, strike) = self.strike?;
         (number == self.counters.changes).then_some(strike)
     }

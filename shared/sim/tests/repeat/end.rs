@@ -1,0 +1,78 @@
+//! How a fleet ends: what makes two ends the same.
+//!
+//! Each play ends calm, and `check::is_right` has said of it what belongs together: exactly those that are wanted exist, are
+//! registered and are found by name; as many as wanted are kept warm and rest; attributes are as the spec names them; requests go
+//! where the table says; nothing is open, leaves, or is in no state. Here the ends of two plays are compared, by the truth and
+//! not by the table: ids differ, and nothing else may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghostnet_core::observation::{InstanceState, Market};
+use ghostnet_core::spec::{Attribute, PoolSpec};
+use ghostnet_sim::fleets::{ZONES, group};
+use ghostnet_sim::world::{FleetWorld, World, is_of};
+
+/// By pool.
+pub(crate) type End = BTreeMap<String, Side>;
+
+/// One pool.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Side {
+    pub(crate) wanted: u32,
+    pub(crate) exist: usize,
+    /// Of those, in the zone that somebody may leave.
+    pub(crate) in_first_zone: usize,
+    pub(crate) spot: usize,
+    pub(crate) reserved: usize,
+    pub(crate) registered: usize,
+    /// Stopped, to be started again.
+    pub(crate) warm: usize,
+    /// Registered in Cloud Map.
+    pub(crate) found_by_name: usize,
+    pub(crate) attributes: BTreeMap<Attribute, String>,
+    /// Of the launch template.
+    pub(crate) versions: BTreeSet<u64>,
+    /// Share of the requests, in hundredths.
+    pub(crate) traffic: u32,
+}
+
+pub(crate) fn end(world: &World) -> End {
+    let sides = world
+        .fleets
+        .values()
+        .flat_map(|fleet| fleet.spec.pools.iter().map(move |pool| (fleet, pool)));
+    sides.map(|(fleet, pool)| (pool.id.to_string(), side(world, fleet, pool))).collect()
+}
+
+fn side(world: &World, fleet: &FleetWorld, pool: &PoolSpec) -> Side {
+    let id = &fleet.spec.id;
+    let group = &world.cloud.groups[&group(id.as_str(), pool.id.as_str())];
+    let registered = group.targets.values().filter(|target| target.ours && target.drained_at.is_none());
+    let ours = || {
+        world
+            .cloud
+            .ec2
+            .machines
+            .values()
+            .filter(|machine| is_of(machine, &world.installation, id, &pool.id))
+    };
+    let alive = || world.alive(id, &pool.id);
+    let stopped = ours().filter(|machine| machine.state(world.now) == InstanceState::Stopped);
+    let service = pool.cloud_map.as_ref().map(|map| &world.cloud.services[&map.service]);
+    Side {
+        wanted: world.table.fleets[id].capacity().unwrap().pools[&pool.id].desired,
+        exist: alive().count(),
+        in_first_zone: alive().filter(|machine| machine.zone.as_str() == ZONES[0]).count(),
+        spot: alive().filter(|machine| machine.market == Market::Spot).count(),
+        reserved: alive().filter(|machine| machine.reservation.is_some()).count(),
+        registered: registered.count(),
+        warm: stopped.count(),
+        found_by_name: service.map_or(0, |service| service.registered(world.now).count()),
+        attributes: group.attributes.clone(),
+        versions: ours()
+            .filter(|machine| machine.exists(world.now))
+            .map(|machine| machine.template.version)
+            .collect(),
+        traffic: world.share(&fleet.spec, pool),
+    }
+}
