@@ -104,6 +104,21 @@ mod tests {
                 .filter_map(|(expectation, wrong)| Some((&expectation.says, wrong.as_ref()?)))
                 .collect();
             assert_eq!((wrong, &played.violations), (Vec::new(), &Vec::new()), "{name}");
+            let never: Vec<_> = played.struck.iter().filter(|(_, times)| **times == 0).collect();
+            assert!(never.is_empty(), "{name}: {never:?} never struck");
+        }
+    }
+
+    #[test]
+    fn no_scenario_comes_out_well_without_ghostnet() {
+        for (name, text) in BUILT_IN {
+            let played = read(name, text).map(|scenario| play(&scenario.abandoned()));
+            let Ok(Ok(played)) = played else { panic!("{name}: {played:?}") };
+            let mut asked = played
+                .expectations
+                .iter()
+                .filter(|(expectation, _)| expectation.check.asks_of_ghostnet());
+            assert!(asked.any(|(_, wrong)| wrong.is_some()), "{name} asks nothing");
         }
     }
 

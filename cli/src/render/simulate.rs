@@ -71,10 +71,9 @@ mod tests {
             exist: 6,
             launched: 6,
             used: 0.504,
-            traffic: Vec::new(),
             answering: wanted,
-            moves: 0,
             story: story.iter().map(|&line| line.to_owned()).collect(),
+            ..Minute::default()
         }
     }
 

@@ -15,12 +15,12 @@ use crate::{render, scenario_file};
   ghostnet simulate --scenario my-own-world.yaml
 
 Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
-lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, nobody-serves, one-bad-check, side-dies, side-never-well, \
-slow-death, spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
+lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, nobody-serves, one-bad-check, sharer-dies, side-dies, \
+side-never-well, slow-death, spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
 docs/simulator.md tells how to write one.
 
-With --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, launched, used, traffic, answering, moves, story}], \
-expectations: [{says, wrong}], violations}. Exit code 1 if an expectation or an invariant does not hold.")]
+With --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, spot, launched, invocations, timed_out, decisions, used, \
+traffic, answering, moves, story}], expectations: [{says, wrong}], violations}. Exit code 1 if an expectation or an invariant does not hold.")]
 pub(crate) struct Args {
     /// The scenario: a name, or a file
     #[arg(long, value_name = "NAME")]

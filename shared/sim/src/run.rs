@@ -229,7 +229,10 @@ impl Runner {
                     self.poll(task);
                 }
             }
-            Some(Event::TimeOut(task)) => self.kill(task, "runs out of time"),
+            Some(Event::TimeOut(task)) => {
+                self.world.borrow_mut().counters.timed_out += u64::from(self.tasks.contains_key(&task));
+                self.kill(task, "runs out of time");
+            }
             Some(Event::Invoke(job)) => self.invoke(*job),
             Some(Event::HalfMinute) => self.half_minute(),
             Some(Event::Reclaim(id)) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ghostnet_core::id::{InstanceType, Zone};
-use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::observation::{InstanceState, Market, TargetHealth};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, RawFleetSpec};
 use serde::{Deserialize, Serialize};
@@ -199,6 +199,16 @@ pub enum Bound {
     WantedAtMost(u32),
     /// Instances launched in the span, at most.
     LaunchedAtMost(u64),
+    /// Instances launched in the span, at least.
+    LaunchedAtLeast(u64),
+    /// Instances on spot that exist in every minute, at least.
+    SpotAtLeast(usize),
+    /// Decisions about the size committed in the span, at most.
+    DecisionsAtMost(u64),
+    /// Invocations begun in the span, at least.
+    InvocationsAtLeast(u64),
+    /// Invocations in the span that Lambda ended because they took too long, at least.
+    TimeOutsAtLeast(u64),
     /// Minutes of the span in which an instance has more to do than it can, at most.
     OverloadedMinutesAtMost(usize),
     /// In every minute this pool takes all the traffic.
@@ -214,7 +224,7 @@ pub enum Bound {
 }
 
 /// One minute of a scenario.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Minute {
     /// Which.
     pub minute: u32,
@@ -226,8 +236,16 @@ pub struct Minute {
     pub serving: u32,
     /// Instances that are pending or running.
     pub exist: usize,
+    /// Of those, on spot.
+    pub spot: usize,
     /// Launched so far.
     pub launched: u64,
+    /// Invocations begun so far.
+    pub invocations: u64,
+    /// Of those, ended by Lambda because they took too long.
+    pub timed_out: u64,
+    /// Decisions about the size committed so far.
+    pub decisions: u64,
     /// Use of an instance, as a share of what it can.
     pub used: f64,
     /// The pools that take traffic, where the fleet fails over; none while something else answers.
@@ -250,6 +268,8 @@ pub struct Played {
     pub expectations: Vec<(Expectation, Option<String>)>,
     /// Invariants that were broken.
     pub violations: Vec<Violation>,
+    /// How often each fault struck.
+    pub struck: BTreeMap<Fault, u64>,
 }
 
 impl Played {
@@ -315,8 +335,34 @@ pub fn play(scenario: &Scenario) -> Result<Played, Unplayable> {
     Ok(Played {
         expectations: expectations.collect(),
         violations: runner.world.borrow().watch.violations.clone(),
+        struck: runner.world.borrow().faults.struck(),
         minutes,
     })
+}
+
+impl Scenario {
+    /// The same world in which no function runs any more once something befalls the fleet. What holds there too asks nothing of
+    /// GhostNet.
+    #[must_use]
+    pub fn abandoned(&self) -> Self {
+        let begins = [
+            self.faults.iter().map(|phase| phase.from).min(),
+            self.happens.iter().map(|happening| happening.minute).min(),
+            self.load.get(1).map(|level| level.minute),
+        ];
+        let begins = begins.into_iter().flatten().min().unwrap_or(0);
+        let phase = Phase {
+            // by then the last ones have ended
+            from: begins.saturating_sub(2),
+            to: self.minutes,
+            percent: [Fault::TickSkipped, Fault::EventLost]
+                .map(|fault| (fault.name().to_owned(), 100))
+                .into(),
+        };
+        let mut abandoned = self.clone();
+        abandoned.faults.push(phase);
+        abandoned
+    }
 }
 
 /// The fleet with the target groups, rules, subnets and types of this world.
@@ -364,10 +410,14 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
     let rate = world.fleets.get(&spec.id).map_or(0.0, |fleet| fleet.load.rate(now));
     let state = world.table.fleets.get(&spec.id).and_then(|items| items.capacity());
     let wanted = state.map_or(0, |state| state.pools.values().map(|pool| pool.desired).sum());
-    let (mut serving, mut answering, mut exist) = (0, 0, 0);
+    let (mut serving, mut answering, mut exist, mut spot) = (0, 0, 0, 0);
     let mut traffic = Vec::new();
     for pool in &spec.pools {
         exist += world.alive(&spec.id, &pool.id).count();
+        spot += world
+            .alive(&spec.id, &pool.id)
+            .filter(|machine| machine.market == Market::Spot)
+            .count();
         if let Some(group) = world.cloud.groups.get(&group(spec.id.as_str(), pool.id.as_str())) {
             let healthy = world
                 .cloud
@@ -396,12 +446,24 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
         wanted,
         serving,
         exist,
+        spot,
         launched: world.counters.launched,
+        invocations: world.counters.invocations,
+        timed_out: world.counters.timed_out,
+        decisions: world.counters.decisions,
         used,
         traffic,
         answering,
         moves: world.counters.moves,
         story: world.log.take_story(),
+    }
+}
+
+impl Bound {
+    /// Whether GhostNet has to do something for it, or to refrain from something. The others say that the trouble came.
+    #[must_use]
+    pub fn asks_of_ghostnet(&self) -> bool {
+        !matches!(self, Self::InvocationsAtLeast(_) | Self::TimeOutsAtLeast(_))
     }
 }
 
@@ -432,6 +494,23 @@ impl Expectation {
             Bound::LaunchedAtMost(most) => {
                 let launched = of_span(&|minute| minute.launched);
                 (launched > most).then(|| format!("{launched} were launched"))
+            }
+            Bound::LaunchedAtLeast(least) => {
+                let launched = of_span(&|minute| minute.launched);
+                (launched < least).then(|| format!("{launched} were launched"))
+            }
+            Bound::SpotAtLeast(least) => first(&|minute| (minute.spot < least).then(|| format!("{} are on spot", minute.spot))),
+            Bound::DecisionsAtMost(most) => {
+                let decisions = of_span(&|minute| minute.decisions);
+                (decisions > most).then(|| format!("{decisions} decisions were committed"))
+            }
+            Bound::InvocationsAtLeast(least) => {
+                let invocations = of_span(&|minute| minute.invocations);
+                (invocations < least).then(|| format!("{invocations} invocations began"))
+            }
+            Bound::TimeOutsAtLeast(least) => {
+                let timed_out = of_span(&|minute| minute.timed_out);
+                (timed_out < least).then(|| format!("{timed_out} invocations ran out of time"))
             }
             Bound::OverloadedMinutesAtMost(most) => {
                 let overloaded = span.iter().filter(|minute| minute.used > 1.0).count();

@@ -82,6 +82,8 @@ pub struct Counters {
     pub changes: u64,
     /// Invocations.
     pub invocations: u64,
+    /// Of those, ended by Lambda because they took too long.
+    pub timed_out: u64,
     /// Fleets that were looked at to the end.
     pub reconciles: u64,
     /// Decisions that were committed.
@@ -104,6 +106,7 @@ impl Counters {
         self.calls += other.calls;
         self.changes += other.changes;
         self.invocations += other.invocations;
+        self.timed_out += other.timed_out;
         self.reconciles += other.reconciles;
         self.decisions += other.decisions;
         self.moves += other.moves;
