@@ -122,7 +122,6 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
             }
         },
     };
-    replay(world, commit, inputs, spec, &mut found);
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
     let (mut removals, mut changes) = (Vec::new(), Vec::new());
@@ -164,6 +163,8 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
             removals.push((pool.id.clone(), pool.guards.removal_per_tick, removed, decided.before));
         }
     }
+    // after the decision itself, so that what is wrong with that is said first
+    replay(world, commit, inputs, spec, &mut found);
     for (pool, changes) in changes {
         pace::judge(world, commit, &pool, changes);
     }

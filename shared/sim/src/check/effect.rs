@@ -8,7 +8,7 @@ use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, STEP_SECONDS_MAX, Step};
 use ghostnet_core::spec::{Attribute, FleetSpec, Rule};
 use ghostnet_core::state::{Drain, DrainReason, Member};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
@@ -263,8 +263,13 @@ impl End<'_> {
 
     /// The drain that comes before. Who was kept when its stop was decided may be drained since, as by a notice of AWS.
     fn drain(&self, member: &Member) -> Option<Drain> {
-        let since = |drain: &Drain| self.decided_at.is_some_and(|at| at <= drain.since.at());
+        let since = |drain: &Drain| self.is_as_old_as(*drain);
         member.drain.filter(|drain| !(self.is_of_kept(member) && since(drain)))
+    }
+
+    /// Whether this was decided no later than the drain. States count whole seconds.
+    fn is_as_old_as(&self, drain: Drain) -> bool {
+        self.decided_at.is_some_and(|at| Moment::from(at) <= drain.since)
     }
 
     /// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by
@@ -298,7 +303,7 @@ impl End<'_> {
                 (false, _) => Some("without a recorded drain"),
             };
         };
-        if self.decided_at.is_some_and(|at| at <= drain.since.at()) {
+        if self.is_as_old_as(drain) {
             return Some("in the decision that drained it");
         }
         let in_a_group = targets().find_map(|target| match target.drained_at {
