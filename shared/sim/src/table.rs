@@ -35,6 +35,8 @@ pub struct Items {
     pub outcomes: BTreeMap<StepId, RecordedOutcome>,
     /// `TRAFFIC`.
     pub traffic: TrafficState,
+    /// Who wrote it last; none: a person.
+    traffic_writer: Option<WriterId>,
     /// Decisions on record, and when they were made.
     pub records: BTreeMap<PlanId, Timestamp>,
     /// Looks counted on the record of a hold.
@@ -63,6 +65,7 @@ impl Items {
             state: None,
             outcomes: BTreeMap::new(),
             traffic,
+            traffic_writer: None,
             records: BTreeMap::new(),
             holds: 0,
             evaluated_at: None,
@@ -175,22 +178,24 @@ impl Items {
             return CommitResult::Conflict;
         }
         self.traffic = commit.state.clone();
+        self.traffic_writer = Some(commit.writer.clone());
         self.traffic_transactions.retain(|(_, at)| now < TOKEN_MEMORY.after(*at));
         self.traffic_transactions.push((commit.writer.clone(), now));
         CommitResult::Committed
     }
 
-    /// Whether this writer's commit of traffic was written before.
+    /// Whether this writer's commit of traffic was written before: its item says so, or its transaction is remembered.
     #[must_use]
     pub fn traffic_was_written_by(&self, writer: &WriterId, now: Timestamp) -> bool {
         let remembered = |(own, at): &(WriterId, Timestamp)| own == writer && now < TOKEN_MEMORY.after(*at);
-        self.traffic_transactions.iter().any(remembered)
+        self.traffic_writer.as_ref() == Some(writer) || self.traffic_transactions.iter().any(remembered)
     }
 
     /// A person's hand, in fleets without failover: another epoch.
     pub fn move_traffic(&mut self, active: PoolId, floors: BTreeMap<PoolId, u32>) -> TrafficState {
         self.traffic.epoch = Epoch(self.traffic.epoch.0.saturating_add(1));
         (self.traffic.active, self.traffic.floors) = (active, floors);
+        self.traffic_writer = None;
         self.traffic.clone()
     }
 

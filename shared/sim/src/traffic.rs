@@ -33,15 +33,36 @@ pub fn rule(fleet: &str) -> RuleArn {
     ))
 }
 
+/// Before what a list of actions says beside its weights.
+const BESIDE: &str = "; ";
+
 /// A rule that forwards by these weights. The list of actions is the balancer's own text.
 #[must_use]
 pub fn routing(weights: BTreeMap<TargetGroupArn, u32>) -> Routing {
+    forwarding(weights, "")
+}
+
+/// A rule that forwards by these weights, and whose list of actions says something else as well.
+#[must_use]
+pub fn forwarding(weights: BTreeMap<TargetGroupArn, u32>, beside: &str) -> Routing {
     let groups: Vec<String> = weights.iter().map(|(group, weight)| format!("{group}={weight}")).collect();
+    let sign = if beside.is_empty() { "" } else { BESIDE };
     Routing {
-        actions: format!("forward {}", groups.join(" ")),
+        actions: format!("forward {}{sign}{beside}", groups.join(" ")),
         weights,
         answer: None,
     }
+}
+
+/// The same list with these weights, as the adapter makes it: a group that they do not name keeps its own, and what the list says
+/// beside them stays. None: they name a group that the list does not.
+fn reweighted(list: &Routing, weights: &BTreeMap<TargetGroupArn, u32>) -> Option<Routing> {
+    let mut all = list.weights.clone();
+    for (group, weight) in weights {
+        *all.get_mut(group)? = *weight;
+    }
+    let beside = list.actions.split_once(BESIDE).map_or("", |(_, beside)| beside);
+    Some(forwarding(all, beside))
 }
 
 /// Where a fleet's other rules send their requests.
@@ -112,16 +133,18 @@ impl World {
         let Some(now) = self.cloud.rules.get(rule) else {
             return Err(refusal(CALL, ErrorClass::NotFound, "RuleNotFound"));
         };
+        // the call replaces the list, whatever it is by now
         let next = match set {
-            // the call replaces the list, whatever it is by now
-            RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => routing(weights.clone()),
-            RouteTo::Actions(actions) => actions.clone(),
-            RouteTo::Fixed(response) => Routing {
+            RouteTo::Weights(weights) => reweighted(expected, weights),
+            RouteTo::Reweighted { actions, weights } => reweighted(actions, weights),
+            RouteTo::Actions(actions) => Some(actions.clone()),
+            RouteTo::Fixed(response) => Some(Routing {
                 weights: BTreeMap::new(),
                 actions: format!("answer {}", response.status),
                 answer: Some(response.clone()),
-            },
+            }),
         };
+        let next = next.ok_or_else(|| refusal(CALL, ErrorClass::Invalid, "BadRequest"))?;
         let foreign = now != expected && *now != next;
         self.log.line(self.now, || {
             format!(
@@ -152,6 +175,9 @@ impl World {
             Rc::make_mut(&mut commit).read_version = Some(before);
         }
         let own = items.traffic_was_written_by(&commit.writer, at(self.now));
+        if own && self.broken == Some(Broken::OwnWriteForgotten) {
+            return Ok(CommitResult::Conflict);
+        }
         let moves = items.traffic.active != commit.state.active || items.traffic.out() != commit.state.out();
         let result = items.commit_traffic(&commit, at(self.now));
         if result == CommitResult::Committed && !own {
@@ -366,7 +392,9 @@ impl Rules for Hand {
     async fn routing(&self, _: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
         let rules = rules.to_vec();
         self.call("elasticloadbalancing:DescribeRules", move |world| {
-            let there = |rule: &RuleArn| Some((rule.clone(), world.cloud.rules.get(rule)?.clone()));
+            // what neither forwards nor answers is not ours to set
+            let is_ours = |routing: &&Routing| !routing.weights.is_empty() || routing.answer.is_some();
+            let there = |rule: &RuleArn| Some((rule.clone(), world.cloud.rules.get(rule).filter(is_ours)?.clone()));
             Ok(rules.iter().filter_map(there).collect())
         })
         .await

@@ -85,8 +85,8 @@ pub(crate) trait Stage {
     fn store(&self, given: store::Given) -> Played;
 }
 
-/// A stage whose ports do what failover needs as well. Its situations have names of their own; a stage that has none of it need not
-/// list them.
+/// A stage whose ports do what failover needs as well. Its situations have names of their own; a stage that has none of it, as the
+/// local AWS, need not list them.
 pub(crate) trait TrafficStage: Stage<Ports: Rules + TrafficStore> {
     /// Of listeners and rules.
     fn rules(&self, given: rules::Given) -> Played;
@@ -201,6 +201,11 @@ fn every<S: Stage>() -> Vec<Situation<S>> {
     ports.into_iter().flatten().collect()
 }
 
+/// The contracts of the ports that failover needs as well.
+fn every_of_failover<S: TrafficStage>() -> Vec<Situation<S>> {
+    [rules::situations(), traffic::situations()].concat()
+}
+
 #[test]
 fn compute_in_the_simulated_cloud() {
     play(Sim::new, &compute::situations());
@@ -272,8 +277,18 @@ fn store_on_the_local_aws() {
 }
 
 #[test]
+fn rules_in_the_simulated_cloud() {
+    play(Sim::new, &rules::situations());
+}
+
+#[test]
 fn rules_on_aws() {
     play(OnAws::new, &rules::situations());
+}
+
+#[test]
+fn traffic_in_the_simulated_cloud() {
+    play(Sim::new, &traffic::situations());
 }
 
 #[test]
@@ -313,16 +328,33 @@ fn a_broken_adapter_of_failover_is_found_out() {
         ),
     ];
     for (tamper, by) in cases {
-        let all = [rules::situations::<OnAws>(), traffic::situations()].concat();
-        let situation = all.into_iter().find(|(name, _)| name == by).unwrap().1;
-        let played = situation(&OnAws::tampered(*tamper));
-        assert!(matches!(played, Err(Short::Otherwise(_))), "{by:?}: {played:?}");
+        assert!(is_found_out(&OnAws::tampered(*tamper), &every_of_failover(), by), "{by:?}");
+    }
+}
+
+#[test]
+fn a_broken_cloud_of_failover_is_found_out() {
+    for (broken, by) in [
+        (Broken::NothingShifts, "weights of a listener that are set"),
+        (Broken::NothingShifts, "weights whose answer is lost"),
+        (Broken::EpochIgnored, "a traffic commit fences a commit of the capacity"),
+        (
+            Broken::OwnWriteForgotten,
+            "a traffic commit whose answer was lost and that is sent again",
+        ),
+        (Broken::StaleReads, "a traffic commit on the version that was read"),
+    ] {
+        assert!(
+            is_found_out(&Sim::with(Some(broken)), &every_of_failover(), by),
+            "{broken:?} by {by:?}"
+        );
     }
 }
 
 #[test]
 fn what_a_stage_falls_short_of_are_situations_and_each_has_one_name() {
-    let names: Vec<_> = every::<Sim>().into_iter().map(|(name, _)| name).collect();
+    let all = [every::<Sim>(), every_of_failover()].concat();
+    let names: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), names.len(), "{names:?}");
     for (short, _) in [Sim::SHORT, OnAws::SHORT, Local::SHORT].concat() {
@@ -417,16 +449,13 @@ fn a_broken_adapter_is_found_out_by_the_local_aws() {
     ];
     for (tamper, by) in cases {
         assert!(!Local::SHORT.iter().any(|(short, _)| short == by), "{by:?} proves nothing here");
-        assert!(is_found_out(&Local::tampered(*tamper), by), "{by:?}");
+        assert!(is_found_out(&Local::tampered(*tamper), &every(), by), "{by:?}");
     }
 }
 
-/// Plays one situation on a stage on which something is broken.
-fn is_found_out<S: Stage>(broken: &S, by: &str) -> bool {
-    let situation = every::<S>()
-        .into_iter()
-        .find(|(name, _)| *name == by)
-        .map(|(_, situation)| situation);
+/// Plays one of these situations on a stage on which something is broken.
+fn is_found_out<S: Stage>(broken: &S, situations: &[Situation<S>], by: &str) -> bool {
+    let situation = situations.iter().find(|(name, _)| *name == by).map(|(_, situation)| situation);
     matches!(situation.unwrap()(broken), Err(Short::Otherwise(_)))
 }
 
@@ -445,7 +474,7 @@ fn a_broken_cloud_is_found_out() {
         (Broken::StaleReads, "a load before a commit and one after it"),
         (Broken::GenerationStands, "a commit on the generation that was read"),
     ] {
-        assert!(is_found_out(&Sim::with(Some(broken)), by), "{broken:?} by {by:?}");
+        assert!(is_found_out(&Sim::with(Some(broken)), &every(), by), "{broken:?} by {by:?}");
     }
 }
 
@@ -482,7 +511,7 @@ fn a_broken_adapter_is_found_out() {
         ),
     ];
     for (tamper, by) in cases {
-        assert!(is_found_out(&OnAws::tampered(*tamper), by), "{by:?}");
+        assert!(is_found_out(&OnAws::tampered(*tamper), &every(), by), "{by:?}");
     }
 }
 

@@ -49,6 +49,31 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
             weights_that_are_set(stage, &listener())
         }),
         ("weights of a rule that are set", |stage| weights_that_are_set(stage, &rule())),
+        ("the weight of one group alone", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            let green_too = Weights::from([(group("green"), 50)]);
+            expect("the answer", set(stage, &rule(), &before, &RouteTo::Weights(green_too)), Ok(()))?;
+            expect("weights", one(stage, &rule())?.weights, both(100, 50))
+        }),
+        ("the weight of a group that a rule does not name", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            let other = Weights::from([(group("other"), 100)]);
+            let answer = set(stage, &rule(), &before, &RouteTo::Weights(other));
+            expect("the answer", answer, Err(ErrorClass::Invalid))?;
+            expect("the rule", one(stage, &rule())?, before)
+        }),
+        ("weights of a rule that a person changed meanwhile", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            stage.rules(Given::Sticks(rule(), both(70, 30)))?;
+            // AWS replaces the list, whatever it is by now
+            expect("the answer", set(stage, &rule(), &before, &RouteTo::Weights(green())), Ok(()))?;
+            let after = one(stage, &rule())?;
+            stage.rules(Given::Forwards(rule(), green()))?;
+            expect("the list that was expected, with other weights", one(stage, &rule())?, after)
+        }),
         ("weights of a rule that does not exist", |stage| {
             stage.rules(Given::Forwards(rule(), blue()))?;
             let before = one(stage, &rule())?;
@@ -142,9 +167,10 @@ fn green() -> Weights {
 
 fn both(blue: u32, green: u32) -> Weights {
     [("blue", blue), ("green", green)]
-        .map(|(name, weight)| {
-            let arn = format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/1");
-            (TargetGroupArn::new(arn), weight)
-        })
+        .map(|(name, weight)| (group(name), weight))
         .into()
+}
+
+fn group(name: &str) -> TargetGroupArn {
+    TargetGroupArn::new(format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/1"))
 }

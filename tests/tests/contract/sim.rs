@@ -11,7 +11,7 @@ use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::spec::raw::RawAlarm;
-use ghostnet_core::state::StoredSpec;
+use ghostnet_core::state::{Routing, StoredSpec};
 use ghostnet_core::unit::Seconds;
 use ghostnet_sim::broken::Broken;
 use ghostnet_sim::chance::Chance;
@@ -26,11 +26,12 @@ use ghostnet_sim::hand::Hand;
 use ghostnet_sim::log::Log;
 use ghostnet_sim::run::Runner;
 use ghostnet_sim::table::Items;
+use ghostnet_sim::traffic::{forwarding, routing};
 use ghostnet_sim::world::{Event, TaskId, World};
 
 use crate::metrics::What;
 use crate::sample::{fleet, group, launch, minute, pool, raw_spec, service, spec, traffic};
-use crate::{Mishap, Played, Short, Stage, Why, compute, discovery, load_balancer, metrics, store};
+use crate::{Mishap, Played, Short, Stage, TrafficStage, Why, compute, discovery, load_balancer, metrics, rules, store};
 
 const SEED: u64 = 1;
 /// Makes a fault strike every time, however rare it is.
@@ -65,8 +66,11 @@ const SHORT: &[(&str, Why)] = &[
     ("an announcement that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("announcements asked too fast", Why::NotShown(NO_RATE)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("weights that our role may not set", Why::NotShown(NO_PERMISSIONS)),
+    ("rules that our role may not read", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("a traffic commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a subnet without a free address", Why::NotShown(NO_SUCH_REFUSAL)),
     ("a launch template that does not exist", Why::NotShown(NO_SUCH_REFUSAL)),
     (
@@ -81,7 +85,12 @@ const SHORT: &[(&str, Why)] = &[
     ("a fleet of a newer build among others", Why::NotShown(ALWAYS_READABLE)),
     ("a fleet whose traffic state was deleted", Why::NotShown(ALWAYS_TRAFFIC)),
     ("a first commit where the traffic state was deleted", Why::NotShown(ALWAYS_TRAFFIC)),
+    ("a first traffic commit where it was deleted", Why::NotShown(ALWAYS_TRAFFIC)),
     ("a commit while another transaction is under way", Why::NotShown(ONE_AFTER_ANOTHER)),
+    (
+        "a traffic commit while another transaction is under way",
+        Why::NotShown(ONE_AFTER_ANOTHER),
+    ),
     ("the tag keys of an instance", Why::Otherwise("missing keys: 6, and not 0")),
 ];
 
@@ -281,6 +290,26 @@ impl Stage for Sim {
             Given::OfNextYear(_) | Given::Damaged(_) => return Err(Short::NotShown(ALWAYS_READABLE)),
             Given::Contended => return Err(Short::NotShown(ONE_AFTER_ANOTHER)),
         }
+        Ok(())
+    }
+}
+
+impl TrafficStage for Sim {
+    fn rules(&self, given: rules::Given) -> Played {
+        use rules::Given;
+        let (rule, does) = match given {
+            Given::Forwards(rule, weights) => (rule, routing(weights)),
+            Given::Sticks(rule, weights) => (rule, forwarding(weights, "clients stay for 600 seconds")),
+            Given::Redirects(rule) => {
+                let elsewhere = Routing {
+                    weights: BTreeMap::new(),
+                    actions: "redirect".to_owned(),
+                    answer: None,
+                };
+                (rule, elsewhere)
+            }
+        };
+        self.world.borrow_mut().cloud.rules.insert(rule, does);
         Ok(())
     }
 }
