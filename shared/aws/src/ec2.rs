@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::Aws;
 use crate::clients::ATTEMPT_SECONDS_MAX;
-use crate::error::{class_of, code, incomplete, own, port_error, too_many_pages};
+use crate::error::{code, incomplete, own, port_error, too_many_pages};
 
 /// Instances per page, the most that EC2 gives.
 const PAGE_SIZE: i32 = 1_000;
@@ -217,33 +217,24 @@ impl Aws {
     ) -> Result<BTreeMap<InstanceId, String>, PortError> {
         match (self.send_batch(region, batch, instances).await, instances) {
             (Ok(()), _) => Ok(BTreeMap::new()),
-            (Err(error), [_] | []) if batch.is_about_an_instance(error.class) && error.class != ErrorClass::NoCapacity => {
-                let failed = instances.iter().filter_map(|id| batch.failed(id, Err(error.clone())));
-                Ok(failed.collect())
-            }
-            (Err(error), [_, _, ..]) if batch.is_about_an_instance(error.class) => self.one_by_one(region, batch, instances, error).await,
+            (Err(error), [_, _, ..]) if batch.is_about_an_instance(error.class) => self.one_by_one(region, batch, instances).await,
+            (Err(error), [id]) if batch.is_about_an_instance(error.class) => batch.came_to(1, [(id.clone(), error)].into()),
             (Err(error), _) => Err(error),
         }
     }
 
-    /// Each alone: the failed ones with their codes, or `all`, the error of the batch, if none had a chance for want of capacity.
-    async fn one_by_one(
-        &self,
-        region: &Region,
-        batch: Batch,
-        instances: &[InstanceId],
-        all: PortError,
-    ) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        let each = instances
-            .iter()
-            .map(|id| async move { batch.failed(id, self.send_batch(region, batch, std::slice::from_ref(id)).await) });
-        let failed: BTreeMap<InstanceId, String> = futures::stream::iter(each)
+    /// Each alone.
+    async fn one_by_one(&self, region: &Region, batch: Batch, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        let each = instances.iter().map(|id| async move {
+            let answer = self.send_batch(region, batch, std::slice::from_ref(id)).await;
+            answer.err().map(|error| (id.clone(), error))
+        });
+        let failed = futures::stream::iter(each)
             .buffer_unordered(ISOLATED_AT_ONCE)
             .filter_map(std::future::ready)
             .collect()
             .await;
-        let lacked = failed.len() == instances.len() && failed.values().all(|code| class_of(code) == Some(ErrorClass::NoCapacity));
-        if lacked { Err(all) } else { Ok(failed) }
+        batch.came_to(instances.len(), failed)
     }
 
     async fn send_batch(&self, region: &Region, batch: Batch, instances: &[InstanceId]) -> Result<(), PortError> {
@@ -319,11 +310,23 @@ impl Batch {
         }
     }
 
-    /// The instance and its code, if it failed. One that is gone already is terminated.
-    fn failed(self, id: &InstanceId, result: Result<(), PortError>) -> Option<(InstanceId, String)> {
-        let error = result.err()?;
-        let done = error.class == ErrorClass::NotFound && self == Self::Terminate;
-        (!done).then(|| (id.clone(), error.code))
+    /// The failed ones of so many with their codes. An error if nobody can know what became of one of them, or if none had a chance
+    /// for want of capacity.
+    fn came_to(self, asked: usize, failed: BTreeMap<InstanceId, PortError>) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        let lacked = failed.len() == asked && failed.values().all(|error| error.class == ErrorClass::NoCapacity);
+        match failed.values().find(|error| lacked || !self.is_answered_by(error.class)) {
+            Some(error) => Err(error.clone()),
+            None => Ok(failed.into_iter().map(|(id, error)| (id, error.code)).collect()),
+        }
+    }
+
+    /// Whether an error about one instance says what became of it. A terminate is attempted several times and must happen: only a
+    /// refusal ends it. `NotFound` is none, because EC2 says it of one that runs, too, for minutes after its launch.
+    fn is_answered_by(self, class: ErrorClass) -> bool {
+        match self {
+            Self::Start | Self::Stop { .. } => class != ErrorClass::Transient,
+            Self::Terminate => matches!(class, ErrorClass::Denied | ErrorClass::Invalid),
+        }
     }
 }
 

@@ -188,7 +188,8 @@ async fn perform<P: Ports>(
         Action::Terminate { instances } => match ports.terminate(region, instances).await {
             Ok(failed) if failed.is_empty() => Ok(Some(StepOutcome::Done)),
             Ok(failed) => Ok(Some(StepOutcome::DoneExcept { failed })),
-            // a committed terminate is never dropped, whatever AWS says: it stays open and is sent again
+            // a committed terminate is never dropped, whatever AWS says: it stays open and is sent again. That EC2 does not find one
+            // is no end either: the list gives it up, once it has not shown it for long enough
             Err(error) => Err(error),
         },
     }

@@ -79,8 +79,9 @@ pub trait Compute {
     /// Tells these instances something in their tag `ghostnet:state`. All or none: one that does not exist fails the call.
     async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError>;
 
-    /// Terminates these instances. One bad id does not stop the others: the failed ones come back with their code. An
-    /// instance that is gone already counts as terminated.
+    /// Terminates these instances; one that ends or has ended already is terminated. One bad id does not stop the others: the refused
+    /// ones come back with their code. One that EC2 does not find, or about which it gives no answer, makes the call an error, whatever
+    /// became of the others: that it is not found does not say that it is gone.
     async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError>;
 }
 

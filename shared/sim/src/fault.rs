@@ -54,7 +54,7 @@ faults! {
     ServerError "server-error" 20;
     /// Somebody else empties the API's token buckets.
     Throttle "throttle" 150;
-    /// EC2's list shows a launch, or a termination, only after minutes.
+    /// EC2's list shows a launch, or a termination, only after minutes; a call that names a new instance finds it later still.
     ListLag "list-lag" 600;
     /// Fewer instances are launched than asked for.
     PartialLaunch "partial-launch" 500;

@@ -526,8 +526,8 @@ impl Compute for Hand {
     async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
         self.watched(&Sent::Terminate(instances));
         let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
-        self.call("ec2:TerminateInstances", move |world| Ok(world.terminate(&ids, &request)))
-            .await
+        let ended = self.call("ec2:TerminateInstances", move |world| world.terminate(&ids, &request));
+        ended.await.map(|()| BTreeMap::new())
     }
 }
 

@@ -497,16 +497,11 @@ impl World {
         let mut failed = BTreeMap::new();
         let mut refused = None;
         for id in ids {
-            let Some(offering) = self.cloud.ec2.machines.get(id).map(Machine::offering) else {
-                failed.insert(id.clone(), "InvalidInstanceID.NotFound".to_owned());
+            let Some(machine) = self.cloud.ec2.named(id, now) else {
+                failed.insert(id.clone(), NOT_FOUND.to_owned());
                 continue;
             };
-            let rests = self
-                .cloud
-                .ec2
-                .machines
-                .get(id)
-                .is_some_and(|machine| machine.state(now) == InstanceState::Stopped);
+            let (offering, rests) = (machine.offering(), machine.state(now) == InstanceState::Stopped);
             if rests && let Err(error) = self.cloud.capacity.admit_start(&offering, now) {
                 failed.insert(id.clone(), error.code.clone());
                 refused = Some(error);
@@ -539,8 +534,8 @@ impl World {
         let mut failed = BTreeMap::new();
         for id in ids {
             let lag = self.list_lag();
-            let code = match self.cloud.ec2.machines.get(id).map(|machine| machine.exists(now)) {
-                None => "InvalidInstanceID.NotFound",
+            let code = match self.cloud.ec2.named(id, now).map(|machine| machine.exists(now)) {
+                None => NOT_FOUND,
                 Some(false) => "IncorrectInstanceState",
                 Some(true) => {
                     self.cloud.ec2.stop(id, lag, now);
@@ -561,17 +556,26 @@ impl World {
         Ok(())
     }
 
-    /// TerminateInstances.
-    pub(crate) fn terminate(&mut self, ids: &[InstanceId], request: &str) -> BTreeMap<InstanceId, String> {
+    /// TerminateInstances, as the adapter sends it: whoever is found ends, and of the others nobody can know.
+    pub(crate) fn terminate(&mut self, ids: &[InstanceId], request: &str) -> Result<(), PortError> {
         let now = self.now;
         check::on_terminated(self, ids, request);
+        let mut missing = Vec::new();
         for id in ids {
             let lag = self.list_lag();
+            if self.cloud.ec2.named(id, now).is_none() {
+                missing.push(id);
+                continue;
+            }
             self.counters.terminated += u64::from(self.cloud.ec2.machines.get(id).is_some_and(|machine| machine.exists(now)));
             self.cloud.ec2.end(id, lag, now);
         }
-        self.log.line(now, || format!("  terminated {ids:?}"));
-        BTreeMap::new()
+        self.log.line(now, || format!("  terminated {ids:?}, not found: {missing:?}"));
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(refusal("ec2:TerminateInstances", ErrorClass::NotFound, NOT_FOUND))
+        }
     }
 
     /// RegisterTargets: all or none.
@@ -861,6 +865,9 @@ fn and_one<'a>(ids: &[InstanceId], mut machines: impl Iterator<Item = &'a Machin
     let other = machines.find(|machine| fits(machine)).map(|machine| machine.id.clone());
     ids.iter().cloned().chain(other).collect()
 }
+
+/// What EC2 says of an id that it does not know: not yet, or not any more.
+const NOT_FOUND: &str = "InvalidInstanceID.NotFound";
 
 /// Whether a machine carries these tags of ours.
 #[must_use]

@@ -36,8 +36,10 @@ pub(crate) enum Given {
     FewerThanAsked,
     /// A launch is refused with this code.
     Refused(&'static str),
-    /// Lists show what the next call does only when minutes have passed.
+    /// Lists show what the next call does only when minutes have passed, and calls that name what it launches find it later still.
     ListsLag,
+    /// A running instance of ours, which lists show and calls that name it find only when minutes have passed.
+    NotFoundYet(&'static str),
     /// The last page of a list cannot be had.
     NoLastPage,
 }
@@ -108,6 +110,10 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
             "an instance that was just launched is not listed yet",
             a_launch_that_is_not_listed_yet,
         ),
+        (
+            "an instance that was just launched is not found by its id yet",
+            a_launch_that_is_not_found_yet,
+        ),
         ("an installation without instances", |stage| {
             expect("the list", listed_ids(stage), Ok(BTreeSet::new()))
         }),
@@ -174,7 +180,15 @@ pub(crate) fn situations<S: Stage>() -> Vec<Situation<S>> {
         ("a terminate", a_terminate),
         ("a terminate that is not listed yet", a_terminate_that_is_not_listed_yet),
         ("a terminate with an id that does not exist", a_terminate_with_an_unknown_id),
+        (
+            "a terminate with an instance that is listed and not found",
+            a_terminate_of_one_that_is_not_found_yet,
+        ),
         ("a terminate with an instance that is gone", a_terminate_of_one_that_is_gone),
+        (
+            "a terminate with an instance that was gone long ago",
+            a_terminate_of_one_that_was_gone_long_ago,
+        ),
         (
             "a terminate with an instance that EC2 refuses to terminate",
             a_terminate_that_fails_in_part,
@@ -228,6 +242,8 @@ fn the_token_of_a_launch_in_another_zone<S: Stage>(stage: &S) -> Played {
 
 fn the_token_of_a_launch_that_is_gone<S: Stage>(stage: &S) -> Played {
     let ids: Vec<_> = run_instances(stage, &launch(1))?.into_iter().collect();
+    // until then it may not be found
+    stage.pass(SETTLED)?;
     expect(
         "the end",
         by_class(stage.run(stage.ports().terminate(&region(), &ids))),
@@ -397,6 +413,25 @@ fn a_launch_that_is_not_listed_yet<S: Stage>(stage: &S) -> Played {
     expect("the list at once", listed_ids(stage), Ok(ids(&["i-old"])))?;
     stage.pass(Seconds::minutes(5))?;
     expect("the list later", listed_ids(stage), Ok(&ids(&["i-old"]) | &launched))
+}
+
+/// A call that names it says that it is not there, and does nothing: it is there.
+fn a_launch_that_is_not_found_yet<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::ListsLag)?;
+    let launched = run_instances(stage, &launch(1))?;
+    let id = launched.first().map(ToString::to_string).unwrap_or_default();
+    let one = [id.as_str()];
+    let failed = vec![(id.clone(), "InvalidInstanceID.NotFound".to_owned())];
+    expect("a word", tell(stage, &one, Told::Draining), Err(ErrorClass::NotFound))?;
+    expect("a start", start(stage, &one), Ok(failed.clone()))?;
+    expect("a stop", stop(stage, &one), Ok(failed))?;
+    expect("a terminate", terminate(stage, &one), Err(ErrorClass::NotFound))?;
+    stage.pass(Seconds::minutes(10))?;
+    expect_states(stage, &[(id.as_str(), InstanceState::Running)])?;
+    expect("a word later", tell(stage, &one, Told::Draining), Ok(()))?;
+    expect("a terminate later", terminate(stage, &one), Ok(Vec::new()))?;
+    stage.pass(SETTLED)?;
+    expect_states(stage, &[(id.as_str(), InstanceState::ShuttingDown)])
 }
 
 fn an_instance_in_each_state<S: Stage>(stage: &S) -> Played {
@@ -675,12 +710,38 @@ fn a_stop_and_then_a_start<S: Stage>(stage: &S) -> Played {
     expect_that("it was launched later", launched(stage) > first, launched(stage))
 }
 
-/// What does not exist counts as terminated, and the others are.
+/// The others are terminated. Of that one nobody can know: a later list tells whether it is there.
 fn a_terminate_with_an_unknown_id<S: Stage>(stage: &S) -> Played {
     two_running(stage)?;
-    expect("the answer", terminate(stage, &["i-1", "i-unknown", "i-2"]), Ok(Vec::new()))?;
+    let answer = terminate(stage, &["i-1", "i-unknown", "i-2"]);
+    expect("the answer", answer, Err(ErrorClass::NotFound))?;
     stage.pass(SETTLED)?;
     expect_states(stage, &[("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::ShuttingDown)])
+}
+
+/// It runs on, and is terminated by the same call once EC2 finds it.
+fn a_terminate_of_one_that_is_not_found_yet<S: Stage>(stage: &S) -> Played {
+    stage.compute(Given::Instance("i-1", InstanceState::Running))?;
+    stage.compute(Given::NotFoundYet("i-2"))?;
+    let both = ["i-1", "i-2"];
+    expect("the answer", terminate(stage, &both), Err(ErrorClass::NotFound))?;
+    stage.pass(SETTLED)?;
+    expect_states(stage, &[("i-1", InstanceState::ShuttingDown), ("i-2", InstanceState::Running)])?;
+    stage.pass(Seconds::minutes(10))?;
+    expect("the answer later", terminate(stage, &both), Ok(Vec::new()))?;
+    stage.pass(SETTLED)?;
+    expect_states(stage, &[("i-1", InstanceState::Terminated), ("i-2", InstanceState::ShuttingDown)])
+}
+
+/// EC2 knows it no more, neither by its id nor in a list, and says the same of it as of one that it does not know yet.
+fn a_terminate_of_one_that_was_gone_long_ago<S: Stage>(stage: &S) -> Played {
+    two_running(stage)?;
+    expect("the answer", terminate(stage, &["i-1"]), Ok(Vec::new()))?;
+    stage.pass(Seconds::minutes(120))?;
+    expect_states(stage, &[("i-2", InstanceState::Running)])?;
+    expect("the answer", terminate(stage, &["i-1", "i-2"]), Err(ErrorClass::NotFound))?;
+    stage.pass(SETTLED)?;
+    expect_states(stage, &[("i-2", InstanceState::ShuttingDown)])
 }
 
 fn a_terminate_of_one_that_is_gone<S: Stage>(stage: &S) -> Played {

@@ -190,6 +190,10 @@ impl Stage for Sim {
             }
             Given::FewerThanAsked => self.strike(&[(Fault::PartialLaunch, ALWAYS)]),
             Given::ListsLag => self.strike(&[(Fault::ListLag, ALWAYS)]),
+            Given::NotFoundYet(id) => {
+                self.instance(id, InstanceState::Running);
+                self.change(id, |machine, now| machine.found_from = now + 5 * MINUTE);
+            }
             Given::Elsewhere(_) => return Err(Short::NotShown(ONE_REGION)),
             Given::Unterminable(_) => return Err(Short::NotShown(NO_PROTECTION)),
             Given::Refused(_) => return Err(Short::NotShown(NO_SUCH_REFUSAL)),

@@ -391,6 +391,19 @@ fn what_keeps_one_from_starting_keeps_no_other() {
     let failed = bad.map(|(id, _, code)| (InstanceId::new(id), code.to_owned()));
     assert_eq!(result, Ok(failed.into()));
     assert_eq!(wire.sent().len(), 6, "the batch, and then each alone");
+    let wire = Wire::new(move |sent, _| {
+        unless(
+            sent,
+            &[("i-stopping", 400, "IncorrectInstanceState"), ("i-lost", 503, "ServiceUnavailable")],
+            started,
+        )
+    });
+    let result = run(wire.aws().start(&region(), &ids(&["i-stopping", "i-lost"])));
+    assert_eq!(
+        result.err().map(|error| error.class),
+        Some(ErrorClass::Transient),
+        "nobody can know of that one"
+    );
     let wire = Wire::script([started()]);
     assert_eq!(run(wire.aws().start(&region(), &ids(&["i-1", "i-2"]))), Ok(BTreeMap::new()));
     assert_eq!(
@@ -453,29 +466,34 @@ fn a_start_or_a_stop_whose_answer_is_lost_is_not_repeated() {
 
 #[test]
 fn one_bad_id_does_not_stop_the_others() {
-    let wire = Wire::new(|sent, _| {
-        terminate(
-            sent,
-            &[
-                ("i-gone", 400, "InvalidInstanceID.NotFound"),
-                ("i-protected", 400, "OperationNotPermitted"),
-                ("i-?", 400, "InvalidInstanceID.Malformed"),
-            ],
-        )
-    });
-    let result = run(wire
-        .aws()
-        .terminate(&region(), &ids(&["i-1", "i-gone", "i-protected", "i-?", "i-2"])));
-    let failed = [("i-protected", "OperationNotPermitted"), ("i-?", "InvalidInstanceID.Malformed")];
-    let failed: BTreeMap<_, _> = failed.map(|(id, code)| (InstanceId::new(id), code.to_owned())).into();
+    let bad = [("i-protected", "OperationNotPermitted"), ("i-?", "InvalidInstanceID.Malformed")];
+    let wire = Wire::new(move |sent, _| terminate(sent, &bad.map(|(id, code)| (id, 400, code))));
+    let result = run(wire.aws().terminate(&region(), &ids(&["i-1", "i-protected", "i-?", "i-2"])));
+    let failed: BTreeMap<_, _> = bad.map(|(id, code)| (InstanceId::new(id), code.to_owned())).into();
     assert_eq!(result, Ok(failed));
-    let each: BTreeSet<_> = wire
-        .sent()
-        .iter()
-        .skip(1)
-        .map(|sent| sent.text("InstanceId.1").to_owned())
-        .collect();
-    assert_eq!((wire.sent().len(), each.len()), (6, 5), "the batch, and then each alone");
+    assert_eq!(asked_alone(&wire), 4, "the batch, and then each alone");
+}
+
+#[test]
+fn a_terminate_of_which_one_is_not_answered_ends_the_others_and_stays_open() {
+    for (status, code, class) in [
+        (400, "InvalidInstanceID.NotFound", ErrorClass::NotFound),
+        (503, "ServiceUnavailable", ErrorClass::Transient),
+        (503, "RequestLimitExceeded", ErrorClass::Throttled),
+    ] {
+        let bad = [("i-1", 400, "OperationNotPermitted"), ("i-open", status, code)];
+        let wire = Wire::new(move |sent, _| terminate(sent, &bad));
+        let result = run(wire.aws().terminate(&region(), &ids(&["i-1", "i-open", "i-2"])));
+        assert_eq!(result.map_err(|error| error.class), Err(class), "{code}");
+        assert_eq!(asked_alone(&wire), 3, "{code}");
+    }
+}
+
+/// How many were asked for one by one, after the batch.
+fn asked_alone(wire: &Wire) -> usize {
+    let sent = wire.sent();
+    let alone: BTreeSet<_> = sent.iter().skip(1).map(|sent| sent.text("InstanceId.1").to_owned()).collect();
+    alone.len()
 }
 
 #[test]
@@ -487,10 +505,14 @@ fn a_batch_without_trouble_is_one_call() {
 
 #[test]
 fn a_single_bad_id_is_not_asked_again() {
-    for (code, failed) in [("InvalidInstanceID.NotFound", 0), ("OperationNotPermitted", 1)] {
+    for (code, answer) in [
+        ("InvalidInstanceID.NotFound", Err(ErrorClass::NotFound)),
+        ("OperationNotPermitted", Ok(1)),
+    ] {
         let wire = Wire::new(move |_, _| Reply::xml_error(400, code));
         let result = run(wire.aws().terminate(&region(), &ids(&["i-1"])));
-        assert_eq!((result.map(|failed| failed.len()), wire.sent().len()), (Ok(failed), 1), "{code}");
+        let result = result.map(|failed| failed.len()).map_err(|error| error.class);
+        assert_eq!((result, wire.sent().len()), (answer, 1), "{code}");
     }
 }
 

@@ -248,6 +248,24 @@ fn a_terminate_is_over_when_its_instances_are_gone() {
 }
 
 #[test]
+fn a_terminate_of_one_that_is_not_listed_is_sent_again_until_it_is_ten_minutes_old() {
+    let mut world = terminating();
+    let id = world.open()[0].step.action.instances()[0].clone();
+    world.instances.remove(&id);
+    let known_since = world.inputs.now.into();
+    let members = &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members;
+    members.get_mut(&id).unwrap().known_since = known_since;
+    for waited in 1..10 {
+        world.wait(TAKE_OVER);
+        assert_eq!(steps(&world.die()), [format!("terminate {id}")], "after {waited} minutes");
+    }
+    world.wait(TAKE_OVER);
+    let decision = world.look();
+    assert!(finds(&decision, |finding| *finding == Finding::Vanished { instance: id.clone() }));
+    assert!(world.open().is_empty());
+}
+
+#[test]
 fn one_unknown_outcome_blocks_nobody_else() {
     let mut world = terminating();
     let id = InstanceId::new("i-blue-000");

@@ -221,10 +221,16 @@ impl Compute for Hand {
             world.operate();
             let found: Vec<_> = instances.iter().filter(|id| world.found.contains(*id)).cloned().collect();
             world.ended_while_found.extend(found);
-            for machine in world.instances.iter_mut().filter(|machine| instances.contains(&machine.id)) {
+            let mut missing: BTreeSet<_> = instances.iter().cloned().collect();
+            let named = world.instances.iter_mut().filter(|machine| instances.contains(&machine.id));
+            for machine in named.filter(|machine| !world.unfound.contains(&machine.id)) {
                 machine.terminated_at.get_or_insert(now);
+                missing.remove(&machine.id);
             }
-            Ok(BTreeMap::new())
+            if missing.is_empty() {
+                return Ok(BTreeMap::new());
+            }
+            Err(error("ec2:TerminateInstances", ErrorClass::NotFound, "InvalidInstanceID.NotFound"))
         })
         .await
     }

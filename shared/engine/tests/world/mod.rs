@@ -59,6 +59,8 @@ pub struct World {
     pub dry: BTreeSet<Zone>,
     /// What a launch into a reservation is told; none: there is room.
     pub reservations: Option<(ErrorClass, &'static str)>,
+    /// Instances that EC2 does not find by their ids, although they are there.
+    pub unfound: BTreeSet<InstanceId>,
     /// Instances whose checks fail.
     pub sick: BTreeSet<InstanceId>,
     /// Instances whose status checks fail.
@@ -153,6 +155,7 @@ impl World {
             asked: Vec::new(),
             dry: BTreeSet::new(),
             reservations: None,
+            unfound: BTreeSet::new(),
             sick: BTreeSet::new(),
             impaired: BTreeMap::new(),
             workers_answer: false,

@@ -20,6 +20,8 @@ const LISTED_AFTER_END: Millis = HOUR;
 /// Typical time to stop, and to end.
 const TAKES_TO_STOP: Millis = 30 * SECOND;
 const TAKES_TO_END: Millis = 40 * SECOND;
+/// Calls that name a new instance find it only when lists have shown it for as long again: each of EC2's answers lags by itself.
+const FOUND_AFTER: Millis = 2;
 /// Tokens are remembered at least this long.
 const TOKEN_MEMORY: Millis = 24 * HOUR;
 const CALL: &str = "ec2:RunInstances";
@@ -70,6 +72,8 @@ pub struct Machine {
     pub running_at: Millis,
     /// From when lists show it.
     pub listed_from: Millis,
+    /// From when calls that name it find it.
+    pub found_from: Millis,
     /// When it began to end.
     pub ends: Option<End>,
     /// When it was stopped.
@@ -183,6 +187,17 @@ impl Machine {
     #[must_use]
     pub fn exists(&self, now: Millis) -> bool {
         !self.state(now).is_gone()
+    }
+
+    /// Whether a call that names it finds it.
+    #[must_use]
+    pub fn is_found(&self, now: Millis) -> bool {
+        now >= self.found_from && self.is_remembered(now)
+    }
+
+    /// Whether EC2 does not forget it yet, some time after its end.
+    fn is_remembered(&self, now: Millis) -> bool {
+        self.ends.is_none_or(|end| now < end.over_at + LISTED_AFTER_END)
     }
 
     /// What a list shows, late: its end may not show yet.
@@ -408,6 +423,7 @@ impl Ec2 {
             launched_at: now,
             running_at: now + boot.takes,
             listed_from: now + boot.list_lag,
+            found_from: now + boot.list_lag * FOUND_AFTER,
             ends: None,
             stopped_at: None,
             stops_in: TAKES_TO_STOP,
@@ -425,13 +441,18 @@ impl Ec2 {
         }
     }
 
+    /// The instance of this id, if a call that names it finds it.
+    #[must_use]
+    pub fn named(&self, id: &InstanceId, now: Millis) -> Option<&Machine> {
+        self.machines.get(id).filter(|machine| machine.is_found(now))
+    }
+
     /// Sets the tag that tells instances something: all or none.
     ///
     /// # Errors
-    /// One of them does not exist.
+    /// One of them is not found.
     pub fn tell(&mut self, ids: &[InstanceId], told: Told, now: Millis) -> Result<(), PortError> {
-        let known = |id: &InstanceId| self.machines.get(id).is_some_and(|machine| now >= machine.launched_at);
-        if !ids.iter().all(known) {
+        if !ids.iter().all(|id| self.named(id, now).is_some()) {
             return Err(refusal("ec2:CreateTags", ErrorClass::NotFound, "InvalidInstanceID.NotFound"));
         }
         for id in ids {
@@ -501,7 +522,7 @@ impl Ec2 {
             .values()
             .filter(|machine| machine.installation.as_ref() == Some(installation));
         ours.filter(|machine| now >= machine.listed_from)
-            .filter(|machine| machine.ends.is_none_or(|end| now < end.over_at + LISTED_AFTER_END))
+            .filter(|machine| machine.is_remembered(now))
             .map(|machine| machine.listed(now))
             .collect()
     }

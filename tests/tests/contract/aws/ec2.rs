@@ -16,6 +16,10 @@ use crate::wire::{Reply, Sent};
 const TAKES: i64 = 40;
 /// How long lists lag when they do.
 const LAG: i64 = 120;
+/// How long calls that name a new instance do not find it, when lists lag.
+const FOUND_AFTER: i64 = 2 * LAG;
+/// Until what ended is forgotten.
+const REMEMBERED: i64 = 3_600;
 /// No page holds more.
 const PAGE_MAX: usize = 1_000;
 
@@ -43,6 +47,8 @@ struct Instance {
     tags: Vec<(String, String)>,
     launched_at: i64,
     listed_from: i64,
+    /// From when calls that name it find it.
+    found_from: i64,
     stopped_at: Option<i64>,
     ended_at: Option<i64>,
     end_listed_from: i64,
@@ -64,6 +70,10 @@ impl Instance {
             (None, None) if now < self.launched_at + TAKES => "pending",
             (None, None) => "running",
         }
+    }
+
+    fn is_remembered(&self, now: i64) -> bool {
+        self.ended_at.is_none_or(|at| now < at + TAKES + REMEMBERED)
     }
 
     fn listed_state(&self, now: i64) -> &'static str {
@@ -103,6 +113,10 @@ impl Ec2 {
             Given::FewerThanAsked => self.fewer = true,
             Given::Refused(code) => self.refusal = Some(code),
             Given::ListsLag => self.lags = true,
+            Given::NotFoundYet(id) => {
+                self.make(id, InstanceState::Running, now);
+                self.change(id, |instance| instance.found_from = now + FOUND_AFTER);
+            }
             Given::NoLastPage => self.no_last_page = true,
         }
     }
@@ -152,6 +166,12 @@ impl Ec2 {
         self.is_in(id, "terminated", now)
     }
 
+    /// Whether a call that names it finds it.
+    fn finds(&self, id: &str, now: i64) -> bool {
+        let found = |instance: &Instance| now >= instance.found_from && instance.is_remembered(now);
+        self.instances.get(id).is_some_and(found)
+    }
+
     fn is_in(&self, id: &str, state: &str, now: i64) -> bool {
         self.instances.get(id).is_some_and(|instance| instance.state(now) == state)
     }
@@ -164,7 +184,7 @@ impl Ec2 {
             "ec2:CreateFleet" => self.create_fleet(sent, now),
             "ec2:StartInstances" => self.start(sent, now),
             "ec2:StopInstances" => self.stop(sent, now),
-            "ec2:CreateTags" => self.tag(sent),
+            "ec2:CreateTags" => self.tag(sent, now),
             "ec2:TerminateInstances" => self.terminate(sent, now),
             other => panic!("no port sends {other}"),
         }
@@ -179,7 +199,8 @@ impl Ec2 {
                 instance.tags.contains(&(key.to_owned(), value.clone()))
             })
         };
-        let listed = |instance: &Instance| instance.region == sent.region && now >= instance.listed_from && fits(instance);
+        let shown = |instance: &Instance| now >= instance.listed_from && instance.is_remembered(now);
+        let listed = |instance: &Instance| instance.region == sent.region && shown(instance) && fits(instance);
         let all: Vec<_> = self.instances.iter().filter(|(_, instance)| listed(instance)).collect();
         let size = sent.text("MaxResults").parse().unwrap_or(PAGE_MAX).min(PAGE_MAX);
         let begin: usize = sent.text("NextToken").parse().unwrap_or(0);
@@ -247,6 +268,7 @@ impl Ec2 {
             tags: tags_of_instances(sent),
             launched_at: now,
             listed_from: if self.lags { now + LAG } else { now },
+            found_from: if self.lags { now + FOUND_AFTER } else { now },
             ..Instance::default()
         };
         let first = self.instances.len();
@@ -293,6 +315,7 @@ impl Ec2 {
             tags: tags_of_instances(sent),
             launched_at: now,
             listed_from: if self.lags { now + LAG } else { now },
+            found_from: if self.lags { now + FOUND_AFTER } else { now },
             ..Instance::default()
         };
         let count = if self.fewer { asked - 1 } else { asked };
@@ -307,7 +330,7 @@ impl Ec2 {
     /// All or none.
     fn start(&mut self, sent: &Sent, now: i64) -> Reply {
         let ids = numbered(sent, |n| format!("InstanceId.{n}"));
-        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+        if !ids.iter().all(|id| self.finds(id, now)) {
             return error(sent, 400, "InvalidInstanceID.NotFound");
         }
         if ids.iter().any(|id| self.is_in(id, "stopping", now) || self.is_gone(id, now)) {
@@ -329,7 +352,7 @@ impl Ec2 {
     /// All or none.
     fn stop(&mut self, sent: &Sent, now: i64) -> Reply {
         let ids = numbered(sent, |n| format!("InstanceId.{n}"));
-        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+        if !ids.iter().all(|id| self.finds(id, now)) {
             return error(sent, 400, "InvalidInstanceID.NotFound");
         }
         if ids.iter().any(|id| self.is_gone(id, now)) {
@@ -342,9 +365,9 @@ impl Ec2 {
     }
 
     /// All or none.
-    fn tag(&mut self, sent: &Sent) -> Reply {
+    fn tag(&mut self, sent: &Sent, now: i64) -> Reply {
         let ids = numbered(sent, |n| format!("ResourceId.{n}"));
-        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+        if !ids.iter().all(|id| self.finds(id, now)) {
             return error(sent, 400, "InvalidInstanceID.NotFound");
         }
         let keys = numbered(sent, |n| format!("Tag.{n}.Key"));
@@ -361,7 +384,7 @@ impl Ec2 {
     /// All or none.
     fn terminate(&mut self, sent: &Sent, now: i64) -> Reply {
         let ids = numbered(sent, |n| format!("InstanceId.{n}"));
-        if ids.iter().any(|id| !self.instances.contains_key(id)) {
+        if !ids.iter().all(|id| self.finds(id, now)) {
             return error(sent, 400, "InvalidInstanceID.NotFound");
         }
         if ids

@@ -97,7 +97,7 @@ impl Ec2 {
             Given::Instance(..) => return Err(Short::NotShown(AT_ONCE)),
             Given::Many(_) => return Err(Short::NotShown(TOO_MANY)),
             Given::Dry(_) | Given::DryOf(_) | Given::FewerThanAsked | Given::Refused(_) => return Err(Short::NotShown(ALWAYS_CAPACITY)),
-            Given::ListsLag | Given::NoLastPage => return Err(Short::NotShown(SHOWS_AT_ONCE)),
+            Given::ListsLag | Given::NotFoundYet(_) | Given::NoLastPage => return Err(Short::NotShown(SHOWS_AT_ONCE)),
         }
         Ok(())
     }

@@ -73,6 +73,15 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("a subnet without a free address", Why::NotShown(ALWAYS_CAPACITY)),
     ("an instance in each state", Why::NotShown(AT_ONCE)),
     ("an instance that was just launched is not listed yet", Why::NotShown(SHOWS_AT_ONCE)),
+    (
+        "an instance that was just launched is not found by its id yet",
+        Why::NotShown(SHOWS_AT_ONCE),
+    ),
+    (
+        "a terminate with an instance that is listed and not found",
+        Why::NotShown(SHOWS_AT_ONCE),
+    ),
+    ("a terminate with an instance that was gone long ago", Why::NotShown(TIME_STANDS)),
     ("a terminate that is not listed yet", Why::NotShown(SHOWS_AT_ONCE)),
     ("a list of several pages", Why::NotShown(TOO_MANY)),
     ("a list whose last page fails", Why::NotShown(TOO_MANY)),
