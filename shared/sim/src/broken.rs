@@ -5,10 +5,9 @@ use std::rc::Rc;
 use ghostnet_core::id::PlanId;
 use ghostnet_core::observation::Market;
 use ghostnet_core::plan::Action;
-use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::state::{CapacityState, Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
+use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::{Commit, TrafficCommit};
 
@@ -89,8 +88,8 @@ pub enum Broken {
     SpecVersionIgnored,
     /// A store that does not ask after which version of the traffic a commit was decided.
     TrafficVersionIgnored,
-    /// A store that says of whoever is terminated that it was drained in the same decision.
-    DrainsForgotten,
+    /// A decision that terminates whose drain it changes.
+    TerminatesAtOnce,
     /// A store that keeps no record of a decision without steps.
     HoldsUnrecorded,
     /// A store that takes its own write for another's.
@@ -191,6 +190,10 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             }
         }
         Broken::TerminatesUndrained => forget_drains(&mut changed),
+        Broken::TerminatesAtOnce => change_members(&mut changed, "terminate", |member| {
+            let drains = member.drain.iter_mut();
+            drains.for_each(|drain| drain.deadline = Seconds(1).after(drain.deadline.at()).into());
+        }),
         Broken::StopsServing => change_members(&mut changed, "stop", |member| (member.warm, member.drain) = (None, None)),
         Broken::RegistersKept => {
             let since = Moment::from(changed.record.at);
@@ -211,16 +214,6 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         _ => return Rc::clone(commit),
     }
     Rc::new(changed)
-}
-
-/// What a broken store makes of a state that was just written.
-pub fn forget_when_drained(state: &mut CapacityState, record: &DecisionRecord) {
-    let terminated = record.plan.steps.iter().filter(|step| step.action.kind() == "terminate");
-    for id in terminated.flat_map(|step| step.action.instances()) {
-        let members = state.pools.values_mut().filter_map(|pool| pool.members.get_mut(id));
-        let drains = members.filter_map(|member| member.drain.as_mut());
-        drains.for_each(|drain| drain.since = record.at.into());
-    }
 }
 
 /// The commit of traffic as a broken decision would have made it.

@@ -706,12 +706,6 @@ impl World {
                 self.log.story(self.now, || line);
             }
             check::on_committed(self, &commit, before, request);
-            if self.broken == Some(Broken::DrainsForgotten)
-                && let Some(items) = self.table.fleets.get_mut(&commit.fleet)
-                && let Some((state, _)) = &mut items.state
-            {
-                crate::broken::forget_when_drained(state, &commit.record);
-            }
         } else {
             check::on_refused(self, &commit, own, result);
         }

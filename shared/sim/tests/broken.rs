@@ -152,7 +152,7 @@ fn cases() -> Vec<Case> {
         case(Broken::HealthInvented, DOWN, Check::MovesToReady, &[]),
         case(Broken::IllnessInvented, NONE, Check::LeavesTheIll, &[]),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
-        saying(Broken::DrainsForgotten, NONE, Check::TwoPhases, "in the decision that drained it"),
+        saying(Broken::TerminatesAtOnce, NONE, Check::TwoPhases, "in the decision that drained it"),
         saying(Broken::NothingDeregisters, NONE, Check::TwoPhases, "while it is registered"),
         saying(Broken::DeregistersAll, NONE, Check::Floor, "stay, and the minimum is"),
         saying(Broken::HealthyAtOnce, RENEWED, Check::LaunchFirst, "truly serve"),

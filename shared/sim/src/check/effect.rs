@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::budget;
-use ghostnet_core::id::{FleetId, InstanceId, PoolId, ServiceId, StepId, TargetGroupArn};
+use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId, ServiceId, StepId, TargetGroupArn};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::{Action, Launch, Plan, STEP_SECONDS_MAX, Step};
 use ghostnet_core::spec::{Attribute, FleetSpec, Rule};
@@ -222,7 +222,8 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
             pool: &pool,
             id,
             stops: does == "stops",
-            decided_at: decided_at(world, &fleet, id, request),
+            decided_at: decided(world, &fleet, id, request).map(|(_, at)| at),
+            decided_by: decided(world, &fleet, id, request).map(|(plan, _)| plan),
         };
         if end.may_be_busy(world) {
             let detail = format!("{request} {does} {id} before it has finished and before its deadline");
@@ -234,11 +235,11 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
     }
 }
 
-/// When the decision was made that a request carries out on an instance, by the clock of who made it.
-fn decided_at(world: &World, fleet: &FleetId, id: &InstanceId, request: &str) -> Option<Timestamp> {
+/// Which decision a request carries out on an instance, and when it was made, by the clock of who made it.
+fn decided(world: &World, fleet: &FleetId, id: &InstanceId, request: &str) -> Option<(PlanId, Timestamp)> {
     let plan = world.watch.plans.get(request)?.get(fleet)?;
     let step = plan.steps.iter().find(|step| step.action.instances().contains(&id))?;
-    world.watch.steps.get(&step.id).map(|step| step.at)
+    world.watch.steps.get(&step.id).map(|known| (step.id.plan.clone(), known.at))
 }
 
 /// An instance of ours is stopped or terminated.
@@ -248,6 +249,7 @@ pub(super) struct End<'a> {
     pub(super) id: &'a InstanceId,
     stops: bool,
     decided_at: Option<Timestamp>,
+    decided_by: Option<PlanId>,
 }
 
 impl End<'_> {
@@ -263,13 +265,8 @@ impl End<'_> {
 
     /// The drain that comes before. Who was kept when its stop was decided may be drained since, as by a notice of AWS.
     fn drain(&self, member: &Member) -> Option<Drain> {
-        let since = |drain: &Drain| self.is_as_old_as(*drain);
+        let since = |drain: &Drain| self.decided_at.is_some_and(|at| Moment::from(at) <= drain.since);
         member.drain.filter(|drain| !(self.is_of_kept(member) && since(drain)))
-    }
-
-    /// Whether this was decided no later than the drain. States count whole seconds.
-    fn is_as_old_as(&self, drain: Drain) -> bool {
-        self.decided_at.is_some_and(|at| Moment::from(at) <= drain.since)
     }
 
     /// Whether a drain's time is not over: neither by the world's clock, from which those of sandboxes differ by seconds, nor by
@@ -303,7 +300,7 @@ impl End<'_> {
                 (false, _) => Some("without a recorded drain"),
             };
         };
-        if self.is_as_old_as(drain) {
+        if self.decided_by.is_some() && self.decided_by.as_ref() == world.watch.drained.get(self.id).map(|(_, plan)| plan) {
             return Some("in the decision that drained it");
         }
         let in_a_group = targets().find_map(|target| match target.drained_at {

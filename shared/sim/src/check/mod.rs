@@ -26,7 +26,7 @@ pub use effect::{Sent, on_deregistered, on_launched, on_left, on_registered, on_
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PolicyId, PoolId, StepId};
+use ghostnet_core::id::{ClientToken, Epoch, FleetId, Generation, InstanceId, PlanId, PolicyId, PoolId, StepId};
 use ghostnet_core::plan::{Action, Plan};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::spec::FleetSpec;
@@ -198,6 +198,8 @@ pub struct Watch {
     old_specs: Vec<(Millis, FleetSpec)>,
     /// Specs of a restored table, which hold until their fleet is applied again.
     restored_specs: BTreeMap<FleetId, FleetSpec>,
+    /// By which decision, and when, each drain became what it is.
+    drained: BTreeMap<InstanceId, (Millis, PlanId)>,
     /// When each fleet was last seen paused.
     paused_at: BTreeMap<FleetId, Millis>,
     restored_at: Option<Millis>,
@@ -281,6 +283,7 @@ impl Watch {
         });
         self.window_removals
             .retain(|(_, _, since, _), _| *since >= at(now - 40 * 24 * HOUR));
+        self.drained.retain(|_, (at, _)| now - *at < 2 * HOUR);
         self.old_specs.retain(|(until, _)| now - until < 2 * HOUR);
         let landed = |(over, _): &(Millis, String)| now - over >= 5 * MINUTE;
         for (_, request) in self.over.iter().filter(|request| landed(request)) {
@@ -319,6 +322,7 @@ pub fn on_committed(world: &mut World, commit: &Commit, before: Option<Generatio
         world.watch.add(Check::Fenced, world.now, detail);
     }
     remember_steps(world, commit, request);
+    remember_drains(world, commit);
     decision::judge(world, commit);
 }
 
@@ -358,6 +362,20 @@ fn remember_steps(world: &mut World, commit: &Commit, request: &str) {
     }
     let plans = watch.plans.entry(request.to_owned()).or_default();
     plans.insert(commit.fleet.clone(), commit.record.plan.clone());
+}
+
+fn remember_drains(world: &mut World, commit: &Commit) {
+    let Some(inputs) = &commit.record.inputs else { return };
+    let now = world.now;
+    for (pool, next) in &commit.state.pools {
+        let before = |id: &InstanceId| inputs.state.pools.get(pool).and_then(|pool| pool.members.get(id)?.drain);
+        let changed = next
+            .members
+            .iter()
+            .filter(|(id, member)| member.drain.is_some() && member.drain != before(id));
+        let drained = changed.map(|(id, _)| (id.clone(), (now, commit.record.id.clone())));
+        world.watch.drained.extend(drained);
+    }
 }
 
 /// A commit was refused by its conditions, or found to be written already.
