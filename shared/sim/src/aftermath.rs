@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_core::id::FleetId;
 use ghostnet_core::spec::FleetSpec;
 
 use crate::clock::{SECOND, at};
@@ -28,6 +29,8 @@ impl World {
             fleet.load.spike = (1.0, 0);
             fleet.load.steady = Some(fleet.load.rate(now));
         }
+        let degraded = |(id, items): (&FleetId, &Items)| items.traffic.degraded.as_ref().map(|_| id.clone());
+        self.degraded_at_end = self.table.fleets.iter().filter_map(degraded).collect();
         self.somebody_looks();
         self.nothing_ages();
         let ours = self.installation.clone();
@@ -64,6 +67,21 @@ impl World {
                 fleet.design.raw = raw.clone();
                 items.apply(raw, now);
             }
+        }
+    }
+
+    /// What a person had set before something else answered is set again when a side does: then it is put right.
+    pub(crate) fn look_at_the_end_of_degraded(&mut self) {
+        let ended = |id: &&FleetId| {
+            let traffic = self.table.fleets.get(*id).map(|items| &items.traffic);
+            traffic.is_none_or(|traffic| traffic.degraded.is_none() && traffic.shift.is_none())
+        };
+        let ended: Vec<FleetId> = self.degraded_at_end.iter().filter(ended).cloned().collect();
+        if !ended.is_empty() {
+            self.put_rules_right();
+        }
+        for id in ended {
+            self.degraded_at_end.remove(&id);
         }
     }
 

@@ -270,6 +270,8 @@ impl Runner {
         }
         if world.faults.rages() {
             world.storm();
+        } else {
+            world.look_at_the_end_of_degraded();
         }
         let fails_over = world.fleets.values().any(|fleet| fleet.spec.failover.is_some());
         for function in [Function::Tick, Function::Failover].into_iter().take(1 + usize::from(fails_over)) {

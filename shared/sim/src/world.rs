@@ -1,7 +1,7 @@
 //! The world: the account, the table, the load, and the queue of what happens next. Everything that is true, outside any
 //! invocation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PolicyId, PoolId, TargetGroupArn, Zone};
@@ -179,6 +179,8 @@ pub struct World {
     /// Minutes since the beginning.
     pub minute: u32,
     pub(crate) halves: u32,
+    /// Fleets for which something else answered when the storm ended.
+    pub(crate) degraded_at_end: BTreeSet<FleetId>,
     /// An older table, to be restored.
     pub(crate) backup: Option<BTreeMap<FleetId, Items>>,
     /// For a store that reads old items.
@@ -217,6 +219,7 @@ impl World {
             counters: Counters::default(),
             minute: 0,
             halves: 0,
+            degraded_at_end: BTreeSet::new(),
             backup: None,
             stale: BTreeMap::new(),
         }
@@ -766,7 +769,7 @@ impl World {
         for group in self.cloud.groups.values_mut() {
             group.forget(&self.cloud.ec2.machines, now);
         }
-        let named: std::collections::BTreeSet<_> = self
+        let named: BTreeSet<_> = self
             .cloud
             .ec2
             .machines

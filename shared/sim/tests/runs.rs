@@ -60,6 +60,31 @@ fn a_fault_that_never_strikes_can_be_taken_away_without_a_trace() {
     }
 }
 
+/// EC2 lists new instances that a call by their ids does not find: they end all the same, and every fleet comes right.
+#[test]
+fn terminates_that_find_nobody_come_to_their_end() {
+    let faults = [
+        (Fault::ListLag, 16),
+        (Fault::LoadSpike, 8),
+        (Fault::BadImage, 20),
+        (Fault::OperatorSize, 20),
+        (Fault::SpotReclaim, 10),
+    ];
+    let outcomes = (1..=10).map(|seed| {
+        run(&Setup {
+            log: true,
+            exactly: Some(faults.into()),
+            ..Setup::of(seed, 120)
+        })
+    });
+    let mut not_found = 0;
+    for outcome in outcomes {
+        assert_eq!(outcome.violations, [], "seed {}", outcome.seed);
+        not_found += outcome.log.iter().filter(|line| line.contains("not found: [InstanceId")).count();
+    }
+    assert!(not_found > 0, "it never happens");
+}
+
 #[test]
 fn seeds_that_once_broke_something_hold() {
     let setups = once_broken();

@@ -180,7 +180,8 @@ impl Ballot<'_> {
     /// The factor by which a measured value is larger for the instances that are asked for, without the reserve's help. One for a
     /// metric that is known not to fall as instances are added.
     pub(crate) fn alone(&self, measure: &Measure, datapoint: Timestamp, direction: Direction) -> f64 {
-        if self.with_reserve == self.desired || !measure.metric.falls_with_instances() {
+        // of none that is asked for there is no value that it would have alone
+        if self.desired == 0 || self.with_reserve == self.desired || !measure.metric.falls_with_instances() {
             return 1.0;
         }
         let measured = measured_instances(measure, &self.counts, self.flow, datapoint, direction);

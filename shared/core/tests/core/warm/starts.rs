@@ -47,7 +47,8 @@ fn growing_takes_back_then_takes_in_then_starts_then_launches() {
 
 #[test]
 fn one_that_never_served_or_is_in_a_zone_that_is_out_is_not_taken_back() {
-    let spoils: [(&str, fn(&mut World), bool); 3] = [
+    type Spoil = fn(&mut World);
+    let spoils: [(&str, Spoil, bool); 3] = [
         ("served, in a zone that is in", |_| {}, true),
         (
             "never served",
