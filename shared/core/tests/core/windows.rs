@@ -84,7 +84,27 @@ fn who_is_replaced_by_choice_waits_for_the_window_too() {
         world.minutes(60);
         let old = world.alive().iter().filter(|id| !id.contains("new")).count();
         assert_eq!(4 - old, leave, "{situation}");
+        assert_eq!(
+            world.alive().len(),
+            4,
+            "{situation}: and nobody is launched in the place of who stays"
+        );
     }
+}
+
+/// Its replacement was on its way when the window opened: both serve until it closes.
+#[test]
+fn who_was_marked_before_the_window_opened_stays_until_it_closes() {
+    let window = json!({ "cron": "3 12 * * *", "for": "30m", "max": 0 });
+    let guards = json!({ "budgets": { "removal": { "per_tick": 100, "windows": [window] } } });
+    let defaults = json!({ "max_age": "1h", "drain": { "timeout": "60s" } });
+    let mut world = World::serving(4, json!({ "guards": guards, "defaults": defaults, "policies": [] }));
+    world.look();
+    world.minutes(30);
+    let old = |world: &World| world.alive().iter().filter(|id| !id.contains("new")).count();
+    assert_eq!((old(&world), world.alive().len()), (4, 5), "in the window");
+    world.minutes(10);
+    assert!(old(&world) < 4, "after it");
 }
 
 /// A sick one serves nobody: to replace it disturbs nobody.
