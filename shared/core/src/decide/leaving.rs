@@ -14,7 +14,7 @@ use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
 use crate::spec::PoolSpec;
-use crate::state::{Drain, DrainReason, Member, PoolState};
+use crate::state::{Drain, DrainReason, PoolState};
 use crate::unit::{Moment, Seconds};
 
 /// A spot notice gives this long.
@@ -75,13 +75,12 @@ pub(super) fn take_back(
             |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance) && !person.is_reported;
         let running = person.listed.is_some_and(works);
         let member = state.members.get(&person.id);
-        // one that never served is no help sooner than another, and in a zone that is out it is none
-        let helps = |member: &&Member| member.served_since.is_some() && !outage::is_out(state, person);
+        // in a zone that is out it would be no help
+        let helps = running && !outage::is_out(state, person);
         let drain = member
             .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
-            .filter(helps)
             .and_then(|member| member.drain);
-        if let Some(drain) = drain.filter(|drain| running && drain.why == DrainReason::ScaleIn) {
+        if let Some(drain) = drain.filter(|drain| helps && drain.why == DrainReason::ScaleIn) {
             candidates.push((drain.since, person.id.clone(), person.market));
         }
     }
