@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world should stop there")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ghostnet_core::audit::Violation;
 use ghostnet_core::id::Epoch;
@@ -224,27 +225,39 @@ fn setup(seed: u64, faults: &[(Fault, u32)], broken: Option<Broken>) -> Setup {
 
 #[test]
 fn every_broken_component_makes_its_checker_speak() {
-    for case in cases() {
-        let outcomes = (1..=SEEDS).map(|seed| run(&setup(seed, case.faults, Some(case.broken))));
-        let spoken = outcomes.into_iter().find(|outcome| !outcome.violations.is_empty());
-        let Some(outcome) = spoken else {
-            panic!("{:?}: nobody spoke in {SEEDS} worlds", case.broken)
-        };
-        let first = outcome.violations.first().unwrap();
-        assert_eq!(first.check, case.speaks, "{:?}, seed {}: {first}", case.broken, outcome.seed);
-        assert!(
-            first.detail.contains(case.says),
-            "{:?}, seed {}: {first}",
-            case.broken,
-            outcome.seed
-        );
-        let others: BTreeSet<Check> = outcome.violations.iter().map(|violation| violation.check).collect();
-        let expected = |check: &Check| *check == case.speaks || case.too.contains(check);
-        assert!(others.iter().all(expected), "{:?}: {others:?}", case.broken);
-        // the same world without the broken part is well: it is the part that speaks, not the faults
-        let whole = run(&setup(outcome.seed, case.faults, None));
-        assert_eq!(whole.violations, [], "seed {} without {:?}", outcome.seed, case.broken);
-    }
+    let (cases, next) = (cases(), AtomicUsize::new(0));
+    let judge_all = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            speaks(case);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(judge_all);
+        }
+    });
+}
+
+fn speaks(case: &Case) {
+    let outcomes = (1..=SEEDS).map(|seed| run(&setup(seed, case.faults, Some(case.broken))));
+    let spoken = outcomes.into_iter().find(|outcome| !outcome.violations.is_empty());
+    let Some(outcome) = spoken else {
+        panic!("{:?}: nobody spoke in {SEEDS} worlds", case.broken)
+    };
+    let first = outcome.violations.first().unwrap();
+    assert_eq!(first.check, case.speaks, "{:?}, seed {}: {first}", case.broken, outcome.seed);
+    assert!(
+        first.detail.contains(case.says),
+        "{:?}, seed {}: {first}",
+        case.broken,
+        outcome.seed
+    );
+    let others: BTreeSet<Check> = outcome.violations.iter().map(|violation| violation.check).collect();
+    let expected = |check: &Check| *check == case.speaks || case.too.contains(check);
+    assert!(others.iter().all(expected), "{:?}: {others:?}", case.broken);
+    // the same world without the broken part is well: it is the part that speaks, not the faults
+    let whole = run(&setup(outcome.seed, case.faults, None));
+    assert_eq!(whole.violations, [], "seed {} without {:?}", outcome.seed, case.broken);
 }
 
 #[test]
