@@ -1,26 +1,14 @@
 //! EC2 answers that it does not find whom it is to terminate. That is no proof that the instance is gone: the terminate stays
 //! committed and is sent again, until it happens or the list gives the instance up.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    dead_code,
-    reason = "a test that cannot build its world should stop there; the world is shared with another test"
-)]
-
-#[path = "world/run.rs"]
-mod run;
-mod world;
-
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::run::*;
+use crate::world::World;
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::plan::Action;
-use run::*;
-use world::World;
 
 const TERMINATE: &str = "ec2:TerminateInstances";
 

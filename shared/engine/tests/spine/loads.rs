@@ -1,23 +1,11 @@
 //! What each instance carries is kept of the series that a policy reads anyway, where the scale-in order wants to know it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    dead_code,
-    reason = "a test that cannot build its world should stop there; the world is shared with another test"
-)]
-
-#[path = "world/run.rs"]
-mod run;
-mod world;
-
 use std::collections::BTreeSet;
 
+use crate::run::*;
+use crate::world::World;
 use ghostnet_core::id::InstanceId;
-use run::*;
 use serde_json::json;
-use world::World;
 
 /// Of whom the last record with inputs knows the load, and the calls of its world.
 fn known(order: &[&str]) -> (BTreeSet<InstanceId>, BTreeSet<InstanceId>, usize) {

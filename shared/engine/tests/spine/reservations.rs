@@ -1,22 +1,10 @@
 //! Reservations that give nothing cost an invocation some rounds, and never the launch.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    dead_code,
-    reason = "a test that cannot build its world should stop there; the world is shared with another test"
-)]
-
-#[path = "world/run.rs"]
-mod run;
-mod world;
-
+use crate::run::*;
+use crate::world::World;
 use ghostnet_core::signal::Signal;
 use ghostnet_engine::error::ErrorClass;
-use run::*;
 use serde_json::json;
-use world::World;
 
 /// Three instances are wanted, one in each zone, in reservations that answer so: how many there are after one invocation, and how many
 /// launches it sent.

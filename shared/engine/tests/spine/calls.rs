@@ -1,17 +1,7 @@
 //! How many AWS calls a quiet minute costs: few, the same for few and many instances, and none more for another fleet.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    dead_code,
-    reason = "a test that cannot build its world should stop there; the world is shared with another test"
-)]
-
-#[path = "world/run.rs"]
-mod run;
-mod world;
-
+use crate::run::*;
+use crate::world::{Hand, World};
 use futures::FutureExt;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::Attribute;
@@ -19,8 +9,6 @@ use ghostnet_core::spec::RawFleetSpec;
 use ghostnet_core::spec::raw::RawBalancing;
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::reconcile::preview;
-use run::*;
-use world::{Hand, World};
 
 /// Calls of ten consecutive quiet ticks, the list of fleets included, which the tick function reads before it reconciles.
 fn quiet_calls(instances: u32) -> Vec<Vec<&'static str>> {

@@ -1,21 +1,9 @@
 //! What a policy needs to learn from is read beside its demand, reaching as far back.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    unreachable_pub,
-    dead_code,
-    reason = "a test that cannot build its world should stop there; the world is shared with another test"
-)]
-
-#[path = "world/run.rs"]
-mod run;
-mod world;
-
+use crate::run::*;
+use crate::world::World;
 use ghostnet_core::sample::Series;
-use run::*;
 use serde_json::{Value, json};
-use world::World;
 
 /// What the last record with inputs knows of the use, how many policies read a demand, and the datapoints that each query asked for.
 fn known(each: Value, source: &str) -> (Vec<Series>, usize, Vec<u32>) {

@@ -1,0 +1,19 @@
+//! The spine around a small world of its own: what its calls cost, what it learns, what it does when AWS does not find somebody.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    dead_code,
+    reason = "a test that cannot build its world should stop there; the world is shared with another test"
+)]
+
+mod calls;
+mod learned;
+mod loads;
+mod not_found;
+mod reservations;
+#[path = "../world/run.rs"]
+mod run;
+#[path = "../world/mod.rs"]
+mod world;
