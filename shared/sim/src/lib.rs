@@ -21,6 +21,7 @@ pub mod fault;
 pub mod fleets;
 pub mod hand;
 pub mod lambda;
+mod landing;
 pub mod load;
 pub mod log;
 mod measure;
