@@ -157,12 +157,12 @@ impl Hands<'_, '_> {
         if self.counted.breaker.is_none() {
             let allowed = renewal::Allowed {
                 now: removals_left.saturating_sub(drained),
-                by_choice: window_left,
+                can_wait: window_left,
             };
             let finished = renewal::finish(situation, pool, census, pool_state, desired, allowed, findings);
             drained = drained.saturating_add(finished.left);
-            budget::note_window_removals(&self.counted.removal_windows, pool_state, finished.by_choice);
-            window_left = window_left.saturating_sub(finished.by_choice);
+            budget::note_window_removals(&self.counted.removal_windows, pool_state, finished.can_wait);
+            window_left = window_left.saturating_sub(finished.can_wait);
         }
         // nobody leaves on account of one that was not seen yet
         let seen = capacity.saturating_sub(census.counts.in_flight);

@@ -90,8 +90,8 @@ pub(super) fn begin(
     causes.only_leaves = !is_calm;
     causes.refresh = causes.refresh.filter(|_| may_go_on);
     let windows = situation.spec.open_removal_windows(situation.now);
-    let by_choice = budget::window_removals_left(&windows, state).map_or(room, |(left, _)| left);
-    let chosen = choose(situation, pool, census, state, causes, Allowed { now: room, by_choice });
+    let can_wait = budget::window_removals_left(&windows, state).map_or(room, |(left, _)| left);
+    let chosen = choose(situation, pool, census, state, causes, Allowed { now: room, can_wait });
     if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
         state.rebalanced_at = Some(situation.now);
     }
@@ -142,13 +142,13 @@ fn choose(
     if candidates.is_empty() && causes.only_leaves {
         return Vec::new();
     }
-    let mut by_choice = allowed.by_choice;
+    let mut left = allowed.can_wait;
     candidates.retain(|(why, ..)| {
-        let stays = !why.can_wait() || by_choice > 0;
-        by_choice = by_choice.saturating_sub(u32::from(why.can_wait()));
+        let stays = !why.can_wait() || left > 0;
+        left = left.saturating_sub(u32::from(why.can_wait()));
         stays
     });
-    if candidates.is_empty() && allowed.by_choice == 0 {
+    if candidates.is_empty() && allowed.can_wait == 0 {
         return Vec::new();
     }
     if candidates.is_empty() {
@@ -175,7 +175,7 @@ pub(super) fn finish(
     census: &Census<'_>,
     state: &mut PoolState,
     desired: u32,
-    Allowed { now: allowed, by_choice }: Allowed,
+    allowed: Allowed,
     findings: &mut Vec<Finding>,
 ) -> Finished {
     let mut finished = Finished::default();
@@ -185,19 +185,19 @@ pub(super) fn finish(
     // those that are marked and stay serve on: each that came lets one of them go
     let serving = census.people.iter().filter(|person| person.standing == Standing::InService).count();
     let spare = serving.saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX));
-    let most = spare.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+    let most = spare.min(usize::try_from(allowed.now).unwrap_or(usize::MAX));
     for person in census.people.iter().filter(|person| person.renewing) {
         let Some(why) = state.members.get(&person.id).and_then(|member| member.renew) else {
             continue;
         };
         let can_wait = why.can_wait();
         let is_enough = usize::try_from(finished.left).is_ok_and(|left| left >= most);
-        if is_enough || can_wait && finished.by_choice >= by_choice {
+        if is_enough || can_wait && finished.can_wait >= allowed.can_wait {
             continue;
         }
         leaving::begin(situation, pool, state, &person.id, DrainReason::Renewed, findings);
         finished.left = finished.left.saturating_add(1);
-        finished.by_choice = finished.by_choice.saturating_add(u32::from(can_wait));
+        finished.can_wait = finished.can_wait.saturating_add(u32::from(can_wait));
     }
     finished
 }
@@ -208,7 +208,7 @@ pub(super) struct Allowed {
     /// For whatever reason.
     pub(super) now: u32,
     /// For a reason that can wait.
-    pub(super) by_choice: u32,
+    pub(super) can_wait: u32,
 }
 
 /// Who was replaced leaves.
@@ -217,7 +217,7 @@ pub(super) struct Finished {
     /// So many.
     pub(super) left: u32,
     /// Of these so many for a reason that can wait for a window.
-    pub(super) by_choice: u32,
+    pub(super) can_wait: u32,
 }
 
 /// The template that a launch names. Where drift is replaced, the version is the one that `apply` looked up, by its id and

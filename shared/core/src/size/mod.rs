@@ -131,7 +131,11 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         number.set(desired, Guard::Operator { desired, until });
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
-    let needed = needed(input, base, recommended, &bounds, number.value);
+    let aim = Aim {
+        base,
+        recommended,
+        wanted: number.value,
+    };
     match policy::direction(base, number.value) {
         // no window, cooldown or prediction delays an operator; budgets do
         Direction::In if held.is_some() => limit_removals(input, base, &mut number),
@@ -143,7 +147,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     raise_to_floors(input, &bounds, &mut number);
     let mut asked = number.value;
     if held.is_none() {
-        add_reserve(input, &bounds, &votes, needed, &mut number);
+        add_reserve(input, &bounds, &votes, aim, &mut number);
     }
     limit_by_spend(input, &bounds, &mut number);
     limit_by_budgets(input, &mut number);
@@ -383,20 +387,30 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     simulate_removal(input, base, number);
 }
 
-/// Where a move in will end, once cooldowns and budgets let it go on: what the load needs.
-fn needed(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, bounds: &Bounds, wanted: u32) -> u32 {
-    let mut end = Number {
-        value: wanted,
-        guards: Vec::new(),
-    };
-    if policy::direction(base, wanted) == Direction::In {
-        if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
-            end.set(wanted.max(decisive.min(base)), guard);
+/// Where the votes want a size to go, before anything delays it.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    base: u32,
+    recommended: Option<u32>,
+    wanted: u32,
+}
+
+impl Aim {
+    /// Where a move in will end, once cooldowns and budgets let it go on: what the load needs.
+    fn needed(self, input: &SizeInput<'_>, bounds: &Bounds) -> u32 {
+        let mut end = Number {
+            value: self.wanted,
+            guards: Vec::new(),
+        };
+        if policy::direction(self.base, self.wanted) == Direction::In {
+            if let Some((guard, decisive)) = stabilise(input, self.recommended, input.guards.stabilisation_in, Direction::In) {
+                end.set(self.wanted.max(decisive.min(self.base)), guard);
+            }
+            simulate_removal(input, self.base, &mut end);
         }
-        simulate_removal(input, base, &mut end);
+        raise_to_floors(input, bounds, &mut end);
+        end.value
     }
-    raise_to_floors(input, bounds, &mut end);
-    end.value
 }
 
 fn limit_removals(input: &SizeInput<'_>, base: u32, number: &mut Number) {
@@ -527,7 +541,7 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
 /// Adds the reserve to what is asked for. It is a wish and no emergency: what the reserve alone would add waits for the cooldown,
 /// what it alone would give up waits too, for known metrics, and leaves within the budget. Whoever runs beyond the need and has yet to
 /// leave is spare already: nobody is launched beside them.
-fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], needed: u32, number: &mut Number) {
+fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], aim: Aim, number: &mut Number) {
     let (asked, before) = (number.value, input.state.without_reserve().clamp(bounds.min, bounds.max));
     let held = asked.saturating_add(input.state.reserve).min(bounds.max);
     if votes.iter().all(|vote| vote.capacity.is_none()) {
@@ -537,8 +551,12 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], needed: u
         return;
     }
     let with_reserve = |asked: u32| asked.saturating_add(reserve::above(asked, input.reserve, input.state.peaks.as_ref(), input.now));
-    let enough = with_reserve(needed.min(asked)).max(input.state.desired).max(asked);
-    let mut wanted = with_reserve(asked).min(enough).min(bounds.max);
+    let mut wanted = with_reserve(asked);
+    let there = input.state.desired.max(asked);
+    if wanted > there {
+        wanted = wanted.min(with_reserve(aim.needed(input, bounds).min(asked)).max(there));
+    }
+    wanted = wanted.min(bounds.max);
     if asked > before {
         // whoever grows gives nothing up, whatever became of the reserve
         wanted = wanted.max(input.state.desired.min(bounds.max));

@@ -63,14 +63,17 @@ impl<'a> Judged<'a> {
         self.spec.maximum.saturating_sub(wanted)
     }
 
+    /// How many begin to leave for such a reason.
     pub(super) fn begun(&self, why: impl Fn(DrainReason) -> bool) -> u32 {
-        let drained_before = |id: &InstanceId| {
-            self.loaded
-                .and_then(|pool| pool.members.get(id))
-                .is_some_and(|member| member.drain.is_some())
-        };
-        let begins = |(id, member): &(&InstanceId, &Member)| member.drain.is_some_and(|drain| why(drain.why)) && !drained_before(id);
-        count(self.next.members.iter().filter(begins).count())
+        count(self.who_begins(why).count())
+    }
+
+    /// Who begins to leave for such a reason.
+    fn who_begins(&self, why: impl Fn(DrainReason) -> bool) -> impl Iterator<Item = &'a InstanceId> {
+        let loaded = self.loaded;
+        let before = move |id: &InstanceId| loaded.and_then(|pool| pool.members.get(id)?.drain).is_some();
+        let begins = move |(id, member): &(&InstanceId, &Member)| member.drain.is_some_and(|drain| why(drain.why)) && !before(id);
+        self.next.members.iter().filter(begins).map(|(id, _)| id)
     }
 }
 
@@ -188,7 +191,6 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
 
 /// Who scale-in drains, or is replaced for a reason that can wait, counted over the whole of each removal window that is open.
 fn window_removals(judged: &Judged<'_>, watch: &mut Watch, found: &mut Vec<(Check, String)>) {
-    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id));
     let marked = |id: &InstanceId| {
         let renews = |finding: &Finding| match finding {
             Finding::Renews { instance, why } if instance == id => Some(*why),
@@ -196,12 +198,10 @@ fn window_removals(judged: &Judged<'_>, watch: &mut Watch, found: &mut Vec<(Chec
         };
         judged.decided.findings.iter().find_map(renews)
     };
-    let why = |id: &InstanceId| marked(id).or_else(|| before(id).and_then(|member| member.renew));
+    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id)?.renew);
+    let why = |id: &InstanceId| marked(id).or_else(|| before(id));
     let waits = |id: &InstanceId| why(id).is_none_or(RenewReason::can_wait);
-    let replaced = judged.next.members.iter().filter(|(id, member)| {
-        let begins = member.drain.is_some_and(|drain| drain.why == DrainReason::Renewed);
-        begins && before(id).is_some_and(|member| member.drain.is_none()) && waits(id)
-    });
+    let replaced = judged.who_begins(|why| why == DrainReason::Renewed).filter(|id| waits(id));
     let removed = judged
         .begun(|why| why == DrainReason::ScaleIn)
         .saturating_add(count(replaced.count()));
@@ -360,14 +360,7 @@ fn sick_is_sick(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, Stri
     if Seconds::between(judged.inputs.now, at(world.now)).max(Seconds::between(at(world.now), judged.inputs.now)) > Seconds::minutes(1) {
         return;
     }
-    let as_sick = |why: DrainReason| matches!(why, DrainReason::Unhealthy | DrainReason::Kept);
-    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id)?.drain).is_some();
-    let begun = judged
-        .next
-        .members
-        .iter()
-        .filter(|(id, member)| member.drain.is_some_and(|drain| as_sick(drain.why)) && !before(id));
-    for (id, _) in begun {
+    for id in judged.who_begins(|why| matches!(why, DrainReason::Unhealthy | DrainReason::Kept)) {
         let machine = world.cloud.ec2.machines.get(id);
         if machine.is_some_and(|machine| machine.exists(world.now) && !machine.ails(world.now)) {
             found.push((Check::SickIsSick, format!("{id} leaves as sick, and nothing ails it")));
@@ -398,13 +391,7 @@ fn mode_holds(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
 
 /// By the instance's tags, once lists must show them.
 fn protected_stays(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
-    let before = |id: &InstanceId| judged.loaded.and_then(|pool| pool.members.get(id)?.drain).is_some();
-    let begun = judged
-        .next
-        .members
-        .iter()
-        .filter(|(id, member)| member.drain.is_some_and(|drain| is_wanted(drain.why)) && !before(id));
-    for (id, _) in begun {
+    for id in judged.who_begins(is_wanted) {
         let machine = world.cloud.ec2.machines.get(id);
         if machine.is_some_and(|machine| machine.is_protected(world.now) && machine.was_protected(world.now - 6 * MINUTE)) {
             found.push((Check::ProtectedStays, format!("{id} leaves, and it is protected")));

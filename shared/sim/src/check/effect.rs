@@ -217,13 +217,14 @@ fn out_of_service(world: &mut World, ids: &[InstanceId], request: &str, does: &s
         if world.watch.forgot_within(10 * MINUTE, now) {
             continue;
         }
+        let decided = decided(world, &fleet, id, request);
         let end = End {
             fleet: &fleet,
             pool: &pool,
             id,
             stops: does == "stops",
-            decided_at: decided(world, &fleet, id, request).map(|(_, at)| at),
-            decided_by: decided(world, &fleet, id, request).map(|(plan, _)| plan),
+            decided_at: decided.as_ref().map(|(_, at)| *at),
+            decided_by: decided.map(|(plan, _)| plan),
         };
         if end.may_be_busy(world) {
             let detail = format!("{request} {does} {id} before it has finished and before its deadline");
