@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::adaptive::Adapted;
 use ghostnet_core::id::{FleetId, TargetGroupArn};
-use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec};
+use ghostnet_core::spec::{Algorithm, Attribute, PoolSpec};
 
-use super::Check;
+use super::{Check, specs_of};
 use crate::clock::at;
 use crate::world::World;
 
@@ -17,10 +17,9 @@ const ALGORITHMS: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastOutst
 pub fn on_tuned(world: &mut World, arn: &TargetGroupArn, set: &BTreeMap<Attribute, String>) {
     let now = world.now;
     let since = at(now).into();
-    let specs = world.fleets.values().map(|fleet| &fleet.spec);
-    let specs = specs.chain(world.watch.old_specs.iter().map(|(_, spec)| spec));
+    let specs = world.fleets.keys().flat_map(|fleet| specs_of(world, fleet));
     let named: Vec<BTreeMap<Attribute, String>> = specs
-        .flat_map(|spec: &FleetSpec| &spec.pools)
+        .flat_map(|spec| &spec.pools)
         .filter(|pool| pool.target_groups.contains(arn))
         .flat_map(|pool| ALGORITHMS.map(|algorithm| pool.balancing.attributes(Some(&Adapted { algorithm, since }))))
         .collect();

@@ -7,8 +7,8 @@ use ghostnet_core::spec::{FleetSpec, PoolSpec};
 use ghostnet_core::state::Drain;
 use ghostnet_engine::port::Announced;
 
-use super::Check;
 use super::effect::{End, on_registered};
+use super::{Check, specs_of};
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::ec2::Machine;
 use crate::cloud::map::Entry;
@@ -22,16 +22,13 @@ const SEEN_WITHIN: Millis = 2 * MINUTE;
 pub fn on_announced(world: &mut World, service: &ServiceId, announced: &Announced<'_>) {
     let (now, id) = (world.now, announced.instance);
     on_registered(world, std::slice::from_ref(id));
-    let specs = world.fleets.values().map(|fleet| &fleet.spec);
-    let specs = specs.chain(world.watch.old_specs.iter().map(|(_, spec)| spec));
-    let mut pools = specs
-        .filter(|spec| spec.id == announced.by.fleet)
-        .filter_map(|spec| spec.pool(&announced.by.pool));
     let named = |pool: &PoolSpec| {
         let cloud_map = pool.cloud_map.as_ref();
         cloud_map.is_some_and(|cloud_map| cloud_map.service == *service && cloud_map.port == announced.port)
     };
-    if !pools.any(named) {
+    let pool = |spec: &FleetSpec| spec.pool(&announced.by.pool).is_some_and(named);
+    let is_named = specs_of(world, &announced.by.fleet).any(pool);
+    if !is_named {
         let detail = format!("{id} is registered in {service}, which no spec names so");
         world.watch.add(Check::Discovery, now, detail);
     }

@@ -12,7 +12,7 @@ use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
-use super::{Check, discovery};
+use super::{Check, discovery, specs_of};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::hand::Hand;
 use crate::world::{World, is_of};
@@ -149,14 +149,6 @@ fn bounds_of(world: &World, fleet: &FleetId, pool: &PoolId) -> (u32, u32) {
     let pools = || specs_of(world, fleet).filter_map(|spec| spec.pool(pool));
     let max = pools().map(ghostnet_core::spec::PoolSpec::most).max().unwrap_or(0);
     (max, pools().map(|pool| pool.guards.launch_per_hour).max().unwrap_or(0))
-}
-
-/// The specs of a fleet that hold, or held until lately.
-fn specs_of<'a>(world: &'a World, fleet: &'a FleetId) -> impl Iterator<Item = &'a FleetSpec> {
-    let watch = &world.watch;
-    let old = watch.old_specs.iter().map(|(_, spec)| spec).filter(move |spec| spec.id == *fleet);
-    let now = world.fleets.get(fleet).map(|fleet| &fleet.spec);
-    old.chain(watch.restored_specs.get(fleet)).chain(now)
 }
 
 /// I2: what runs or boots, whatever for, stays within maximum and surge.

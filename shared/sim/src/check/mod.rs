@@ -300,6 +300,15 @@ impl Watch {
     }
 }
 
+/// The specs of a fleet by which something may be done now: the one that holds, those that held until lately, and the one
+/// that a restored table brought back.
+fn specs_of<'a>(world: &'a World, fleet: &'a FleetId) -> impl Iterator<Item = &'a FleetSpec> {
+    let watch = &world.watch;
+    let old = watch.old_specs.iter().map(|(_, spec)| spec).filter(move |spec| spec.id == *fleet);
+    let now = world.fleets.get(fleet).map(|fleet| &fleet.spec);
+    old.chain(watch.restored_specs.get(fleet)).chain(now)
+}
+
 /// A commit was written.
 pub fn on_committed(world: &mut World, commit: &Commit, before: Option<Generation>, request: &str) {
     if before.is_some_and(|before| commit.state.generation <= before) {
