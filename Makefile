@@ -136,12 +136,13 @@ e2e: $(READY) ## the deployed functions against the local AWS, from alarm to ter
 swarm: cli ## the invariants in simulated worlds: those that once broke, and 500 that nobody has seen
 	@$(CLI) swarm --regressions --fresh 500
 
-SOAK_ROUNDS := 60
+SOAK_MINUTES := 60
 .PHONY: soak
-soak: cli ## an hour of fresh worlds, in chunks; SOAK_ROUNDS says how many minutes
-	@for round in $$(seq $(SOAK_ROUNDS)); do \
-		echo "soak: round $$round of $(SOAK_ROUNDS)" >&2; \
-		$(CLI) --json swarm --fresh 2000 > target/soak.json || { cat target/soak.json; exit 1; }; \
+soak: cli ## fresh worlds for an hour, in chunks; SOAK_MINUTES says for how long
+	@end=$$(( $$(date +%s) + 60 * $(SOAK_MINUTES) )); chunk=0; \
+	while [ $$(date +%s) -lt $$end ]; do \
+		chunk=$$(( chunk + 1 )); echo "soak: chunk $$chunk" >&2; \
+		$(CLI) --json swarm --fresh 1000 > target/soak.json || { cat target/soak.json; exit 1; }; \
 	done; rm -f target/soak.json
 	cargo test --release --locked --package ghostnet-sim --test protocol -- --ignored
 

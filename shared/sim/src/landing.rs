@@ -24,13 +24,14 @@ impl World {
         if let Some(again) = self.launched_before(launch) {
             return again;
         }
-        self.cloud.capacity.admit(&launch.offering, self.now)?;
+        let alive = self.cloud.ec2.alive_of(launch.offering.market, self.now);
+        let room = self.cloud.capacity.admit(&launch.offering, launch.count, alive, self.now)?;
         let count = if launch.offering.reservation.is_some() {
             let machines = self.cloud.ec2.machines.values();
             let reservations = &self.cloud.capacity.reservations;
             reservations.admit(&launch.offering, launch.count, machines, self.now)?
         } else {
-            self.as_many_as_there_are(launch.count)
+            self.as_many_as_there_are(room)
         };
         Ok(self.launch_these(launch, &[(launch.offering.clone(), count)], tags, request))
     }
@@ -56,9 +57,11 @@ impl World {
             if missing == 0 {
                 break;
             }
-            match self.cloud.capacity.admit(&offering, self.now) {
-                Ok(()) => {
-                    let count = self.as_many_as_there_are(missing);
+            let count_of = |(taken, count): &(Offering, u32)| if taken.market == offering.market { *count } else { 0 };
+            let alive = self.cloud.ec2.alive_of(offering.market, self.now) + taken.iter().map(count_of).sum::<u32>();
+            match self.cloud.capacity.admit(&offering, missing, alive, self.now) {
+                Ok(room) => {
+                    let count = self.as_many_as_there_are(room);
                     missing -= count;
                     taken.push((offering, count));
                 }
@@ -182,7 +185,8 @@ impl World {
                 continue;
             };
             let (offering, rests) = (machine.offering(), machine.state(now) == InstanceState::Stopped);
-            if rests && let Err(error) = self.cloud.capacity.admit_start(&offering, now) {
+            let alive = self.cloud.ec2.alive_of(offering.market, now);
+            if rests && let Err(error) = self.cloud.capacity.admit_start(&offering, alive, now) {
                 failed.insert(id.clone(), error.code.clone());
                 refused = Some(error);
                 continue;

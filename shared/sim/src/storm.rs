@@ -5,6 +5,7 @@ use ghostnet_core::observation::{InstanceState, Market};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
+use crate::cloud::capacity::Quota;
 use crate::cloud::ec2::Machine;
 use crate::fault::Fault;
 use crate::lambda::{Function, Job};
@@ -50,12 +51,11 @@ impl World {
         if self.faults.strikes(Fault::Quota) {
             let until = now + self.lasting(Fault::Quota, 1, 30) * MINUTE;
             let of_spot = self.faults.chance(Fault::Quota).is_some_and(|chance| chance.once_in(2));
+            let more = self.faults.chance(Fault::Quota).map_or(0, |chance| chance.count(0, 3));
+            let market = if of_spot { Market::Spot } else { Market::OnDemand };
+            let most = self.cloud.ec2.alive_of(market, now) + more;
             let capacity = &mut self.cloud.capacity;
-            *(if of_spot {
-                &mut capacity.spot_quota_until
-            } else {
-                &mut capacity.quota_until
-            }) = until;
+            *(if of_spot { &mut capacity.spot_quota } else { &mut capacity.quota }) = Quota { until, most };
         }
         if self.faults.strikes(Fault::LaunchDenied) {
             self.cloud.capacity.denied_until = now + self.lasting(Fault::LaunchDenied, 1, 20) * MINUTE;

@@ -16,6 +16,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_sim::broken::Broken;
 use ghostnet_sim::chance::Chance;
 use ghostnet_sim::clock::{HOUR, MINUTE, Millis, SECOND};
+use ghostnet_sim::cloud::capacity::Quota;
 use ghostnet_sim::cloud::ec2::{Boot, Machine};
 use ghostnet_sim::cloud::elb::{Group, Registration};
 use ghostnet_sim::cloud::map::Entry;
@@ -182,11 +183,11 @@ impl Stage for Sim {
             }
             Given::Refused("VcpuLimitExceeded") => {
                 let until = self.now() + HOUR;
-                self.world.borrow_mut().cloud.capacity.quota_until = until;
+                self.world.borrow_mut().cloud.capacity.quota = Quota { until, most: 0 };
             }
             Given::Refused("MaxSpotInstanceCountExceeded") => {
                 let until = self.now() + HOUR;
-                self.world.borrow_mut().cloud.capacity.spot_quota_until = until;
+                self.world.borrow_mut().cloud.capacity.spot_quota = Quota { until, most: 0 };
             }
             Given::FewerThanAsked => self.strike(&[(Fault::PartialLaunch, ALWAYS)]),
             Given::ListsLag => self.strike(&[(Fault::ListLag, ALWAYS)]),

@@ -21,10 +21,10 @@ pub struct Capacity {
     pub spot_dry: BTreeMap<(Zone, InstanceType), Millis>,
     /// Zones that fail, until when.
     pub zones_down: BTreeMap<Zone, Millis>,
-    /// The quota is reached until then.
-    pub quota_until: Millis,
-    /// The quota of spot is reached until then.
-    pub spot_quota_until: Millis,
+    /// How many may run on demand.
+    pub quota: Quota,
+    /// How many may run on spot.
+    pub spot_quota: Quota,
     /// What is reserved.
     pub reservations: Reservations,
     /// The role may not launch until then.
@@ -34,6 +34,27 @@ pub struct Capacity {
     /// Images are broken until then.
     pub bad_image_until: Millis,
     buckets: BTreeMap<&'static str, Bucket>,
+}
+
+/// How many instances may be pending or running at once, for as long as nobody asks for more. EC2 counts vCPUs; here an
+/// instance is one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quota {
+    /// It is raised then.
+    pub until: Millis,
+    /// How many.
+    pub most: u32,
+}
+
+impl Quota {
+    /// How many of `asked` there is room for, beside those that are alive.
+    fn room(self, asked: u32, alive: u32, now: Millis) -> u32 {
+        if now < self.until {
+            asked.min(self.most.saturating_sub(alive))
+        } else {
+            asked
+        }
+    }
 }
 
 /// A token bucket.
@@ -118,24 +139,24 @@ impl Capacity {
         }
     }
 
-    /// Whether a launch can have anything at all.
+    /// How many of `asked` a launch may have at most, beside those of its market that are alive.
     ///
     /// # Errors
-    /// Its pool is dry, its zone is down, or the quota is reached.
-    pub fn admit(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
-        let (quota_until, code) = match offering.market {
-            // places that are reserved count towards the quota whether they are used or not
-            Market::Reserved => (0, ""),
-            Market::OnDemand => (self.quota_until, "VcpuLimitExceeded"),
-            Market::Spot => (self.spot_quota_until, "MaxSpotInstanceCountExceeded"),
-        };
+    /// None: its pool is dry, its zone is down, or the quota is reached.
+    pub fn admit(&self, offering: &Offering, asked: u32, alive: u32, now: Millis) -> Result<u32, PortError> {
         if now < self.denied_until {
             return Err(refusal(CALL, ErrorClass::Denied, "UnauthorizedOperation"));
         }
         if self.subnets_full.get(&offering.zone).is_some_and(|until| now < *until) {
             return Err(refusal(CALL, ErrorClass::Subnet, "InsufficientFreeAddressesInSubnet"));
         }
-        if now < quota_until {
+        let (room, code) = match offering.market {
+            // places that are reserved count towards the quota whether they are used or not
+            Market::Reserved => (asked, ""),
+            Market::OnDemand => (self.quota.room(asked, alive, now), "VcpuLimitExceeded"),
+            Market::Spot => (self.spot_quota.room(asked, alive, now), "MaxSpotInstanceCountExceeded"),
+        };
+        if room == 0 {
             return Err(refusal(CALL, ErrorClass::Quota, code));
         }
         let is_gone = match offering.market {
@@ -145,16 +166,16 @@ impl Capacity {
         if is_gone {
             return Err(refusal(CALL, ErrorClass::NoCapacity, "InsufficientInstanceCapacity"));
         }
-        Ok(())
+        Ok(room)
     }
 
-    /// Whether an instance of this offering can be started.
+    /// Whether an instance of this offering can be started, beside those of its market that are alive.
     ///
     /// # Errors
     /// As for a launch.
-    pub fn admit_start(&self, offering: &Offering, now: Millis) -> Result<(), PortError> {
+    pub fn admit_start(&self, offering: &Offering, alive: u32, now: Millis) -> Result<(), PortError> {
         const CALL: &str = "ec2:StartInstances";
-        if now < self.quota_until {
+        if self.quota.room(1, alive, now) == 0 {
             return Err(refusal(CALL, ErrorClass::Quota, "VcpuLimitExceeded"));
         }
         if self.is_dry(offering, now) {
@@ -178,12 +199,12 @@ impl Capacity {
     pub fn refill(&mut self) {
         self.dry.clear();
         self.spot_dry.clear();
-        self.spot_quota_until = 0;
+        self.spot_quota.until = 0;
         self.denied_until = 0;
         self.subnets_full.clear();
         self.zones_down.clear();
         self.buckets.clear();
-        self.quota_until = 0;
+        self.quota.until = 0;
         self.reservations.gone_until = 0;
         self.bad_image_until = 0;
     }

@@ -339,6 +339,14 @@ impl Ec2 {
         }
     }
 
+    /// How many of a market are pending or running, whoever launched them.
+    #[must_use]
+    pub fn alive_of(&self, market: Market, now: Millis) -> u32 {
+        let machines = self.machines.values();
+        let alive = machines.filter(|machine| machine.market == market && machine.is_alive(now)).count();
+        u32::try_from(alive).unwrap_or(u32::MAX)
+    }
+
     /// What the token says, if it was used: the same instances, or that it cannot be used so.
     #[must_use]
     pub fn by_token(&self, launch: &Launch, now: Millis) -> Option<Result<Vec<InstanceId>, PortError>> {
