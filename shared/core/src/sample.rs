@@ -156,6 +156,17 @@ impl Series {
         }
     }
 
+    /// Whether there was an answer, and a datapoint missing in it. Of several series each must have been answered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let is_answered = |series: &Self| matches!(series, Self::Points { .. });
+        match self {
+            Self::NotAsked | Self::Failed { .. } => false,
+            Self::Several { inputs } => inputs.values().all(is_answered) && inputs.values().any(Self::is_empty),
+            Self::Points { points, .. } => points.is_empty(),
+        }
+    }
+
     /// Whether at least `rule.datapoints` of the last `rule.of` periods, up to the newest datapoint, satisfy `test`. A
     /// period without a datapoint does not.
     #[must_use]

@@ -7,7 +7,7 @@ use ghostnet_core::observation::Market;
 use ghostnet_core::plan::Action;
 use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Warm, WarmPhase};
+use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, TrafficState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::{Commit, TrafficCommit};
 
@@ -24,6 +24,10 @@ pub enum Broken {
     LostIsWon,
     /// A store whose spec says that the fleet acts.
     ModeHidden,
+    /// A store that says of each side that no rule sends it anything.
+    IdleInvented,
+    /// A store that never says so of a side.
+    IdleHidden,
     /// A store whose spec cannot be read.
     SpecUnreadable,
     /// An EC2 that forgets tokens.
@@ -399,4 +403,9 @@ fn follow_old_request(commit: &mut Commit) {
             pool.asked = Some(request.asked.clone());
         }
     }
+}
+
+/// Says of each side whether rules send it nothing.
+pub(crate) fn idle(traffic: &mut TrafficState, idle: bool) {
+    traffic.sides.values_mut().for_each(|side| side.idle = idle);
 }

@@ -127,6 +127,16 @@ impl World {
         (own * 100).checked_div(all).unwrap_or(0)
     }
 
+    /// Whether no rule of a fleet sends a side anything.
+    pub(crate) fn sends_nothing(&self, failover: &Failover, pool: &PoolSpec) -> bool {
+        let mut rules = failover.all_rules().filter_map(|rule| self.cloud.rules.get(rule));
+        !rules.any(|routing| {
+            pool.target_groups
+                .iter()
+                .any(|group| routing.weights.get(group).is_some_and(|weight| *weight > 0))
+        })
+    }
+
     /// ModifyRule.
     fn set_rule(&mut self, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         const CALL: &str = "elasticloadbalancing:ModifyRule";

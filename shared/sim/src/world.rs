@@ -334,6 +334,8 @@ impl World {
         match self.broken {
             Some(Broken::StaleReads) => return self.stale.insert(fleet.clone(), loaded.clone()).or(Some(loaded)),
             Some(Broken::ModeHidden) => std::sync::Arc::make_mut(&mut loaded.spec.spec).mode = None,
+            Some(Broken::IdleInvented) => loaded.traffic.iter_mut().for_each(|traffic| crate::broken::idle(traffic, true)),
+            Some(Broken::IdleHidden) => loaded.traffic.iter_mut().for_each(|traffic| crate::broken::idle(traffic, false)),
             Some(Broken::SpecUnreadable) => std::sync::Arc::make_mut(&mut loaded.spec.spec).pools.clear(),
             _ => {}
         }

@@ -199,6 +199,13 @@ fn cases() -> Vec<Case> {
         saying(Broken::EpochStands, DOWN, Check::OneActive, "are active in epoch"),
         saying(Broken::TrafficInputsChanged, DOWN, Check::Replay, "the traffic record"),
         saying(Broken::HoldsUnrecorded, NONE, Check::OnRecord, "a hold without a record"),
+        saying(
+            Broken::IdleInvented,
+            &[(Fault::SideDown, 40), (Fault::ForeignRouting, 60), (Fault::LoadSpike, 8)],
+            Check::FreshData,
+            "and nobody voted",
+        ),
+        saying(Broken::IdleHidden, DOWN, Check::Converges, "only stands by with"),
         case(Broken::SpecUnreadable, NONE, Check::AuditPasses, &[]),
         case(
             Broken::ProtectionHidden,

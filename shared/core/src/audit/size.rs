@@ -2,7 +2,8 @@
 
 use super::Found;
 use super::pool::Judge;
-use crate::decide::Flow;
+use crate::decide::{Flow, Situation};
+use crate::failover;
 use crate::id::PolicyId;
 use crate::rating;
 use crate::sample::Sample;
@@ -40,6 +41,16 @@ impl Judge<'_> {
         held.is_some_and(|held| held.desired <= after)
     }
 
+    /// Whether this is a side that only stands by, and so many are what it must have ready. Nobody asks it for anything, so that its
+    /// policies need not have measured anything.
+    fn may_rest_at(&self, after: u32) -> bool {
+        let Situation {
+            spec, traffic, state, now, ..
+        } = *self.situation;
+        let ready = failover::ready_floor(spec, state, traffic, self.pool).min(self.bounds().1);
+        failover::rests(spec, traffic, self.pool, now) && after >= ready
+    }
+
     /// I5, I6, I7: fewer because all votes ask for it, each on a fresh value, and no metric would ask for more again. What
     /// moved bounds, an opening window or a deletion take away needs no vote.
     pub(super) fn evidence(&self, found: &mut Found) {
@@ -58,7 +69,7 @@ impl Judge<'_> {
             return;
         }
         let votes = || self.decided.votes.iter().filter_map(|vote| Some((&vote.policy, vote.capacity?)));
-        if votes().count() == 0 {
+        if votes().count() == 0 && !self.may_rest_at(after) {
             found.add(
                 "I5",
                 Some(self.pool),

@@ -183,7 +183,7 @@ fn count_pool<'a>(
         discovery::watch(situation, pool, pool_state);
         evacuating::forget(situation, pool_state);
         renewal::notice(situation, pool_state);
-        renewal::settle(situation, pool, listed, pool_state);
+        renewal::settle(situation, pool, listed, pool_state, &mut findings);
         if acting {
             leaving::interrupted(situation, pool_state, &mut findings);
             balancing::adapt(situation, pool, pool_state, &mut findings);
@@ -320,6 +320,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         retiring: situation.retiring,
         traffic_floor: situation.traffic.floors.get(&pool.id).copied().unwrap_or(0),
         ready_floor: failover::ready_floor(situation.spec, situation.state, situation.traffic, pool),
+        rests: failover::rests(situation.spec, situation.traffic, pool, situation.now),
         room: room.maximum,
         spend_room: room.spend,
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),

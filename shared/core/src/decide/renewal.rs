@@ -48,20 +48,26 @@ pub(super) fn notice(situation: &Situation<'_>, state: &mut PoolState) {
     }
 }
 
-/// Takes the marks away that are no longer justified: the spec, the mode, the refresh or the instance's protection changed.
-pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState) {
+/// Takes the marks away that are no longer justified: the spec, the mode, the refresh or the instance's protection changed. That one is
+/// replaced for another reason by now is told, because it may no longer have to wait.
+pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<'_>, state: &mut PoolState, findings: &mut Vec<Finding>) {
     if let Some(refresh) = &mut state.refresh {
         refresh.follow_spec(situation.spec_version, situation.now);
     }
     let causes = Causes::with(situation, pool, state.refresh.as_ref(), &state.evacuations);
     let nobody = situation.retiring || situation.spec.mode == FleetMode::OutOnly;
     for (id, member) in state.members.iter_mut().filter(|(_, member)| member.renew.is_some()) {
-        member.renew = match listed.get(id) {
+        let why = match listed.get(id) {
             _ if nobody => None,
             Some(instance) => reason(situation, pool, causes, member, instance),
             // absence says nothing
             None => member.renew,
         };
+        if let Some(why) = why.filter(|why| member.renew != Some(*why)) {
+            let instance = id.clone();
+            findings.push(Finding::Renews { instance, why });
+        }
+        member.renew = why;
     }
 }
 

@@ -19,6 +19,20 @@ pub fn ready_floor(spec: &FleetSpec, capacity: &CapacityState, traffic: &Traffic
     ready.min(pool.capacity.max)
 }
 
+/// Whether a side only stands by: traffic was seen to be elsewhere, has been for the dwell, and nothing says that it will not stay there.
+/// Nobody asks such a side for anything, so that its metrics have nothing to say, and what it is for says how large it is.
+#[must_use]
+pub fn rests(spec: &FleetSpec, traffic: &TrafficState, pool: &PoolSpec, now: Timestamp) -> bool {
+    let stands_by = |failover: &&Failover| matches!(failover.mode, FailoverMode::HotStandby | FailoverMode::ColdStandby);
+    let Some(failover) = spec.failover.as_ref().filter(stands_by) else {
+        return false;
+    };
+    let moved_lately = traffic.moved.as_ref().is_some_and(|moved| now < failover.dwell.after(moved.at));
+    let is_idle = traffic.sides.get(&pool.id).is_some_and(|side| side.idle);
+    let is_well = traffic.sides.get(&traffic.active).is_none_or(|side| side.seen.is_empty());
+    traffic.active != pool.id && is_idle && traffic.shift.is_none() && traffic.degraded.is_none() && !moved_lately && is_well
+}
+
 /// What the gate asks of a side that is to share with those that do.
 fn ready_to_share(spec: &FleetSpec, failover: &Failover, capacity: &CapacityState, traffic: &TrafficState) -> u32 {
     let sharers = || spec.pools.iter().filter(|side| !traffic.is_out(&side.id));

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use self::evidence::Looked;
 pub use self::finding::{Refusal, TrafficFinding};
-pub use self::floor::{ready_floor, reserve_of};
+pub use self::floor::{ready_floor, reserve_of, rests};
 pub use self::gate::Readiness;
 pub use self::record::{TrafficInputs, TrafficRecord};
 use self::shift::Draft;

@@ -14,6 +14,11 @@ pub(super) fn names(routing: &Routing, pool: &PoolSpec) -> bool {
     routing.weights.keys().any(|group| pool.target_groups.contains(group))
 }
 
+/// Whether a rule sends anything to this side.
+pub(super) fn sends(routing: &Routing, pool: &PoolSpec) -> bool {
+    weight_of(&routing.weights, pool) > 0
+}
+
 fn weight_of(weights: &BTreeMap<TargetGroupArn, u32>, pool: &PoolSpec) -> u32 {
     let own = weights.iter().filter(|(group, _)| pool.target_groups.contains(group));
     own.map(|(_, weight)| *weight).fold(0, u32::saturating_add)

@@ -48,14 +48,23 @@ impl<'a> Draft<'a> {
             // nobody measures answers where nobody asks: what called it down must itself speak for it again
             let is_back = left_for.is_some_and(|why| watch::is_denied(&evidence, why));
             let was_left = left_for.is_some();
+            let idle = self.is_idle(pool);
             let side = self.state.sides.entry(pool.id.clone()).or_default();
             watch::note(side, &evidence, detect.datapoints, situation.now);
             side.armed |= well;
+            side.idle = idle.unwrap_or(side.idle);
             match situation.well_enough().filter(|_| was_left) {
                 Some(enough) => watch::count_well(side, well && is_back, enough, situation.now),
                 None => side.well = None,
             }
         }
+    }
+
+    /// Whether no rule sends a side anything; none: not all of them could be read.
+    fn is_idle(&self, pool: &PoolSpec) -> Option<bool> {
+        let observed = &self.situation.observation.routing;
+        let mut rules = self.situation.failover.all_rules().map(|rule| observed.get(rule));
+        rules.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
     }
 
     /// Why traffic left a side; none: it did not.

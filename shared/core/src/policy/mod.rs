@@ -45,6 +45,8 @@ pub struct Ballot<'a> {
     pub series: &'a BTreeMap<PolicyId, Series>,
     /// Windows of scheduled policies that are open.
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
+    /// Whether it is a side that only stands by: that nothing was measured is as it should be.
+    pub rests: bool,
     /// The moment.
     pub now: Timestamp,
 }
@@ -152,6 +154,9 @@ impl Reading<'_> {
 fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl FnOnce(&Reading<'_>) -> Opinion) -> Opinion {
     let hold = |sample| (Some(ballot.desired), VoteReason::NoValue { sample });
     let sample = series.sample(ballot.now);
+    if ballot.rests && series.is_empty() {
+        return (None, VoteReason::NoTraffic);
+    }
     match (sample, measure.missing) {
         (Sample::Value { at, value } | Sample::Partial { at, value }, _) => recommend(&Reading {
             at,

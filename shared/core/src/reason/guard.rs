@@ -28,6 +28,8 @@ pub enum Guard {
         /// The size.
         desired: u32,
     },
+    /// The side only stands by, and no policy has anything to measure.
+    Rests,
     /// A shift of traffic needs so many.
     TrafficFloor {
         /// So many.
@@ -178,6 +180,7 @@ impl Guard {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Schedule { .. } => "schedule",
+            Self::Rests => "rest",
             Self::TrafficFloor { .. } => "traffic floor",
             Self::Reserve { .. } => "reserve",
             Self::ReserveKept => "reserve kept",
@@ -213,6 +216,7 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
+            Self::Rests => f.write_str("the side only stands by: no more is kept than it must have ready"),
             Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
             Self::Reserve { asked, spare } => {
                 write!(

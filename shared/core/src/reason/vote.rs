@@ -177,6 +177,8 @@ pub enum VoteReason {
         /// What there was instead.
         sample: Sample,
     },
+    /// A side that only stands by has nothing to measure.
+    NoTraffic,
     /// No data is the alarm.
     MissingIsBreach,
     /// Nobody is in service, so a value per instance says nothing.
@@ -265,6 +267,7 @@ impl fmt::Display for VoteReason {
                 sample: Sample::Partial { value, .. },
             } => write!(f, "{value} from some instances only: partial data never removes"),
             Self::NoValue { .. } => f.write_str("no data: missing is not zero"),
+            Self::NoTraffic => f.write_str("nothing to measure: the side only stands by"),
             Self::MissingIsBreach => f.write_str("no data, which this policy takes as the alarm"),
             Self::OthersServe { value } => write!(f, "others serve with {value} each: the first instance shows how much of it is ours"),
             Self::NobodyInService => f.write_str("nobody is in service, so a value per instance says nothing"),

@@ -49,6 +49,8 @@ pub struct SizeInput<'a> {
     pub traffic_floor: u32,
     /// Fewest instances that a side without traffic keeps ready for a shift.
     pub ready_floor: u32,
+    /// Whether it is a side that only stands by, so that what its policies cannot measure keeps nobody.
+    pub rests: bool,
     /// What the fleet's maximum leaves for this pool.
     pub room: u32,
     /// What the fleet's spend cap leaves for this pool; none: no cap.
@@ -109,7 +111,11 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         value: voted.unwrap_or(desired),
         guards: Vec::new(),
     };
-    let recommended = voted.filter(|_| asked).map(|votes| votes.clamp(bounds.min, bounds.max));
+    let rest = Some(bounds.min).filter(|_| input.rests && voted.is_none());
+    if let Some(rest) = rest {
+        number.set(rest, Guard::Rests);
+    }
+    let recommended = voted.or(rest).filter(|_| asked).map(|votes| votes.clamp(bounds.min, bounds.max));
 
     if input.retiring {
         number.set(0, Guard::Retiring);
@@ -180,6 +186,7 @@ fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
         guards: input.guards,
         series: input.series,
         windows: input.windows,
+        rests: input.rests,
         now: input.now,
     }
 }
@@ -544,7 +551,7 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
 fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], aim: Aim, number: &mut Number) {
     let (asked, before) = (number.value, input.state.without_reserve().clamp(bounds.min, bounds.max));
     let held = asked.saturating_add(input.state.reserve).min(bounds.max);
-    if votes.iter().all(|vote| vote.capacity.is_none()) {
+    if votes.iter().all(|vote| vote.capacity.is_none()) && !input.rests {
         // nobody asks for anything, so there is nothing to be above of
         let spare = held.saturating_sub(asked);
         number.set(held, Guard::Reserve { asked, spare });

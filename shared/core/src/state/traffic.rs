@@ -124,6 +124,9 @@ pub struct Side {
     /// The last datapoints of each kind of signal, oldest first, since one of them said that it is down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seen: BTreeMap<SignalKind, Vec<Sighting>>,
+    /// Whether every rule was read, and none sends it anything, whoever set it so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
     /// How often in a row it was found well while traffic was elsewhere, and when last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub well: Option<Well>,

@@ -1,6 +1,11 @@
 //! Windows in which few may leave: counted over the whole window, for those that are too many and for nobody else.
 
 use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::operator::Wish;
+use ghostnet_core::reason::Finding;
+use ghostnet_core::refresh::RefreshRequest;
+use ghostnet_core::state::RenewReason;
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -105,6 +110,35 @@ fn who_was_marked_before_the_window_opened_stays_until_it_closes() {
     assert_eq!((old(&world), world.alive().len()), (4, 5), "in the window");
     world.minutes(10);
     assert!(old(&world) < 4, "after it");
+}
+
+/// What could wait no longer has to: an operator wants it now, and `explain` says so.
+#[test]
+fn who_was_marked_and_is_asked_for_by_an_operator_leaves_in_the_window() {
+    let window = json!({ "cron": "3 12 * * *", "for": "30m", "max": 0 });
+    let guards = json!({ "budgets": { "removal": { "per_tick": 100, "windows": [window] } } });
+    let defaults = json!({ "max_age": "1h", "drain": { "timeout": "60s" } });
+    let mut world = World::serving(4, json!({ "guards": guards, "defaults": defaults, "policies": [] }));
+    world.look();
+    world.minutes(15);
+    let start = RefreshRequest::Start {
+        reason: "a new image".into(),
+        checkpoints: Vec::new(),
+        bake: Seconds(0),
+        drifted: false,
+    };
+    let decision = world.ask("ada", Wish::Refresh(start));
+    let now = |finding: &Finding| {
+        matches!(
+            finding,
+            Finding::Renews {
+                why: RenewReason::Refresh,
+                ..
+            }
+        )
+    };
+    assert!(finds(&decision, now), "{:?}", blue(&decision).findings);
+    assert_eq!(drained(&world), 1);
 }
 
 /// A sick one serves nobody: to replace it disturbs nobody.

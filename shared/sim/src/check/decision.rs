@@ -37,23 +37,13 @@ pub(super) struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     /// Scheduled policies whose window is open.
-    pub(super) fn windows(&self) -> impl Iterator<Item = &'a Scheduled> + '_ {
+    pub(super) fn windows(&self) -> impl Iterator<Item = &'a Scheduled> + Clone + '_ {
         self.windows.iter().map(|(scheduled, _, _)| *scheduled)
     }
 
     /// The pool's bounds, as open windows move them.
     pub(super) fn bounds(&self) -> (u32, u32) {
-        let max = self
-            .windows()
-            .filter_map(|window| window.max)
-            .max()
-            .unwrap_or(self.pool.capacity.max);
-        let min = self
-            .windows()
-            .filter_map(|window| window.min)
-            .max()
-            .unwrap_or(self.pool.capacity.min);
-        (min.min(max), max)
+        bounds(self.pool, self.windows())
     }
 
     /// What the fleet's maximum leaves for the pool, by whichever of the others' sizes is the larger.
@@ -77,7 +67,14 @@ impl<'a> Judged<'a> {
     }
 }
 
-fn open_windows(pool: &PoolSpec, now: Timestamp) -> Vec<(&Scheduled, OpenWindow, &PolicyId)> {
+/// A pool's bounds, as its open windows move them.
+pub(super) fn bounds<'a>(pool: &PoolSpec, windows: impl Iterator<Item = &'a Scheduled> + Clone) -> (u32, u32) {
+    let max = windows.clone().filter_map(|window| window.max).max().unwrap_or(pool.capacity.max);
+    let min = windows.filter_map(|window| window.min).max().unwrap_or(pool.capacity.min);
+    (min.min(max), max)
+}
+
+pub(super) fn open_windows(pool: &PoolSpec, now: Timestamp) -> Vec<(&Scheduled, OpenWindow, &PolicyId)> {
     let open = pool.policies.iter().filter_map(|policy| match &policy.rule {
         Rule::Scheduled(scheduled) => Some((scheduled, scheduled.schedule.open_window(now)?, &policy.id)),
         _ => None,

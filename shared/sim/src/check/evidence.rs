@@ -10,8 +10,8 @@ use ghostnet_core::spec::metric::{Queries, QueryShape};
 use ghostnet_core::spec::{PolicyMode, Rule, ThresholdChange};
 use ghostnet_core::unit::{Moment, Seconds};
 
-use super::Check;
 use super::decision::Judged;
+use super::{Check, standby};
 use crate::world::World;
 
 pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
@@ -35,7 +35,7 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         ));
         return;
     }
-    if votes().next().is_none() {
+    if votes().next().is_none() && !standby::may_rest_at(world, judged, after) {
         found.push((Check::FreshData, format!("{pool} shrinks to {after} and nobody voted")));
     }
     for (policy, _) in votes() {

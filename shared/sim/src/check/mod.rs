@@ -16,6 +16,7 @@ mod order;
 mod pace;
 mod same_size;
 mod spend;
+mod standby;
 pub mod traffic;
 
 pub use balancing::on_tuned;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::decide::Flow;
-use ghostnet_core::failover::{ready_floor, reserve_of};
+use ghostnet_core::failover::{ready_floor, reserve_of, rests};
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
@@ -55,6 +55,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         retiring: inputs.retiring,
         traffic_floor: inputs.traffic.floors.get(&judged.pool.id).copied().unwrap_or(0),
         ready_floor: ready_floor(judged.spec, &inputs.state, &inputs.traffic, judged.pool),
+        rests: rests(judged.spec, &inputs.traffic, judged.pool, inputs.now),
         room: room(judged),
         spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),

@@ -7,7 +7,7 @@ use ghostnet_core::spec::{ApplicationSignal, FleetSpec, Metric, NamedMetric, Poo
 use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
 
-use super::{Check, on_traffic};
+use super::{Check, on_traffic, standby};
 use crate::clock::{MINUTE, Millis};
 use crate::cloud::metrics::Minute;
 use crate::measure::TOO_SLOW;
@@ -25,6 +25,8 @@ pub struct Sides {
     answered: BTreeMap<(FleetId, PoolId), Millis>,
     /// When it was last ill: too few of those that should serve did.
     ill: BTreeMap<(FleetId, PoolId), Millis>,
+    /// When no rule sent it anything.
+    pub(super) idle: BTreeMap<(FleetId, PoolId), Millis>,
     /// Requests that may set rules, and until when.
     windows: BTreeMap<(RuleArn, String), Millis>,
 }
@@ -39,11 +41,15 @@ pub fn look(world: &mut World) {
         }
         for pool in &fleet.spec.pools {
             let answers = world.answers(id, pool);
-            found.push(((id.clone(), pool.id.clone()), answers > 0, is_ill(world, id, pool, answers)));
+            let idle = fleet.spec.failover.iter().all(|failover| world.sends_nothing(failover, pool));
+            found.push(((id.clone(), pool.id.clone()), answers > 0, is_ill(world, id, pool, answers), idle));
         }
     }
     let sides = &mut world.watch.sides;
-    for (side, answers, ill) in found {
+    for (side, answers, ill, idle) in found {
+        if idle {
+            sides.idle.insert(side.clone(), now);
+        }
         if answers {
             sides.answered.insert(side.clone(), now);
         }
@@ -225,6 +231,7 @@ pub fn on_set(world: &mut World, rule: &RuleArn) {
 /// In calm nothing is on its way, and all requests go to the side that is active.
 pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficState, found: &mut Vec<(Check, String)>) {
     let Some(failover) = &spec.failover else { return };
+    standby::judge(world, id, spec, traffic, found);
     if let Some(shift) = &traffic.shift {
         found.push((Check::Converges, format!("{id}: the shift to {} does not end", shift.to)));
     }

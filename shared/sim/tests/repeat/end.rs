@@ -20,8 +20,10 @@ pub(crate) type End = BTreeMap<String, Side>;
 pub(crate) struct Side {
     pub(crate) wanted: u32,
     pub(crate) exist: usize,
-    /// Of those, in the zone that somebody may leave.
-    pub(crate) in_first_zone: usize,
+    /// How many are in each zone, the fullest first: in which of them the last one is may differ.
+    pub(crate) by_zone: Vec<usize>,
+    /// In a zone that an operator has left.
+    pub(crate) in_a_left_zone: usize,
     pub(crate) spot: usize,
     pub(crate) reserved: usize,
     pub(crate) registered: usize,
@@ -59,10 +61,15 @@ fn side(world: &World, fleet: &FleetWorld, pool: &PoolSpec) -> Side {
     let alive = || world.alive(id, &pool.id);
     let stopped = ours().filter(|machine| machine.state(world.now) == InstanceState::Stopped);
     let service = pool.cloud_map.as_ref().map(|map| &world.cloud.services[&map.service]);
+    let state = &world.table.fleets[id].capacity().unwrap().pools[&pool.id];
+    let in_zone = |zone: &str| alive().filter(|machine| machine.zone.as_str() == zone).count();
+    let mut by_zone = ZONES.map(in_zone).to_vec();
+    by_zone.sort_unstable_by(|one, other| other.cmp(one));
     Side {
-        wanted: world.table.fleets[id].capacity().unwrap().pools[&pool.id].desired,
+        wanted: state.desired,
         exist: alive().count(),
-        in_first_zone: alive().filter(|machine| machine.zone.as_str() == ZONES[0]).count(),
+        by_zone,
+        in_a_left_zone: alive().filter(|machine| state.evacuations.contains_key(&machine.zone)).count(),
         spot: alive().filter(|machine| machine.market == Market::Spot).count(),
         reserved: alive().filter(|machine| machine.reservation.is_some()).count(),
         registered: registered.count(),

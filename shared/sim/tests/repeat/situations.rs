@@ -147,7 +147,7 @@ pub(crate) const SITUATIONS: [Situation; 9] = [
             };
             ask(world, wish);
         },
-        is_as_meant: |end| end["blue"].registered == 3 && end["blue"].in_first_zone == 0,
+        is_as_meant: |end| end["blue"].registered == 3 && end["blue"].in_a_left_zone == 0 && end["blue"].by_zone[2] == 0,
         calls: &["ec2:RunInstances"],
     },
     Situation {

@@ -4,6 +4,7 @@ mod degraded;
 mod operator;
 mod sharing;
 mod sides;
+mod standby;
 
 use std::collections::BTreeMap;
 
