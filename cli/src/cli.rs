@@ -56,6 +56,7 @@ pub(crate) enum Verb {
     Failover(failover::Args),
     Failback(failover::FailbackArgs),
     Undo(failover::UndoArgs),
+    Drill(failover::DrillArgs),
     Simulate(simulate::Args),
     Swarm(swarm::Args),
     Completions(completions::Args),

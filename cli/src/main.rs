@@ -93,6 +93,7 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Failover(args) => verb::failover::run(args, stack, console).await,
         Verb::Failback(args) => verb::failover::failback(args, stack, console).await,
         Verb::Undo(args) => verb::failover::undo(args, stack, console).await,
+        Verb::Drill(args) => verb::failover::drill(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
         Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
     }

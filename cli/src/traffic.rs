@@ -7,7 +7,8 @@ use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, T
 use ghostnet_core::id::{Epoch, PoolId, RuleArn};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::spec::{FleetMode, FleetSpec};
-use ghostnet_core::state::{Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
+use ghostnet_core::state::{Drill, Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
+use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -30,6 +31,30 @@ pub(crate) struct TrafficStatus {
     pub(crate) shift: Option<ShiftStatus>,
     /// The last one that ended.
     pub(crate) last_move: Option<MoveStatus>,
+    /// The drill that is under way, or the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drill: Option<DrillStatus>,
+}
+
+/// A drill, and what came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DrillStatus {
+    /// From this side.
+    pub(crate) from: PoolId,
+    /// To this side.
+    pub(crate) to: PoolId,
+    /// Who asked for it; `schedule`: the spec.
+    pub(crate) by: String,
+    /// When it began.
+    pub(crate) begun_at: Timestamp,
+    /// From then until the weights were seen to be set.
+    pub(crate) to_shift: Option<Seconds>,
+    /// Whether its traffic has yet to move there or back.
+    pub(crate) is_running: bool,
+    /// What ended it, in words.
+    pub(crate) outcome: Option<String>,
+    /// From its end until the traffic was seen to be back.
+    pub(crate) to_recover: Option<Seconds>,
 }
 
 /// A side that takes no traffic, and what it has; or one that takes some, and what the others have for its share.
@@ -174,6 +199,7 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
         outlook,
         shift: traffic.shift.as_ref().map(shift_status),
         last_move: traffic.moved.as_ref().map(move_status),
+        drill: traffic.drill.as_ref().map(drill_status),
     })
 }
 
@@ -243,6 +269,21 @@ fn shift_status(shift: &Shift) -> ShiftStatus {
     }
 }
 
+fn drill_status(drill: &Drill) -> DrillStatus {
+    let ended = drill.ended.as_ref();
+    let back = ended.zip(drill.back_at);
+    DrillStatus {
+        from: drill.from.clone(),
+        to: drill.to.clone(),
+        by: drill.by.clone(),
+        begun_at: drill.begun_at,
+        to_shift: drill.moved_at.map(|moved| Seconds::between(drill.begun_at, moved)),
+        is_running: drill.is_running(),
+        outcome: ended.map(|end| end.why.to_string()),
+        to_recover: back.map(|(end, back)| Seconds::between(end.at, back)),
+    }
+}
+
 fn move_status(moved: &Moved) -> MoveStatus {
     MoveStatus {
         from: moved.from.clone(),
@@ -251,7 +292,12 @@ fn move_status(moved: &Moved) -> MoveStatus {
         at: moved.at,
         until: match &moved.why {
             ShiftReason::Asked { until, .. } => *until,
-            ShiftReason::Down { .. } | ShiftReason::WellAgain | ShiftReason::Expired | ShiftReason::CanServe { .. } => None,
+            ShiftReason::Down { .. }
+            | ShiftReason::WellAgain
+            | ShiftReason::Expired
+            | ShiftReason::CanServe { .. }
+            | ShiftReason::Drill { .. }
+            | ShiftReason::DrillOver { .. } => None,
         },
     }
 }

@@ -201,6 +201,7 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         // they are answered before anybody asks for signals
         ("traffic-failback.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
         ("traffic-failover.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
+        ("traffic-drill.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
         ("traffic-undo.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
     ])
 }
@@ -297,6 +298,7 @@ fn a_request_about_traffic_comes_bare_and_is_no_signal() {
         ("traffic-failover.json", moved("2026-03-02T12:00:00Z")),
         ("traffic-failback.json", TrafficWish::Failback),
         ("traffic-undo.json", TrafficWish::Undo),
+        ("traffic-drill.json", TrafficWish::Drill),
     ] {
         let asked = of(&payload(file)).unwrap().unwrap();
         assert_eq!((asked.fleet.as_str(), &asked.request.wish), ("web", &wish), "{file}");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::table::{self, Side};
 use super::time;
 use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary};
-use crate::traffic::{SideStatus, TrafficStatus};
+use crate::traffic::{DrillStatus, SideStatus, TrafficStatus};
 
 /// One fleet.
 pub(crate) fn fleet(status: &FleetStatus, now: Timestamp) -> String {
@@ -213,7 +213,22 @@ fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
         let text = format!("{} -> {}: {}{}", moved.from, moved.to, moved.why, until.unwrap_or_default());
         row("moved", time::clock(moved.at, now), text)
     }));
+    rows.extend(
+        traffic
+            .drill
+            .iter()
+            .map(|drill| row("drill", time::clock(drill.begun_at, now), drilled(drill))),
+    );
     rows
+}
+
+fn drilled(drill: &DrillStatus) -> String {
+    let mut parts = vec![format!("{} -> {}, by {}", drill.from, drill.to, drill.by)];
+    parts.extend(drill.to_shift.map(|length| format!("there after {length}")));
+    parts.extend(drill.outcome.clone());
+    parts.extend(drill.to_recover.map(|length| format!("back after {length}")));
+    parts.extend(drill.is_running.then(|| "under way".to_owned()));
+    parts.join(" · ")
 }
 
 /// The last hold, if nothing was done after it.
@@ -448,12 +463,12 @@ mod tests {
 
     #[test]
     fn traffic_stands_in_a_line_or_two() {
-        use ghostnet_core::state::{Moved, Shift, ShiftReason, SignalKind, Stage};
+        use ghostnet_core::state::{Drill, DrillEnd, DrillOutcome, Moved, Shift, ShiftReason, SignalKind, Stage};
         let pool = |name: &str| name.parse::<PoolId>().unwrap_or_else(|error| panic!("{error}"));
         let by = vec![SignalKind::Instances, SignalKind::Targets];
         let told = |status: FleetStatus| {
             let text = fleet(&status, fixture::at("13:03:00"));
-            let is_told = |line: &&str| ["failover", "moving", "moved"].iter().any(|label| line.starts_with(label));
+            let is_told = |line: &&str| ["failover", "moving", "moved", "drill"].iter().any(|label| line.starts_with(label));
             text.lines().filter(is_told).map(|line| format!("{line}\n")).collect::<String>()
         };
         let moved = |why, at| Moved {
@@ -464,6 +479,19 @@ mod tests {
             previous: BTreeMap::new(),
             set: BTreeMap::new(),
             sharing: None,
+        };
+        let drill = |outcome: Option<DrillOutcome>| Drill {
+            by: "schedule".into(),
+            reason: "a window for drills is open".into(),
+            begun_at: fixture::at("12:00:00"),
+            from: pool("blue"),
+            to: pool("green"),
+            moved_at: Some(fixture::at("12:00:12")),
+            back_at: outcome.is_some().then(|| fixture::at("12:30:21")),
+            ended: outcome.map(|why| DrillEnd {
+                at: fixture::at("12:30:12"),
+                why,
+            }),
         };
         let asked = ShiftReason::Asked {
             by: "ana".into(),
@@ -479,6 +507,8 @@ mod tests {
             told(with_standby(2, |traffic| {
                 traffic.moved = Some(moved(ShiftReason::Down { by: by.clone() }, "12:59:00"))
             })),
+            told(with_standby(2, |traffic| traffic.drill = Some(drill(None)))),
+            told(with_standby(2, |traffic| traffic.drill = Some(drill(Some(DrillOutcome::Passed))))),
             told(with_standby(1, |traffic| {
                 traffic.shift = Some(Shift {
                     from: pool("blue"),
@@ -514,6 +544,7 @@ mod tests {
             outlook: crate::traffic::Outlook::Succeed,
             shift: None,
             last_move: None,
+            drill: None,
         };
         let told = failover(&sharing, fixture::at("13:03:00"))[0][2].clone();
         assert_eq!(

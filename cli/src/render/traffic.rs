@@ -77,7 +77,15 @@ mod tests {
             by: vec![SignalKind::Targets],
         };
         let shifts = [
-            shift(50, "green", 1, vec![TrafficFinding::Moved { to: pool("green") }]),
+            shift(
+                50,
+                "green",
+                1,
+                vec![TrafficFinding::Moved {
+                    to: pool("green"),
+                    drill: false,
+                }],
+            ),
             shift(49, "green", 1, vec![TrafficFinding::Moves { to: pool("green") }]),
             shift(20, "blue", 0, vec![suspect()]),
             shift(10, "blue", 0, vec![suspect()]),

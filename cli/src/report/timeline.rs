@@ -78,6 +78,7 @@ fn asked(request: &TrafficRequest) -> String {
             format!("{by} asks for {to}{until}{forced}: {reason}")
         }
         TrafficWish::Failback => format!("{by} asks for the way back: {reason}"),
+        TrafficWish::Drill => format!("{by} asks for a drill: {reason}"),
         TrafficWish::Undo => format!("{by} asks for the rules as they were before the last move: {reason}"),
     }
 }

@@ -1,4 +1,5 @@
-//! `ghostnet failover`, `failback` and `undo`: an operator moves a fleet's traffic, brings it back, or puts the rules back as they were.
+//! `ghostnet failover`, `failback`, `undo` and `drill`: an operator moves a fleet's traffic, brings it back, puts the rules back as they were, or
+//! tries whether it can be moved.
 
 use ghostnet_aws::answer::TrafficHeard;
 use ghostnet_core::failover::TrafficWish;
@@ -76,6 +77,22 @@ pub(crate) struct UndoArgs {
     reason: String,
 }
 
+/// Move a fleet's traffic to its standby on purpose, and back, to know that it can be done
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ghostnet drill web --reason 'before the sale'
+
+It is a real move, through the gate and by the calls of a failover. `failover.drill` in the spec says how long it lasts, which alarms must be \
+well before it begins, which end it, and in which windows it is allowed; the first sign against the standby ends it too. `ghostnet status` \
+shows what came of it. With --json: {fleet, active, epoch, told, waits, sent, records, trouble}.")]
+pub(crate) struct DrillArgs {
+    /// The fleet
+    fleet: FleetId,
+    /// Why, for the record
+    #[arg(long, value_parser = arguments::reason)]
+    reason: String,
+}
+
 fn expires(text: &str) -> Result<Seconds, String> {
     let length = arguments::length(text)?;
     if length > EXPIRES_MAX {
@@ -123,6 +140,16 @@ pub(crate) async fn undo(args: &UndoArgs, stack: &str, console: Console) -> Resu
     let session = Session::open(stack).await?;
     let wish = TrafficWish::Undo;
     asked(&session, (stack, console), &args.fleet, "undone", (&args.reason, wish)).await
+}
+
+/// Asks for a drill.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn drill(args: &DrillArgs, stack: &str, console: Console) -> Result<(), Failure> {
+    let session = Session::open(stack).await?;
+    let wish = TrafficWish::Drill;
+    asked(&session, (stack, console), &args.fleet, "drilled", (&args.reason, wish)).await
 }
 
 async fn asked(
@@ -205,12 +232,14 @@ mod tests {
             (line(&["--reason", "r", "--for-good"]), "--to <POOL>"),
             (vec!["failback", "web"], "--reason <REASON>"),
             (vec!["undo", "web"], "--reason <REASON>"),
+            (vec!["drill", "web"], "--reason <REASON>"),
         ] {
             let error = verb(&line).err().unwrap_or_default();
             assert!(error.contains(told), "{line:?}: {error}");
         }
         assert!(verb(&["failback", "web", "--reason", "r"]).is_ok());
         assert!(verb(&["undo", "web", "--reason", "r"]).is_ok());
+        assert!(verb(&["drill", "web", "--reason", "r"]).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use ghostnet_core::failover::{
-    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, decide, health_alarms,
+    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, alarms, decide,
 };
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
@@ -363,7 +363,7 @@ async fn see<P: TrafficPorts>(
         return Ok(seen);
     }
     let now = ports.now();
-    let (instances, targets, alarms, application, routing) = futures::join!(
+    let (instances, targets, states_of_alarms, application, routing) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
         read_targets(ports, invocation, &ready),
         read_alarms(ports, invocation, &ready),
@@ -381,8 +381,8 @@ async fn see<P: TrafficPorts>(
             targets: groups
                 .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
                 .collect(),
-            alarms: health_alarms(&fleet.spec)
-                .filter_map(|alarm| alarms.get_key_value(&alarm).map(|(alarm, state)| (alarm.clone(), *state)))
+            alarms: alarms(&fleet.spec)
+                .filter_map(|alarm| states_of_alarms.get_key_value(&alarm).map(|(alarm, state)| (alarm.clone(), *state)))
                 .collect(),
             application: application.remove(&id).unwrap_or_default(),
             routing: rules.filter_map(|rule| Some((rule.clone(), routing.get(rule)?.clone()))).collect(),
@@ -414,13 +414,15 @@ async fn read_targets<P: TrafficPorts>(
     answers.filter_map(|answer| async { answer }).collect().await
 }
 
-/// States of the alarms of all sides, in as few calls as possible. What cannot be read says nothing.
+/// States of the alarms of all fleets, in as few calls as possible. What cannot be read says nothing.
 async fn read_alarms<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
 ) -> BTreeMap<AlarmName, AlarmState> {
-    let names: Vec<AlarmName> = fleets.values().flat_map(|fleet| health_alarms(&fleet.spec)).collect();
+    // fleets may name the same ones
+    let names: BTreeSet<AlarmName> = fleets.values().flat_map(|fleet| alarms(&fleet.spec)).collect();
+    let names: Vec<AlarmName> = names.into_iter().collect();
     if names.is_empty() {
         return BTreeMap::new();
     }

@@ -59,8 +59,10 @@ impl World {
             let mut raw = fleet.design.raw.clone();
             let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
             let acts_again = raw.mode.take().is_some();
+            let drill = raw.failover.as_mut().and_then(|failover| failover.drill.as_mut());
+            let drilled = drill.is_some_and(|drill| drill.cron.take().is_some() && drill.for_.take().is_some());
             if let Ok(spec) = FleetSpec::check(&raw)
-                && (aged || acts_again)
+                && (aged || acts_again || drilled)
             {
                 self.watch.spec_changed(&fleet.spec, self.now);
                 fleet.spec = spec;

@@ -83,10 +83,21 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     // drawn last: seeds from before there was a choice draw the same fleets
     if hot && chance.once_in(3) {
         share_alike(&mut raw, &mut failover);
+    } else if chance.once_in(3) {
+        be_drilled(chance, &mut failover);
     }
     raw.failover = serde_json::from_value(failover).ok();
     if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
+    }
+}
+
+/// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.
+fn be_drilled(chance: &mut Chance, failover: &mut Value) {
+    let window = chance.once_in(2).then_some("*/40 * * * *");
+    let drill = json!({ "lasts": chance.pick(&["5m", "15m"]), "cron": window, "for": window.map(|_| "20m") });
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("drill".to_owned(), drill);
     }
 }
 

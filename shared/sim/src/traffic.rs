@@ -318,9 +318,10 @@ impl World {
             let Some(chance) = self.faults.chance(Fault::OperatorMoves) else {
                 return;
             };
-            let wish = match chance.count(0, 4) {
+            let wish = match chance.count(0, 5) {
                 0 => TrafficWish::Failback,
                 1 => TrafficWish::Undo,
+                5 => TrafficWish::Drill,
                 _ => {
                     let Some(to) = chance.pick(&fleet.spec.pools).map(|pool| pool.id.clone()) else {
                         continue;

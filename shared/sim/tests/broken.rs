@@ -291,6 +291,7 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         moved: None,
         degraded: None,
         spread: None,
+        drill: None,
         serves_until: None,
     }
 }

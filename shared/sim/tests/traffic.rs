@@ -298,6 +298,38 @@ fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
     }
 }
 
+/// A window opens, the traffic goes to the standby and comes back, and each changing call on the way, in turn, is made twice, or its invocation
+/// dies before or after it. Cold standbys grow first.
+#[test]
+fn whatever_call_fails_or_is_made_twice_a_drill_is_made_once_and_ends() {
+    for hot in [true, false] {
+        let drill = || json!({ "dwell": "5m", "drill": { "cron": "20 0 * * *", "for": "60m", "lasts": "5m" } });
+        let until_it_opens = {
+            let mut runner = runner(design(hot, drill()), &[], None);
+            runner.storm(19);
+            runner.world.borrow().counters.changes
+        };
+        for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
+            for number in until_it_opens + 1..=until_it_opens + 14 {
+                let mut runner = runner(design(hot, drill()), &[], Some((number, strike)));
+                runner.storm(19);
+                let situation = format!("hot {hot}, {strike:?} at {number}");
+                assert!(minutes_until(&mut runner, "green", 10).is_some(), "{situation}");
+                assert!(minutes_until(&mut runner, "blue", 10).is_some(), "{situation}");
+                assert_eq!(
+                    minutes_until(&mut runner, "green", 40),
+                    None,
+                    "{situation}: not twice in one window"
+                );
+                runner.calm();
+                assert_eq!(check::is_right(&runner.world.borrow()), [], "{situation}");
+                assert_eq!(runner.world.borrow().counters.moves, 2, "{situation}");
+                assert_well(&runner);
+            }
+        }
+    }
+}
+
 /// Both sides take half; each has room for all of it.
 fn sharing(failover: Value) -> Design {
     let mut design = design(true, failover);

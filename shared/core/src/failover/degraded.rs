@@ -107,7 +107,7 @@ impl Draft<'_> {
         let (to, forced) = match &request.wish {
             TrafficWish::Failover { to, forced, .. } => (to.clone(), *forced),
             TrafficWish::Undo => (self.state.active.clone(), true),
-            TrafficWish::Failback => return self.refuse(Refusal::Degraded),
+            TrafficWish::Failback | TrafficWish::Drill => return self.refuse(Refusal::Degraded),
         };
         let out_after = self.is_shared().then(|| self.all_but(&to));
         let readiness = match &out_after {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Readiness;
-use crate::id::{PoolId, RuleArn};
-use crate::state::{ShiftReason, SignalKind};
+use crate::id::{AlarmName, PoolId, RuleArn};
+use crate::state::{DrillOutcome, ShiftReason, SignalKind};
 
 /// What is worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,9 @@ pub enum TrafficFinding {
     Moved {
         /// To.
         to: PoolId,
+        /// Whether it is a drill, or its end: that wakes nobody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        drill: bool,
     },
     /// A shift that an operator asked for was given up: its destination did not become ready in half an hour.
     GaveUp {
@@ -106,6 +109,16 @@ pub enum TrafficFinding {
     ForeignEdit {
         /// Which.
         rule: RuleArn,
+    },
+    /// A drill by the schedule does not begin yet.
+    DrillWaits {
+        /// Why.
+        why: Refusal,
+    },
+    /// A drill has ended: the traffic is to come back.
+    DrillEnds {
+        /// What came of it.
+        why: DrillOutcome,
     },
     /// What an operator asked changed nothing.
     Refused {
@@ -146,6 +159,30 @@ pub enum Refusal {
     Degraded,
     /// It arrived too late, or comes from a clock that runs ahead.
     BadTime,
+    /// The spec says nothing of drills.
+    NoDrill,
+    /// No window for drills is open, or it closes too soon.
+    NoDrillNow,
+    /// Traffic moved within the dwell.
+    MovedLately {
+        /// No drill before.
+        until: Timestamp,
+    },
+    /// An alarm is off that no drill may begin beside.
+    DrillBlocked {
+        /// Which.
+        alarm: AlarmName,
+    },
+    /// Of an alarm that a drill needs nobody knows that it is well.
+    AlarmUnknown {
+        /// Which.
+        alarm: AlarmName,
+    },
+    /// Something speaks against a side, or it was never seen well.
+    NotWell {
+        /// Which.
+        pool: PoolId,
+    },
 }
 
 impl TrafficFinding {
@@ -161,10 +198,16 @@ impl TrafficFinding {
                 | Self::Degrades { .. }
                 | Self::ServesAgain { .. }
                 | Self::WouldFlap { .. }
-                | Self::Moved { .. }
+                | Self::Moved { drill: false, .. }
                 | Self::ForeignEdit { .. }
                 | Self::GaveUp { .. }
-        )
+        ) && !matches!(
+            self,
+            Self::Leaves {
+                why: ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. },
+                ..
+            }
+        ) || matches!(self, Self::DrillEnds { why } if *why != DrillOutcome::Passed)
     }
 }
 
@@ -183,6 +226,14 @@ impl Refusal {
                 "a side serves again as soon as it is ready; `ghostnet failover FLEET --to POOL --force` does not wait for that"
             }
             Self::NotAllowed => "`ghostnet resume FLEET` ends a pause; `mode: on` in the spec lets it act",
+            Self::NoDrill => "add `failover.drill` to the spec: how long one lasts, and which alarms end it",
+            Self::NoDrillNow => "`failover.drill.cron` says when; a drill must be over before its window closes",
+            Self::MovedLately { .. } => "wait for the dwell: `ghostnet status FLEET` shows the last move",
+            Self::DrillBlocked { .. } => "see to what the alarm tells first",
+            Self::AlarmUnknown { .. } => {
+                "it must exist in the fleet's region and be `OK`; give it `TreatMissingData: notBreaching` if no data is no news"
+            }
+            Self::NotWell { .. } => "`ghostnet status FLEET` shows what speaks against it; drill when both sides are well",
             Self::BadTime => "check the clock of the machine that asked, then ask again",
         }
     }
@@ -210,11 +261,13 @@ impl fmt::Display for TrafficFinding {
                 "{pool} is down, and traffic moved lately: nothing moves by itself before {until}"
             ),
             Self::Moves { to } => write!(f, "setting the weights for {to}"),
-            Self::Moved { to } => write!(f, "traffic is at {to}"),
+            Self::Moved { to, .. } => write!(f, "traffic is at {to}"),
             Self::GaveUp { to } => write!(f, "{to} did not become ready in half an hour: traffic stays"),
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
             Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
             Self::ForeignEdit { rule } => write!(f, "somebody else changed {rule}: left alone"),
+            Self::DrillWaits { why } => write!(f, "no drill yet: {why}"),
+            Self::DrillEnds { why } => write!(f, "the drill is over: {why}"),
             Self::Refused { why } => write!(f, "refused: {why}"),
         }
     }
@@ -230,6 +283,12 @@ impl fmt::Display for Refusal {
             Self::CannotReach { pool } => write!(f, "no rule reaches `{pool}`, so nothing checks it and nothing could move there"),
             Self::Degraded => f.write_str("nobody can serve, and something else answers"),
             Self::NotAllowed => f.write_str("the fleet is paused, or its mode forbids it"),
+            Self::NoDrill => f.write_str("the spec says nothing of drills"),
+            Self::NoDrillNow => f.write_str("no window for drills is open, or it closes before one would be over"),
+            Self::MovedLately { until } => write!(f, "traffic moved lately: no drill before {until}"),
+            Self::DrillBlocked { alarm } => write!(f, "the alarm {alarm} is off"),
+            Self::AlarmUnknown { alarm } => write!(f, "nobody knows whether the alarm {alarm} is off"),
+            Self::NotWell { pool } => write!(f, "something speaks against {pool}, or it was never seen well"),
             Self::BadTime => f.write_str("issued more than ten minutes ago, or in the future"),
         }
     }
@@ -246,6 +305,8 @@ impl fmt::Display for ShiftReason {
             Self::WellAgain => f.write_str("the side that it had left is well again"),
             Self::CanServe { forced: false, .. } => f.write_str("nobody could serve, and it can"),
             Self::CanServe { forced: true, .. } => f.write_str("nobody could serve, and an operator has it serve"),
+            Self::Drill { by, reason } => write!(f, "a drill by {by}: {reason}"),
+            Self::DrillOver { why } => write!(f, "the drill is over: {why}"),
             Self::Expired => f.write_str("the time for which an operator had asked is over"),
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::id::PoolId;
 use crate::spec::{Failover, FailoverMode, FleetSpec, PoolSpec, Reserve};
-use crate::state::{CapacityState, TrafficState};
+use crate::state::{CapacityState, Drill, TrafficState};
 use crate::unit::Percent;
 
 /// Fewest instances that a side without traffic keeps ready. What the others want is what they wanted before this decision. Unlike the
@@ -30,7 +30,8 @@ pub fn rests(spec: &FleetSpec, traffic: &TrafficState, pool: &PoolSpec, now: Tim
     let moved_lately = traffic.moved.as_ref().is_some_and(|moved| now < failover.dwell.after(moved.at));
     let is_idle = traffic.sides.get(&pool.id).is_some_and(|side| side.idle);
     let is_well = traffic.sides.get(&traffic.active).is_none_or(|side| side.seen.is_empty());
-    traffic.active != pool.id && is_idle && traffic.shift.is_none() && traffic.degraded.is_none() && !moved_lately && is_well
+    let drills = traffic.drill.as_ref().is_some_and(Drill::is_running);
+    traffic.active != pool.id && !drills && is_idle && traffic.shift.is_none() && traffic.degraded.is_none() && !moved_lately && is_well
 }
 
 /// What the gate asks of a side that is to share with those that do.

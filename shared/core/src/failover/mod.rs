@@ -6,6 +6,7 @@
 //! be able to answer, unless a person forces it.
 
 mod degraded;
+mod drill;
 mod evidence;
 mod finding;
 mod floor;
@@ -32,7 +33,7 @@ use crate::id::{AlarmName, InstanceId, PoolId, RuleArn, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::sample::Series;
 use crate::signal::{AlarmState, health_alarm};
-use crate::spec::{Failback, Failover, FleetSpec};
+use crate::spec::{Drills, Failback, Failover, FleetSpec};
 use crate::state::{CapacityState, RouteTo, Routing, SignalKind, TrafficState};
 
 /// What one look at a fleet's traffic saw. What could not be read is absent.
@@ -104,6 +105,8 @@ pub enum TrafficWish {
     Failback,
     /// The rules exactly as they were before the last move.
     Undo,
+    /// To a side that stands by, for as long as the spec says, to know that it can.
+    Drill,
 }
 
 /// A rule to be set.
@@ -154,6 +157,12 @@ pub fn health_alarms(spec: &FleetSpec) -> impl Iterator<Item = AlarmName> {
     let detect = spec.failover.iter().map(|failover| &failover.detect);
     let names = detect.flat_map(|detect| detect.alarms.iter().chain(&detect.probes));
     names.flat_map(move |name| spec.pools.iter().map(move |pool| health_alarm(&spec.id, &pool.id, name)))
+}
+
+/// Every alarm that a decision about a fleet's traffic may depend on.
+pub fn alarms(spec: &FleetSpec) -> impl Iterator<Item = AlarmName> {
+    let drill = spec.failover.iter().filter_map(|failover| failover.drill.as_ref());
+    health_alarms(spec).chain(drill.flat_map(Drills::alarms).cloned())
 }
 
 /// Decides about a fleet's traffic.

@@ -223,7 +223,11 @@ impl<'a> Draft<'a> {
                 let is_due = enough && now >= self.situation.failover.dwell.after(left.at);
                 is_due.then_some(ShiftReason::WellAgain)
             }
-            ShiftReason::Asked { until: None, .. } | ShiftReason::WellAgain | ShiftReason::Expired => None,
+            ShiftReason::Asked { until: None, .. }
+            | ShiftReason::WellAgain
+            | ShiftReason::Expired
+            | ShiftReason::Drill { .. }
+            | ShiftReason::DrillOver { .. } => None,
         }
     }
 
@@ -269,6 +273,7 @@ impl<'a> Draft<'a> {
                     None => self.refuse(Refusal::NothingMoved),
                 }
             }
+            TrafficWish::Drill => self.refuse(Refusal::NoDrill),
         }
     }
 

@@ -117,6 +117,7 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self) -> TrafficDecision {
         let situation = self.situation;
         let loaded = situation.traffic;
+        self.account_of_drill();
         let begins_to_move = is_moving(&self.state) && !is_moving(loaded);
         let degrades = self.state.degraded.is_some() && loaded.degraded.is_none();
         let goes_elsewhere = self.state.active != loaded.active || begins_to_move || degrades;
@@ -129,7 +130,7 @@ impl<'a> Draft<'a> {
         let TrafficStanding { readiness, .. } = self.standing();
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
-            look_again: suspect || self.state.shift.is_some() || self.state.degraded.is_some(),
+            look_again: suspect || self.is_drilling() || self.state.shift.is_some() || self.state.degraded.is_some(),
             takers: self.state.takers(situation.spec).into_iter().cloned().collect(),
             state: self.state,
             steps: self.steps,
@@ -215,6 +216,10 @@ impl<'a> Draft<'a> {
                 self.stop();
             }
             _ if self.is_shared() => self.hear_of_sharers(request, asked),
+            (TrafficWish::Drill, _) => match prepares {
+                Some(to) => self.refuse(Refusal::Shifts { to }),
+                None => self.hear_drill(request),
+            },
             (TrafficWish::Failover { to, until, forced }, _) => {
                 if *to == self.state.active {
                     return self.refuse(Refusal::IsActive { pool: to.clone() });
@@ -239,8 +244,14 @@ impl<'a> Draft<'a> {
         let down_by = self.situation.down_by(&self.state, &active);
         let armed = self.state.sides.get(&active).is_some_and(|side| side.armed);
         match (armed, down_by.len()) {
+            (_, 0 | 1) if self.is_drilling() => self.watch_drill(down_by),
             (false, _) => self.findings.push(TrafficFinding::NotArmed { pool: active }),
-            (true, 0) => self.come_back(),
+            (true, 0) => {
+                self.come_back();
+                if self.state.shift.is_none() {
+                    self.drill_by_schedule();
+                }
+            }
             (true, 1) => self.findings.push(TrafficFinding::Suspect { pool: active, by: down_by }),
             (true, _) => self.fail_over(active, down_by),
         }
@@ -249,11 +260,8 @@ impl<'a> Draft<'a> {
     fn fail_over(&mut self, active: PoolId, by: Vec<SignalKind>) {
         let dwell = self.situation.failover.dwell;
         let by_itself = |moved: &&Moved| moved.why.is_by_itself();
-        let others = self.situation.spec.pools.iter().filter(|pool| pool.id != active);
-        let could = others.filter_map(|pool| Some((pool.id.clone(), self.readiness(&active, &pool.id)?)));
-        let could = could.filter(|(_, readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2);
-        // the first of the most ready; one that needs to grow first is better than none
-        let best = could.max_by_key(|(_, readiness)| (readiness.is_open(), readiness.healthy));
+        let can = |(_, readiness): &(PoolId, Readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2;
+        let best = self.best_but(&active).filter(can);
         let is_open = best.as_ref().is_some_and(|(_, readiness)| readiness.is_open());
         if !is_open && self.would_degrade(&active) {
             return self.degrade(&active, by);
@@ -266,6 +274,17 @@ impl<'a> Draft<'a> {
             Some((to, _)) => self.begin(to, ShiftReason::Down { by }),
             None => self.findings.push(TrafficFinding::NobodyCanServe { pool: active }),
         }
+    }
+
+    /// The most ready of the other sides, if one of them can be reached and is not down: that one. One that needs to grow first is better
+    /// than none.
+    pub(super) fn best_but(&self, active: &PoolId) -> Option<(PoolId, Readiness)> {
+        let others = self.situation.spec.pools.iter().filter(|pool| pool.id != *active);
+        let could = others.filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)));
+        could.max_by_key(|(_, readiness)| {
+            let can = readiness.can_be_forced() && readiness.down_by.len() < 2;
+            (can, readiness.is_open(), readiness.healthy)
+        })
     }
 
     fn come_back(&mut self) {
@@ -299,7 +318,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A shift begins: at once, if its destination is ready.
-    fn begin(&mut self, to: PoolId, why: ShiftReason) {
+    pub(super) fn begin(&mut self, to: PoolId, why: ShiftReason) {
         let from = self.state.active.clone();
         self.findings.push(TrafficFinding::Leaves {
             from: from.clone(),
@@ -365,6 +384,11 @@ impl<'a> Draft<'a> {
         self.situation.looked(pool)?.anybody_answers()
     }
 
+    /// Whether nothing says that a side is down, and somebody of it answers.
+    pub(super) fn is_well(&self, pool: &PoolId) -> bool {
+        self.situation.down_by(&self.state, pool).is_empty() && self.anybody_answers(pool) == Some(true)
+    }
+
     /// A shift that has not begun to move anything is over.
     pub(super) fn stop(&mut self) {
         self.state.shift = None;
@@ -372,15 +396,21 @@ impl<'a> Draft<'a> {
     }
 
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        let is_well =
-            |pool: &PoolSpec| self.situation.down_by(&self.state, &pool.id).is_empty() && self.anybody_answers(&pool.id) == Some(true);
+        let is_well = |pool: &PoolSpec| self.is_well(&pool.id);
         let in_vain = match shift.why {
             ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::Asked { .. } if self.situation.now >= PREPARES_FOR.after(shift.since) => {
+            // what fails for real is not for a drill to move
+            ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if self.situation.now >= PREPARES_FOR.after(shift.since) => {
                 Some(TrafficFinding::GaveUp { to: to.id.clone() })
             }
-            ShiftReason::Asked { .. } | ShiftReason::Expired | ShiftReason::CanServe { .. } => None,
+            ShiftReason::Asked { .. }
+            | ShiftReason::Expired
+            | ShiftReason::CanServe { .. }
+            | ShiftReason::Drill { .. }
+            | ShiftReason::DrillOver { .. } => None,
         };
         if let Some(finding) = in_vain {
             self.findings.push(finding);
@@ -532,7 +562,10 @@ impl<'a> Draft<'a> {
     }
 
     fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, set: BTreeMap<RuleArn, RouteTo>) {
-        self.findings.push(TrafficFinding::Moved { to: shift.to.clone() });
+        self.findings.push(TrafficFinding::Moved {
+            to: shift.to.clone(),
+            drill: matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. }),
+        });
         self.state.shift = None;
         // what an undo restores is what was before something else answered
         let levers = &self.situation.failover.rules;

@@ -77,7 +77,11 @@ pub(super) fn is_denied(evidence: &[(SignalKind, Sighting)], why: &ShiftReason) 
         ShiftReason::Down { by } | ShiftReason::CanServe { by, .. } => {
             evidence.iter().any(|(kind, sighting)| by.contains(kind) && !sighting.down)
         }
-        ShiftReason::Asked { .. } | ShiftReason::WellAgain | ShiftReason::Expired => true,
+        ShiftReason::Asked { .. }
+        | ShiftReason::WellAgain
+        | ShiftReason::Expired
+        | ShiftReason::Drill { .. }
+        | ShiftReason::DrillOver { .. } => true,
     }
 }
 

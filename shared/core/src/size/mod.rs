@@ -213,16 +213,17 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
             input.guards,
         );
     }
-    match moved {
-        Direction::Out => {
-            // one that runs already is not cut short by a move that did not wait for it
-            let running = state.cooldown_out_until.filter(|until| input.now < *until);
-            state.cooldown_out_until = until(input.guards.cooldown_out, input.now).max(running);
-            // removing what was just added would be flapping, so a move out also holds back moves in
-            state.cooldown_in_until = until(input.guards.cooldown_in, input.now);
-        }
-        Direction::In => state.cooldown_in_until = until(input.guards.cooldown_in, input.now),
-        Direction::Hold => {}
+    // one that runs already is not cut short by a move that did not wait for it
+    let begin = |cooldown: &mut Option<Timestamp>, length: Seconds| {
+        let running = cooldown.filter(|until| input.now < *until);
+        *cooldown = until(length, input.now).max(running);
+    };
+    if moved == Direction::Out {
+        begin(&mut state.cooldown_out_until, input.guards.cooldown_out);
+    }
+    if moved != Direction::Hold {
+        // removing what was just added would be flapping, so a move out also holds back moves in
+        begin(&mut state.cooldown_in_until, input.guards.cooldown_in);
     }
     state.adjusted = adjusted(sizing, input);
     if frozen_by(input).is_none() {

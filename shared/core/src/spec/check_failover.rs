@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check_capacity::read_latency;
 use super::check_degraded;
+use super::check_drill;
 use super::check_guards::{duration, percent};
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
@@ -86,6 +87,7 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
             .as_ref()
             .and_then(|degraded| check_degraded::read(degraded, &rules, pools, problems)),
         detect: detect(raw.detect.as_ref(), problems),
+        drill: raw.drill.as_ref().map(|drill| check_drill::read(drill, mode, problems)),
         gate,
         standby_size,
         rules,

@@ -38,6 +38,7 @@ pub(super) const FAILOVER_GATE: Percent = Percent(50);
 pub(super) const FAILOVER_UNHEALTHY: Percent = Percent(50);
 pub(super) const FAILOVER_DATAPOINTS: BreachRule = BreachRule { datapoints: 3, of: 3 };
 pub(super) const FAILOVER_DWELL: Seconds = Seconds::minutes(15);
+pub(super) const DRILL_LASTS: Seconds = Seconds::minutes(15);
 pub(super) const FAILBACK_AFTER: u8 = 10;
 pub(super) const WARM_RETURN: bool = false;
 pub(super) const PROTECT_TAG: &str = "ghostnet:protect";
@@ -235,6 +236,12 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "failover.dwell",
             &FAILOVER_DWELL,
             "longer than it takes to see that a move did not help",
+        ),
+        row("failover.drill", &"none", "a move on purpose is for its owner to want"),
+        row(
+            "failover.drill.lasts",
+            &DRILL_LASTS,
+            "some minutes of every metric, and no longer than the dwell in which nothing else moves",
         ),
         row(
             "balancing",

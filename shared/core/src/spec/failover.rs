@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::rule::BreachRule;
-use crate::id::{HealthAlarm, RuleArn, TargetGroupArn};
+use super::schedule::Schedule;
+use crate::id::{AlarmName, HealthAlarm, RuleArn, TargetGroupArn};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// When a side counts as failed, where its traffic goes, and how it comes back.
@@ -26,6 +27,28 @@ pub struct Failover {
     pub dwell: Seconds,
     /// What answers when no side can.
     pub degraded: Option<Instead>,
+    /// Moves on purpose, to know that they can be made; none: never.
+    pub drill: Option<Drills>,
+}
+
+/// Moves of traffic on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Drills {
+    /// When they are allowed, and one is made by itself in each window; none: whenever somebody asks, and only then.
+    pub schedule: Option<Schedule>,
+    /// So long the traffic stays at the other side.
+    pub lasts: Seconds,
+    /// None begins unless all of these are well.
+    pub block_alarms: Vec<AlarmName>,
+    /// It ends as soon as one of these goes off, and none begins unless all are well.
+    pub end_alarms: Vec<AlarmName>,
+}
+
+impl Drills {
+    /// The alarms that must be well before one begins.
+    pub fn alarms(&self) -> impl Iterator<Item = &AlarmName> {
+        self.block_alarms.iter().chain(&self.end_alarms)
+    }
 }
 
 impl Failover {

@@ -3,6 +3,7 @@
 //! Both are stored items with a schema version. A reader of this version reads older ones; a writer keeps what it does
 //! not understand out of the way by refusing a newer schema.
 
+mod drill;
 mod member;
 mod refused;
 mod traffic;
@@ -24,6 +25,7 @@ use crate::reason::Direction;
 use crate::refresh::Refresh;
 use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
+pub use drill::{Drill, DrillEnd, DrillOutcome};
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};
 pub use traffic::{

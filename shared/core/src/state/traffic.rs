@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
+use super::drill::{Drill, DrillOutcome};
 use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
 use crate::spec::{FailoverMode, FixedResponse, FleetSpec};
 
@@ -39,6 +40,9 @@ pub struct TrafficState {
     /// Where every side is active: who takes no traffic. Absent while each takes its share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
+    /// The drill that is under way, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
     /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves_until: Option<Timestamp>,
@@ -60,6 +64,7 @@ impl TrafficState {
             moved: None,
             degraded: None,
             spread: None,
+            drill: None,
             serves_until: None,
         })
     }
@@ -232,6 +237,18 @@ pub enum ShiftReason {
     },
     /// The time for which an operator had asked is over.
     Expired,
+    /// A drill begins.
+    Drill {
+        /// Who asked for it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A drill has ended.
+    DrillOver {
+        /// What came of it.
+        why: DrillOutcome,
+    },
 }
 
 impl ShiftReason {
@@ -241,7 +258,7 @@ impl ShiftReason {
         match self {
             Self::Down { .. } | Self::WellAgain => true,
             Self::CanServe { forced, .. } => !forced,
-            Self::Asked { .. } | Self::Expired => false,
+            Self::Asked { .. } | Self::Expired | Self::Drill { .. } | Self::DrillOver { .. } => false,
         }
     }
 

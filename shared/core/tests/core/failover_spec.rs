@@ -1,9 +1,10 @@
 //! What a spec says of failover: how it reads, what holds where it is silent, and what is wrong with it.
 
+use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::defaults::defaults;
 use ghostnet_core::spec::{
-    ApplicationSignal, BreachRule, ContentType, Detect, Failback, Failover, FailoverMode, Fallback, FixedResponse, FleetSpec, Metric,
-    MetricSource, NamedMetric, Problem, RawFleetSpec,
+    ApplicationSignal, BreachRule, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, FleetSpec,
+    Metric, MetricSource, NamedMetric, Problem, RawFleetSpec, Schedule,
 };
 use ghostnet_core::unit::{Percent, Seconds};
 
@@ -52,6 +53,10 @@ fn a_whole_section_reads_to_what_it_means() {
         "failback": "auto",
         "failback_after": 20,
         "dwell": "1h",
+        "drill": {
+            "cron": "0 10 * * 2", "zone": "Europe/Berlin", "for": "2h", "lasts": "20m",
+            "block_alarms": ["freeze"], "end_alarms": ["checkout-errors", "slow"],
+        },
     }));
     let expected = Failover {
         mode: FailoverMode::ColdStandby,
@@ -68,6 +73,12 @@ fn a_whole_section_reads_to_what_it_means() {
         failback: Failback::Auto { well: 20 },
         dwell: Seconds::minutes(60),
         degraded: None,
+        drill: Some(Drills {
+            schedule: Schedule::repeating("0 10 * * 2", "Europe/Berlin", Seconds::minutes(120)).ok(),
+            lasts: Seconds::minutes(20),
+            block_alarms: vec![AlarmName::new("freeze")],
+            end_alarms: ["checkout-errors", "slow"].map(AlarmName::new).to_vec(),
+        }),
     };
     assert_eq!(read, expected);
 }
@@ -89,6 +100,11 @@ fn where_it_is_silent_the_printed_defaults_hold() {
         ("failover.failback", "manual".to_owned()),
         ("failover.failback_after", well.to_string()),
         ("failover.dwell", silent.dwell.to_string()),
+        ("failover.drill", "none".to_owned()),
+        (
+            "failover.drill.lasts",
+            read(json!({ "drill": {} })).drill.unwrap().lasts.to_string(),
+        ),
     ];
     let fleet = spec(json!({}));
     assert_eq!(fleet.failover, None, "a fleet without the section");
@@ -332,6 +348,69 @@ fn one_mistake_one_problem() {
             "`mode: hot_standby`",
         ),
         (
+            json!({ "mode": "active_active", "drill": {} }),
+            sides(none(), json!({ "role": "active" })),
+            "failover.drill",
+            "only a standby is drilled",
+            "leave it out",
+        ),
+        (
+            json!({ "drill": { "lasts": "1m" } }),
+            none(),
+            "failover.drill.lasts",
+            "`1m` is not between `5m` and `4h`",
+            "`15m`",
+        ),
+        (
+            json!({ "drill": { "lasts": "1h", "cron": "0 10 * * 2", "for": "30m" } }),
+            none(),
+            "failover.drill.for",
+            "`30m` is shorter than a drill, which lasts `1h`",
+            "before the window closes",
+        ),
+        (
+            json!({ "drill": { "cron": "10", "for": "2h" } }),
+            none(),
+            "failover.drill.cron",
+            "`10` is not understood",
+            "Friday",
+        ),
+        (
+            json!({ "drill": { "cron": "0 4 * * 2" } }),
+            none(),
+            "failover.drill",
+            "a window has a beginning and a length",
+            "`for: 1h`",
+        ),
+        (
+            json!({ "drill": { "block_alarms": ["a", "a"] } }),
+            none(),
+            "failover.drill.block_alarms[1]",
+            "it is listed twice",
+            "one line",
+        ),
+        (
+            json!({ "drill": { "end_alarms": [" "] } }),
+            none(),
+            "failover.drill.end_alarms[0]",
+            "is not the name of an alarm",
+            "`web-errors`",
+        ),
+        (
+            json!({ "drill": { "end_alarms": ["arn:aws:cloudwatch:eu-west-1:1:alarm:a"] } }),
+            none(),
+            "failover.drill.end_alarms[0]",
+            "is an ARN",
+            "`web-errors`",
+        ),
+        (
+            json!({ "drill": { "end_alarms": ["a", "b", "c", "d", "e", "f"] } }),
+            none(),
+            "failover.drill.end_alarms",
+            "`6` alarms are more than `5`",
+            "composite",
+        ),
+        (
             json!({ "failback_after": 5 }),
             none(),
             "failover.failback_after",
@@ -544,7 +623,7 @@ fn what_answers_when_no_side_can() {
 fn what_is_not_there_yet_is_refused() {
     for (failover, told) in [
         (json!({ "mode": "warm_standby" }), "unknown variant `warm_standby`"),
-        (json!({ "drill": { "cron": "0 4 * * 2" } }), "unknown field `drill`"),
+        (json!({ "drill": { "schedule": "0 4 * * 2" } }), "unknown field `schedule`"),
         (
             json!({ "lever": { "listener_rules": [RULE], "records": [] } }),
             "unknown field `records`",

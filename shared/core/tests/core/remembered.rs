@@ -70,6 +70,15 @@ fn a_move_starts_its_cooldowns() {
     assert_eq!(pool.state.cooldown_out_until, None, "a cooldown of zero is none");
 }
 
+/// The owner lowers the maximum and takes the cooldown out while one runs: what it holds stays held.
+#[test]
+fn a_move_that_waits_for_no_cooldown_cuts_none_short() {
+    let mut pool = Pool::tracked(json!({})).load(10.0);
+    (pool.state.cooldown_in_until, pool.spec.capacity.max) = (Some(at(120)), 8);
+    assert_eq!((pool.step(0).desired, pool.state.cooldown_in_until), (8, Some(at(120))));
+    assert_eq!(pool.load(10.0).size().desired, 8);
+}
+
 /// Recommendations go on while a pause, or the mode, lets nothing happen: the window is full when it ends.
 #[test]
 fn a_paused_pool_remembers_what_it_would_have_done() {

@@ -235,6 +235,9 @@ pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficSta
     if let Some(shift) = &traffic.shift {
         found.push((Check::Converges, format!("{id}: the shift to {} does not end", shift.to)));
     }
+    if let Some(drill) = traffic.drill.as_ref().filter(|drill| drill.is_running()) {
+        found.push((Check::Converges, format!("{id}: the drill at {} does not end", drill.to)));
+    }
     for rule in &failover.rules {
         let Some(routing) = world.cloud.rules.get(rule) else { continue };
         for pool in &spec.pools {

@@ -37,6 +37,34 @@ pub struct RawFailover {
     /// What answers while no side can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degraded: Option<RawDegraded>,
+    /// Moves on purpose, to know that they can be made. Only with a standby.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<RawDrill>,
+}
+
+/// Moves of traffic to the standby on purpose, and back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDrill {
+    /// Five cron fields: minute, hour, day of month, month, day of week. When a window opens in which drills are allowed; in each of
+    /// them one is made, as soon as nothing blocks it. Without it a drill is made when `ghostnet drill` asks for one, and only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How long the window stays open: at least as long as a drill lasts.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub for_: Option<RawDuration>,
+    /// So long the traffic stays at the standby.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<RawDuration>,
+    /// Names of alarms, metric and composite ones, in the fleet's region: no drill begins unless all of them are `OK`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_alarms: Option<Vec<String>>,
+    /// Names of alarms: one that goes to `ALARM` ends the drill at once. None begins unless all of them are `OK`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_alarms: Option<Vec<String>>,
 }
 
 /// What answers while no side can: a fixed response or another target group, one of the two.

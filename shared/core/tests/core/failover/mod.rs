@@ -1,6 +1,7 @@
 //! Traffic leaves a failing side, once, for a side that was seen to be able to answer, and comes back safely.
 
 mod degraded;
+mod drill;
 mod operator;
 mod sharing;
 mod sides;
@@ -29,7 +30,10 @@ fn a_dead_side_is_left_by_the_third_look_in_one_call() {
     assert_eq!((sides.traffic.active.clone(), sides.traffic.epoch.0), (pool("green"), 1));
     let decision = sides.looks(1, 10);
     assert!(
-        decision.findings.contains(&TrafficFinding::Moved { to: pool("green") }),
+        decision.findings.contains(&TrafficFinding::Moved {
+            to: pool("green"),
+            drill: false
+        }),
         "{:?}",
         decision.findings
     );
@@ -249,7 +253,10 @@ fn what_somebody_else_set_meanwhile_is_left_alone() {
     sides.weights = [("blue", 0), ("green", 7)].into();
     let decision = sides.looks(1, 10);
     assert!(
-        decision.findings.contains(&TrafficFinding::Moved { to: pool("green") }),
+        decision.findings.contains(&TrafficFinding::Moved {
+            to: pool("green"),
+            drill: false
+        }),
         "somebody moved it by hand: that is done too"
     );
 }

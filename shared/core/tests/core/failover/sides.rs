@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
-use ghostnet_core::id::{HealthAlarm, InstanceId, RuleArn};
+use ghostnet_core::id::{AlarmName, HealthAlarm, InstanceId, RuleArn};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmState, health_alarm};
@@ -29,6 +29,8 @@ pub(super) struct Sides {
     pub(super) errors: BTreeMap<&'static str, f64>,
     /// States of health alarms, by side and name.
     pub(super) alarms: BTreeMap<(&'static str, &'static str), AlarmState>,
+    /// States of other alarms.
+    pub(super) other_alarms: BTreeMap<&'static str, AlarmState>,
     pub(super) weights: BTreeMap<&'static str, u32>,
     pub(super) others: String,
     /// What the balancer answers by itself.
@@ -78,6 +80,7 @@ impl Sides {
                 failback: Failback::Manual,
                 dwell: Seconds::minutes(15),
                 degraded: None,
+                drill: None,
             },
             capacity: CapacityState::new(&spec, at(-7_200)),
             traffic: TrafficState::first(&spec).unwrap(),
@@ -88,6 +91,7 @@ impl Sides {
             unread: None,
             errors: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            other_alarms: BTreeMap::new(),
             weights: [("blue", 100), ("green", 0)].into(),
             others: "stickiness 60".to_owned(),
             page: None,
@@ -151,6 +155,10 @@ impl Sides {
 
     pub(super) fn alarm(&mut self, side: &'static str, name: &'static str, state: AlarmState) {
         self.alarms.insert((side, name), state);
+    }
+
+    pub(super) fn other_alarm(&mut self, name: &'static str, state: AlarmState) {
+        self.other_alarms.insert(name, state);
     }
 
     pub(super) fn heal(&mut self, side: &str) {
@@ -225,6 +233,7 @@ impl Sides {
                 .alarms
                 .iter()
                 .map(|((side, name), state)| (health_alarm(&self.spec.id, &pool(side), &health(name)), *state))
+                .chain(self.other_alarms.iter().map(|(name, state)| (AlarmName::new(*name), *state)))
                 .collect(),
             application: self.errors.iter().map(errors).collect(),
             routing: [(rule(), self.routing())].into_iter().chain(self.more.clone()).collect(),
