@@ -23,6 +23,7 @@ scenarios![
     "capacity-famine",
     "clock-jump",
     "cold-standby-famine",
+    "drill",
     "failback",
     "flapping-side",
     "lambda-killed",

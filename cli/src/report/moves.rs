@@ -153,6 +153,8 @@ impl Walk {
             | TrafficFinding::NobodyCanServe { .. }
             | TrafficFinding::WouldFlap { .. }
             | TrafficFinding::ForeignEdit { .. }
+            | TrafficFinding::DrillWaits { .. }
+            | TrafficFinding::DrillEnds { .. }
             | TrafficFinding::Refused { .. } => {}
         }
     }

@@ -140,6 +140,8 @@ fn is_act(finding: &TrafficFinding) -> bool {
         | TrafficFinding::Moved { .. }
         | TrafficFinding::Recovered { .. }
         | TrafficFinding::ForeignEdit { .. }
+        | TrafficFinding::DrillWaits { .. }
+        | TrafficFinding::DrillEnds { .. }
         | TrafficFinding::Refused { .. } => false,
     }
 }

@@ -163,6 +163,7 @@ pub(crate) fn traffic() -> TrafficState {
         moved: None,
         degraded: None,
         spread: None,
+        drill: None,
         serves_until: None,
     }
 }

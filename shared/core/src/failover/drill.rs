@@ -143,7 +143,7 @@ impl Draft<'_> {
             _ if self.state.degraded.is_some() => drill.end(at, DrillOutcome::Overtaken),
             (Some(ShiftReason::Drill { .. }), _) => {}
             (Some(ShiftReason::DrillOver { why }), _) => {
-                drill.ended.get_or_insert(DrillEnd { at, why: why.clone() });
+                drill.ended.get_or_insert_with(|| DrillEnd { at, why: why.clone() });
             }
             (None, Some((ShiftReason::Drill { .. }, moved_at))) => drill.moved_at = Some(moved_at),
             (None, Some((ShiftReason::DrillOver { .. }, back_at))) => drill.back_at = Some(back_at),
