@@ -38,6 +38,7 @@ scenarios![
     "slow-death",
     "spot-famine",
     "spot-reclaim",
+    "target-swap",
     "throttled-account",
     "weights-by-hand",
     "zone-loss",

@@ -23,7 +23,7 @@ pub(crate) async fn notes(session: &Session, spec: &FleetSpec) -> Result<Vec<Pro
 
 /// Listeners and rules that could not move traffic to a side.
 async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
-    let rules: &[RuleArn] = spec.failover.as_ref().map(|failover| &failover.rules[..]).unwrap_or_default();
+    let rules: &[RuleArn] = spec.failover.as_ref().map(Failover::rules).unwrap_or_default();
     if rules.is_empty() {
         return Ok(Vec::new());
     }

@@ -456,7 +456,7 @@ mod tests {
             routing: spec
                 .failover
                 .iter()
-                .flat_map(|failover| failover.rules.iter().map(|rule| (rule.clone(), routing.clone())))
+                .flat_map(|failover| failover.rules().iter().map(|rule| (rule.clone(), routing.clone())))
                 .collect(),
         }
     }

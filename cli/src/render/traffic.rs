@@ -86,7 +86,15 @@ mod tests {
                     drill: false,
                 }],
             ),
-            shift(49, "green", 1, vec![TrafficFinding::Moves { to: pool("green") }]),
+            shift(
+                49,
+                "green",
+                1,
+                vec![TrafficFinding::Moves {
+                    to: pool("green"),
+                    leaves: None,
+                }],
+            ),
             shift(20, "blue", 0, vec![suspect()]),
             shift(10, "blue", 0, vec![suspect()]),
             shift(0, "blue", 0, Vec::new()),

@@ -130,13 +130,16 @@ impl Course {
     }
 }
 
-/// Percent of the weights that each side has, as the mean of the rules that could be read; none: none could be. What other groups have is
+/// Percent of the traffic that each side has, by the weights, as the mean of the rules that could be read; none: none could be. What other groups have is
 /// nobody's share, and where the balancer itself answers nobody has one.
 pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId, u32>> {
     /// Of a percent: what is divided twice is rounded once.
     const PARTS: u64 = 100;
+    if situation.failover.swaps_targets() {
+        return shares_of_targets(situation);
+    }
     let routing = |rule| situation.observation.routing.get(rule);
-    let read: Vec<&Routing> = situation.failover.rules.iter().filter_map(routing).collect();
+    let read: Vec<&Routing> = situation.failover.rules().iter().filter_map(routing).collect();
     let rules = u64::try_from(read.len()).ok().filter(|rules| *rules > 0)?;
     let share = |pool: &ghostnet_core::spec::PoolSpec| {
         let of_rule = |routing: &&Routing| {
@@ -149,6 +152,19 @@ pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId
         u32::try_from((parts + PARTS / 2) / PARTS).unwrap_or(100)
     };
     Some(situation.spec.pools.iter().map(|pool| (pool.id.clone(), share(pool))).collect())
+}
+
+/// The same where all sides have their target groups in common: each of those that pass their checks takes as much as every other one.
+fn shares_of_targets(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId, u32>> {
+    let healthy = |pool: &ghostnet_core::spec::PoolSpec| Some((pool.id.clone(), situation.healthy(&pool.id)?));
+    let healthy: BTreeMap<PoolId, u32> = situation.spec.pools.iter().map(healthy).collect::<Option<_>>()?;
+    let all: u32 = healthy.values().sum();
+    Some(
+        healthy
+            .into_iter()
+            .map(|(pool, own)| (pool, (own * 100).checked_div(all).unwrap_or(0)))
+            .collect(),
+    )
 }
 
 /// Every side that is named anywhere.

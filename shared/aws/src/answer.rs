@@ -250,7 +250,10 @@ mod tests {
 
     #[test]
     fn a_move_that_waits_says_for_what_it_waits_now() {
-        let moves = TrafficFinding::Moves { to: pool("green") };
+        let moves = TrafficFinding::Moves {
+            to: pool("green"),
+            leaves: None,
+        };
         let Answer::Traffic(heard) = answer(Some(report(WAITS, &[waits(5)], &[waits(2), waits(5)]))) else {
             panic!("it was heard")
         };

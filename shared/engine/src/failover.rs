@@ -488,6 +488,9 @@ async fn read_routing<P: TrafficPorts>(
     let failovers = fleets.values().filter_map(|fleet| fleet.spec.failover.as_ref());
     let rules: BTreeSet<&RuleArn> = failovers.flat_map(Failover::all_rules).collect();
     let rules: Vec<RuleArn> = rules.into_iter().cloned().collect();
+    if rules.is_empty() {
+        return BTreeMap::new();
+    }
     match ports.routing(&invocation.region, &rules).await {
         Ok(routing) => routing,
         Err(error) => {

@@ -2,14 +2,16 @@
 
 use std::rc::Rc;
 
-use ghostnet_core::id::PlanId;
+use ghostnet_core::id::{PlanId, PoolId};
 use ghostnet_core::observation::Market;
 use ghostnet_core::plan::Action;
 use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
-use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, TrafficState, Warm, WarmPhase};
+use ghostnet_core::spec::RawFleetSpec;
+use ghostnet_core::state::{Drain, DrainReason, Member, PoolState, Shift, ShiftReason, Stage, TrafficState, Warm, WarmPhase};
 use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::{Commit, TrafficCommit};
+use jiff::Timestamp;
 
 /// A component, and what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ pub enum Broken {
     IdleInvented,
     /// A store that never says so of a side.
     IdleHidden,
+    /// A store that says of the traffic that it is about to go to the last side.
+    EntryInvented,
     /// A store whose spec cannot be read.
     SpecUnreadable,
     /// An EC2 that forgets tokens.
@@ -408,4 +412,17 @@ fn follow_old_request(commit: &mut Commit) {
 /// Says of each side whether rules send it nothing.
 pub(crate) fn idle(traffic: &mut TrafficState, idle: bool) {
     traffic.sides.values_mut().for_each(|side| side.idle = idle);
+}
+
+/// Says that the last side is about to take the traffic.
+pub(crate) fn enter(traffic: &mut TrafficState, spec: &RawFleetSpec) {
+    let last = spec.pools.last().and_then(|pool| pool.id.parse::<PoolId>().ok());
+    traffic.shift = last.filter(|last| *last != traffic.active).map(|to| Shift {
+        from: traffic.active.clone(),
+        to,
+        why: ShiftReason::WellAgain,
+        since: Timestamp::UNIX_EPOCH,
+        stage: Stage::Preparing,
+        sharing: None,
+    });
 }

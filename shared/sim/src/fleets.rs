@@ -36,6 +36,9 @@ pub fn group(fleet: &str, pool: &str) -> TargetGroupArn {
     ))
 }
 
+/// What a target group is called that all sides have.
+pub const SHARED: &str = "sides";
+
 /// The capacity reservation that specs name.
 pub const RESERVATION: &str = "cr-0123456789abcdef0";
 
@@ -86,6 +89,10 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     } else if chance.once_in(3) {
         be_drilled(chance, &mut failover);
     }
+    let is_shared = raw.pools.iter().all(|pool| pool.role.is_none());
+    if !is_shared && chance.once_in(3) {
+        swap_targets(&mut raw, &mut failover);
+    }
     raw.failover = serde_json::from_value(failover).ok();
     if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
@@ -98,6 +105,18 @@ fn be_drilled(chance: &mut Chance, failover: &mut Value) {
     let drill = json!({ "lasts": chance.pick(&["5m", "15m"]), "cron": window, "for": window.map(|_| "20m") });
     if let Some(failover) = failover.as_object_mut() {
         failover.insert("drill".to_owned(), drill);
+    }
+}
+
+/// All sides have one target group, and whoever is registered there takes the traffic. Nothing else can answer there.
+fn swap_targets(raw: &mut RawFleetSpec, failover: &mut Value) {
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("lever".to_owned(), json!({ "target_swap": true }));
+        failover.remove("degraded");
+    }
+    let shared = group(&raw.fleet, SHARED).as_str().to_owned();
+    for pool in &mut raw.pools {
+        pool.target_groups = Some(vec![shared.clone()]);
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
-use ghostnet_core::spec::PoolSpec;
+use ghostnet_core::spec::{FleetSpec, PoolSpec};
 
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::metrics::Minute;
 use crate::fault::Fault;
-use crate::fleets::group;
 use crate::load::as_float;
 use crate::world::{Event, World, is_of};
 
@@ -53,8 +52,22 @@ impl World {
             let working = self.alive(fleet, &pool.id).filter(|machine| machine.takes_work(self.now));
             return u32::try_from(working.count()).unwrap_or(u32::MAX);
         }
-        let group = self.cloud.groups.get(&group(fleet.as_str(), pool.id.as_str()));
-        group.map_or(0, |group| self.cloud.serving(group, self.now))
+        let Some(group) = pool.target_groups.first().and_then(|group| self.cloud.groups.get(group)) else {
+            return 0;
+        };
+        let spec = self.fleets.get(fleet).and_then(|fleet| fleet.spec.failover.as_ref());
+        if spec.is_some_and(ghostnet_core::spec::Failover::swaps_targets) {
+            return self.cloud.serving_of(group, |id| self.is_of_pool(id, pool), self.now);
+        }
+        self.cloud.serving(group, self.now)
+    }
+
+    /// Whether an instance of ours is one of this pool's.
+    pub(crate) fn is_of_pool(&self, id: &InstanceId, pool: &PoolSpec) -> bool {
+        let machine = self.cloud.ec2.machines.get(id);
+        machine.is_some_and(|machine| {
+            machine.installation.as_ref() == Some(&self.installation) && machine.tags.pool.as_ref() == Some(&pool.id)
+        })
     }
 
     /// The minute's datapoints.
@@ -67,14 +80,32 @@ impl World {
             let (capacity, by_instance) = (fleet.design.capacity, fleet.by_instance);
             let Some(fleet) = self.fleets.get(&id) else { continue };
             let pools = fleet.spec.pools.iter();
-            let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.is_empty());
-            let shares: Vec<(PoolId, u32, bool)> = pools.map(share).collect();
-            for (pool, share, without) in shares {
-                let mut minute = datapoint(&samples, &pool, share, capacity);
+            let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.first().cloned());
+            let shares: Vec<(PoolId, u32, Option<TargetGroupArn>)> = pools.map(share).collect();
+            if let Some(shared) = shared_group(&fleet.spec) {
+                let mut minute = datapoint_of_all(&samples, capacity);
+                minute.start = now - MINUTE;
+                minute.shown_from = now + self.chance.between(0, 20 * SECOND);
+                let slow = |pool: &PoolId| {
+                    self.slow
+                        .get(&(id.clone(), pool.clone()))
+                        .is_some_and(|until| *until > now - MINUTE)
+                };
+                if shares.iter().any(|(pool, share, _)| *share >= 50 && slow(pool)) {
+                    minute.response = minute.response.map(|_| SLOW);
+                }
+                self.disturb(&mut minute);
+                if minute.shown_from < Millis::MAX {
+                    self.cloud.history.add_of_group(&shared, minute);
+                }
+            }
+            for (pool, share, group) in shares {
+                let mut minute = datapoint(&samples, |serving| serving.get(&pool).copied().unwrap_or(0), share, capacity);
                 minute.start = now - MINUTE;
                 minute.shown_from = now + self.chance.between(0, 20 * SECOND);
                 let used = minute.cpu.unwrap_or(0.0);
-                let group = self.cloud.groups.get(&group(id.as_str(), pool.as_str()));
+                let without = group.is_none();
+                let group = group.and_then(|group| self.cloud.groups.get(&group));
                 let (mut running, mut serving) = (0_u32, 0_u32);
                 for machine in self.cloud.ec2.machines.values() {
                     if !is_of(machine, &self.installation, &id, &pool) || machine.state(now) != InstanceState::Running {
@@ -127,15 +158,27 @@ impl World {
     }
 }
 
+/// The group that all sides of a fleet have, if who is registered there decides who takes the traffic.
+fn shared_group(spec: &FleetSpec) -> Option<TargetGroupArn> {
+    spec.failover.as_ref().filter(|failover| failover.swaps_targets())?;
+    spec.pools.first()?.target_groups.first().cloned()
+}
+
 /// How much of the minute that ends now falls into a span.
 fn part_of_minute((since, until): (Millis, Millis), now: Millis) -> f64 {
     let common = until.min(now) - since.max(now - MINUTE);
     as_float(common.max(0)) / as_float(MINUTE)
 }
 
+/// The same of all sides together, where they have one group.
+fn datapoint_of_all(samples: &[(f64, BTreeMap<PoolId, u32>)], capacity: f64) -> Minute {
+    let all = |serving: &BTreeMap<PoolId, u32>| serving.values().fold(0_u32, |all, one| all.saturating_add(*one));
+    datapoint(samples, all, 100, capacity)
+}
+
 /// What the samples of a minute come to: response = processing + network + queueing, as in one server per instance.
 /// A pool gets its `share` of the requests, in hundredths.
-fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, share: u32, capacity: f64) -> Minute {
+fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], of: impl Fn(&BTreeMap<PoolId, u32>) -> u32, share: u32, capacity: f64) -> Minute {
     let count = f64::from(u32::try_from(samples.len()).unwrap_or(1).max(1));
     let rate = match share {
         // exact where nothing is shared
@@ -143,7 +186,7 @@ fn datapoint(samples: &[(f64, BTreeMap<PoolId, u32>)], pool: &PoolId, share: u32
         100 => samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count,
         share => samples.iter().map(|(rate, _)| *rate).sum::<f64>() / count * f64::from(share) / 100.0,
     };
-    let served = samples.iter().map(|(_, serving)| serving.get(pool).copied().unwrap_or(0));
+    let served = samples.iter().map(|(_, serving)| of(serving));
     let serving = served.map(f64::from).sum::<f64>() / count;
     let mut minute = Minute::default();
     if rate <= 0.0 || serving <= 0.0 {

@@ -13,7 +13,7 @@ use crate::chance::Chance;
 use crate::check::Violation;
 use crate::clock::{MINUTE, Millis};
 use crate::fault::{Fault, Faults};
-use crate::fleets::{Design, TYPES, ZONES, group};
+use crate::fleets::{Design, SHARED, TYPES, ZONES, group};
 use crate::lambda::Function;
 use crate::load::Load;
 use crate::log::Log;
@@ -369,13 +369,19 @@ impl Scenario {
 fn in_this_world(raw: &RawFleetSpec) -> RawFleetSpec {
     let mut raw = raw.clone();
     let fleet = raw.fleet.clone();
+    let swaps = raw
+        .failover
+        .as_ref()
+        .is_some_and(|failover| failover.lever.target_swap == Some(true));
     for pool in &mut raw.pools {
         if pool.target_groups.is_none() {
-            pool.target_groups = Some(vec![group(&fleet, &pool.id).as_str().to_owned()]);
+            let name = if swaps { SHARED } else { &pool.id };
+            pool.target_groups = Some(vec![group(&fleet, name).as_str().to_owned()]);
         }
     }
-    if let Some(failover) = raw.failover.as_mut().filter(|failover| failover.lever.listener_rules.is_empty()) {
-        failover.lever.listener_rules.push(rule(&fleet).as_str().to_owned());
+    let rules = raw.failover.as_mut().and_then(|failover| failover.lever.listener_rules.as_mut());
+    if let Some(rules) = rules.filter(|rules| rules.is_empty()) {
+        rules.push(rule(&fleet).as_str().to_owned());
     }
     raw
 }
@@ -412,18 +418,19 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
     let wanted = state.map_or(0, |state| state.pools.values().map(|pool| pool.desired).sum());
     let (mut serving, mut answering, mut exist, mut spot) = (0, 0, 0, 0);
     let mut traffic = Vec::new();
+    let swaps = spec.failover.as_ref().is_some_and(ghostnet_core::spec::Failover::swaps_targets);
     for pool in &spec.pools {
         exist += world.alive(&spec.id, &pool.id).count();
         spot += world
             .alive(&spec.id, &pool.id)
             .filter(|machine| machine.market == Market::Spot)
             .count();
-        if let Some(group) = world.cloud.groups.get(&group(spec.id.as_str(), pool.id.as_str())) {
+        if let Some(group) = pool.target_groups.first().and_then(|group| world.cloud.groups.get(group)) {
             let healthy = world
                 .cloud
                 .health(group, now)
                 .into_iter()
-                .filter(|(_, health)| *health == TargetHealth::Healthy);
+                .filter(|(id, health)| *health == TargetHealth::Healthy && (!swaps || world.is_of_pool(id, pool)));
             let healthy = u32::try_from(healthy.count()).unwrap_or(u32::MAX);
             serving += healthy;
             if spec.failover.is_none() || world.share(spec, pool) > 0 {
@@ -611,7 +618,7 @@ impl World {
                     .iter()
                     .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
                 let set = routing(groups.collect());
-                for rule in spec.failover.iter().flat_map(|failover| &failover.rules) {
+                for rule in spec.failover.iter().flat_map(|failover| failover.rules()) {
                     self.cloud.rules.insert(rule.clone(), set.clone());
                 }
             }

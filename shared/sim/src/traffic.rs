@@ -92,7 +92,7 @@ impl World {
     pub(crate) fn add_rules(&mut self, spec: &FleetSpec) {
         let Some(failover) = &spec.failover else { return };
         let Some(traffic) = TrafficState::first(spec) else { return };
-        for rule in &failover.rules {
+        for rule in failover.rules() {
             let right = routing(weights(spec, |pool| traffic.takers(spec).contains(&pool)));
             self.cloud.rules.insert(rule.clone(), right);
         }
@@ -119,7 +119,10 @@ impl World {
             }
         };
         let Some(failover) = &spec.failover else { return first() };
-        let Some(routing) = failover.rules.first().and_then(|rule| self.cloud.rules.get(rule)) else {
+        if failover.swaps_targets() {
+            return self.share_of_targets(spec, pool);
+        }
+        let Some(routing) = failover.rules().first().and_then(|rule| self.cloud.rules.get(rule)) else {
             return first();
         };
         let all: u32 = routing.weights.values().sum();
@@ -127,8 +130,29 @@ impl World {
         (own * 100).checked_div(all).unwrap_or(0)
     }
 
-    /// Whether no rule of a fleet sends a side anything.
+    /// The same where all sides have one target group: each of its targets takes as much as every other one.
+    fn share_of_targets(&self, spec: &FleetSpec, pool: &PoolSpec) -> u32 {
+        let own = self.serving(&spec.id, pool);
+        let all: u32 = spec.pools.iter().map(|pool| self.serving(&spec.id, pool)).sum();
+        (own * 100).checked_div(all).unwrap_or_else(|| {
+            // nobody answers, whoever is asked: the side that the table names
+            let active = self.table.fleets.get(&spec.id).map(|items| &items.traffic.active);
+            if active == Some(&pool.id) { 100 } else { 0 }
+        })
+    }
+
+    /// Whether nobody of a side is registered, or everybody leaves.
+    pub(crate) fn is_in_no_group(&self, pool: &PoolSpec) -> bool {
+        let groups = pool.target_groups.iter().filter_map(|group| self.cloud.groups.get(group));
+        let mut targets = groups.flat_map(|group| group.targets.iter());
+        !targets.any(|(id, target)| target.drained_at.is_none() && self.is_of_pool(id, pool))
+    }
+
+    /// Whether no rule of a fleet sends a side anything, or nobody of it is registered.
     pub(crate) fn sends_nothing(&self, failover: &Failover, pool: &PoolSpec) -> bool {
+        if failover.swaps_targets() {
+            return self.is_in_no_group(pool);
+        }
         let mut rules = failover.all_rules().filter_map(|rule| self.cloud.rules.get(rule));
         !rules.any(|routing| {
             pool.target_groups
@@ -290,7 +314,7 @@ impl World {
         let (Some(rule), swap) = (chance.pick(&rules).cloned(), chance.once_in(2)) else {
             return;
         };
-        let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.rules.contains(&rule);
+        let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.rules().contains(&rule);
         let is_shared = self.fleets.values().any(|fleet| fleet.spec.failover.as_ref().is_some_and(names));
         if let Some(there) = self.cloud.rules.get_mut(&rule) {
             let mut weights = there.weights.clone();
@@ -365,7 +389,7 @@ impl World {
                 Some(RouteTo::Weights(weights)) => now.is_some_and(|now| now.weights == *weights),
                 _ => false,
             };
-            for rule in &failover.rules {
+            for rule in failover.rules() {
                 if !is_ours(rule, self.cloud.rules.get(rule)) {
                     let right = routing(weights(&fleet.spec, |pool| items.traffic.takers(&fleet.spec).contains(&pool)));
                     self.cloud.rules.insert(rule.clone(), right);

@@ -336,6 +336,10 @@ impl World {
             Some(Broken::ModeHidden) => std::sync::Arc::make_mut(&mut loaded.spec.spec).mode = None,
             Some(Broken::IdleInvented) => loaded.traffic.iter_mut().for_each(|traffic| crate::broken::idle(traffic, true)),
             Some(Broken::IdleHidden) => loaded.traffic.iter_mut().for_each(|traffic| crate::broken::idle(traffic, false)),
+            Some(Broken::EntryInvented) => {
+                let spec = std::sync::Arc::clone(&loaded.spec.spec);
+                loaded.traffic.iter_mut().for_each(|traffic| crate::broken::enter(traffic, &spec));
+            }
             Some(Broken::SpecUnreadable) => std::sync::Arc::make_mut(&mut loaded.spec.spec).pools.clear(),
             _ => {}
         }
@@ -480,7 +484,13 @@ impl World {
             });
             !is_kept && !leaves
         };
+        let spec = self.fleets.get(fleet).map(|there| &there.spec);
+        let traffic = self.table.fleets.get(fleet).map(|items| &items.traffic);
+        let gave_up_groups = spec.is_some_and(|spec| spec.pool(pool).is_some_and(|pool| !check::belongs(spec, traffic, pool)));
         let registered = move |id: &InstanceId| {
+            if gave_up_groups {
+                return true;
+            }
             let mut targets = self.cloud.groups.values().filter_map(|group| group.targets.get(id));
             targets.all(|target| target.drained_at.is_none())
         };

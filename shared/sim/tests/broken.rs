@@ -18,7 +18,7 @@ use ghostnet_sim::run::{Setup, run};
 use ghostnet_sim::world::World;
 
 /// Seeds that are tried until the component was needed.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 200;
 
 /// A broken component, the faults that bring it into play, and what must be said first.
 struct Case {
@@ -206,6 +206,7 @@ fn cases() -> Vec<Case> {
             "and nobody voted",
         ),
         saying(Broken::IdleHidden, DOWN, Check::Converges, "only stands by with"),
+        case(Broken::EntryInvented, NONE, Check::EntersInTurn, &[]),
         case(Broken::SpecUnreadable, NONE, Check::AuditPasses, &[]),
         case(
             Broken::ProtectionHidden,

@@ -10,7 +10,7 @@ use ghostnet_sim::chance::Chance;
 use ghostnet_sim::check;
 use ghostnet_sim::clock::{MINUTE, Millis};
 use ghostnet_sim::fault::{Fault, Faults};
-use ghostnet_sim::fleets::{Design, TYPES, ZONES, group};
+use ghostnet_sim::fleets::{Design, SHARED, TYPES, ZONES, group};
 use ghostnet_sim::hand::Strike;
 use ghostnet_sim::load::Load;
 use ghostnet_sim::log::Log;
@@ -328,6 +328,96 @@ fn whatever_call_fails_or_is_made_twice_a_drill_is_made_once_and_ends() {
             }
         }
     }
+}
+
+/// Both sides have one target group, and only who takes the traffic is registered there.
+fn swapping(hot: bool, failover: Value) -> Design {
+    let mut design = design(hot, failover);
+    let mut raw = serde_json::to_value(&design.raw).unwrap();
+    raw["failover"]["lever"] = json!({ "target_swap": true });
+    for pool in raw["pools"].as_array_mut().unwrap() {
+        pool["target_groups"] = json!([group("web", SHARED).as_str()]);
+    }
+    design.raw = serde_json::from_value(raw).unwrap();
+    FleetSpec::check(&design.raw).unwrap();
+    design
+}
+
+#[test]
+fn a_side_that_dies_is_swapped_for_the_other_one_in_their_group() {
+    let mut runner = runner(swapping(true, json!({})), &[], None);
+    runner.storm(20);
+    assert_eq!((active(&runner), share(&runner, "blue")), (pool("blue"), 100));
+    side_fails(&runner, "blue", true, 60);
+    never_well_again(&runner, 60);
+    let took = minutes_until(&mut runner, "green", 10);
+    assert!(took.is_some_and(|took| took <= 3), "{took:?}");
+    runner.calm();
+    assert_eq!(check::is_right(&runner.world.borrow()), []);
+    assert_eq!(active(&runner), pool("green"));
+    assert_well(&runner);
+}
+
+/// The alarms of both sides watch one group: they say nothing against the side that is not registered there, once it is.
+#[test]
+fn a_slow_side_is_swapped_and_what_was_measured_of_it_is_not_held_against_the_other_one() {
+    for hot in [true, false] {
+        let detect = json!({ "detect": { "response_time": "2s", "alarms": ["latency"] }, "dwell": "10m" });
+        let mut runner = runner(swapping(hot, detect), &[], None);
+        runner.storm(20);
+        {
+            let mut world = runner.world.borrow_mut();
+            let until = world.now + 90 * MINUTE;
+            world.side_slows(&fleet(), &pool("blue"), until);
+        }
+        let took = minutes_until(&mut runner, "green", 12);
+        assert!(took.is_some_and(|took| took <= if hot { 7 } else { 9 }), "hot {hot}: {took:?}");
+        runner.storm(40);
+        assert_eq!((active(&runner), share(&runner, "green")), (pool("green"), 100), "hot {hot}");
+        assert_eq!(runner.world.borrow().counters.moves, 1, "hot {hot}");
+        assert_well(&runner);
+    }
+}
+
+/// Each changing call on the way, in turn, is made twice, or its invocation dies before or after it.
+#[test]
+fn whatever_call_fails_or_is_made_twice_the_sides_are_swapped() {
+    let until_it_dies = {
+        let mut runner = runner(swapping(true, json!({})), &[], None);
+        runner.storm(20);
+        runner.world.borrow().counters.changes
+    };
+    for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
+        for number in until_it_dies + 1..=until_it_dies + 25 {
+            let mut runner = runner(swapping(true, json!({})), &[], Some((number, strike)));
+            runner.storm(20);
+            side_fails(&runner, "blue", true, 30);
+            never_well_again(&runner, 30);
+            let took = minutes_until(&mut runner, "green", 8);
+            assert!(took.is_some(), "{strike:?} at {number}");
+            runner.calm();
+            assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
+            assert_well(&runner);
+        }
+    }
+}
+
+/// A planned move, there and back: somebody is in the group at every moment.
+#[test]
+fn a_swap_on_purpose_leaves_nobody_without_an_answer() {
+    let drill = json!({ "dwell": "5m", "drill": { "cron": "20 0 * * *", "for": "60m", "lasts": "5m" } });
+    let mut runner = runner(swapping(true, drill), &[], None);
+    runner.storm(19);
+    let (since, until) = (runner.world.borrow().now, runner.world.borrow().now + 40 * MINUTE);
+    runner.world.borrow_mut().count_toll(&fleet(), since, until);
+    assert!(minutes_until(&mut runner, "green", 10).is_some());
+    assert!(minutes_until(&mut runner, "blue", 15).is_some());
+    runner.storm(41);
+    let world = runner.world.borrow();
+    assert_eq!(world.counters.moves, 2);
+    let lost = world.toll.as_ref().unwrap().lost;
+    assert!(lost == 0.0, "{lost} requests were lost");
+    assert_eq!(world.watch.violations, []);
 }
 
 /// Both sides take half; each has room for all of it.

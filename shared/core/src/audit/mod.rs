@@ -8,6 +8,7 @@ mod balancing;
 mod discovery;
 mod health;
 mod market;
+mod membership;
 mod pool;
 mod size;
 mod warm;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Decision, Situation};
+use crate::failover;
 use crate::id::{ClientToken, InstanceId, PoolId, ServiceId, TargetGroupArn};
 use crate::plan::{Action, STEPS_MAX, Step, WINDOW_MAX};
 use crate::signal::{EVENT_AGE_MAX, Signal};
@@ -27,7 +29,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I25` of the architecture document.
+    /// The invariant, `I1` to `I28` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,
@@ -38,6 +40,13 @@ pub struct Violation {
 /// Every invariant that the decision would break; none if it may be committed.
 #[must_use]
 pub fn audit(situation: &Situation<'_>, decision: &Decision) -> Vec<Violation> {
+    match failover::enrolled(situation.spec, situation.traffic) {
+        Some(spec) => audit_by(&Situation { spec: &spec, ..*situation }, decision),
+        None => audit_by(situation, decision),
+    }
+}
+
+fn audit_by(situation: &Situation<'_>, decision: &Decision) -> Vec<Violation> {
     let mut found = Found(Vec::new());
     judge_window(situation, decision, &mut found);
     judge_tokens(decision, &mut found);

@@ -61,6 +61,7 @@ impl<'a> Judge<'a> {
         self.warm(found);
         self.balancing(found);
         self.discovery(found);
+        self.membership(found);
         self.sickness(found);
         self.zones(found);
     }

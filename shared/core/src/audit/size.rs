@@ -76,7 +76,9 @@ impl Judge<'_> {
                 format!("{before} would become {after} though no policy asks for fewer"),
             );
         }
+        // what is measured of groups that another side has now says nothing of this one
         let series = self.situation.observation.series.get(&self.pool.id);
+        let series = series.filter(|_| self.pool.left_groups.is_empty());
         for (policy, capacity) in votes() {
             let sample = series
                 .and_then(|series| series.get(policy))

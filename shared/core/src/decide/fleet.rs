@@ -27,6 +27,13 @@ use crate::{budget, churn, failover, growth};
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
 pub fn decide(situation: &Situation<'_>) -> Decision {
+    match failover::enrolled(situation.spec, situation.traffic) {
+        Some(spec) => decide_by(&Situation { spec: &spec, ..*situation }),
+        None => decide_by(situation),
+    }
+}
+
+fn decide_by(situation: &Situation<'_>) -> Decision {
     let mut state = situation.state.clone();
     if state.pause.as_ref().is_some_and(|pause| situation.now >= pause.until) {
         state.pause = None;
@@ -323,6 +330,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         rests: failover::rests(situation.spec, situation.traffic, pool, situation.now),
         room: room.maximum,
         spend_room: room.spend,
+        measures_another: !pool.left_groups.is_empty(),
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
         windows: &counted.windows,
         flow: &flow,

@@ -92,14 +92,17 @@ impl Hands<'_, '_> {
     pub(super) fn choose_steps(&mut self, desired: u32, listed: &Listed<'_>, state: &mut CapacityState, draft: &mut Draft) {
         let (situation, pool) = (self.situation, self.counted.pool);
         let sound = self.counted.judgement == Judgement::Sound;
-        let busy = Busy::of(state);
+        let mut busy = Busy::of(state);
+        // another pool may have chosen steps for the same groups
+        busy.hold(draft.plan.steps().iter().map(|step| &step.action));
         if sound {
             self.change_capacity(desired, &busy, state, draft);
         }
         let max = self.counted.max();
+        let others = membership::of_other_sides(situation, pool, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
-        let mut actions = membership::steps(situation, pool, census, listed, pool_state, &busy, findings);
+        let mut actions = membership::steps(situation, pool, census, (listed, &others), pool_state, &busy, findings);
         let counted = (census, self.counted.breaker.as_ref());
         actions.extend(discovery::steps(situation, pool, counted, listed, pool_state, &busy, findings));
         actions.extend(hooks::steps(situation, pool, census, pool_state, &busy, findings));

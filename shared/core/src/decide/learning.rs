@@ -21,6 +21,10 @@ pub(super) fn learn(situation: &Situation<'_>, counted: &Counted<'_>, state: &mu
     let Some(of) = rating::kind(&pool.launch, types).filter(|_| !situation.retiring) else {
         return;
     };
+    if !pool.left_groups.is_empty() {
+        // what is measured meanwhile is another side's
+        return look_away(state);
+    }
     let version = situation.resolved.templates.get(&pool.id).map(|template| template.version);
     for policy in &pool.policies {
         let Some(learning) = policy.learning() else { continue };

@@ -13,23 +13,23 @@ use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
-use crate::state::{Member, PoolState};
+use crate::state::{CapacityState, Member, PoolState};
 
 /// The register and deregister steps of one pool.
 pub(super) fn steps(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     census: &Census<'_>,
-    listed: &Listed<'_>,
+    (listed, others): (&Listed<'_>, &BTreeSet<InstanceId>),
     state: &PoolState,
     busy: &Busy,
     findings: &mut Vec<Finding>,
 ) -> Vec<Action> {
-    let mut actions = leave_former_groups(situation, state, busy);
+    let mut actions = leave_groups(situation, pool, state, busy);
     for (group, targets) in census.groups.iter() {
         let group = *group;
         let register = to_register(pool, census, state, targets, busy, group);
-        let deregister = to_deregister(listed, state, targets, busy, group, findings);
+        let deregister = to_deregister((listed, others), state, targets, busy, group, findings);
         actions.extend(chunks(&register).map(|instances| Action::Register {
             group: group.clone(),
             instances,
@@ -42,10 +42,19 @@ pub(super) fn steps(
     actions
 }
 
-/// Whoever of this pool is registered in a group that the spec no longer names leaves it; nobody else is touched.
-fn leave_former_groups(situation: &Situation<'_>, state: &PoolState, busy: &Busy) -> Vec<Action> {
+/// Members of the other pools, where those have the same target groups: they are no strangers there.
+pub(super) fn of_other_sides(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> BTreeSet<InstanceId> {
+    let swaps = situation.spec.failover.as_ref().is_some_and(crate::spec::Failover::swaps_targets);
+    let others = state.pools.iter().filter(|(id, _)| swaps && **id != pool.id);
+    others.flat_map(|(_, other)| other.members.keys().cloned()).collect()
+}
+
+/// Whoever of this pool is registered in a group that the spec no longer names, or that is another side's for now, leaves it; nobody else
+/// is touched.
+fn leave_groups(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, busy: &Busy) -> Vec<Action> {
     let mut actions = Vec::new();
-    for group in &state.former_groups {
+    let left: BTreeSet<&TargetGroupArn> = state.former_groups.iter().chain(&pool.left_groups).collect();
+    for group in left {
         let targets = situation.observation.targets.get(group).into_iter().flatten();
         let ours = targets.filter(|target| target.health != TargetHealth::Draining && state.members.contains_key(&target.instance));
         let leaving: Vec<InstanceId> = ours
@@ -86,26 +95,31 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    pub(super) fn of(state: &crate::state::CapacityState) -> Self {
+    pub(super) fn of(state: &CapacityState) -> Self {
         let mut busy = Self::default();
-        for open in &state.open {
-            match &open.step.action {
+        busy.hold(state.open.iter().map(|open| &open.step.action));
+        busy
+    }
+
+    /// Holds also what these actions touch.
+    pub(super) fn hold<'a>(&mut self, actions: impl Iterator<Item = &'a Action>) {
+        for action in actions {
+            match action {
                 Action::Launch(_) => {}
-                Action::Tune { group, .. } => drop(busy.groups.insert(group.clone())),
+                Action::Tune { group, .. } => drop(self.groups.insert(group.clone())),
                 Action::Start { instances, .. } | Action::Stop { instances, .. } | Action::Terminate { instances } => {
-                    busy.instances.extend(instances.iter().cloned());
+                    self.instances.extend(instances.iter().cloned());
                 }
-                Action::Tag { instances, .. } => busy.tagged.extend(instances.iter().cloned()),
+                Action::Tag { instances, .. } => self.tagged.extend(instances.iter().cloned()),
                 Action::Register { group, instances } | Action::Deregister { group, instances } => {
-                    busy.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
+                    self.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
                 }
-                action @ (Action::Announce { service, .. } | Action::Withdraw { service, .. }) => {
+                Action::Announce { service, .. } | Action::Withdraw { service, .. } => {
                     let held = action.instances().into_iter().map(|id| (service.clone(), id.clone()));
-                    busy.registrations.extend(held);
+                    self.registrations.extend(held);
                 }
             }
         }
-        busy
     }
 
     fn holds(&self, group: &TargetGroupArn, id: &InstanceId) -> bool {
@@ -158,7 +172,7 @@ fn to_register(
 }
 
 fn to_deregister(
-    listed: &Listed<'_>,
+    (listed, others): (&Listed<'_>, &BTreeSet<InstanceId>),
     state: &PoolState,
     targets: &Sorted<'_, TargetHealth>,
     busy: &Busy,
@@ -169,6 +183,7 @@ fn to_deregister(
     let mut members = Walk::over(state.members.iter());
     for (id, _) in targets.iter().filter(|(_, health)| *health != TargetHealth::Draining) {
         let leaves = match members.to(id) {
+            None if others.contains(id) => continue,
             Some(member) if !member.gone => member.drain.is_some() || member.terminating_since.is_some() || member.is_warm(),
             None if listed.get(id).is_none_or(|instance| !instance.state.is_gone()) => {
                 findings.push(Finding::ForeignTarget {

@@ -26,7 +26,7 @@ impl Draft<'_> {
         let Some(instead) = &self.situation.failover.degraded else { return };
         let observed = &self.situation.observation.routing;
         let sides = &self.situation.spec.pools;
-        let rules = self.situation.failover.rules.iter().filter_map(|rule| {
+        let rules = self.situation.failover.rules().iter().filter_map(|rule| {
             let now = observed.get(rule)?;
             let set = match &instead.answer {
                 Fallback::FixedResponse(response) => RouteTo::Fixed(response.clone()),
@@ -92,7 +92,7 @@ impl Draft<'_> {
         if open(active).is_some() {
             return Some(active.clone());
         }
-        let is_ours = |rule: &RuleArn| !self.situation.failover.rules.contains(rule) || self.does_as_set(degraded, rule);
+        let is_ours = |rule: &RuleArn| !self.situation.failover.rules().contains(rule) || self.does_as_set(degraded, rule);
         let all_ours = degraded.wanted.keys().all(is_ours);
         let others = self.situation.spec.pools.iter().filter(|pool| all_ours && pool.id != *active);
         let ready = others.filter_map(|pool| Some((pool.id.clone(), open(&pool.id)?.healthy)));
@@ -163,7 +163,7 @@ impl Draft<'_> {
             let usual = degraded
                 .previous
                 .iter()
-                .filter(|(rule, _)| self.situation.failover.rules.contains(rule));
+                .filter(|(rule, _)| self.situation.failover.rules().contains(rule));
             let usual = usual
                 .map(|(rule, before)| (rule.clone(), self.usual_weights(rule, before).clone()))
                 .collect();
@@ -195,7 +195,7 @@ impl Draft<'_> {
 
     fn shares_again(&self, rule: &RuleArn, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
         let weights = routing::shared(self.usual_weights(rule, before), &self.situation.spec.pools, out_after);
-        if !self.situation.failover.rules.contains(rule) || weights == before.weights {
+        if !self.situation.failover.rules().contains(rule) || weights == before.weights {
             return RouteTo::Actions(before.clone());
         }
         RouteTo::Reweighted {
@@ -210,7 +210,7 @@ impl Draft<'_> {
     }
 
     fn as_before(&self, rule: &RuleArn, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
-        let is_lever = self.situation.failover.rules.contains(rule);
+        let is_lever = self.situation.failover.rules().contains(rule);
         if from.id == to.id || !is_lever {
             return RouteTo::Actions(before.clone());
         }

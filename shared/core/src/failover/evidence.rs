@@ -1,6 +1,9 @@
 //! What one look says of one side, by kind of signal. What is not known says nothing: unknown is never down.
 
+use jiff::Timestamp;
+
 use super::TrafficObservation;
+use super::swap::Seat;
 use crate::id::{FleetId, HealthAlarm, InstanceId};
 use crate::observation::{InstanceState, Target, TargetHealth};
 use crate::sample::Sample;
@@ -17,9 +20,12 @@ pub(super) struct Looked<'a> {
     /// Of the whole fleet.
     pub(super) capacity: &'a CapacityState,
     pub(super) observation: &'a TrafficObservation,
+    pub(super) seat: Seat,
+    /// The metrics of its groups are of this side since then; none: of others, or of both.
+    pub(super) measured_since: Option<Timestamp>,
 }
 
-impl Looked<'_> {
+impl<'a> Looked<'a> {
     /// What each kind of signal says; a kind that is not known is absent.
     pub(super) fn evidence(&self, detect: &Detect) -> Vec<(SignalKind, Sighting)> {
         let at = self.observation.observed_at;
@@ -86,16 +92,16 @@ impl Looked<'_> {
     }
 
     fn targets_down(&self, detect: &Detect) -> Option<bool> {
-        let read = self.pool.target_groups.iter().map(|group| self.observation.targets.get(group));
-        let groups: Vec<&Vec<Target>> = read.collect::<Option<_>>()?;
-        if groups.is_empty() {
+        let groups = self.groups()?;
+        // whoever is not registered is not checked
+        if groups.is_empty() || self.seat == Seat::Out {
             return None;
         }
         let (mut good, mut bad) = (0_u32, 0_u32);
         // who is replaced because it fell ill still tells of that, as long as it is known
         let ill = self.state.members.iter().filter(|(_, member)| fell_ill(member));
         for (id, member) in self.expected().chain(ill) {
-            match groups.iter().map(|targets| word(targets, id, member)).max() {
+            match groups.iter().map(|targets| self.word(targets, id, member)).max() {
                 Some(Word::Good) => good = good.saturating_add(1),
                 Some(Word::Bad) => bad = bad.saturating_add(1),
                 Some(Word::None) | None => {}
@@ -111,15 +117,29 @@ impl Looked<'_> {
         Some(is_share(bad, known, detect) && !self.is_enough(good))
     }
 
-    fn healthy_others(&self, targets: &[Target]) -> u32 {
+    /// The targets of each of its groups, without the instances of other sides; none: one of them could not be read.
+    fn groups(&self) -> Option<Vec<Vec<&'a Target>>> {
+        let is_of_another = |target: &Target| {
+            let mut others = self.capacity.pools.iter().filter(|(pool, _)| **pool != self.pool.id);
+            self.seat != Seat::Own && others.any(|(_, state)| state.members.contains_key(&target.instance))
+        };
+        let read = self.pool.target_groups.iter().map(|group| {
+            let targets = self.observation.targets.get(group)?.iter();
+            Some(targets.filter(|target| !is_of_another(target)).collect())
+        });
+        read.collect()
+    }
+
+    fn healthy_others(&self, targets: &[&Target]) -> u32 {
         let is_counted = |member: &Member| should_serve(member) || fell_ill(member);
         let is_other =
-            |target: &&Target| target.health == TargetHealth::Healthy && !self.state.members.get(&target.instance).is_some_and(is_counted);
+            |target: &&&Target| target.health == TargetHealth::Healthy && !self.state.members.get(&target.instance).is_some_and(is_counted);
         u32::try_from(targets.iter().filter(is_other).count()).unwrap_or(u32::MAX)
     }
 
     /// Any of the application's metrics is enough; all must be known to say that it is well.
     fn application(&self, detect: &Detect) -> Option<Sighting> {
+        let since = self.measured_since?;
         let series = self.observation.application.get(&self.pool.id)?;
         let now = self.observation.observed_at;
         let said = detect
@@ -127,11 +147,11 @@ impl Looked<'_> {
             .iter()
             .zip(series)
             .map(|(signal, series)| match series.sample(now) {
-                Sample::Value { at, value } => Some(Sighting {
+                Sample::Value { at, value } if at >= since => Some(Sighting {
                     at,
                     down: value > signal.above,
                 }),
-                Sample::Partial { .. } | Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => None,
+                Sample::Value { .. } | Sample::Partial { .. } | Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => None,
             });
         let said: Vec<Option<Sighting>> = said.collect();
         let down = said
@@ -163,11 +183,29 @@ impl Looked<'_> {
     }
 
     /// Whether a target is healthy in each of the side's groups, whoever it is: a restored table does not know who serves. None if a
-    /// group could not be read.
+    /// group could not be read. Of a side that is not registered it is not known who would, but who runs.
     pub(super) fn anybody_answers(&self) -> Option<bool> {
-        let answers = |targets: &Vec<Target>| targets.iter().any(|target| target.health == TargetHealth::Healthy);
-        let mut read = self.pool.target_groups.iter().map(|group| self.observation.targets.get(group));
-        read.try_fold(true, |all, targets| Some(all && answers(targets?)))
+        if matches!(self.seat, Seat::Enters | Seat::Out) {
+            return self.observation.instances.is_some().then(|| self.running() > 0);
+        }
+        let answers = |targets: &Vec<&Target>| targets.iter().any(|target| target.health == TargetHealth::Healthy);
+        Some(self.groups()?.iter().all(answers))
+    }
+
+    /// How many of the side could take the traffic: healthy in all its groups, by checks that really run. Of a side that is not registered
+    /// those that run.
+    pub(super) fn ready(&self) -> u32 {
+        match self.seat {
+            Seat::Out => self.running(),
+            Seat::Own | Seat::Takes | Seat::Enters => self.healthy(),
+        }
+    }
+
+    fn running(&self) -> u32 {
+        let listed = self.observation.instances.as_ref();
+        let runs = |id: &InstanceId| listed.is_some_and(|listed| listed.get(id) == Some(&InstanceState::Running));
+        let running = self.expected().filter(|(id, member)| !member.gone && runs(id));
+        u32::try_from(running.count()).unwrap_or(u32::MAX)
     }
 
     /// How many of the side are healthy in all its groups, by checks that really run.
@@ -183,6 +221,26 @@ impl Looked<'_> {
         let is_checked = |group| self.observation.targets.get(group).is_some_and(|targets| targets.iter().any(is_it));
         stays && !self.pool.target_groups.is_empty() && groups.all(is_checked)
     }
+
+    /// What a group says of one instance.
+    fn word(&self, targets: &[&Target], id: &InstanceId, member: &Member) -> Word {
+        let target = targets.iter().find(|target| target.instance == *id);
+        // whoever was lost before it could be registered was no target
+        let was_one = self.seat != Seat::Enters;
+        match target.map(|target| (target.health, target.shifted)) {
+            // traffic was taken from its zone: its checks say nothing of the side
+            Some((_, true)) => Word::None,
+            // one that is gone is deregistered as a ghost, one that fell ill because it did: neither leaves as one of too many
+            Some((TargetHealth::Draining, _)) if member.gone || fell_ill(member) => Word::Bad,
+            Some((TargetHealth::Healthy, _)) => Word::Good,
+            Some((TargetHealth::Unhealthy | TargetHealth::InvalidState, _)) => Word::Bad,
+            // a terminated one vanishes from its groups
+            None if was_one && (member.gone || fell_ill(member)) => Word::Bad,
+            None | Some((TargetHealth::Initial | TargetHealth::Unchecked | TargetHealth::Draining | TargetHealth::Unavailable, _)) => {
+                Word::None
+            }
+        }
+    }
 }
 
 /// It served, and nobody has it leave.
@@ -197,23 +255,6 @@ enum Word {
     None,
     Good,
     Bad,
-}
-
-fn word(targets: &[Target], id: &InstanceId, member: &Member) -> Word {
-    let target = targets.iter().find(|target| target.instance == *id);
-    match target.map(|target| (target.health, target.shifted)) {
-        // traffic was taken from its zone: its checks say nothing of the side
-        Some((_, true)) => Word::None,
-        // one that is gone is deregistered as a ghost, one that fell ill because it did: neither leaves as one of too many
-        Some((TargetHealth::Draining, _)) if member.gone || fell_ill(member) => Word::Bad,
-        Some((TargetHealth::Healthy, _)) => Word::Good,
-        Some((TargetHealth::Unhealthy | TargetHealth::InvalidState, _)) => Word::Bad,
-        // a terminated one vanishes from its groups
-        None if member.gone || fell_ill(member) => Word::Bad,
-        None | Some((TargetHealth::Initial | TargetHealth::Unchecked | TargetHealth::Draining | TargetHealth::Unavailable, _)) => {
-            Word::None
-        }
-    }
 }
 
 fn fell_ill(member: &Member) -> bool {

@@ -77,12 +77,15 @@ pub enum TrafficFinding {
         /// Nothing moves by itself before.
         until: Timestamp,
     },
-    /// The weights are being set.
+    /// The weights are being set, or targets swapped.
     Moves {
         /// To.
         to: PoolId,
+        /// Who leaves the target groups that both have; none: weights are set.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<PoolId>,
     },
-    /// The weights were seen to be set.
+    /// The weights were seen to be set, or the targets swapped.
     Moved {
         /// To.
         to: PoolId,
@@ -260,7 +263,8 @@ impl fmt::Display for TrafficFinding {
                 f,
                 "{pool} is down, and traffic moved lately: nothing moves by itself before {until}"
             ),
-            Self::Moves { to } => write!(f, "setting the weights for {to}"),
+            Self::Moves { to, leaves: None } => write!(f, "setting the weights for {to}"),
+            Self::Moves { to, leaves: Some(from) } => write!(f, "{to} is in the target groups, and {from} leaves them"),
             Self::Moved { to, .. } => write!(f, "traffic is at {to}"),
             Self::GaveUp { to } => write!(f, "{to} did not become ready in half an hour: traffic stays"),
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),

@@ -13,7 +13,8 @@ use crate::state::{Routing, SignalKind};
 /// What stands between a side and the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// Healthy instances, by checks that really run.
+    /// Healthy instances, by checks that really run. Where the sides share their target groups, and this one is not registered there yet:
+    /// those that run.
     pub healthy: u32,
     /// So many are needed.
     pub needed: u32,
@@ -34,9 +35,9 @@ impl Readiness {
     ) -> Self {
         let reaches = |rule: &&RuleArn| routing(rule).is_some_and(|routing| routing::names(routing, to.pool));
         Self {
-            healthy: to.healthy(),
+            healthy: to.ready(),
             needed: failover.gate.of_ceil(source_size).max(1),
-            unreachable: failover.rules.iter().filter(|rule| !reaches(rule)).cloned().collect(),
+            unreachable: failover.rules().iter().filter(|rule| !reaches(rule)).cloned().collect(),
             down_by,
         }
     }

@@ -15,6 +15,7 @@ mod record;
 mod routing;
 mod sharing;
 mod shift;
+mod swap;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub use self::floor::{ready_floor, reserve_of, rests};
 pub use self::gate::Readiness;
 pub use self::record::{TrafficInputs, TrafficRecord};
 use self::shift::Draft;
+use self::swap::Seat;
+pub use self::swap::enrolled;
 pub use self::watch::LOOKS_APART;
 use crate::id::{AlarmName, InstanceId, PoolId, RuleArn, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
@@ -136,6 +139,8 @@ pub struct TrafficDecision {
     pub readiness: BTreeMap<PoolId, Readiness>,
     /// Whether to look again in ten seconds: a side is suspect, or something is on its way.
     pub look_again: bool,
+    /// Whether anybody else is to be registered in target groups that all sides have.
+    pub enrols: bool,
 }
 
 impl TrafficDecision {
@@ -145,10 +150,10 @@ impl TrafficDecision {
         self.state != *loaded || !self.steps.is_empty()
     }
 
-    /// Whether pools need another number than before, so that tick must look.
+    /// Whether pools need another number than before, or others are to be registered, so that tick must look.
     #[must_use]
     pub fn wakes_tick(&self, loaded: &TrafficState) -> bool {
-        self.state.floors != loaded.floors
+        self.enrols || self.state.floors != loaded.floors
     }
 }
 
@@ -202,13 +207,34 @@ impl<'a> TrafficSituation<'a> {
     }
 
     fn looked(&self, pool: &PoolId) -> Option<Looked<'a>> {
+        self.looked_at(pool, Seat::of(self.failover.swaps_targets(), self.traffic, pool))
+    }
+
+    /// A side that has this seat by now.
+    fn looked_at(&self, pool: &PoolId, seat: Seat) -> Option<Looked<'a>> {
         Some(Looked {
+            seat,
+            measured_since: self.measured_since(pool),
             fleet: &self.spec.id,
             pool: self.spec.pool(pool)?,
             state: self.capacity.pools.get(pool)?,
             capacity: self.capacity,
             observation: self.observation,
         })
+    }
+
+    /// Since when the metrics of a side's target groups are of this side alone; none: they are not.
+    fn measured_since(&self, pool: &PoolId) -> Option<Timestamp> {
+        match Seat::of(self.failover.swaps_targets(), self.traffic, pool) {
+            Seat::Own => Some(Timestamp::MIN),
+            Seat::Enters | Seat::Out => None,
+            // the other one is still leaving
+            Seat::Takes if self.traffic.shift.as_ref().is_some_and(|shift| shift.to == *pool) => None,
+            Seat::Takes => {
+                let moved = self.traffic.moved.as_ref().filter(|moved| moved.to == *pool);
+                Some(moved.map_or(Timestamp::MIN, |moved| moved.at))
+            }
+        }
     }
 
     /// So often in a row a side must be found well before traffic may come back by itself; none: never by itself.

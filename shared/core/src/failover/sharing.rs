@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
 
     /// Whether these sides together could take what `size` instances do.
     fn readiness_of(&self, takers: &[PoolId], size: u32) -> Readiness {
-        let rules = &self.situation.failover.rules;
+        let rules = self.situation.failover.rules();
         let most = takers.iter().filter_map(|side| self.situation.spec.pool(side)).map(PoolSpec::most);
         let most = most.fold(0, u32::saturating_add);
         let up: Vec<&PoolId> = takers.iter().filter(|side| !self.is_down(side)).collect();
@@ -318,7 +318,7 @@ impl<'a> Draft<'a> {
     pub(super) fn move_shares(&mut self, shift: &Shift, sharing: &Sharing) {
         let observed = &self.situation.observation.routing;
         let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules.iter().filter_map(of_rule).collect();
+        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules().iter().filter_map(of_rule).collect();
         let usual = self.usual(&previous);
         let sides = &self.situation.spec.pools;
         let to_takers = |(rule, weights): (&RuleArn, &BTreeMap<TargetGroupArn, u32>)| {

@@ -43,7 +43,7 @@ impl<'a> Draft<'a> {
         for pool in &situation.spec.pools {
             let Some(looked) = situation.looked(&pool.id) else { continue };
             let evidence = looked.evidence(detect);
-            let well = watch::is_well(&evidence);
+            let well = watch::is_well(&evidence, looked.seat);
             let left_for = self.left_for(&pool.id);
             // nobody measures answers where nobody asks: what called it down must itself speak for it again
             let is_back = left_for.is_some_and(|why| watch::is_denied(&evidence, why));
@@ -60,8 +60,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether no rule sends a side anything; none: not all of them could be read.
+    /// Whether no rule sends a side anything, or nobody of it is registered; none: not everything could be read.
     fn is_idle(&self, pool: &PoolSpec) -> Option<bool> {
+        if self.situation.failover.swaps_targets() {
+            return self.registered(pool).map(|registered| registered == 0);
+        }
         let observed = &self.situation.observation.routing;
         let mut rules = self.situation.failover.all_rules().map(|rule| observed.get(rule));
         rules.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
@@ -130,6 +133,7 @@ impl<'a> Draft<'a> {
         let TrafficStanding { readiness, .. } = self.standing();
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
+            enrols: self.enrols(),
             look_again: suspect || self.is_drilling() || self.state.shift.is_some() || self.state.degraded.is_some(),
             takers: self.state.takers(situation.spec).into_iter().cloned().collect(),
             state: self.state,
@@ -174,7 +178,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn readiness(&self, from: &PoolId, to: &PoolId) -> Option<Readiness> {
-        let looked = self.situation.looked(to)?;
+        let looked = self.situation.looked_at(to, self.seat(to))?;
         let down_by = self.situation.down_by(&self.state, to);
         let size = self.size_of(from);
         Some(Readiness::of(self.situation.failover, &looked, size, down_by, |rule| {
@@ -233,6 +237,8 @@ impl<'a> Draft<'a> {
                 self.begin(to.clone(), asked(*until, *forced));
             }
             (TrafficWish::Failback, Some(moved)) => self.begin(moved.from, asked(None, false)),
+            // who was registered before is registered again
+            (TrafficWish::Undo, Some(moved)) if self.situation.failover.swaps_targets() => self.begin(moved.from, asked(None, true)),
             (TrafficWish::Undo, Some(moved)) => self.undo(moved, asked(None, true)),
             (TrafficWish::Failback | TrafficWish::Undo, None) => self.refuse(Refusal::NothingMoved),
         }
@@ -355,6 +361,13 @@ impl<'a> Draft<'a> {
                 previous,
                 wanted,
             } => {
+                if self.situation.failover.swaps_targets() {
+                    return match self.registered(from) {
+                        Some(0) => self.arrive(shift, BTreeMap::new(), BTreeMap::new()),
+                        // tick has them leave
+                        Some(_) | None => {}
+                    };
+                }
                 let observed = &self.situation.observation.routing;
                 let undone = wanted.iter().filter(|(rule, wanted)| {
                     let now = observed.get(*rule);
@@ -432,9 +445,16 @@ impl<'a> Draft<'a> {
             });
             return self.hold_floors(shift, from, to);
         }
-        if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() {
+        let swaps = self.situation.failover.swaps_targets();
+        // nobody at all would answer where the last one leaves before the first one is in
+        let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
+        if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {
             return match &shift.sharing {
                 Some(sharing) => self.move_shares(shift, sharing),
+                None if swaps => {
+                    self.hold_floors(shift, from, to);
+                    self.swap(shift);
+                }
                 None => self.move_weights(shift, from, to),
             };
         }
@@ -467,7 +487,7 @@ impl<'a> Draft<'a> {
     fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         let routing = &self.situation.observation.routing;
         let of_rule = |rule: &RuleArn| Some((rule.clone(), routing.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules.iter().filter_map(of_rule).collect();
+        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules().iter().filter_map(of_rule).collect();
         let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(routing::moved(routing, from, to)));
         let wanted: BTreeMap<RuleArn, RouteTo> = previous.iter().map(to_there).collect();
         self.steps = steps(&previous, &wanted);
@@ -476,7 +496,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn depart(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, wanted: BTreeMap<RuleArn, RouteTo>) {
-        self.findings.push(TrafficFinding::Moves { to: shift.to.clone() });
+        let swaps = self.situation.failover.swaps_targets();
+        self.findings.push(TrafficFinding::Moves {
+            to: shift.to.clone(),
+            leaves: swaps.then(|| shift.from.clone()),
+        });
         if shift
             .sharing
             .as_ref()
@@ -568,7 +592,7 @@ impl<'a> Draft<'a> {
         });
         self.state.shift = None;
         // what an undo restores is what was before something else answered
-        let levers = &self.situation.failover.rules;
+        let levers = self.situation.failover.rules();
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);
         previous.retain(|rule, _| levers.contains(rule));
         set.retain(|rule, _| levers.contains(rule));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::swap::Seat;
 use crate::spec::{BreachRule, Detect};
 use crate::state::{ShiftReason, Side, Sighting, SignalKind, Well};
 use crate::unit::Seconds;
@@ -65,10 +66,12 @@ pub(super) fn down_by(side: &Side, detect: &Detect) -> Vec<SignalKind> {
     SignalKind::ALL.into_iter().filter(says).collect()
 }
 
-/// Whether a side is found well: what EC2 and the balancer say is known, and nothing that is known speaks against it.
-pub(super) fn is_well(evidence: &[(SignalKind, Sighting)]) -> bool {
+/// Whether a side is found well: what EC2 and the balancer say is known, and nothing that is known speaks against it. Of a side that is
+/// not registered the balancer says nothing.
+pub(super) fn is_well(evidence: &[(SignalKind, Sighting)], seat: Seat) -> bool {
     let known = |kind| evidence.iter().any(|(other, _)| *other == kind);
-    known(SignalKind::Instances) && known(SignalKind::Targets) && evidence.iter().all(|(_, sighting)| !sighting.down)
+    let is_checked = seat == Seat::Out || known(SignalKind::Targets);
+    known(SignalKind::Instances) && is_checked && evidence.iter().all(|(_, sighting)| !sighting.down)
 }
 
 /// Whether one of the kinds of signal by which a side was left says now that it is well. True of one that was left for other reasons.

@@ -47,6 +47,8 @@ pub struct Ballot<'a> {
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
     /// Whether it is a side that only stands by: that nothing was measured is as it should be.
     pub rests: bool,
+    /// Whether what is measured of its target groups is another side's.
+    pub measures_another: bool,
     /// The moment.
     pub now: Timestamp,
 }
@@ -154,7 +156,7 @@ impl Reading<'_> {
 fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl FnOnce(&Reading<'_>) -> Opinion) -> Opinion {
     let hold = |sample| (Some(ballot.desired), VoteReason::NoValue { sample });
     let sample = series.sample(ballot.now);
-    if ballot.rests && series.is_empty() {
+    if ballot.measures_another || ballot.rests && series.is_empty() {
         return (None, VoteReason::NoTraffic);
     }
     match (sample, measure.missing) {

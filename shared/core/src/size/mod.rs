@@ -51,6 +51,8 @@ pub struct SizeInput<'a> {
     pub ready_floor: u32,
     /// Whether it is a side that only stands by, so that what its policies cannot measure keeps nobody.
     pub rests: bool,
+    /// Whether all that is measured is another side's, which has the target groups in its place: `series` says nothing then.
+    pub measures_another: bool,
     /// What the fleet's maximum leaves for this pool.
     pub room: u32,
     /// What the fleet's spend cap leaves for this pool; none: no cap.
@@ -93,6 +95,15 @@ impl Sizing {
     #[must_use]
     pub fn asked(&self) -> u32 {
         self.desired.saturating_sub(self.reserve)
+    }
+}
+
+/// What is measured of a side that has no target groups now.
+static NOTHING: BTreeMap<PolicyId, Series> = BTreeMap::new();
+
+impl<'a> SizeInput<'a> {
+    fn measured(&self) -> &'a BTreeMap<PolicyId, Series> {
+        if self.measures_another { &NOTHING } else { self.series }
     }
 }
 
@@ -184,9 +195,10 @@ fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
         ratings: &input.state.ratings,
         waits: input.waits,
         guards: input.guards,
-        series: input.series,
+        series: input.measured(),
         windows: input.windows,
         rests: input.rests,
+        measures_another: input.measures_another,
         now: input.now,
     }
 }
@@ -434,7 +446,7 @@ fn held(input: &SizeInput<'_>) -> Option<Held> {
 
 /// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
 fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
-    input.series.values().any(|series| match series.sample(input.now) {
+    input.measured().values().any(|series| match series.sample(input.now) {
         Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
         Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
     })
@@ -512,7 +524,7 @@ fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
 /// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
 fn simulate_removal(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for policy in input.policies {
-        let Some(load) = Load::of(policy, input.guards, input.series, (&input.counts, input.flow), input.now) else {
+        let Some(load) = Load::of(policy, input.guards, input.measured(), (&input.counts, input.flow), input.now) else {
             continue;
         };
         let safe = (number.value..base)
@@ -581,7 +593,7 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], aim: Aim,
     };
     let asks_for_more = |vote: &Vote| vote.capacity.is_some_and(|capacity| capacity > before);
     let knows_some = |vote: &Vote| {
-        let sample = input.series.get(&vote.policy).map(|series| series.sample(input.now));
+        let sample = input.measured().get(&vote.policy).map(|series| series.sample(input.now));
         vote.capacity.is_some() && matches!(sample, Some(Sample::Partial { .. }))
     };
     let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote) || vote.waits_to_add();

@@ -100,8 +100,16 @@ fn check_pools_together(raw: &RawFleetSpec, pools: &[(usize, PoolSpec)], problem
     if !raw.pools.is_empty() && raw.pools.iter().all(|pool| matches!(pool.role, Some(RawRole::Standby))) {
         problems.add("pools", "no pool is active", "set `role: active` on the pool that takes traffic");
     }
+    let swaps = raw
+        .failover
+        .as_ref()
+        .is_some_and(|failover| failover.lever.target_swap == Some(true));
     let mut groups = BTreeSet::new();
     for (n, pool) in pools {
+        // all sides have the same ones
+        if swaps {
+            groups.clear();
+        }
         for (m, _) in pool.target_groups.iter().enumerate().filter(|(_, group)| !groups.insert(*group)) {
             let path = format!("pools[{n}].target_groups[{m}]");
             problems.add(path, "this target group is listed twice", "a group belongs to one pool");

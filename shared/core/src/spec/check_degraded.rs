@@ -1,7 +1,7 @@
 //! Reads what answers while no side can.
 
 use super::PoolSpec;
-use super::check_failover::{check_rule, rules};
+use super::check_lever::{check_rule, rules};
 use super::check_pool::is_target_group;
 use super::failover::{ContentType, Fallback, FixedResponse, Instead};
 use super::problem::Problems;

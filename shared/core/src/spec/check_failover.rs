@@ -1,24 +1,21 @@
 //! Reads how a fleet's traffic leaves a failing side.
 
-use std::collections::BTreeSet;
-
 use super::check_capacity::read_latency;
 use super::check_degraded;
 use super::check_drill;
 use super::check_guards::{duration, percent};
+use super::check_lever;
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
 use super::problem::Problems;
 use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawFleetSpec, RawLatency, RawOf, RawPercent, RawRole};
 use super::{
-    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, Metric, MetricSource, NamedMetric, PoolRole, PoolSpec,
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, Lever, Metric, MetricSource, NamedMetric, PoolRole, PoolSpec,
     defaults,
 };
-use crate::id::{HealthAlarm, RuleArn};
+use crate::id::HealthAlarm;
 use crate::unit::{Finite, Millis, Percent, Seconds};
 
-/// Most listeners and rules that one shift sets: each is a call of its own.
-const RULES_MAX: usize = 10;
 /// One look says too little, and what was seen longer ago than five minutes says nothing of now.
 const DATAPOINTS: std::ops::RangeInclusive<u8> = 2..=10;
 /// Alarms of one kind and side: all sides of all fleets are read in pages of a hundred.
@@ -79,18 +76,22 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
         problems.add("failover.dwell", format!("`{dwell}` is shorter than `{DWELL_MIN}`"), hint);
     }
-    let rules = rules(&raw.lever.listener_rules, "failover.lever.listener_rules", 1, problems);
+    let lever = check_lever::read(raw, mode, pools, problems);
+    let rules = match &lever {
+        Lever::ListenerRules(rules) => rules.as_slice(),
+        Lever::TargetSwap => &[],
+    };
     Some(Failover {
         mode,
         degraded: raw
             .degraded
             .as_ref()
-            .and_then(|degraded| check_degraded::read(degraded, &rules, pools, problems)),
+            .and_then(|degraded| check_degraded::read(degraded, rules, pools, problems)),
         detect: detect(raw.detect.as_ref(), problems),
         drill: raw.drill.as_ref().map(|drill| check_drill::read(drill, mode, problems)),
         gate,
         standby_size,
-        rules,
+        lever,
         failback: failback(raw, problems),
         dwell,
     })
@@ -255,33 +256,6 @@ fn datapoints(raw: Option<&RawOf>, problems: &mut Problems) -> BreachRule {
         problems.add("failover.detect.datapoints", message, hint);
         defaults::FAILOVER_DATAPOINTS
     })
-}
-
-/// ARNs of listeners and rules, each once.
-pub(super) fn rules(texts: &[String], at: &str, least: usize, problems: &mut Problems) -> Vec<RuleArn> {
-    if texts.len() < least || texts.len() > RULES_MAX {
-        let message = format!("`{}` listeners and rules are not between `{least}` and `{RULES_MAX}`", texts.len());
-        problems.add(at, message, "each is set by a call of its own");
-    }
-    let mut seen = BTreeSet::new();
-    for (n, text) in texts.iter().enumerate() {
-        check_rule(text, &format!("{at}[{n}]"), problems);
-        if !seen.insert(text) {
-            problems.add(format!("{at}[{n}]"), "it is listed twice", "one line is enough");
-        }
-    }
-    texts.iter().map(|text| RuleArn::new(text.clone())).collect()
-}
-
-pub(super) fn check_rule(text: &str, at: &str, problems: &mut Problems) {
-    let is_one = |kind: &str| {
-        text.split_once(":elasticloadbalancing:")
-            .is_some_and(|(_, rest)| rest.contains(kind))
-    };
-    if !(text.starts_with("arn:") && (is_one(":listener/") || is_one(":listener-rule/"))) {
-        let hint = "it looks like `arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`";
-        problems.add(at, format!("`{text}` is not the ARN of a listener or a rule"), hint);
-    }
 }
 
 fn failback(raw: &RawFailover, problems: &mut Problems) -> Failback {

@@ -19,8 +19,8 @@ pub struct Failover {
     pub gate: Percent,
     /// A hot standby keeps so much of the active side's size.
     pub standby_size: Percent,
-    /// Listeners and rules whose forward weights move. Never empty.
-    pub rules: Vec<RuleArn>,
+    /// What moves the traffic.
+    pub lever: Lever,
     /// How traffic comes back.
     pub failback: Failback,
     /// After a move nothing moves again by itself for so long: a second one alerts instead.
@@ -52,10 +52,35 @@ impl Drills {
 }
 
 impl Failover {
+    /// Listeners and rules whose forward weights move.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleArn] {
+        match &self.lever {
+            Lever::ListenerRules(rules) => rules,
+            Lever::TargetSwap => &[],
+        }
+    }
+
     /// Listeners and rules that are read and may be set.
     pub fn all_rules(&self) -> impl Iterator<Item = &RuleArn> {
-        self.rules.iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
+        self.rules().iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
     }
+
+    /// Whether the sides share their target groups, and who is registered there decides who takes the traffic.
+    #[must_use]
+    pub fn swaps_targets(&self) -> bool {
+        self.lever == Lever::TargetSwap
+    }
+}
+
+/// What moves the traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lever {
+    /// Weights of the forward actions of these listeners and rules. Never empty.
+    ListenerRules(Vec<RuleArn>),
+    /// All sides have the same target groups, and whoever takes the traffic is registered there.
+    TargetSwap,
 }
 
 /// What answers when no side can serve.

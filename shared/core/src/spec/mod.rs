@@ -13,6 +13,7 @@ mod check_demand;
 mod check_drill;
 mod check_failover;
 mod check_guards;
+mod check_lever;
 mod check_lifecycle;
 mod check_market;
 mod check_metric;
@@ -48,7 +49,9 @@ use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use check_market::RESERVED_TYPES_MAX;
 pub use cloud_map::{CloudMap, PROPAGATION};
-pub use failover::{ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead};
+pub use failover::{
+    ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead, Lever,
+};
 pub use formula::Formula;
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
 pub use learning::{InstanceCapacity, Learning};
@@ -194,6 +197,9 @@ pub struct PoolSpec {
     pub launch: LaunchSpec,
     /// Target groups in which every serving instance is registered.
     pub target_groups: Vec<TargetGroupArn>,
+    /// Target groups that it has in common with other sides, while it takes no traffic: whoever of it is registered there leaves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_groups: Vec<TargetGroupArn>,
     /// The service of Cloud Map in which every serving instance is registered; none: in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_map: Option<CloudMap>,

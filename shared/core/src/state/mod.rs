@@ -274,7 +274,7 @@ impl PoolState {
 
     /// Every group in which an instance of this pool may be registered.
     pub fn all_groups<'a>(&'a self, pool: &'a PoolSpec) -> impl Iterator<Item = &'a TargetGroupArn> {
-        pool.target_groups.iter().chain(&self.former_groups)
+        pool.target_groups.iter().chain(&pool.left_groups).chain(&self.former_groups)
     }
 
     /// Why nothing is launched in a market now, and until when.

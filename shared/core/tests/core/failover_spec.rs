@@ -4,7 +4,7 @@ use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::defaults::defaults;
 use ghostnet_core::spec::{
     ApplicationSignal, BreachRule, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, FleetSpec,
-    Metric, MetricSource, NamedMetric, Problem, RawFleetSpec, Schedule,
+    Lever, Metric, MetricSource, NamedMetric, Problem, RawFleetSpec, Schedule,
 };
 use ghostnet_core::unit::{Percent, Seconds};
 
@@ -69,7 +69,7 @@ fn a_whole_section_reads_to_what_it_means() {
         },
         gate: Percent(80),
         standby_size: Percent(80),
-        rules: [LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec(),
+        lever: Lever::ListenerRules([LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec()),
         failback: Failback::Auto { well: 20 },
         dwell: Seconds::minutes(60),
         degraded: None,
@@ -618,6 +618,69 @@ fn what_answers_when_no_side_can() {
     }
 }
 
+/// Two sides with one target group, of which only one is registered at a time.
+#[test]
+fn a_swap_of_targets() {
+    let swap = |change: Value| {
+        let pools = ["blue", "green"].map(|side| json!({ "id": side, "target_groups": [group("web")] }));
+        let [blue, mut green] = pools;
+        green["role"] = json!("standby");
+        let mut fleet = json!({
+            "pools": [blue, green],
+            "failover": { "mode": "hot_standby", "lever": { "target_swap": true } },
+        });
+        merge(&mut fleet, change);
+        FleetSpec::check(&raw(fleet))
+    };
+    let read = swap(json!({})).unwrap();
+    assert!(read.failover.as_ref().unwrap().swaps_targets());
+    assert!(read.failover.unwrap().rules().is_empty());
+    let lever = |lever: Value| json!({ "failover": { "lever": lever } });
+    let green = |change: Value| {
+        let pools = ["blue", "green"].map(|side| json!({ "id": side, "target_groups": [group("web")] }));
+        let [blue, mut green] = pools;
+        green["role"] = json!("standby");
+        merge(&mut green, change);
+        json!({ "pools": [blue, green] })
+    };
+    let alone = json!({ "pools": [{ "id": "blue", "target_groups": [group("web"), group("web")] }] });
+    let none = "nothing moves the traffic";
+    for (change, path, message) in [
+        (lever(json!({ "target_swap": false })), "failover.lever", none),
+        (lever(json!({ "target_swap": null })), "failover.lever", none),
+        (lever(json!({ "listener_rules": [RULE] })), "failover.lever", "two levers"),
+        (
+            json!({ "failover": { "mode": "active_active" }, "pools": [
+            { "id": "blue", "target_groups": [group("web")] }, { "id": "green", "target_groups": [group("web")] },
+        ] }),
+            "failover.lever.target_swap",
+            "it moves all of the traffic",
+        ),
+        (
+            json!({ "failover": { "degraded": { "forward": group("sorry") } } }),
+            "failover.degraded",
+            "nothing else can answer",
+        ),
+        (
+            green(json!({ "target_groups": [group("green")] })),
+            "pools[1].target_groups",
+            "they are not those of `blue`",
+        ),
+        (
+            green(json!({ "balancing": { "slow_start": "30s" } })),
+            "pools[1].balancing",
+            "it is not that of `blue`",
+        ),
+        (alone, "pools[0].target_groups[1]", "listed twice"),
+    ] {
+        let problems = swap(change.clone()).unwrap_err();
+        let told = problems
+            .iter()
+            .any(|problem| problem.path == path && problem.message.contains(message));
+        assert!(told, "{change}: {problems:#?}");
+    }
+}
+
 /// What this build does not know is refused by name, so that nobody believes to be covered.
 #[test]
 fn what_is_not_there_yet_is_refused() {
@@ -628,12 +691,8 @@ fn what_is_not_there_yet_is_refused() {
             json!({ "lever": { "listener_rules": [RULE], "records": [] } }),
             "unknown field `records`",
         ),
-        (json!({ "lever": {} }), "missing field `listener_rules`"),
     ] {
-        let mut fleet = two_sides(failover.clone(), json!({ "fleet": "web" }));
-        if failover["lever"] == json!({}) {
-            fleet["failover"]["lever"] = json!({});
-        }
+        let fleet = two_sides(failover.clone(), json!({ "fleet": "web" }));
         let error = serde_json::from_value::<RawFleetSpec>(fleet).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");
     }

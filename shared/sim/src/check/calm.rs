@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Told};
-use ghostnet_core::spec::{Drift, FleetMode, FleetSpec, Metric, NamedMetric, PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, Failover, FleetMode, FleetSpec, Metric, NamedMetric, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
-use super::{Check, balancing, discovery, traffic};
+use super::{Check, balancing, discovery, swap, traffic};
 use crate::clock::{MINUTE, Millis, at};
 use crate::cloud::ec2::Machine;
 use crate::world::World;
@@ -124,13 +124,19 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         let detail = format!("{name}: {} stays, and its worker was told to leave, or has left", machine.id);
         found.push((Check::Converges, detail));
     }
+    let spec = world.fleets.get(id).map(|fleet| &fleet.spec);
+    let swaps = spec.is_some_and(|spec| spec.failover.as_ref().is_some_and(Failover::swaps_targets));
+    let traffic = world.table.fleets.get(id).map(|items| &items.traffic);
+    let belongs = spec.is_none_or(|spec| swap::belongs(spec, traffic, pool));
+    let nobody = BTreeSet::new();
     for targets in pool.target_groups.iter().filter_map(|group| world.cloud.groups.get(group)) {
         let ours = targets
             .targets
             .iter()
-            .filter(|(_, target)| target.ours && target.drained_at.is_none());
+            .filter(|(id, target)| target.ours && target.drained_at.is_none() && (!swaps || world.is_of_pool(id, pool)));
         let registered: BTreeSet<&InstanceId> = ours.map(|(id, _)| id).collect();
-        if registered != alive {
+        let expected = if belongs { &alive } else { &nobody };
+        if registered != *expected {
             let detail = format!("{name}: {} are registered and {} exist", registered.len(), alive.len());
             found.push((Check::Converges, detail));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ghostnet_core::decide::{PoolDecision, decide};
+use ghostnet_core::failover::enrolled;
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
@@ -15,7 +16,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend};
+use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend, swap};
 use crate::clock::{HOUR, MINUTE, at};
 use crate::world::World;
 
@@ -122,8 +123,11 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
             }
         },
     };
+    let enrolled = enrolled(spec, &inputs.traffic);
+    let (whole, spec) = (spec, enrolled.as_ref().unwrap_or(spec));
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
+    swap::on_committed(world, commit, spec, &mut found);
     let (mut removals, mut changes) = (Vec::new(), Vec::new());
     spend::count(&mut world.watch.spent, spec, inputs);
     let tally = world.watch.spent.get(&spec.id).copied().filter(|_| !world.watch.was_restored());
@@ -164,7 +168,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         }
     }
     // after the decision itself, so that what is wrong with that is said first
-    replay(world, commit, inputs, spec, &mut found);
+    replay(world, commit, inputs, whole, &mut found);
     for (pool, changes) in changes {
         pace::judge(world, commit, &pool, changes);
     }

@@ -12,7 +12,7 @@ use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
-use super::{Check, discovery, specs_of};
+use super::{Check, discovery, specs_of, swap};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::hand::Hand;
 use crate::world::{World, is_of};
@@ -342,6 +342,14 @@ pub fn on_left(world: &mut World, ids: &[InstanceId]) {
     let Some(state) = items.capacity().and_then(|state| state.pools.get(&pool)) else {
         return;
     };
+    // a side that has given its groups to another one leaves as a whole, and goes on existing
+    let spec = world.fleets.get(&fleet).map(|there| &there.spec);
+    if spec.is_some_and(|spec| {
+        spec.pool(&pool)
+            .is_some_and(|pool| !swap::belongs(spec, Some(&items.traffic), pool))
+    }) {
+        return;
+    }
     let by_scale_in = |id: &&InstanceId| {
         let drain = state.members.get(*id).and_then(|member| member.drain);
         drain.is_none_or(|drain| drain.why == DrainReason::ScaleIn)

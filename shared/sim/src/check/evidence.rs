@@ -82,6 +82,10 @@ fn not_measured(world: &World, judged: &Judged<'_>, policy: &PolicyId) -> Option
 
 /// I6, by the load that the settled instances carry for certain.
 fn flaps(judged: &Judged<'_>, after: u32, found: &mut Vec<(Check, String)>) {
+    if !judged.pool.left_groups.is_empty() {
+        // what is measured there is another side's load
+        return;
+    }
     for policy in &judged.pool.policies {
         let Some(limit) = adds_from(&policy.rule, judged.pool.guards.tolerance_out.ratio()) else {
             continue;

@@ -17,12 +17,14 @@ mod pace;
 mod same_size;
 mod spend;
 mod standby;
+mod swap;
 pub mod traffic;
 
 pub use balancing::on_tuned;
 pub use calm::{is_right, no_orphans};
 pub use discovery::{on_announced, on_withdrawn};
 pub use effect::{Sent, on_deregistered, on_launched, on_left, on_registered, on_send, on_started, on_stopped, on_terminated};
+pub(crate) use swap::belongs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,6 +117,8 @@ checks! {
     MovesToReady "I26" "moves-to-ready";
     /// Nothing but a side that is ill is left without being asked to.
     LeavesTheIll "I27" "leaves-the-ill";
+    /// Where sides have their target groups in common, nobody enters but who takes the traffic, or is about to.
+    EntersInTurn "I28" "enters-in-turn";
     /// Nobody commits what was decided in an older epoch, or by an older spec.
     Fenced "I12" "fenced";
     /// Every act and every hold has its record.

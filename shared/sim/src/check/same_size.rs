@@ -56,6 +56,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         traffic_floor: inputs.traffic.floors.get(&judged.pool.id).copied().unwrap_or(0),
         ready_floor: ready_floor(judged.spec, &inputs.state, &inputs.traffic, judged.pool),
         rests: rests(judged.spec, &inputs.traffic, judged.pool, inputs.now),
+        measures_another: !judged.pool.left_groups.is_empty(),
         room: room(judged),
         spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),

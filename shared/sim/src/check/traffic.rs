@@ -7,7 +7,7 @@ use ghostnet_core::spec::{ApplicationSignal, FleetSpec, Metric, NamedMetric, Poo
 use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
 
-use super::{Check, on_traffic, standby};
+use super::{Check, on_traffic, standby, swap};
 use crate::clock::{MINUTE, Millis};
 use crate::cloud::metrics::Minute;
 use crate::measure::TOO_SLOW;
@@ -232,13 +232,14 @@ pub fn on_set(world: &mut World, rule: &RuleArn) {
 pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficState, found: &mut Vec<(Check, String)>) {
     let Some(failover) = &spec.failover else { return };
     standby::judge(world, id, spec, traffic, found);
+    swap::judge(world, id, spec, traffic, found);
     if let Some(shift) = &traffic.shift {
         found.push((Check::Converges, format!("{id}: the shift to {} does not end", shift.to)));
     }
     if let Some(drill) = traffic.drill.as_ref().filter(|drill| drill.is_running()) {
         found.push((Check::Converges, format!("{id}: the drill at {} does not end", drill.to)));
     }
-    for rule in &failover.rules {
+    for rule in failover.rules() {
         let Some(routing) = world.cloud.rules.get(rule) else { continue };
         for pool in &spec.pools {
             let weight: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PoolId};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PoolId, TargetGroupArn};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmChange, AlarmChangeKind, AlarmState};
 use ghostnet_core::spec::metric::{QueryShape, Stat};
@@ -17,6 +17,8 @@ const KEPT: usize = 45;
 #[derive(Debug, Default)]
 pub struct History {
     pools: BTreeMap<(FleetId, PoolId), VecDeque<Minute>>,
+    /// Of target groups that several pools have.
+    groups: BTreeMap<TargetGroupArn, VecDeque<Minute>>,
     /// The alarms, by name.
     pub alarms: BTreeMap<AlarmName, Alarm>,
 }
@@ -75,11 +77,12 @@ pub enum Missing {
 impl History {
     /// Adds a minute.
     pub fn add(&mut self, fleet: &FleetId, pool: &PoolId, minute: Minute) {
-        let minutes = self.pools.entry((fleet.clone(), pool.clone())).or_default();
-        minutes.push_back(minute);
-        if minutes.len() > KEPT {
-            minutes.pop_front();
-        }
+        keep(self.pools.entry((fleet.clone(), pool.clone())).or_default(), minute);
+    }
+
+    /// Adds a minute of a target group that several pools have.
+    pub fn add_of_group(&mut self, group: &TargetGroupArn, minute: Minute) {
+        keep(self.groups.entry(group.clone()).or_default(), minute);
     }
 
     /// The answer to a query: complete periods that are shown, newest first.
@@ -184,12 +187,14 @@ impl History {
     fn of_group(&self, stat: &Stat, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
         let group = stat.dimensions.get("TargetGroup").map(String::as_str).unwrap_or_default();
         let name = group.split('/').nth(1).unwrap_or_default();
+        let shared = self.groups.iter().find(|(arn, _)| arn.as_str().ends_with(group));
+        let shared = shared.filter(|_| !group.is_empty()).map(|(_, minutes)| minutes.iter());
         let pool = self.pools.iter().find(|((fleet, pool), _)| {
             name.strip_prefix(fleet.as_str())
                 .and_then(|rest| rest.strip_prefix('-'))
                 .is_some_and(|rest| rest == pool.as_str())
         });
-        let minutes = pool.into_iter().flat_map(|(_, minutes)| minutes);
+        let minutes = shared.or_else(|| pool.map(|(_, minutes)| minutes.iter())).into_iter().flatten();
         minutes.filter_map(|minute| Some((minute, value(minute)?))).collect()
     }
 
@@ -229,6 +234,13 @@ impl History {
             }
         }
         changes
+    }
+}
+
+fn keep(minutes: &mut VecDeque<Minute>, minute: Minute) {
+    minutes.push_back(minute);
+    if minutes.len() > KEPT {
+        minutes.pop_front();
     }
 }
 

@@ -10,7 +10,7 @@ pub mod worker;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{RuleArn, ServiceId, TargetGroupArn, Zone};
+use ghostnet_core::id::{InstanceId, RuleArn, ServiceId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::state::Routing;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -44,8 +44,8 @@ pub struct Cloud {
 impl Cloud {
     /// What the balancer says about the targets of a group.
     #[must_use]
-    pub fn health(&self, group: &Group, now: Millis) -> Vec<(ghostnet_core::id::InstanceId, TargetHealth)> {
-        let of = |(id, registration): (&ghostnet_core::id::InstanceId, &elb::Registration)| {
+    pub fn health(&self, group: &Group, now: Millis) -> Vec<(InstanceId, TargetHealth)> {
+        let of = |(id, registration): (&InstanceId, &elb::Registration)| {
             let machine = self.ec2.machines.get(id);
             Some((id.clone(), group.health(registration, machine, now)?))
         };
@@ -54,7 +54,7 @@ impl Cloud {
 
     /// Whether a zonal shift keeps traffic away from an instance.
     #[must_use]
-    pub fn is_shifted(&self, id: &ghostnet_core::id::InstanceId, now: Millis) -> bool {
+    pub fn is_shifted(&self, id: &InstanceId, now: Millis) -> bool {
         if self.shifted.is_empty() {
             return false;
         }
@@ -65,20 +65,28 @@ impl Cloud {
     /// Targets that take requests: the healthy ones, but for those from which a zonal shift keeps them, or all that run while there is none.
     #[must_use]
     pub fn serving(&self, group: &Group, now: Millis) -> u32 {
-        let (mut healthy, mut running) = (0, 0);
+        self.serving_of(group, |_| true, now)
+    }
+
+    /// Those of them that are some side's.
+    pub(crate) fn serving_of(&self, group: &Group, is_of: impl Fn(&InstanceId) -> bool, now: Millis) -> u32 {
+        let (mut healthy, mut running, mut any_healthy) = (0, 0, false);
         for (id, registration) in &group.targets {
             let machine = self.ec2.machines.get(id);
             match group.health(registration, machine, now) {
-                Some(TargetHealth::Healthy | TargetHealth::Unchecked) if !self.is_shifted(id, now) => healthy += 1,
+                Some(TargetHealth::Healthy | TargetHealth::Unchecked) if !self.is_shifted(id, now) => {
+                    any_healthy = true;
+                    healthy += u32::from(is_of(id));
+                }
                 Some(TargetHealth::Healthy | TargetHealth::Unchecked | TargetHealth::Initial | TargetHealth::Unhealthy)
                     if machine.is_some_and(|machine| machine.state(now) == InstanceState::Running) =>
                 {
-                    running += 1;
+                    running += u32::from(is_of(id));
                 }
                 _ => {}
             }
         }
-        if healthy > 0 { healthy } else { running }
+        if any_healthy { healthy } else { running }
     }
 }
 

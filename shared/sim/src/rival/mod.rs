@@ -97,7 +97,7 @@ impl World {
             return;
         };
         let set = routing(weights(spec, |pool| pool == side));
-        for rule in spec.failover.iter().flat_map(|failover| &failover.rules) {
+        for rule in spec.failover.iter().flat_map(|failover| failover.rules()) {
             if self.cloud.rules.get(rule) != Some(&set) {
                 self.log.line(self.now, || format!("{} now: {}", rule.as_str(), set.actions));
                 self.cloud.rules.insert(rule.clone(), set.clone());

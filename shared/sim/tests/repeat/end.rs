@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{InstanceState, Market};
 use ghostnet_core::spec::{Attribute, PoolSpec};
-use ghostnet_sim::fleets::{ZONES, group};
+use ghostnet_sim::fleets::ZONES;
 use ghostnet_sim::world::{FleetWorld, World, is_of};
 
 /// By pool.
@@ -48,8 +49,12 @@ pub(crate) fn end(world: &World) -> End {
 
 fn side(world: &World, fleet: &FleetWorld, pool: &PoolSpec) -> Side {
     let id = &fleet.spec.id;
-    let group = &world.cloud.groups[&group(id.as_str(), pool.id.as_str())];
-    let registered = group.targets.values().filter(|target| target.ours && target.drained_at.is_none());
+    let group = &world.cloud.groups[&pool.target_groups[0]];
+    let of_pool = |id: &InstanceId| world.cloud.ec2.machines[id].tags.pool.as_ref() == Some(&pool.id);
+    let registered = group
+        .targets
+        .iter()
+        .filter(|(id, target)| target.ours && target.drained_at.is_none() && of_pool(id));
     let ours = || {
         world
             .cloud

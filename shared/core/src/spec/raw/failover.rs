@@ -160,13 +160,18 @@ pub struct RawGate {
     pub healthy: Option<RawPercent>,
 }
 
-/// What moves the traffic.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What moves the traffic, one of these.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawLever {
     /// ARNs of listeners (their default action moves) and of rules, whose forward action names target groups of every side: those
     /// of a standby at weight 0, so that its targets are checked.
-    pub listener_rules: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener_rules: Option<Vec<String>>,
+    /// `true`: every side names the same target groups, and only the instances of the side that takes the traffic are registered there.
+    /// For balancers without weights, and for listeners that are not yours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_swap: Option<bool>,
 }
 
 /// How traffic comes back.

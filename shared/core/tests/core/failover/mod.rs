@@ -6,6 +6,7 @@ mod operator;
 mod sharing;
 mod sides;
 mod standby;
+mod swap;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use ghostnet_core::failover::{LOOKS_APART, TrafficFinding, TrafficSituation};
 use ghostnet_core::id::{InstanceId, RuleArn};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::Failback;
+use ghostnet_core::spec::{Failback, Lever};
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, SignalKind, Stage};
 
 use crate::support::*;
@@ -102,7 +103,7 @@ fn what_moves_nothing() {
             sides.die("green");
         }),
         ("no rule names the other one", |sides| {
-            sides.failover.rules.push(RuleArn::new("another"));
+            sides.failover.lever = Lever::ListenerRules(vec![rule(), RuleArn::new("another")]);
             sides.die("blue");
         }),
         ("the other one is dead", |sides| sides.die("green")),

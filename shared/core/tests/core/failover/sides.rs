@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
-use ghostnet_core::id::{AlarmName, HealthAlarm, InstanceId, RuleArn};
+use ghostnet_core::id::{AlarmName, HealthAlarm, InstanceId, RuleArn, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmState, health_alarm};
 use ghostnet_core::spec::{
-    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FixedResponse, FleetSpec, Metric, MetricSource, NamedMetric,
+    ApplicationSignal, BreachRule, Detect, Failback, Failover, FailoverMode, FixedResponse, FleetSpec, Lever, Metric, MetricSource,
+    NamedMetric,
 };
 use ghostnet_core::state::{CapacityState, Member, RouteTo, Routing, TrafficState};
 use ghostnet_core::unit::{Percent, Seconds};
@@ -76,7 +77,7 @@ impl Sides {
                 },
                 gate: Percent(50),
                 standby_size: Percent(50),
-                rules: vec![rule()],
+                lever: Lever::ListenerRules(vec![rule()]),
                 failback: Failback::Manual,
                 dwell: Seconds::minutes(15),
                 degraded: None,
@@ -122,6 +123,37 @@ impl Sides {
         }
         sides.look();
         sides
+    }
+
+    /// The same as [`Sides::new`] with one target group for both: only `blue` is registered there.
+    pub(super) fn swapping(blue: u32, green: u32) -> Self {
+        let shared = || vec![group("web")];
+        let mut sides = Self::new(blue, green);
+        for pool in &mut sides.spec.pools {
+            pool.target_groups = shared();
+        }
+        sides.failover.lever = Lever::TargetSwap;
+        sides.spec.failover = Some(sides.failover.clone());
+        sides.traffic = TrafficState::first(&sides.spec).unwrap();
+        sides.leave("green");
+        sides.look();
+        sides
+    }
+
+    /// Whoever of a side runs is registered, and passes its checks.
+    pub(super) fn enter(&mut self, side: &str) {
+        for id in self.of(side) {
+            if self.states[&id] == InstanceState::Running {
+                self.health.insert(id, Some(TargetHealth::Healthy));
+            }
+        }
+    }
+
+    /// Nobody of a side is registered.
+    pub(super) fn leave(&mut self, side: &str) {
+        for id in self.of(side) {
+            self.health.insert(id, None);
+        }
     }
 
     pub(super) fn put(&mut self, side: &str, count: u32) {
@@ -202,8 +234,13 @@ impl Sides {
                     shifted: false,
                 })
             });
-            (group(side), listed.collect())
+            listed.collect::<Vec<Target>>()
         };
+        let mut targets: BTreeMap<TargetGroupArn, Vec<Target>> = BTreeMap::new();
+        for pool in self.spec.pools.iter().filter(|pool| self.unread != Some(pool.id.as_str())) {
+            let group = pool.target_groups[0].clone();
+            targets.entry(group).or_default().extend(target(pool.id.as_str()));
+        }
         let minute = at(self.now.div_euclid(60) * 60 - 60);
         let errors = |(side, value): (&&str, &f64)| {
             let points = vec![Datapoint {
@@ -221,14 +258,7 @@ impl Sides {
         TrafficObservation {
             observed_at: now,
             instances: self.instances_known.then(|| self.states.clone()),
-            targets: self
-                .spec
-                .pools
-                .iter()
-                .map(|pool| pool.id.as_str())
-                .filter(|side| self.unread != Some(*side))
-                .map(target)
-                .collect(),
+            targets,
             alarms: self
                 .alarms
                 .iter()

@@ -6,7 +6,7 @@ use ghostnet_core::failover::rests;
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::Amount;
+use ghostnet_core::spec::{Amount, Lever};
 use ghostnet_core::state::{Moved, Shift, ShiftReason, Side, Sighting, SignalKind, Stage, TrafficState};
 
 use crate::support::*;
@@ -170,10 +170,8 @@ fn when_a_side_only_stands_by() {
         (
             "a rule cannot be read, and could before",
             |sides| {
-                sides
-                    .failover
-                    .rules
-                    .push(ghostnet_core::id::RuleArn::new(format!("{}4", rule().as_str())));
+                let another = ghostnet_core::id::RuleArn::new(format!("{}4", rule().as_str()));
+                sides.failover.lever = Lever::ListenerRules(vec![rule(), another]);
             },
             true,
         ),

@@ -133,6 +133,7 @@ impl Pool {
             traffic_floor: self.traffic_floor,
             ready_floor: self.ready_floor,
             rests: self.rests,
+            measures_another: false,
             room: self.room,
             spend_room: self.spend_room,
             series: &self.series,

@@ -199,7 +199,9 @@ impl World {
         }
         for spec in &self.spec.pools {
             let name = spec.id.as_str();
-            let listed = self.targets.get(name).into_iter().flatten();
+            // sides may have one group together, named after none of them
+            let named = spec.target_groups.first().map_or(name, |group| group_name(group));
+            let listed = self.targets.get(named).into_iter().flatten();
             let targets: Vec<Target> = listed
                 .map(|(instance, health)| Target {
                     instance: instance.clone(),
@@ -211,7 +213,7 @@ impl World {
                 })
                 .collect();
             if !spec.target_groups.is_empty() && !self.unreadable.contains(name) {
-                observation.targets.insert(group(name), targets);
+                observation.targets.insert(group(named), targets);
             }
             let read = |(policy, value): (&PolicyId, &f64)| (policy.clone(), fresh(self.now(), *value));
             if !self.carried.is_empty() {
@@ -299,7 +301,7 @@ impl World {
     /// What a step does in AWS; its reply.
     pub fn execute(&mut self, step: &Step) -> StepOutcome {
         let mut group = |group: &TargetGroupArn, ids: &[InstanceId], health| {
-            let name = group.as_str().split('/').nth(1).unwrap().to_owned();
+            let name = group_name(group).to_owned();
             self.targets
                 .entry(name)
                 .or_default()
@@ -457,6 +459,10 @@ impl World {
     pub fn open(&self) -> &[OpenStep] {
         &self.inputs.state.open
     }
+}
+
+fn group_name(group: &TargetGroupArn) -> &str {
+    group.as_str().split('/').nth(1).unwrap()
 }
 
 /// The part of a decision about `blue`.

@@ -1,0 +1,88 @@
+//! Where all sides have the same target groups: whoever is registered there takes the traffic, and the traffic state says who that is.
+//!
+//! Capacity decisions register and deregister, failover only says for whom. A side that is to take nothing has no target groups for as
+//! long, so that its instances serve nobody and are judged by what EC2 and they themselves say. One that is to take over enters first,
+//! and the other one leaves once enough of it pass their checks.
+
+use super::shift::Draft;
+use crate::id::PoolId;
+use crate::observation::TargetHealth;
+use crate::spec::{Balancing, FleetSpec, PoolSpec};
+use crate::state::{Shift, Stage, TrafficState};
+
+/// How a side stands to its target groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// They are its own, whoever takes the traffic.
+    Own,
+    /// All sides have them, and this one takes the traffic.
+    Takes,
+    /// It is about to.
+    Enters,
+    /// It is not registered there.
+    Out,
+}
+
+impl Seat {
+    /// Where a side has its place by the traffic state.
+    pub(super) fn of(swaps: bool, traffic: &TrafficState, pool: &PoolId) -> Self {
+        let enters = |shift: &Shift| shift.stage == Stage::Preparing && shift.to == *pool;
+        if !swaps {
+            Self::Own
+        } else if traffic.active == *pool {
+            Self::Takes
+        } else if traffic.shift.as_ref().is_some_and(enters) {
+            Self::Enters
+        } else {
+            Self::Out
+        }
+    }
+}
+
+/// The spec by which capacity decisions go: a side that is not to be registered has no target groups, and leaves those that the spec
+/// names. None: as it is.
+#[must_use]
+pub fn enrolled(spec: &FleetSpec, traffic: &TrafficState) -> Option<FleetSpec> {
+    let swaps = spec.failover.as_ref().filter(|failover| failover.swaps_targets());
+    swaps?;
+    let mut spec = spec.clone();
+    for pool in &mut spec.pools {
+        match Seat::of(true, traffic, &pool.id) {
+            Seat::Out => pool.left_groups = std::mem::take(&mut pool.target_groups),
+            // one side at a time sets attributes: how a group spreads requests is remembered with the side that has them
+            Seat::Enters => pool.balancing = Balancing::default(),
+            Seat::Own | Seat::Takes => {}
+        }
+    }
+    Some(spec)
+}
+
+impl Draft<'_> {
+    /// Where a side has its place by what was decided so far.
+    pub(super) fn seat(&self, pool: &PoolId) -> Seat {
+        Seat::of(self.situation.failover.swaps_targets(), &self.state, pool)
+    }
+
+    /// Whether anybody else is to be registered than before.
+    pub(super) fn enrols(&self) -> bool {
+        let before = |pool: &PoolId| Seat::of(self.situation.failover.swaps_targets(), self.situation.traffic, pool);
+        let changes = |pool: &PoolSpec| (self.seat(&pool.id) == Seat::Out) != (before(&pool.id) == Seat::Out);
+        self.situation.spec.pools.iter().any(changes)
+    }
+
+    /// How many of a side are registered in all its groups and do not leave them; none: a group could not be read.
+    pub(super) fn registered(&self, pool: &PoolSpec) -> Option<usize> {
+        let members = &self.situation.capacity.pools.get(&pool.id)?.members;
+        let observed = &self.situation.observation.targets;
+        let counts = pool.target_groups.iter().map(|group| {
+            let here = observed.get(group)?.iter().filter(|target| members.contains_key(&target.instance));
+            Some(here.filter(|target| target.health != TargetHealth::Draining).count())
+        });
+        counts.collect::<Option<Vec<usize>>>()?.into_iter().max()
+    }
+
+    /// From this commit on the source is to leave, and the destination stays.
+    pub(super) fn swap(&mut self, shift: &Shift) {
+        self.depart(shift, std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+    }
+}
