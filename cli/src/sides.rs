@@ -136,7 +136,7 @@ mod tests {
             panic!("the example has no problems")
         };
         let spec = &file.spec;
-        let rules = &spec.failover.as_ref().map(|failover| failover.rules.clone()).unwrap_or_default()[..];
+        let rules = spec.failover.as_ref().map(Failover::rules).unwrap_or_default();
         let of = |sides: usize| {
             let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
             let routing = Routing {

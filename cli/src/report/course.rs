@@ -278,7 +278,8 @@ mod tests {
         let another = ghostnet_core::id::RuleArn::new("another");
         let unread = ghostnet_core::id::RuleArn::new("unread");
         if let Some(failover) = &mut spec.failover {
-            failover.rules.extend([another.clone(), unread]);
+            let rules = failover.rules().iter().cloned().chain([another.clone(), unread]);
+            failover.lever = ghostnet_core::spec::Lever::ListenerRules(rules.collect());
         }
         let mut inputs = inputs;
         let Some(first) = inputs.observation.routing.values().next().cloned() else {
@@ -288,14 +289,26 @@ mod tests {
         weights.values_mut().for_each(|weight| *weight = 1);
         weights.insert(TargetGroupArn::new("of-nobody"), 1);
         inputs.observation.routing.insert(another, Routing { weights, ..first });
-        let shares = |inputs: &ghostnet_core::failover::TrafficInputs| inputs.situation(&spec).and_then(|situation| shares(&situation));
+        let of = |spec: &ghostnet_core::spec::FleetSpec, inputs: &ghostnet_core::failover::TrafficInputs| {
+            inputs.situation(spec).and_then(|situation| shares(&situation))
+        };
         assert_eq!(
-            shares(&inputs),
+            of(&spec, &inputs),
             Some([(pool("blue"), 67), (pool("green"), 17)].into()),
             "all of one rule, and a third of the other"
         );
         inputs.observation.routing.clear();
-        assert_eq!(shares(&inputs), None);
+        assert_eq!(of(&spec, &inputs), None);
+        if let Some(failover) = &mut spec.failover {
+            failover.lever = ghostnet_core::spec::Lever::TargetSwap;
+        }
+        let shares = |inputs: &ghostnet_core::failover::TrafficInputs| inputs.situation(&spec).and_then(|situation| shares(&situation));
+        let of_targets = shares(&inputs).unwrap_or_default();
+        assert_eq!(
+            of_targets.values().sum::<u32>(),
+            100,
+            "and of targets, where those move: {of_targets:?}"
+        );
     }
 
     #[test]

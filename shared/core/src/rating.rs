@@ -213,11 +213,15 @@ impl Metered<'_> {
         if good.len() < POINTS_LEAST {
             return None;
         }
-        let rates: Vec<u32> = good.iter().map(|(rate, _)| *rate).collect();
+        let is_saturated = |used: u32| used >= u32::from(self.saturation.0);
         let uses: Vec<u32> = good.iter().map(|(_, used)| *used).collect();
+        let saturated = is_saturated(median(&uses)?);
+        // the few that were saturated show no more than the others, and often too much: use ends at all of it, demand does not
+        let counted = good.iter().filter(|(_, used)| saturated || !is_saturated(*used));
+        let rates: Vec<u32> = counted.map(|(rate, _)| *rate).collect();
         Some(Measured {
             thousandths: median(&rates)?,
-            saturated: median(&uses)? >= u32::from(self.saturation.0),
+            saturated,
         })
     }
 

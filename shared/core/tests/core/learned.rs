@@ -162,6 +162,27 @@ fn what_two_series_say_together() {
         ("a fifth is enough", even(6_000.0), even(20.0), says(40.0, false)),
         ("less says little", even(5_900.0), even(19.9), None),
         ("saturated", even(28_000.0), even(95.0), says(39.298, true)),
+        (
+            "saturated in four of nine, and two others show a little more",
+            but(&requests, |points| {
+                points.iter_mut().take(6).for_each(|point| point.value = finite(15_750.0));
+                points.iter_mut().take(4).for_each(|point| point.value = finite(32_000.0));
+            }),
+            but(&half, |points| {
+                points.iter_mut().take(4).for_each(|point| point.value = finite(92.0))
+            }),
+            says(40.0, false),
+        ),
+        (
+            "saturated in five of nine",
+            but(&requests, |points| {
+                points.iter_mut().take(5).for_each(|point| point.value = finite(28_000.0))
+            }),
+            but(&half, |points| {
+                points.iter_mut().take(5).for_each(|point| point.value = finite(95.0))
+            }),
+            says(39.298, true),
+        ),
         ("more than all is used", requests.clone(), even(100.1), None),
         ("nothing is used", requests.clone(), even(0.0), None),
         ("less than nothing", requests.clone(), even(-50.0), None),
