@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
+use super::swap::Seat;
 use super::{TrafficDecision, TrafficRequest, TrafficSituation, TrafficStanding, TrafficStep, TrafficWish, routing, watch};
 use crate::id::{Epoch, PoolId, RuleArn};
 use crate::operator::AHEAD_MAX;
@@ -52,9 +53,11 @@ impl<'a> Draft<'a> {
             let side = self.state.sides.entry(pool.id.clone()).or_default();
             watch::note(side, &evidence, detect.datapoints, situation.now);
             side.armed |= well;
+            // whoever was registered on trial and failed its checks is seen to run, and no more, once it is out again
+            let failed_on_trial = looked.seat == Seat::Out && !side.seen.is_empty();
             side.idle = idle.unwrap_or(side.idle);
             match situation.well_enough().filter(|_| was_left) {
-                Some(enough) => watch::count_well(side, well && is_back, enough, situation.now),
+                Some(enough) => watch::count_well(side, well && is_back && !failed_on_trial, enough, situation.now),
                 None => side.well = None,
             }
         }
@@ -410,15 +413,21 @@ impl<'a> Draft<'a> {
 
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         let is_well = |pool: &PoolSpec| self.is_well(&pool.id);
+        let swaps = self.situation.failover.swaps_targets();
+        let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
         let in_vain = match shift.why {
+            // only in the group it is seen who fails its checks, and who does is replaced there while the other side answers
+            ShiftReason::WellAgain if swaps => {
+                let is_down = self.situation.down_by(&self.state, &to.id).len() >= 2;
+                (is_down || is_late).then(|| TrafficFinding::Cancelled { to: to.id.clone() })
+            }
+            ShiftReason::DrillOver { .. } if swaps => None,
             ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
             // what fails for real is not for a drill to move
             ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if self.situation.now >= PREPARES_FOR.after(shift.since) => {
-                Some(TrafficFinding::GaveUp { to: to.id.clone() })
-            }
+            ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
             ShiftReason::Asked { .. }
             | ShiftReason::Expired
             | ShiftReason::CanServe { .. }
@@ -427,6 +436,11 @@ impl<'a> Draft<'a> {
         };
         if let Some(finding) = in_vain {
             self.findings.push(finding);
+            if shift.why == ShiftReason::WellAgain
+                && let Some(side) = self.state.sides.get_mut(&to.id)
+            {
+                side.well = None;
+            }
             return self.stop();
         }
         let readiness = match &shift.sharing {
@@ -445,7 +459,6 @@ impl<'a> Draft<'a> {
             });
             return self.hold_floors(shift, from, to);
         }
-        let swaps = self.situation.failover.swaps_targets();
         // nobody at all would answer where the last one leaves before the first one is in
         let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {

@@ -45,6 +45,10 @@ pub(super) fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &Tra
     let Some(capacity) = world.table.fleets.get(id).and_then(|items| items.capacity()) else {
         return;
     };
+    if super::traffic::was_ill(world, id, &traffic.active) {
+        // who may be needed any moment keeps its size
+        return;
+    }
     let wanted = |pool: &PoolId| capacity.pools.get(pool).map_or(0, |pool| pool.desired);
     for pool in &spec.pools {
         let Some(state) = capacity.pools.get(&pool.id) else { continue };

@@ -167,7 +167,7 @@ fn begins_to_move(before: &TrafficState, shift: &Shift) -> bool {
 }
 
 /// Whether a side is ill, or was when the datapoints came that speak against it.
-fn was_ill(world: &World, fleet: &FleetId, side: &PoolId) -> bool {
+pub(super) fn was_ill(world: &World, fleet: &FleetId, side: &PoolId) -> bool {
     let ill = world.watch.sides.ill.get(&(fleet.clone(), side.clone()));
     let lately = ill.is_some_and(|ill| world.now - ill <= EVIDENCE_WITHIN + MINUTE);
     let pool = world.fleets.get(fleet).and_then(|there| there.spec.pool(side));

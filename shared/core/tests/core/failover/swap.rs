@@ -8,7 +8,7 @@ use ghostnet_core::plan::{Action, PlanBuilder};
 use ghostnet_core::reason::{Finding, VoteReason};
 use ghostnet_core::signal::{AlarmState, Signal};
 use ghostnet_core::spec::Failback;
-use ghostnet_core::state::{Member, Moved, Shift, ShiftReason, Side, Stage};
+use ghostnet_core::state::{Member, Moved, Shift, ShiftReason, Side, Sighting, SignalKind, Stage};
 
 use crate::support::*;
 
@@ -217,6 +217,53 @@ fn it_comes_back_by_itself_only_if_what_called_it_down_can_be_seen() {
         }
         assert_eq!(sides.traffic.active.as_str(), expected, "{why}");
     }
+}
+
+/// Its instances run, and that is all that is known of it while it is out.
+#[test]
+fn a_side_that_is_not_well_once_it_is_in_is_not_tried_again_at_once() {
+    let mut sides = Sides::swapping(4, 4);
+    sides.failover.failback = Failback::Auto { well: 3 };
+    sides.spec.failover = Some(sides.failover.clone());
+    sides.ask(TrafficWish::Failover {
+        to: pool("green"),
+        until: None,
+        forced: false,
+    });
+    sides.traffic.shift.as_mut().unwrap().why = ShiftReason::Down {
+        by: vec![SignalKind::Instances, SignalKind::Targets],
+    };
+    sides.health.values_mut().for_each(|health| *health = Some(TargetHealth::Unhealthy));
+    sides.enter("green");
+    let down = |sides: &Sides| {
+        vec![
+            Sighting {
+                at: at(sides.now),
+                down: true
+            };
+            3
+        ]
+    };
+    for kind in [SignalKind::Instances, SignalKind::Targets] {
+        let seen = down(&sides);
+        sides.traffic.sides.get_mut(&pool("blue")).unwrap().seen.insert(kind, seen);
+    }
+    sides.looks(1, 10);
+    sides.leave("blue");
+    sides.looks(1, 10);
+    assert_eq!((sides.traffic.active.as_str(), &sides.traffic.shift), ("green", &None));
+    let mut trials = 0;
+    for _ in 0..180 {
+        let decision = sides.looks(1, 10);
+        let begins = |finding: &TrafficFinding| matches!(finding, TrafficFinding::Leaves { .. });
+        trials += usize::from(decision.findings.iter().any(begins));
+        for id in sides.of("blue") {
+            let health = (enters(&sides) == Some("blue")).then_some(TargetHealth::Unhealthy);
+            sides.health.insert(id, health);
+        }
+    }
+    assert!((1..=4).contains(&trials), "{trials} in half an hour");
+    assert_eq!(sides.traffic.active, pool("green"));
 }
 
 /// `blue` serves with four, and `green` stands by with two that run.
