@@ -139,7 +139,7 @@ impl<'a> Looked<'a> {
 
     /// Any of the application's metrics is enough; all must be known to say that it is well.
     fn application(&self, detect: &Detect) -> Option<Sighting> {
-        let since = self.measured_since?;
+        let since = self.measured_since.filter(|_| !self.shares_its_groups())?;
         let series = self.observation.application.get(&self.pool.id)?;
         let now = self.observation.observed_at;
         let said = detect
@@ -164,6 +164,26 @@ impl<'a> Looked<'a> {
                 .min_by_key(|sighting| sighting.map(|sighting| sighting.at))
                 .flatten()
         })
+    }
+
+    /// Whether other instances of the fleet are registered in the groups that all sides have, known to be another side's or not: what is
+    /// measured there may be theirs.
+    fn shares_its_groups(&self) -> bool {
+        let listed = self.observation.instances.as_ref();
+        let is_ours = |id: &InstanceId| {
+            let mut pools = self.capacity.pools.values();
+            listed.is_some_and(|listed| listed.contains_key(id)) || pools.any(|pool| pool.members.contains_key(id))
+        };
+        let is_other = |target: &Target| {
+            let stays = target.health != TargetHealth::Draining;
+            stays && !self.state.members.contains_key(&target.instance) && is_ours(&target.instance)
+        };
+        let mut groups = self
+            .pool
+            .target_groups
+            .iter()
+            .filter_map(|group| self.observation.targets.get(group));
+        self.seat != Seat::Own && groups.any(|targets| targets.iter().any(is_other))
     }
 
     /// Any of a side's alarms is enough; all must be known to say that it is well. An alarm without data says nothing.

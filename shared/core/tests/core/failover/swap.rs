@@ -135,6 +135,21 @@ fn errors_from_before_the_move_are_the_other_sides() {
     );
 }
 
+/// Two of the other side are in as well, and answer half of the requests: it may be they who are slow.
+#[test]
+fn what_two_sides_answer_together_says_nothing_of_one() {
+    for (are_in, suspect) in [(false, true), (true, false)] {
+        let mut sides = Sides::swapping(4, 4);
+        if are_in {
+            sides.enter("green");
+        }
+        sides.err("blue", 50.0);
+        sides.looks(5, 60);
+        let seen = &sides.traffic.sides[&pool("blue")].seen;
+        assert_eq!(seen.contains_key(&SignalKind::Application), suspect, "{seen:?}");
+    }
+}
+
 #[test]
 fn a_person_can_force_it_once_somebody_is_in_at_all() {
     let mut sides = Sides::swapping(4, 4);
