@@ -365,11 +365,11 @@ impl<'a> Draft<'a> {
                 wanted,
             } => {
                 if self.situation.failover.swaps_targets() {
-                    return match self.registered(from) {
-                        Some(0) => self.arrive(shift, BTreeMap::new(), BTreeMap::new()),
-                        // tick has them leave
-                        Some(_) | None => {}
-                    };
+                    // tick has them leave
+                    if self.registered(from) == Some(0) {
+                        self.arrive(shift, BTreeMap::new(), BTreeMap::new());
+                    }
+                    return;
                 }
                 let observed = &self.situation.observation.routing;
                 let undone = wanted.iter().filter(|(rule, wanted)| {
