@@ -227,6 +227,7 @@ mod tests {
         let state: TrafficState = serde_json::from_str(state).unwrap_or_else(|error| panic!("{error}"));
         TrafficReport {
             decision: TrafficDecision {
+                enrols: false,
                 takers: vec![state.active.clone()],
                 state,
                 steps: Vec::new(),
