@@ -97,6 +97,20 @@ pub(super) struct Census<'a> {
     pub(super) groups: Groups<'a>,
 }
 
+impl Census<'_> {
+    /// Those that count as coming because their start was committed, and that EC2 still lists at rest.
+    pub(super) fn starts_unseen(&self) -> u32 {
+        let rests = |instance: &Instance| matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping);
+        let unseen = |person: &&Person<'_>| person.standing == Standing::Pending && person.listed.is_some_and(rests);
+        let unseen = if self.any_warm {
+            self.people.iter().filter(unseen).count()
+        } else {
+            0
+        };
+        u32::try_from(unseen).unwrap_or(u32::MAX)
+    }
+}
+
 /// Takes the census of one pool and updates the health clocks of its members.
 pub(super) fn take<'a>(
     situation: &Situation<'a>,

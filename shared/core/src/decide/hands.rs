@@ -167,8 +167,10 @@ impl Hands<'_, '_> {
             budget::note_window_removals(&self.counted.removal_windows, pool_state, finished.can_wait);
             window_left = window_left.saturating_sub(finished.can_wait);
         }
-        // nobody leaves on account of one that was not seen yet
-        let seen = capacity.saturating_sub(census.counts.in_flight);
+        // nobody leaves on account of one that was not seen to come yet: a start may have been lost as a launch may
+        let seen = capacity
+            .saturating_sub(census.counts.in_flight)
+            .saturating_sub(census.starts_unseen());
         let mut excess = seen.saturating_sub(desired).min(removals_left.saturating_sub(drained));
         excess = excess.min(window_left);
         if situation.retiring {

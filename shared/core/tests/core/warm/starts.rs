@@ -45,6 +45,32 @@ fn growing_takes_back_then_takes_in_then_starts_then_launches() {
     );
 }
 
+/// Three are wanted, two serve, one fell sick a moment ago and one is started in its place.
+#[test]
+fn nobody_leaves_on_account_of_a_start_that_was_not_seen() {
+    for (state, leaves) in [(InstanceState::Stopped, false), (InstanceState::Pending, true)] {
+        let mut world = stocked(json!({}));
+        let ids: Vec<InstanceId> = world.inputs.state.pools[&pool("blue")].members.keys().cloned().collect();
+        let serving: Vec<InstanceId> = ids.into_iter().filter(|id| !member(&world, id.as_str()).is_warm()).collect();
+        for id in serving.iter().skip(3) {
+            world.instances.remove(id);
+            world.targets.get_mut("blue").unwrap().remove(id);
+            world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members.remove(id);
+        }
+        let (sick, wanted) = (serving[2].clone(), u32::try_from(serving.len().min(3)).unwrap());
+        world.inputs.state.pools.get_mut(&pool("blue")).unwrap().desired = wanted;
+        world.health("blue", &sick, TargetHealth::Unhealthy);
+        let started = keep(&mut world, 13, state, WarmPhase::Starting);
+        let lately = Seconds(20).before(world.now());
+        let pool_state = world.inputs.state.pools.get_mut(&pool("blue")).unwrap();
+        pool_state.members.get_mut(&started).unwrap().warm.as_mut().unwrap().since = lately.into();
+        world.loads.clear();
+        let decision = world.look();
+        let drained = why(&decision).iter().any(|(id, why)| *id == sick && *why == DrainReason::ScaleIn);
+        assert_eq!(drained, leaves, "{state:?}: {:?}", why(&decision));
+    }
+}
+
 #[test]
 fn one_in_a_zone_that_is_out_is_not_taken_back() {
     type Spoil = fn(&mut World);
