@@ -152,7 +152,8 @@ pub(super) fn take<'a>(
         } else {
             standing(member, instance, verdict, pool, situation.now)
         };
-        watch_service(member, standing, situation.now);
+        let answers = balancer == Verdict::Healthy && !instance.is_some_and(|instance| hooks::gave_up(pool, instance));
+        watch_service(member, standing, answers && report.is_some(), situation.now);
         let rests = matches!(
             instance.map(|instance| instance.state),
             Some(InstanceState::Stopped | InstanceState::Stopping)
@@ -189,7 +190,7 @@ pub(super) fn take<'a>(
             listed: instance,
             market: instance.map_or(as_launched, |instance| instance.market),
             is_reported: report.is_some(),
-            answers: balancer == Verdict::Healthy && !instance.is_some_and(|instance| hooks::gave_up(pool, instance)),
+            answers,
             renewing,
         });
     }
@@ -270,11 +271,12 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
     }
 }
 
-/// Notes when one that served was first seen not to, whatever became of it. A drain has its own clock.
-fn watch_service(member: &mut Member, standing: Standing, now: Timestamp) {
+/// Notes when one that served was first seen not to, whatever became of it. A drain has its own clock. One that is only reported sick goes on
+/// to take requests, and the balancer's metrics are divided by it as long as it does.
+fn watch_service(member: &mut Member, standing: Standing, takes_requests: bool, now: Timestamp) {
     if member.drain.is_none() && !member.is_warm() {
         let left = member.served_since.filter(|_| !standing.serves()).map(|_| now.into());
-        member.left = left.map(|now| member.left.unwrap_or(now));
+        member.left = left.map(|now| member.left.filter(|_| !takes_requests).unwrap_or(now));
     }
 }
 

@@ -1,10 +1,11 @@
 //! I19, at the commit: reservations are asked before on demand, and what is launched as spot keeps spot within its share, counted by
 //! what EC2 truly made of the members. Not judged are pools of which somebody is sick, stopped or on the way without a name: how many they
-//! are is then no simple sum.
+//! are is then no simple sum. Nor those where one that was leaving is taken back.
 
 use ghostnet_core::id::Zone;
 use ghostnet_core::observation::{Market, Offering};
 use ghostnet_core::plan::{Action, Launch};
+use ghostnet_core::reason::Finding;
 use ghostnet_core::state::PoolState;
 
 use super::Check;
@@ -40,7 +41,14 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .guards
         .iter()
         .any(|outcome| outcome.guard.name() == "circuit breaker");
-    if there != counts.lasting() || counts.in_flight > 0 || sick_count || nothing_on_demand(judged) {
+    // who is taken back was no capacity when it was counted, and may make up in the sum for one that is to be replaced
+    let any_taken_back = judged
+        .decided
+        .findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::TakenBack { .. }));
+    let simple = there == counts.lasting() && counts.in_flight == 0 && !any_taken_back;
+    if !simple || sick_count || nothing_on_demand(judged) {
         return;
     }
     let spot_there = count(stay.iter().filter(|(id, _)| is_spot(id)).count());
