@@ -150,4 +150,5 @@ soak: cli ## fresh worlds for an hour, in chunks; SOAK_MINUTES says for how long
 bench: ## how fast, how small, how many calls
 	cargo bench --locked --package ghostnet-core --bench decide
 	cargo bench --locked --package ghostnet-sim --bench swarm
+	cargo bench --locked --package ghostnet-aws --bench failover
 	@$(PYTHON) infra/local/bench.py
