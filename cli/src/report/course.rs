@@ -130,8 +130,8 @@ impl Course {
     }
 }
 
-/// Percent of the traffic that each side has, by the weights, as the mean of the rules that could be read; none: none could be. What other groups have is
-/// nobody's share, and where the balancer itself answers nobody has one.
+/// Percent of the traffic that each side has, by the weights, as the mean of the rules that could be read; none: none could be. What other
+/// groups have is nobody's share, and where the balancer itself answers nobody has one.
 pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId, u32>> {
     /// Of a percent: what is divided twice is rounded once.
     const PARTS: u64 = 100;
@@ -302,8 +302,7 @@ mod tests {
         if let Some(failover) = &mut spec.failover {
             failover.lever = ghostnet_core::spec::Lever::TargetSwap;
         }
-        let shares = |inputs: &ghostnet_core::failover::TrafficInputs| inputs.situation(&spec).and_then(|situation| shares(&situation));
-        let of_targets = shares(&inputs).unwrap_or_default();
+        let of_targets = of(&spec, &inputs).unwrap_or_default();
         assert_eq!(
             of_targets.values().sum::<u32>(),
             100,

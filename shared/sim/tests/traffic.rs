@@ -278,22 +278,24 @@ fn traffic_comes_back_by_itself_only_where_it_may_and_after_the_dwell() {
 /// traffic arrives all the same, and the world is right in the end.
 #[test]
 fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
-    let until_it_dies = {
-        let mut runner = runner(design(true, json!({})), &[], None);
-        runner.storm(20);
-        runner.world.borrow().counters.changes
-    };
-    for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
-        for number in until_it_dies + 1..=until_it_dies + 25 {
-            let mut runner = runner(design(true, json!({})), &[], Some((number, strike)));
+    for make in [design, swapping] {
+        let until_it_dies = {
+            let mut runner = runner(make(true, json!({})), &[], None);
             runner.storm(20);
-            side_fails(&runner, "blue", true, 30);
-            never_well_again(&runner, 30);
-            let took = minutes_until(&mut runner, "green", 6);
-            assert!(took.is_some(), "{strike:?} at {number}");
-            runner.calm();
-            assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
-            assert_well(&runner);
+            runner.world.borrow().counters.changes
+        };
+        for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
+            for number in until_it_dies + 1..=until_it_dies + 25 {
+                let mut runner = runner(make(true, json!({})), &[], Some((number, strike)));
+                runner.storm(20);
+                side_fails(&runner, "blue", true, 30);
+                never_well_again(&runner, 30);
+                let took = minutes_until(&mut runner, "green", 6);
+                assert!(took.is_some(), "{strike:?} at {number}");
+                runner.calm();
+                assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
+                assert_well(&runner);
+            }
         }
     }
 }
@@ -376,29 +378,6 @@ fn a_slow_side_is_swapped_and_what_was_measured_of_it_is_not_held_against_the_ot
         assert_eq!((active(&runner), share(&runner, "green")), (pool("green"), 100), "hot {hot}");
         assert_eq!(runner.world.borrow().counters.moves, 1, "hot {hot}");
         assert_well(&runner);
-    }
-}
-
-/// Each changing call on the way, in turn, is made twice, or its invocation dies before or after it.
-#[test]
-fn whatever_call_fails_or_is_made_twice_the_sides_are_swapped() {
-    let until_it_dies = {
-        let mut runner = runner(swapping(true, json!({})), &[], None);
-        runner.storm(20);
-        runner.world.borrow().counters.changes
-    };
-    for strike in [Strike::Twice, Strike::DieBefore, Strike::DieAfter] {
-        for number in until_it_dies + 1..=until_it_dies + 25 {
-            let mut runner = runner(swapping(true, json!({})), &[], Some((number, strike)));
-            runner.storm(20);
-            side_fails(&runner, "blue", true, 30);
-            never_well_again(&runner, 30);
-            let took = minutes_until(&mut runner, "green", 8);
-            assert!(took.is_some(), "{strike:?} at {number}");
-            runner.calm();
-            assert_eq!(check::is_right(&runner.world.borrow()), [], "{strike:?} at {number}");
-            assert_well(&runner);
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
-use super::shift::{Draft, steps};
+use super::shift::steps;
 use super::{Readiness, TrafficRequest, TrafficWish, routing};
 use crate::id::{PoolId, RuleArn, TargetGroupArn};
 use crate::plan::TAKE_OVER_MARGIN;

@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 
 use super::TrafficRequest;
+use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
-use super::shift::Draft;
 use crate::id::{AlarmName, PoolId};
 use crate::signal::AlarmState;
 use crate::state::{Drill, DrillEnd, DrillOutcome, ShiftReason, SignalKind};

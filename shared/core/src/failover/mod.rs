@@ -6,6 +6,7 @@
 //! be able to answer, unless a person forces it.
 
 mod degraded;
+mod draft;
 mod drill;
 mod evidence;
 mod finding;
@@ -23,12 +24,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::draft::Draft;
 use self::evidence::Looked;
 pub use self::finding::{Refusal, TrafficFinding};
 pub use self::floor::{ready_floor, reserve_of, rests};
 pub use self::gate::Readiness;
 pub use self::record::{TrafficInputs, TrafficRecord};
-use self::shift::Draft;
 use self::swap::Seat;
 pub use self::swap::enrolled;
 pub use self::watch::LOOKS_APART;

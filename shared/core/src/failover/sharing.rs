@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
-use super::shift::Draft;
 use super::{TrafficRequest, TrafficWish, routing};
 use crate::id::{PoolId, RuleArn, TargetGroupArn};
 use crate::spec::{FailoverMode, PoolSpec};

@@ -4,7 +4,7 @@
 //! long, so that its instances serve nobody and are judged by what EC2 and they themselves say. One that is to take over enters first,
 //! and the other one leaves once enough of it pass their checks.
 
-use super::shift::Draft;
+use super::draft::Draft;
 use crate::id::PoolId;
 use crate::observation::TargetHealth;
 use crate::spec::{Balancing, FleetSpec, PoolSpec};
@@ -79,10 +79,5 @@ impl Draft<'_> {
             Some(here.filter(|target| target.health != TargetHealth::Draining).count())
         });
         counts.collect::<Option<Vec<usize>>>()?.into_iter().max()
-    }
-
-    /// From this commit on the source is to leave, and the destination stays.
-    pub(super) fn swap(&mut self, shift: &Shift) {
-        self.depart(shift, std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
     }
 }

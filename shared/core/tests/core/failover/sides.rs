@@ -340,6 +340,12 @@ impl Sides {
         self.carry_out(decision)
     }
 
+    /// An operator asks for a move there, for good.
+    pub(super) fn ask_for(&mut self, to: &str, forced: bool) -> TrafficDecision {
+        let (to, until) = (pool(to), None);
+        self.ask(TrafficWish::Failover { to, until, forced })
+    }
+
     /// So many looks, each so many seconds after the one before. The last one.
     pub(super) fn looks(&mut self, count: u32, seconds: i64) -> TrafficDecision {
         let mut last = self.decide(None);

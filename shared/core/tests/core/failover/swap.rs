@@ -153,12 +153,7 @@ fn what_two_sides_answer_together_says_nothing_of_one() {
 #[test]
 fn a_person_can_force_it_once_somebody_is_in_at_all() {
     let mut sides = Sides::swapping(4, 4);
-    let wish = TrafficWish::Failover {
-        to: pool("green"),
-        until: None,
-        forced: true,
-    };
-    sides.ask(wish);
+    sides.ask_for("green", true);
     assert_eq!(enters(&sides), Some("green"), "nobody would answer");
     let first = sides.of("green").remove(0);
     sides.health.insert(first, Some(TargetHealth::Unhealthy));
@@ -170,12 +165,7 @@ fn a_person_can_force_it_once_somebody_is_in_at_all() {
 fn undo_and_failback_have_the_former_side_enter_again() {
     for (wish, waits) in [(TrafficWish::Undo, false), (TrafficWish::Failback, true)] {
         let mut sides = Sides::swapping(4, 4);
-        let there = TrafficWish::Failover {
-            to: pool("green"),
-            until: None,
-            forced: false,
-        };
-        sides.ask(there);
+        sides.ask_for("green", false);
         sides.enter("green");
         sides.looks(1, 10);
         sides.leave("blue");
@@ -240,11 +230,7 @@ fn a_side_that_is_not_well_once_it_is_in_is_not_tried_again_at_once() {
     let mut sides = Sides::swapping(4, 4);
     sides.failover.failback = Failback::Auto { well: 3 };
     sides.spec.failover = Some(sides.failover.clone());
-    sides.ask(TrafficWish::Failover {
-        to: pool("green"),
-        until: None,
-        forced: false,
-    });
+    sides.ask_for("green", false);
     sides.traffic.shift.as_mut().unwrap().why = ShiftReason::Down {
         by: vec![SignalKind::Instances, SignalKind::Targets],
     };
