@@ -55,8 +55,7 @@ impl World {
         let Some(group) = pool.target_groups.first().and_then(|group| self.cloud.groups.get(group)) else {
             return 0;
         };
-        let spec = self.fleets.get(fleet).and_then(|fleet| fleet.spec.failover.as_ref());
-        if spec.is_some_and(ghostnet_core::spec::Failover::swaps_targets) {
+        if self.fleets.get(fleet).is_some_and(|fleet| fleet.spec.swaps_targets()) {
             return self.cloud.serving_of(group, |id| self.is_of_pool(id, pool), self.now);
         }
         self.cloud.serving(group, self.now)
@@ -160,8 +159,8 @@ impl World {
 
 /// The group that all sides of a fleet have, if who is registered there decides who takes the traffic.
 fn shared_group(spec: &FleetSpec) -> Option<TargetGroupArn> {
-    spec.failover.as_ref().filter(|failover| failover.swaps_targets())?;
-    spec.pools.first()?.target_groups.first().cloned()
+    let first = spec.pools.first().filter(|_| spec.swaps_targets());
+    first?.target_groups.first().cloned()
 }
 
 /// How much of the minute that ends now falls into a span.

@@ -418,7 +418,7 @@ fn sample(world: &mut World, spec: &FleetSpec, minute: u32) -> Minute {
     let wanted = state.map_or(0, |state| state.pools.values().map(|pool| pool.desired).sum());
     let (mut serving, mut answering, mut exist, mut spot) = (0, 0, 0, 0);
     let mut traffic = Vec::new();
-    let swaps = spec.failover.as_ref().is_some_and(ghostnet_core::spec::Failover::swaps_targets);
+    let swaps = spec.swaps_targets();
     for pool in &spec.pools {
         exist += world.alive(&spec.id, &pool.id).count();
         spot += world

@@ -44,7 +44,7 @@ pub(super) fn steps(
 
 /// Members of the other pools, where those have the same target groups: they are no strangers there.
 pub(super) fn of_other_sides(situation: &Situation<'_>, pool: &PoolSpec, state: &CapacityState) -> BTreeSet<InstanceId> {
-    let swaps = situation.spec.failover.as_ref().is_some_and(crate::spec::Failover::swaps_targets);
+    let swaps = situation.spec.swaps_targets();
     let others = state.pools.iter().filter(|(id, _)| swaps && **id != pool.id);
     others.flat_map(|(_, other)| other.members.keys().cloned()).collect()
 }

@@ -43,8 +43,9 @@ impl Seat {
 /// names. None: as it is.
 #[must_use]
 pub fn enrolled(spec: &FleetSpec, traffic: &TrafficState) -> Option<FleetSpec> {
-    let swaps = spec.failover.as_ref().filter(|failover| failover.swaps_targets());
-    swaps?;
+    if !spec.swaps_targets() {
+        return None;
+    }
     let mut spec = spec.clone();
     for pool in &mut spec.pools {
         match Seat::of(true, traffic, &pool.id) {

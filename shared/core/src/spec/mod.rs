@@ -242,6 +242,14 @@ pub struct PoolSpec {
     pub guards: Guards,
 }
 
+impl FleetSpec {
+    /// Whether the sides share their target groups, and who is registered there decides who takes the traffic.
+    #[must_use]
+    pub fn swaps_targets(&self) -> bool {
+        self.failover.as_ref().is_some_and(Failover::swaps_targets)
+    }
+}
+
 impl PoolSpec {
     /// The policy that tells what each instance carries, if the scale-in order wants to know it.
     #[must_use]

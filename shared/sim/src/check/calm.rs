@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ghostnet_core::churn;
 use ghostnet_core::id::{FleetId, InstanceId, StepId};
 use ghostnet_core::observation::{InstanceState, Told};
-use ghostnet_core::spec::{Drift, Failover, FleetMode, FleetSpec, Metric, NamedMetric, PolicyMode, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{Drift, FleetMode, FleetSpec, Metric, NamedMetric, PolicyMode, PoolRole, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, PoolState};
 
 use super::{Check, balancing, discovery, swap, traffic};
@@ -125,7 +125,7 @@ fn judge(world: &World, id: &FleetId, pool: &PoolSpec, whole: &CapacityState, st
         found.push((Check::Converges, detail));
     }
     let spec = world.fleets.get(id).map(|fleet| &fleet.spec);
-    let swaps = spec.is_some_and(|spec| spec.failover.as_ref().is_some_and(Failover::swaps_targets));
+    let swaps = spec.is_some_and(FleetSpec::swaps_targets);
     let traffic = world.table.fleets.get(id).map(|items| &items.traffic);
     let belongs = spec.is_none_or(|spec| swap::belongs(spec, traffic, pool));
     let nobody = BTreeSet::new();

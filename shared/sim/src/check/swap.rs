@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// A decision registers: by what the table says of the traffic, its side may.
 pub(super) fn on_committed(world: &World, commit: &Commit, spec: &FleetSpec, found: &mut Vec<(Check, String)>) {
-    if !swaps(spec) {
+    if !spec.swaps_targets() {
         return;
     }
     let Some(traffic) = world.table.fleets.get(&commit.fleet).map(|items| &items.traffic) else {
@@ -35,7 +35,7 @@ pub(super) fn on_committed(world: &World, commit: &Commit, spec: &FleetSpec, fou
 
 /// In calm whoever takes the traffic is in, and nobody else.
 pub(super) fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficState, found: &mut Vec<(Check, String)>) {
-    for pool in spec.pools.iter().filter(|_| swaps(spec)) {
+    for pool in spec.pools.iter().filter(|_| spec.swaps_targets()) {
         let takes = traffic.active == pool.id;
         if takes == world.is_in_no_group(pool) && (!takes || world.alive(id, &pool.id).next().is_some()) {
             let detail = format!(
@@ -49,11 +49,7 @@ pub(super) fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &Tra
     }
 }
 
-fn swaps(spec: &FleetSpec) -> bool {
-    spec.failover.as_ref().is_some_and(ghostnet_core::spec::Failover::swaps_targets)
-}
-
 /// Whether the instances of a pool belong into its groups.
 pub(crate) fn belongs(spec: &FleetSpec, traffic: Option<&TrafficState>, pool: &PoolSpec) -> bool {
-    !swaps(spec) || traffic.is_some_and(|traffic| traffic.active == pool.id)
+    !spec.swaps_targets() || traffic.is_some_and(|traffic| traffic.active == pool.id)
 }
