@@ -1,0 +1,10 @@
+//! What a policy would have done: load is replayed through the code that decides, what comes of it is scored, and settings are chosen by
+//! that.
+#![warn(missing_docs)]
+
+pub mod fleet;
+pub mod load;
+pub mod optimum;
+pub mod replay;
+pub mod score;
+pub mod trace;
