@@ -2,7 +2,9 @@
 //! that.
 #![warn(missing_docs)]
 
+pub mod contest;
 pub mod fleet;
+pub mod ghostnet;
 pub mod load;
 pub mod optimum;
 pub mod replay;

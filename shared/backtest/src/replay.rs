@@ -58,6 +58,8 @@ pub struct Look<'a> {
     pub now: Timestamp,
     /// Seconds since the load began.
     pub seconds: u64,
+    /// How late metrics are known.
+    pub delay: Seconds,
     /// The rate at each step that is known, the newest last.
     pub rates: &'a [f64],
     /// How much of the serving instances was used in each of these steps; above one, there was more to do than they can.
@@ -114,10 +116,15 @@ pub trait Scaler {
     fn stock(&self) -> u32 {
         0
     }
+
+    /// Why the last decision was as it was, if it can tell.
+    fn why(&self) -> Option<String> {
+        None
+    }
 }
 
-/// Plays a load, and scores what is not warm-up. `see` is told each step, and what was wanted in it.
-pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl FnMut(usize, Step, u32)) -> Score {
+/// Plays a load, and scores what is not warm-up. `see` is told each step, how many are wanted after it, and by whom.
+pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl FnMut(usize, Step, u32, &dyn Scaler)) -> Score {
     let first = load.rates().first().copied().unwrap_or_default();
     let mut wanted = world.instance.needed(first);
     let mut fleet = Fleet::new(wanted, scaler.stock(), world.boot(load));
@@ -144,6 +151,7 @@ pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl F
                 step: load.step(),
                 now: load.at(place),
                 seconds,
+                delay: world.metric_delay,
                 rates: load.rates().get(..known).unwrap_or_default(),
                 used: used.get(..known).unwrap_or_default(),
                 serving: step.serving,
@@ -156,7 +164,7 @@ pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl F
             fleet.keep(scaler.stock());
             fleet.want(desired, place);
         }
-        see(place, step, wanted);
+        see(place, step, wanted, scaler);
     }
     meter.score()
 }

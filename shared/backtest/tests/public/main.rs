@@ -1,5 +1,7 @@
 //! On the public traces, which lie beside the project: a clone without them has nothing to test here, and says so.
 
+#![expect(clippy::expect_used, reason = "a trace that cannot be read is a failed test")]
+
 mod traces;
 
 use ghostnet_backtest::optimum::{self, Prices};

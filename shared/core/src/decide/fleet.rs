@@ -373,7 +373,8 @@ fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
 }
 
 /// Windows of a pool's scheduled policies that are open.
-pub(crate) fn open_windows(pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId, OpenWindow> {
+#[must_use]
+pub fn open_windows(pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId, OpenWindow> {
     let window = |policy: &crate::spec::Policy| match &policy.rule {
         Rule::Scheduled(scheduled) => scheduled.schedule.open_window(now).map(|window| (policy.id.clone(), window)),
         _ => None,

@@ -28,8 +28,8 @@ mod sorted;
 mod spending;
 mod warm;
 
-pub use fleet::decide;
-pub(crate) use fleet::{open_windows, surge};
+pub(crate) use fleet::surge;
+pub use fleet::{decide, open_windows};
 
 use std::collections::BTreeMap;
 
