@@ -89,7 +89,7 @@ fn trigger<'p>(pool: &PoolSpec, policy: &'p Policy) -> Option<(&'p Measure, Comp
         Rule::Step(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out.first()?.from?)),
         Rule::Threshold(rule) => Some((&rule.measure, Comparison::AtLeast, rule.from?)),
         Rule::Simple(rule) => Some((&rule.measure, Comparison::AtLeast, rule.out?.bound)),
-        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) | Rule::Scheduled(_) => None,
     }
 }
 

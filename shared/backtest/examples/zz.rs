@@ -26,7 +26,7 @@ fn main() {
         timing: Timing::Strict,
         metric_delay: Seconds(0),
     };
-    let mut scaler = GhostNet::new(&spec, &spec.pools[0]);
+    let mut scaler = GhostNet::new(&spec, &spec.pools[0], &world);
     let begun = std::time::Instant::now();
     let score = play(&load, &world, &mut scaler, |_, _, _, _| {});
     let took = begun.elapsed();

@@ -116,7 +116,7 @@ impl Contest<'_> {
     pub fn row(&self, contestant: Contestant, hours: f64) -> Row {
         let (score, course) = match contestant {
             Contestant::Optimum => self.play_optimum(),
-            Contestant::GhostNet => self.play(&mut GhostNet::new(self.spec, self.pool)),
+            Contestant::GhostNet => self.play(&mut GhostNet::new(self.spec, self.pool, &self.world)),
         };
         Row {
             policy: contestant.name(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::budget::{self, HOUR, TICK};
 use ghostnet_core::decide::{CapacityCount, Flow, Served, open_windows};
+use ghostnet_core::forecast::{Ahead, Learner};
 use ghostnet_core::id::PolicyId;
 use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::sample::{Datapoint, Series};
@@ -16,7 +17,8 @@ use ghostnet_core::state::PoolState;
 use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
 
-use crate::replay::{Look, Scaler};
+use crate::foresight::{Foresight, Learning, MINUTE, predictive};
+use crate::replay::{Look, Scaler, World};
 
 /// Datapoints that are kept of each series: the most that a policy counts is a quarter of an hour of minutes.
 const POINTS: usize = 16;
@@ -25,17 +27,31 @@ const FLOW_REACH: Seconds = Seconds::minutes(5);
 
 /// A pool of GhostNet that plays.
 #[derive(Debug)]
-pub struct GhostNet {
+pub struct GhostNet<'a> {
     spec: FleetSpec,
     pool: PoolSpec,
     room: u32,
     state: Option<PoolState>,
     feeds: Vec<Feed>,
     series: BTreeMap<PolicyId, Series>,
+    sight: Sight<'a>,
+    looking: Vec<PolicyId>,
+    ahead: BTreeMap<PolicyId, Ahead>,
     has_schedules: bool,
     flow: Flow,
     served: u32,
     last: Option<Sizing>,
+}
+
+/// How it comes to know what lies ahead.
+#[derive(Debug)]
+enum Sight<'a> {
+    /// Not at all.
+    None,
+    /// It learns as it goes.
+    Learning { learning: Learning, learner: Option<Box<Learner>> },
+    /// It was learned before, from the same minutes in the same order.
+    Learned(&'a Foresight),
 }
 
 /// What of a load a policy reads.
@@ -56,13 +72,33 @@ struct Feed {
     period: Seconds,
 }
 
-impl GhostNet {
+impl<'a> GhostNet<'a> {
     /// A pool of a fleet. Policies that measure what a load does not tell are left out: see [`GhostNet::left_out`].
     #[must_use]
-    pub fn new(spec: &FleetSpec, pool: &PoolSpec) -> Self {
+    pub fn new(spec: &FleetSpec, pool: &PoolSpec, world: &World) -> Self {
+        let sight = Learning::of(pool, world, &[]).map_or(Sight::None, |learning| Sight::Learning { learning, learner: None });
+        Self::with(spec, pool, sight)
+    }
+
+    /// The same, where what it would learn was learned before.
+    #[must_use]
+    pub fn foreseeing(spec: &FleetSpec, pool: &PoolSpec, foresight: &'a Foresight) -> Self {
+        Self::with(spec, pool, Sight::Learned(foresight))
+    }
+
+    fn with(spec: &FleetSpec, pool: &PoolSpec, sight: Sight<'a>) -> Self {
         let mut pool = pool.clone();
         pool.policies.retain(is_played);
+        let looking: Vec<PolicyId> = pool
+            .policies
+            .iter()
+            .filter(|policy| predictive(&policy.rule).is_some())
+            .map(|policy| policy.id.clone())
+            .collect();
         let feed = |policy: &Policy| {
+            if looking.contains(&policy.id) {
+                return None;
+            }
             let (reads, period) = reads(policy)?;
             Some(Feed {
                 policy: policy.id.clone(),
@@ -84,6 +120,9 @@ impl GhostNet {
             series: feeds.iter().map(empty).collect(),
             has_schedules: pool.policies.iter().any(|policy| matches!(policy.rule, Rule::Scheduled(_))),
             feeds,
+            sight,
+            looking,
+            ahead: BTreeMap::new(),
             spec: spec.clone(),
             room: spec.maximum,
             state: None,
@@ -127,6 +166,32 @@ impl GhostNet {
         }
     }
 
+    /// Goes on with other settings of the same pool.
+    pub fn retune(&mut self, spec: &FleetSpec, pool: &PoolSpec) {
+        let fresh = Self::with(spec, pool, Sight::None);
+        self.pool = fresh.pool;
+    }
+
+    fn look_ahead(&mut self, look: &Look<'_>) {
+        let ahead = match &mut self.sight {
+            Sight::None => return,
+            Sight::Learning { learning, learner } => {
+                let learner = learner.get_or_insert_with(|| Box::new(learning.learner(look.now)));
+                let minute = (!look.rates.is_empty()).then(|| look.rate(MINUTE) * f64::from(MINUTE.0));
+                learner.note(minute, look.now, learning.usual())
+            }
+            Sight::Learned(foresight) => usize::try_from(look.seconds / u64::from(MINUTE.0))
+                .ok()
+                .and_then(|minute| foresight.at(minute, look.now)),
+        };
+        for policy in &self.looking {
+            match &ahead {
+                Some(ahead) => self.ahead.insert(policy.clone(), ahead.clone()),
+                None => self.ahead.remove(policy),
+            };
+        }
+    }
+
     fn watch(&mut self, look: &Look<'_>) {
         let recent = FLOW_REACH.before(look.now);
         self.flow.joined.retain(|since| *since > recent);
@@ -144,13 +209,14 @@ impl GhostNet {
     }
 }
 
-impl Scaler for GhostNet {
+impl Scaler for GhostNet<'_> {
     fn decide(&mut self, look: &Look<'_>) -> u32 {
         if self.state.is_none() {
             self.served = look.serving;
         }
         self.take_datapoints(look);
         self.watch(look);
+        self.look_ahead(look);
         let windows: BTreeMap<PolicyId, OpenWindow> = if self.has_schedules {
             open_windows(&self.pool, look.now)
         } else {
@@ -180,6 +246,7 @@ impl Scaler for GhostNet {
             room: self.room,
             spend_room: None,
             series: &self.series,
+            ahead: &self.ahead,
             windows: &windows,
             flow: &self.flow,
             window_removals: budget::window_removals_left(&open, &state),

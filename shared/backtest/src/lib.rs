@@ -4,9 +4,11 @@
 
 pub mod contest;
 pub mod fleet;
+pub mod foresight;
 pub mod ghostnet;
 pub mod load;
 pub mod optimum;
 pub mod replay;
 pub mod score;
 pub mod trace;
+pub mod tune;

@@ -16,6 +16,7 @@ pub mod budget;
 pub mod churn;
 pub mod decide;
 pub mod failover;
+pub mod forecast;
 pub mod growth;
 pub mod health;
 pub mod id;

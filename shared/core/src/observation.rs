@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Imbalance;
+use crate::forecast::Season;
 use crate::id::{
     AlarmName, FleetId, InstanceId, InstanceType, PlanId, PolicyId, PoolId, ServiceId, StepNumber, SubnetId, TargetGroupArn, Zone,
 };
@@ -63,6 +64,9 @@ pub struct Observation {
     pub attributes: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
     /// Series by pool and policy; not asked ones are absent.
     pub series: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
+    /// What was learned of the load of each policy that looks ahead, for this moment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seasons: BTreeMap<PoolId, BTreeMap<PolicyId, Season>>,
     /// How much of an instance is used, in percent, for each policy that learns from it what one can answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub used: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
@@ -96,6 +100,7 @@ impl Observation {
             attributes: BTreeMap::new(),
             imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
+            seasons: BTreeMap::new(),
             used: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),

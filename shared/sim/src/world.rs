@@ -576,6 +576,6 @@ fn threshold(rule: &Rule) -> Option<f64> {
         Rule::Step(rule) => rule.out.first().and_then(|band| band.from).map(Finite::get),
         Rule::Threshold(rule) => rule.from.map(Finite::get),
         Rule::Simple(rule) => rule.out.map(|out| out.bound.get()),
-        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) | Rule::Scheduled(_) => None,
     }
 }

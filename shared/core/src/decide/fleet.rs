@@ -13,8 +13,9 @@ use super::{
     CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, learning, leaving,
     membership, open_steps, operator, outage, renewal, warm,
 };
+use crate::forecast::{Ahead, Recent, Season};
 use crate::id::{InstanceId, PolicyId, PoolId};
-use crate::observation::Instance;
+use crate::observation::{Instance, Observation};
 use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
@@ -332,6 +333,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         spend_room: room.spend,
         measures_another: !pool.left_groups.is_empty(),
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
+        ahead: &look_ahead(situation.observation, &pool.id, situation.now),
         windows: &counted.windows,
         flow: &flow,
         window_removals: counted.window_removals,
@@ -370,6 +372,19 @@ fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
     growth::learned(growth, pool.warmup).is_none().then(|| Finding::WarmUnlearned {
         hours: growth::hours(growth),
     })
+}
+
+/// What lies ahead of a pool, for each policy that looks there and of whose load enough is known.
+#[must_use]
+pub fn look_ahead(observation: &Observation, pool: &PoolId, now: Timestamp) -> BTreeMap<PolicyId, Ahead> {
+    let (Some(seasons), Some(series)) = (observation.seasons.get(pool), observation.series.get(pool)) else {
+        return BTreeMap::new();
+    };
+    let ahead = |(policy, season): (&PolicyId, &Season)| {
+        let recent = Recent::of(series.get(policy)?)?;
+        Some((policy.clone(), season.ahead(&recent, now)?))
+    };
+    seasons.iter().filter_map(ahead).collect()
 }
 
 /// Windows of a pool's scheduled policies that are open.

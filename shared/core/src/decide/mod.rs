@@ -29,7 +29,7 @@ mod spending;
 mod warm;
 
 pub(crate) use fleet::surge;
-pub use fleet::{decide, open_windows};
+pub use fleet::{decide, look_ahead, open_windows};
 
 use std::collections::BTreeMap;
 

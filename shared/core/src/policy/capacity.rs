@@ -10,8 +10,8 @@ use crate::unit::Finite;
 ///
 /// # Errors
 /// So many hours are known, which are too few.
-pub(crate) fn each(rule: &CapacityRule, rating: Option<&Rating>) -> Result<Finite, u32> {
-    match &rule.each {
+pub(crate) fn requests_per_second(each: &InstanceCapacity, rating: Option<&Rating>) -> Result<Finite, u32> {
+    match each {
         InstanceCapacity::Given(each) => Ok(*each),
         InstanceCapacity::Learned(_) => rating::learned(rating).ok_or_else(|| rating::hours(rating)),
     }
@@ -35,7 +35,7 @@ pub(crate) fn recommend(rule: &CapacityRule, each: Finite, reading: &Reading<'_>
 }
 
 /// The fewest instances that keep the objective at a rate per second; none if no number does.
-fn instances(model: CapacityModel, each: f64, rate: f64) -> Option<u32> {
+pub(super) fn instances(model: CapacityModel, each: f64, rate: f64) -> Option<u32> {
     match model {
         CapacityModel::Utilisation { at_most } => queueing::utilisation(rate, each, at_most.ratio()),
         CapacityModel::ResponseTime { within, late, queue } => match queue {

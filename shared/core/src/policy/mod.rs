@@ -3,6 +3,7 @@
 pub mod capacity;
 mod demand;
 pub mod formula;
+pub mod predictive;
 pub mod queue;
 pub mod queueing;
 pub mod simple;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::decide::{CapacityCount, Flow};
+use crate::forecast::Ahead;
 use crate::id::PolicyId;
 use crate::rating::Rating;
 use crate::reason::{Direction, Vote, VoteReason, Withheld};
@@ -43,6 +45,8 @@ pub struct Ballot<'a> {
     pub guards: &'a Guards,
     /// Series by policy; an absent one was not asked.
     pub series: &'a BTreeMap<PolicyId, Series>,
+    /// What lies ahead, for each policy that looks there.
+    pub ahead: &'a BTreeMap<PolicyId, Ahead>,
     /// Windows of scheduled policies that are open.
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
     /// Whether it is a side that only stands by: that nothing was measured is as it should be.
@@ -70,7 +74,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         Rule::Simple(rule) => on(&rule.measure, series, ballot, |reading| {
             simple::recommend(rule, ballot.adjusted.get(&policy.id), reading, ballot)
         }),
-        Rule::Capacity(rule) => match capacity::each(rule, ballot.ratings.get(&policy.id)) {
+        Rule::Capacity(rule) => match capacity::requests_per_second(&rule.each, ballot.ratings.get(&policy.id)) {
             Ok(each) => on(&rule.measure, series, ballot, |reading| {
                 capacity::recommend(rule, each, reading, ballot)
             }),
@@ -82,6 +86,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), ballot, |reading| {
             formula::recommend(rule, reading, ballot)
         }),
+        Rule::Predictive(rule) => predictive::recommend(rule, ballot.ahead.get(&policy.id), ballot),
         // a window moves bounds and floors; it has no vote that could bind the others
         Rule::Scheduled(_) => (
             None,

@@ -131,6 +131,31 @@ pub enum VoteReason {
         /// So many.
         instances: u32,
     },
+    /// The load that is to be prepared for needs so many.
+    Forecast {
+        /// For when.
+        at: Timestamp,
+        /// Expected requests per second.
+        expected: Finite,
+        /// Requests per second that it prepares for.
+        prepared: Finite,
+        /// So many.
+        instances: u32,
+    },
+    /// Forecasts are off three times as far as usual.
+    ForecastStrays {
+        /// Requests per second now.
+        now: Finite,
+        /// So many carry half as much again.
+        instances: u32,
+    },
+    /// Nothing is known of what lies ahead.
+    NoForecast,
+    /// The forecast is too old.
+    OldForecast {
+        /// How old it is.
+        age: Seconds,
+    },
     /// The value lies outside the bounds within which the policy acts.
     OutOfBounds {
         /// The metric.
@@ -229,6 +254,22 @@ impl fmt::Display for VoteReason {
             Self::Backlog { backlog, instances } => write!(f, "{backlog} messages wait or are in work: {instances} are needed"),
             Self::OldestTooOld { age, limit } => write!(f, "the oldest message waits for {age}, longer than {limit}"),
             Self::Formula { value, target, instances } => write!(f, "{value} at {target} per instance: {instances} are needed"),
+            Self::Forecast {
+                at,
+                expected,
+                prepared,
+                instances,
+            } => write!(
+                f,
+                "{expected} requests a second expected at {}, prepared for {prepared}: {instances} are needed",
+                at.strftime("%H:%M")
+            ),
+            Self::ForecastStrays { now, instances } => write!(
+                f,
+                "forecasts are off three times as far as usual: half as much again as {now} requests a second, {instances}"
+            ),
+            Self::NoForecast => f.write_str("no forecast yet"),
+            Self::OldForecast { age } => write!(f, "the forecast is {age} old: too old to act on"),
             Self::OutOfBounds { value, from, below } => {
                 write!(f, "{value} is not ")?;
                 match (from, below) {

@@ -67,7 +67,7 @@ pub(crate) fn out_limit(policy: &Policy, guards: &Guards) -> Option<f64> {
         },
         Rule::Simple(rule) => rising(&rule.measure, rule.out?.bound, tolerance),
         // a demand does not rise as instances are removed
-        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Scheduled(_) => None,
+        Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) | Rule::Scheduled(_) => None,
     }
 }
 

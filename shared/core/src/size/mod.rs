@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::budget;
 use crate::churn;
 use crate::decide::{CapacityCount, Flow};
+use crate::forecast::Ahead;
 use crate::id::PolicyId;
 use crate::operator::Held;
 use crate::policy::simple::{Adjustment, Waits, Way};
@@ -19,7 +20,7 @@ use crate::policy::{self, Ballot};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
 use crate::reserve;
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, MarketMix, OpenWindow, Policy, Reserve, Rule, Scheduled, SimpleRule};
+use crate::spec::{CapacityRange, FleetMode, Guards, MarketMix, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule};
 use crate::state::{PoolState, RUNS_MAX, Run};
 use crate::unit::{Finite, Seconds};
 pub(crate) use load::{Load, out_limit};
@@ -59,6 +60,8 @@ pub struct SizeInput<'a> {
     pub spend_room: Option<u32>,
     /// Series by policy; an absent one was not asked.
     pub series: &'a BTreeMap<PolicyId, Series>,
+    /// What lies ahead, for each policy that looks there.
+    pub ahead: &'a BTreeMap<PolicyId, Ahead>,
     /// Windows of scheduled policies that are open.
     pub windows: &'a BTreeMap<PolicyId, OpenWindow>,
     /// Who has only just begun or ceased to serve.
@@ -100,6 +103,7 @@ impl Sizing {
 
 /// What is measured of a side that has no target groups now.
 static NOTHING: BTreeMap<PolicyId, Series> = BTreeMap::new();
+static NOT_AHEAD: BTreeMap<PolicyId, Ahead> = BTreeMap::new();
 
 impl<'a> SizeInput<'a> {
     fn measured(&self) -> &'a BTreeMap<PolicyId, Series> {
@@ -196,6 +200,7 @@ fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
         waits: input.waits,
         guards: input.guards,
         series: input.measured(),
+        ahead: if input.measures_another { &NOT_AHEAD } else { input.ahead },
         windows: input.windows,
         rests: input.rests,
         measures_another: input.measures_another,
@@ -384,12 +389,15 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     // those that boot only to be kept warm are part of averages over all that run
     let coming = input.counts.coming().saturating_add(input.counts.preparing);
     let warming = coming.saturating_add(input.counts.warming_serving);
-    if warming > 0 {
-        // their effect is not in the metric yet: what looks like too much may be just enough
-        number.set(base, Guard::Warmup { warming });
-    }
-    if let Some(since) = input.flow.last_drain.filter(|since| is_from_before(input, *since)) {
-        number.set(base, Guard::Settling { since });
+    // a demand is the same whoever serves: it is not to be waited for until it is
+    if !input.policies.iter().all(counts_demand) {
+        if warming > 0 {
+            // their effect is not in the metric yet: what looks like too much may be just enough
+            number.set(base, Guard::Warmup { warming });
+        }
+        if let Some(since) = input.flow.last_drain.filter(|since| is_from_before(input, *since)) {
+            number.set(base, Guard::Settling { since });
+        }
     }
     if let Some((guard, decisive)) = stabilise(input, recommended, input.guards.stabilisation_in, Direction::In) {
         number.set(number.value.max(decisive.min(base)), guard);
@@ -405,6 +413,14 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     }
     limit_removals(input, base, number);
     simulate_removal(input, base, number);
+}
+
+/// Whether a policy counts instances from what is to be done, whoever does it, or measures nothing, or never asks for fewer.
+fn counts_demand(policy: &Policy) -> bool {
+    match policy.rule {
+        Rule::Capacity(_) | Rule::Predictive(_) | Rule::Scheduled(_) => true,
+        _ => policy.mode == PolicyMode::RecommendOnly,
+    }
 }
 
 /// Where the votes want a size to go, before anything delays it.

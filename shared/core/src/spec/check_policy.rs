@@ -5,18 +5,25 @@ use std::collections::BTreeSet;
 use super::check::{NAME_HINT, POLICIES_MAX};
 use super::check_guards::duration;
 use super::check_metric::{read_measure, read_metric};
+use super::defaults::ByObjective;
 use super::problem::Problems;
-use super::raw::{RawPolicy, RawPolicyMode, RawScheduled, RawTargetTracking};
+use super::raw::{RawPolicy, RawPolicyMode, RawPredictiveMode, RawScheduled, RawTargetTracking};
 use super::schedule::{BadSchedule, WINDOW_MAX};
 use super::{
     Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults, learning,
-    simple,
+    predictive, simple,
 };
 use crate::id::PolicyId;
 use crate::signal::HEALTH;
 use crate::unit::{Finite, Seconds};
 
-pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, problems: &mut Problems) -> Vec<Policy> {
+pub(super) fn read_policies(
+    raw: &[RawPolicy],
+    by_objective: &ByObjective,
+    at: &str,
+    has_groups: bool,
+    problems: &mut Problems,
+) -> Vec<Policy> {
     if raw.len() > POLICIES_MAX {
         problems.add(
             at,
@@ -41,6 +48,10 @@ pub(super) fn read_policies(raw: &[RawPolicy], at: &str, has_groups: bool, probl
             RawPolicy::Formula(raw) => (
                 &raw.id,
                 check_demand::read_formula(raw, &at, has_groups, problems).map(Rule::Formula),
+            ),
+            RawPolicy::Predictive(raw) => (
+                &raw.id,
+                predictive::read(raw, &policies, by_objective, &at, problems).map(Rule::Predictive),
             ),
             RawPolicy::Scheduled(raw) => (&raw.id, read_scheduled(raw, &at, problems).map(Rule::Scheduled)),
         };
@@ -72,6 +83,13 @@ fn read_mode(policy: &RawPolicy, at: &str, problems: &mut Problems) -> PolicyMod
         RawPolicy::Capacity(raw) => (raw.mode, None),
         RawPolicy::Queue(raw) => (raw.mode, None),
         RawPolicy::Formula(raw) => (raw.mode, None),
+        RawPolicy::Predictive(raw) => (
+            Some(match raw.mode {
+                Some(RawPredictiveMode::Act) => RawPolicyMode::Act,
+                Some(RawPredictiveMode::ForecastOnly) | None => RawPolicyMode::RecommendOnly,
+            }),
+            None,
+        ),
         RawPolicy::Scheduled(_) => (None, None),
     };
     match (mode, no_scale_in) {

@@ -42,7 +42,7 @@ pub(super) fn read_pool(
         None => (fleet.policies.as_deref().unwrap_or_default(), "policies".to_owned()),
     };
     let target_groups = read_target_groups(raw);
-    let policies = read_policies(raw_policies, &policies_at, !target_groups.is_empty(), problems);
+    let policies = read_policies(raw_policies, by_objective, &policies_at, !target_groups.is_empty(), problems);
     check_windows(raw_policies, &policies_at, capacity, fleet.maximum, problems);
     check_target_groups(&target_groups, &at, problems);
     let layers = Layers {

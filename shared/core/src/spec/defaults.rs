@@ -74,6 +74,8 @@ pub(super) struct ByObjective {
     pub(super) cooldown_in: Seconds,
     pub(super) stabilisation_out: Seconds,
     pub(super) stabilisation_in: Seconds,
+    /// What a minute with too little costs, in minutes of a fleet of average size.
+    pub(super) caution: u8,
 }
 
 const BALANCED: ByObjective = ByObjective {
@@ -85,6 +87,7 @@ const BALANCED: ByObjective = ByObjective {
     cooldown_in: Seconds::minutes(5),
     stabilisation_out: Seconds(0),
     stabilisation_in: Seconds::minutes(10),
+    caution: 8,
 };
 
 /// Spare instances keep queues short, and what is a little too much already is added for; what is spare now stays a while.
@@ -95,6 +98,7 @@ const MIN_LATENCY: ByObjective = ByObjective {
     cooldown_out: Seconds(30),
     cooldown_in: Seconds::minutes(10),
     stabilisation_in: Seconds::minutes(20),
+    caution: 24,
     ..BALANCED
 };
 
@@ -106,6 +110,7 @@ const MIN_LOSS: ByObjective = ByObjective {
     tolerance_in: Percent(15),
     cooldown_in: Seconds::minutes(10),
     stabilisation_in: Seconds::minutes(20),
+    caution: 48,
     ..BALANCED
 };
 
@@ -115,6 +120,7 @@ const MIN_COST: ByObjective = ByObjective {
     tolerance_in: Percent(5),
     cooldown_in: Seconds::minutes(2),
     stabilisation_in: Seconds::minutes(5),
+    caution: 2,
     ..BALANCED
 };
 

@@ -32,6 +32,7 @@ mod learning;
 mod limits;
 pub mod market;
 pub mod metric;
+mod predictive;
 pub mod problem;
 pub mod raw;
 mod rule;
@@ -58,6 +59,7 @@ pub use learning::{InstanceCapacity, Learning};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};
 pub use market::{Allocation, MarketMix, NoReservation, Reservation};
 pub use metric::{Metric, MetricSource, NamedMetric, Stat};
+pub use predictive::{Care, Need, Predictive};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
 pub use rule::{

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Formula, InstanceCapacity, Metric, MetricSource, Schedule, SimpleRule};
+use super::{Formula, InstanceCapacity, Metric, MetricSource, Predictive, Schedule, SimpleRule};
 use crate::id::PolicyId;
 use crate::unit::{Finite, Millis, Percent, Seconds};
 
@@ -42,7 +42,7 @@ impl Policy {
                 Rule::Step(rule) => !rule.out.is_empty(),
                 Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)),
                 Rule::Simple(rule) => rule.out.is_some(),
-                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) => true,
+                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) => true,
                 Rule::Scheduled(_) => false,
             }
     }
@@ -55,7 +55,7 @@ impl Policy {
                 Rule::Step(rule) => !rule.in_.is_empty(),
                 Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Remove(_)),
                 Rule::Simple(rule) => rule.in_.is_some(),
-                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) => true,
+                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) => true,
                 Rule::Scheduled(_) => false,
             }
     }
@@ -91,6 +91,8 @@ pub enum Rule {
     Queue(QueueRule),
     /// Counts the instances that a formula over several metrics asks for.
     Formula(FormulaRule),
+    /// Looks ahead for another policy.
+    Predictive(Predictive),
     /// Sets bounds or a size at certain times.
     Scheduled(Scheduled),
 }
@@ -107,6 +109,7 @@ impl Rule {
             Self::Capacity(rule) => Some(&rule.measure),
             Self::Queue(rule) => Some(&rule.measure),
             Self::Formula(rule) => Some(&rule.measure),
+            Self::Predictive(rule) => Some(&rule.measure),
             Self::Scheduled(_) => None,
         }
     }
@@ -116,7 +119,7 @@ impl Rule {
     #[must_use]
     pub fn is_read_every_minute(&self) -> bool {
         match self {
-            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) => true,
+            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Predictive(_) => true,
             // an alarm has one bound
             Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_none(),
             Self::TargetTracking(_) | Self::Step(_) | Self::Simple(_) | Self::Scheduled(_) => false,
@@ -141,7 +144,7 @@ impl Rule {
             Self::Step(rule) => !rule.out.is_empty() && watchable(&rule.measure),
             Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)) && rule.from.is_some() && watchable(&rule.measure),
             Self::Simple(rule) => rule.out.is_some() && watchable(&rule.measure),
-            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Scheduled(_) => false,
+            Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Predictive(_) | Self::Scheduled(_) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::decide::Flow;
+use ghostnet_core::decide::{Flow, look_ahead};
 use ghostnet_core::failover::{ready_floor, reserve_of, rests};
 use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::policy::simple::Waits;
@@ -60,6 +60,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         room: room(judged),
         spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),
+        ahead: &look_ahead(&inputs.observation, &judged.pool.id, inputs.now),
         windows: &windows,
         flow: &flow,
         window_removals: budget::window_removals_left(&judged.spec.open_removal_windows(inputs.now), &state),

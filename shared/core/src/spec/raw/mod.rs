@@ -12,6 +12,7 @@ mod health;
 mod market;
 mod metric;
 mod policy;
+mod predictive;
 mod warm;
 
 pub use balancing::*;
@@ -22,6 +23,7 @@ pub use health::*;
 pub use market::*;
 pub use metric::*;
 pub use policy::*;
+pub use predictive::*;
 pub use warm::*;
 
 use std::borrow::Cow;

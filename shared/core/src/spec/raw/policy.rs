@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RawAmount, RawCapacityPolicy, RawDuration, RawDurationPair, RawFormulaPolicy, RawMetric, RawMissing, RawOf, RawQueuePolicy, RawSource,
+    RawAmount, RawCapacityPolicy, RawDuration, RawDurationPair, RawFormulaPolicy, RawMetric, RawMissing, RawOf, RawPredictive,
+    RawQueuePolicy, RawSource,
 };
 
 /// A policy: turns numbers into a recommended size.
@@ -25,6 +26,8 @@ pub enum RawPolicy {
     Queue(RawQueuePolicy),
     /// Counts the instances that a formula over several metrics asks for.
     Formula(RawFormulaPolicy),
+    /// Looks ahead for another policy: launches what will be needed by the time that it serves.
+    Predictive(RawPredictive),
     /// Sets bounds or a size at certain times.
     Scheduled(RawScheduled),
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::decide::{CapacityCount, Flow};
+use ghostnet_core::forecast::Ahead;
 use ghostnet_core::id::PolicyId;
 use ghostnet_core::reason::{Guard, VoteReason};
 use ghostnet_core::sample::Series;
@@ -20,6 +21,7 @@ pub struct Pool {
     pub flow: Flow,
     pub state: PoolState,
     pub series: BTreeMap<PolicyId, Series>,
+    pub ahead: BTreeMap<PolicyId, Ahead>,
     pub mode: FleetMode,
     pub paused_until: Option<Timestamp>,
     pub retiring: bool,
@@ -57,6 +59,7 @@ impl Pool {
             flow: Flow::default(),
             state: PoolState::new(10),
             series: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             mode: FleetMode::On,
             paused_until: None,
             retiring: false,
@@ -137,6 +140,7 @@ impl Pool {
             room: self.room,
             spend_room: self.spend_room,
             series: &self.series,
+            ahead: &self.ahead,
             windows: &self.windows(),
             flow: &self.flow,
             window_removals: self.window_removals,

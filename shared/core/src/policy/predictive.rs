@@ -1,0 +1,117 @@
+//! Counts the instances that the load will need by the time that a launch of now serves.
+//!
+//! What may come is known as quantiles, and each needs some number of instances. The more instances, the less often they are too few:
+//! the number is taken that costs least together with what being short costs (the newsvendor's problem, `quality.md`, C.13).
+
+use super::{Ballot, Opinion, capacity, finite_count};
+use crate::forecast::Ahead;
+use crate::rating::Rating;
+use crate::reason::VoteReason;
+use crate::spec::{Care, Need, Predictive};
+use crate::unit::{Finite, Seconds};
+
+/// An outlook is made every hour; one that is older than this says nothing any more.
+pub const OUTLOOK_AGE_MAX: Seconds = Seconds::minutes(180);
+/// While forecasts stray, so much more than the present load is kept.
+const HEADROOM: f64 = 1.5;
+
+pub(crate) fn recommend(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opinion {
+    let Some(ahead) = ahead else {
+        return (None, VoteReason::NoForecast);
+    };
+    let age = Seconds::between(ahead.made_at.at(), ballot.now);
+    if age > OUTLOOK_AGE_MAX {
+        return (None, VoteReason::OldForecast { age });
+    }
+    let count = Count::of(rule, ballot.ratings.get(&rule.of));
+    let Some(count) = count else {
+        return (None, VoteReason::NoForecast);
+    };
+    if ahead.strays {
+        return headroom(ahead, &count);
+    }
+    let chosen = match rule.care {
+        Care::Caution(caution) => count.cheapest(ahead, caution.get()),
+        Care::Exceeded(share) => ahead.enough(share.get()).and_then(|load| Some((load, count.needed(load)?))),
+    };
+    let Some((load, mut instances)) = chosen else {
+        return (
+            Some(ballot.desired),
+            VoteReason::Impossible {
+                demand: finite(ahead.expected),
+            },
+        );
+    };
+    let usual = rule.usual.and_then(|share| ahead.usual.iter().find(|(of, _)| *of == share.0));
+    if let Some(usual) = usual.and_then(|(_, load)| count.needed(*load)) {
+        instances = instances.max(usual);
+    }
+    let reason = VoteReason::Forecast {
+        at: ahead.at.at(),
+        expected: finite(per_second(ahead.expected)),
+        prepared: finite(per_second(load)),
+        instances,
+    };
+    (Some(instances), reason)
+}
+
+/// Nobody knows what comes: more than is needed now.
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
+fn headroom(ahead: &Ahead, count: &Count<'_>) -> Opinion {
+    let instances = count.needed(ahead.now * HEADROOM);
+    let reason = VoteReason::ForecastStrays {
+        now: finite(per_second(ahead.now)),
+        instances: instances.unwrap_or_default(),
+    };
+    (instances, reason)
+}
+
+/// How many instances a load of a minute needs.
+struct Count<'a> {
+    need: &'a Need,
+    each: f64,
+}
+
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
+impl<'a> Count<'a> {
+    fn of(rule: &'a Predictive, rating: Option<&Rating>) -> Option<Self> {
+        let each = match &rule.need {
+            Need::Model { each, .. } => capacity::requests_per_second(each, rating).ok()?.get(),
+            Need::Target(target) => target.get(),
+        };
+        Some(Self { need: &rule.need, each })
+    }
+
+    fn needed(&self, load: f64) -> Option<u32> {
+        match self.need {
+            Need::Model { model, .. } => capacity::instances(*model, self.each, per_second(load).max(0.0)),
+            Need::Target(_) => finite_count(load / self.each),
+        }
+    }
+
+    /// The load, and the instances for it, that cost least together with being short.
+    fn cheapest(&self, ahead: &Ahead, caution: f64) -> Option<(f64, u32)> {
+        let fleet = f64::from(self.needed(ahead.mean)?.max(1));
+        let mut best: Option<(f64, f64, u32)> = None;
+        for (share, load) in ahead.loads() {
+            let Some(instances) = self.needed(load) else { break };
+            let cost = f64::from(instances) + caution * fleet * share;
+            match best {
+                // more instances alone cost more than the best does together
+                Some((least, _, _)) if f64::from(instances) >= least => break,
+                Some((least, _, _)) if cost >= least => {}
+                _ => best = Some((cost, load, instances)),
+            }
+        }
+        best.map(|(_, load, instances)| (load, instances))
+    }
+}
+
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
+fn per_second(per_minute: f64) -> f64 {
+    per_minute / 60.0
+}
+
+fn finite(value: f64) -> Finite {
+    Finite::new(value).unwrap_or_else(|| Finite::from(0))
+}
