@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod ghostnet;
 pub mod load;
 pub mod optimum;
+pub mod peer;
 pub mod replay;
 pub mod score;
 pub mod trace;
