@@ -5,6 +5,7 @@
 pub mod contest;
 pub mod fleet;
 pub mod ghostnet;
+pub mod iso;
 pub mod load;
 pub mod optimum;
 pub mod peer;
