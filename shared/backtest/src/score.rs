@@ -11,6 +11,8 @@ pub const OVERLOAD: f64 = 0.9;
 const FLAP: Seconds = Seconds::minutes(10);
 /// Use is counted in thousandths, up to four times what there is.
 const USES: usize = 4_001;
+/// What is above a bound by rounding alone is on it.
+const HAIR: f64 = 1.0 + 1e-9;
 const THOUSANDTHS: f64 = 1_000.0;
 
 /// What one step came to.
@@ -118,8 +120,8 @@ impl Meter {
         let needed = self.instance.needed(rate);
         self.steps += 1;
         self.paid += f64::from(running) + f64::from(stopped) * self.stopped_price;
-        self.under += u64::from(rate > self.instance.target * capacity);
-        self.over90 += u64::from(rate > OVERLOAD * capacity);
+        self.under += u64::from(rate > self.instance.target * capacity * HAIR);
+        self.over90 += u64::from(rate > OVERLOAD * capacity * HAIR);
         self.offered += rate;
         self.lost += (rate - capacity).max(0.0);
         self.note_use(if rate > 0.0 { rate / capacity } else { 0.0 });
@@ -260,6 +262,24 @@ mod tests {
         assert!(is_about(score.lost_percent, 100.0 / 7.0), "{}", score.lost_percent);
         assert!(is_about(score.over90_percent, 50.0), "{}", score.over90_percent);
         assert!(is_about(score.p99_utilisation, 1.25), "{}", score.p99_utilisation);
+    }
+
+    #[test]
+    fn whole_instances_at_the_bound_are_not_above_it() {
+        let instance = Instance {
+            capacity: 0.010_236,
+            target: 0.7,
+        };
+        let mut meter = Meter::new(instance, Seconds(60), 0.0);
+        for count in 1..100 {
+            meter.note(Step {
+                rate: instance.target * instance.capacity * f64::from(count),
+                serving: count,
+                running: count,
+                stopped: 0,
+            });
+        }
+        assert!(is_about(meter.score().under_percent, 0.0), "{}", meter.score().under_percent);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a trace that cannot be read is a failed test")]
 
+mod peers;
 mod traces;
 
 use ghostnet_backtest::optimum::{self, Prices};

@@ -29,7 +29,7 @@ impl Window {
         let trace = Trace::parse(&text).expect("a trace");
         let start = self
             .start
-            .map_or(trace.start(), |start| format!("{start}T00:00:00Z").parse().expect("a day"));
+            .map_or_else(|| trace.start(), |start| format!("{start}T00:00:00Z").parse().expect("a day"));
         let window = trace.between(start, Seconds(86_400 * self.days).after(start)).expect("a window");
         Load::of(&window, Seconds(86_400 * self.warm_up_days))
     }
