@@ -17,19 +17,40 @@ fn main() {
             "pools": [{ "id": "blue", "target_groups": ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"] }],
             "policies": [{ "type": "capacity", "id": "requests", "demand": "alb_request_count", "instance_capacity": instance.capacity, "utilisation": "70%" },
               { "type": "predictive", "id": "ahead", "of": "requests", "mode": "act" }],
-            "guards": { "tolerance": { "in": "0%" }, "cooldown": { "out": "0s", "in": "0s" }, "stabilisation": { "in": "10m" }, "budgets": { "launch": { "per_tick": 1000, "per_hour": 10000 }, "removal": { "per_tick": "100%" } } },
+            "guards": { "churn": {"turns": std::env::var("TURNS").map_or(6, |t| t.parse().unwrap())}, "tolerance": { "in": "0%" }, "cooldown": { "out": "0s", "in": "0s" }, "stabilisation": { "in": "10m" }, "budgets": { "launch": { "per_tick": 1000, "per_hour": 10000 }, "removal": { "per_tick": "100%" } } },
     })).unwrap();
     let spec = FleetSpec::check(&raw).unwrap();
-    let world = World { instance, boot: Seconds(180), warm_start: Seconds(30), stopped_price: 0.05, timing: Timing::Strict, metric_delay: Seconds(0) };
+    let world = World {
+        instance,
+        boot: Seconds(180),
+        warm_start: Seconds(30),
+        stopped_price: 0.05,
+        timing: Timing::Strict,
+        metric_delay: Seconds(0),
+    };
     let mut scaler = GhostNet::new(&spec, &spec.pools[0], &world);
-    let contest = Contest { load: &load, world, spec: &spec, pool: &spec.pools[0] };
+    let contest = Contest {
+        load: &load,
+        world,
+        spec: &spec,
+        pool: &spec.pools[0],
+    };
     println!("opt {}", contest.optimum_hours(0.7));
     struct C<'a>(GhostNet<'a>, std::collections::BTreeMap<String, u32>, u32);
     impl Scaler for C<'_> {
         fn decide(&mut self, look: &Look<'_>) -> u32 {
             let n = self.0.decide(look);
-            for g in &self.0.last().unwrap().guards { *self.1.entry(g.guard.name().to_string()).or_default() += 1; }
-            self.2 += u32::from(self.0.last().unwrap().votes.iter().any(|v| v.reason.to_string().contains("off three")));
+            for g in &self.0.last().unwrap().guards {
+                *self.1.entry(g.guard.name().to_string()).or_default() += 1;
+            }
+            self.2 += u32::from(
+                self.0
+                    .last()
+                    .unwrap()
+                    .votes
+                    .iter()
+                    .any(|v| v.reason.to_string().contains("off three")),
+            );
             n
         }
     }

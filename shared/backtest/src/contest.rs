@@ -5,13 +5,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::unit::Seconds;
 use serde::Serialize;
 
+use crate::foresight::{Foresight, Learning};
 use crate::ghostnet::GhostNet;
+use crate::iso;
 use crate::load::Load;
-use crate::optimum::{self, Prices};
+use crate::peer::{self, Peer};
 use crate::replay::{Scaler, World, play};
-use crate::score::{Meter, OVERLOAD, Score, Step};
+use crate::score::{OVERLOAD, Score};
+use crate::tune::{CAUTIONS, Objective, Settings, Shadows, Tuned};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
@@ -24,44 +28,54 @@ pub struct Contest<'a> {
     pub spec: &'a FleetSpec,
     /// The pool of it that takes the load.
     pub pool: &'a PoolSpec,
+    /// So many percent of the time more than 90 % may be used, and everybody has the headroom that keeps it at the least cost; none:
+    /// everybody plays at its defaults.
+    pub iso: Option<f64>,
 }
 
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Contestant {
-    /// The cheapest schedule, by someone who knows the future.
-    Optimum,
     /// The fleet as its owner wrote it.
     GhostNet,
+    /// The same fleet, tuned each night by its past alone.
+    GhostNetTuned,
+    /// Another autoscaler, or the optimum.
+    Peer(Peer),
 }
 
 impl Contestant {
-    /// Everybody who may take part.
-    pub const ALL: [Self; 2] = [Self::Optimum, Self::GhostNet];
-
-    /// The name under which it is asked for and shown.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Optimum => "optimum",
-            Self::GhostNet => "ghostnet",
-        }
+    /// Everybody who may take part, in the order of a table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let ours = [Self::GhostNet, Self::GhostNetTuned];
+        ours.into_iter().chain(Peer::ALL.map(Self::Peer))
     }
 }
 
 impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::GhostNet => f.pad("ghostnet"),
+            Self::GhostNetTuned => f.pad("ghostnet-tuned"),
+            Self::Peer(peer) => peer.fmt(f),
+        }
     }
 }
 
+/// A name under which nobody takes part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no policy; these are: {}", Contestant::all().map(|one| one.to_string()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownContestant {
+    /// What was given.
+    pub name: String,
+}
+
 impl FromStr for Contestant {
-    type Err = String;
+    type Err = UnknownContestant;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let known = || Self::ALL.map(Self::name).join(", ");
-        let found = Self::ALL.into_iter().find(|contestant| contestant.name() == name);
-        found.ok_or_else(|| format!("there is no policy `{name}`; there are {}", known()))
+        let unknown = || UnknownContestant { name: name.to_owned() };
+        Self::all().find(|contestant| contestant.to_string() == name).ok_or_else(unknown)
     }
 }
 
@@ -69,7 +83,7 @@ impl FromStr for Contestant {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// Who.
-    pub policy: &'static str,
+    pub policy: String,
     /// What it is worth.
     #[serde(flatten)]
     pub score: Score,
@@ -104,30 +118,112 @@ pub struct Move {
     pub why: Option<String>,
 }
 
+/// A row without its ratio.
+type Played = (Score, Course, BTreeMap<&'static str, String>);
+
 impl Contest<'_> {
-    /// What the cheapest schedule costs that never uses more than this share of its instances, in instance-hours.
+    /// Instance-hours of the cheapest schedule that never uses more than the target, or more than 90 % where that is the objective.
     #[must_use]
-    pub fn optimum_hours(&self, used: f64) -> f64 {
-        optimum::cost(&self.demand(used), self.prices()) * f64::from(self.load.step().0) / 3_600.0
+    pub fn optimum_hours(&self) -> f64 {
+        let used = if self.iso.is_some() { OVERLOAD } else { self.world.instance.target };
+        peer::optimum::hours(self.load, &self.world, used)
     }
 
-    /// Plays one contestant. `hours` are those of the optimum.
+    /// Plays one contestant; none: it cannot keep the objective, or the pool has no policy that could be tuned. `hours` are those of
+    /// the optimum.
     #[must_use]
-    pub fn row(&self, contestant: Contestant, hours: f64) -> Row {
-        let (score, course) = match contestant {
-            Contestant::Optimum => self.play_optimum(),
-            Contestant::GhostNet => self.play(&mut GhostNet::new(self.spec, self.pool, &self.world)),
-        };
-        Row {
-            policy: contestant.name(),
+    pub fn row(&self, contestant: Contestant, hours: f64) -> Option<Row> {
+        let (score, course, settings) = match contestant {
+            Contestant::GhostNet => self.play_ghostnet(),
+            Contestant::GhostNetTuned => self.play_tuned(),
+            Contestant::Peer(Peer::Optimum) => Some(self.play_optimum()),
+            Contestant::Peer(peer) => self.play_peer(peer),
+        }?;
+        Some(Row {
+            policy: contestant.to_string(),
             cost_ratio: score.instance_hours / hours,
             score,
-            settings: BTreeMap::new(),
+            settings,
             course,
+        })
+    }
+
+    fn play_ghostnet(&self) -> Option<Played> {
+        let Some(limit) = self.iso else {
+            let (score, course) = self.follow(&mut GhostNet::new(self.spec, self.pool, &self.world));
+            return Some((score, course, BTreeMap::from([("spec", "as written".to_owned())])));
+        };
+        let objective = self.objective();
+        let with = |caution: f64| Settings {
+            caution,
+            hold: self.pool.guards.stabilisation_in,
+            usual: None,
+        };
+        let pool = |caution: f64| with(caution).applied(self.pool, &objective);
+        let foresight = Foresight::of(self.load, &Learning::of(&pool(1.0), &self.world, &[])?, self.world.metric_delay);
+        let scaler = |caution: f64| GhostNet::foreseeing(self.spec, &pool(caution), &foresight);
+        let best = iso::cheapest_among(self.load, &self.world, limit, &CAUTIONS, |caution| Box::new(scaler(caution)))?;
+        let (score, course) = self.follow(&mut scaler(best.knob));
+        Some((score, course, BTreeMap::from([("caution", best.knob.to_string())])))
+    }
+
+    fn play_tuned(&self) -> Option<Played> {
+        let objective = self.objective();
+        let shadows = Shadows::play(self.load, &self.world, self.spec, self.pool, &objective)?;
+        let mut tuned = Tuned::new(&shadows, self.spec, self.pool, objective);
+        let (score, course) = self.follow(&mut tuned);
+        let scored = usize::try_from(86_400 / self.load.step().0.max(1)).unwrap_or(1);
+        let nights = tuned.chosen().get(self.load.scored_from() / scored.max(1)..).unwrap_or_default();
+        let mut often: BTreeMap<String, usize> = BTreeMap::new();
+        for settings in nights {
+            *often.entry(settings.to_string()).or_default() += 1;
+        }
+        let most = often.iter().max_by_key(|(_, count)| **count);
+        let told = most.map(|(settings, count)| format!("{settings} ({count} of {} days)", nights.len()));
+        Some((score, course, BTreeMap::from([("most often", told.unwrap_or_default())])))
+    }
+
+    fn play_peer(&self, peer: Peer) -> Option<Played> {
+        let knob = match self.iso {
+            Some(limit) => iso::cheapest_of_peer(peer, self.load, &self.world, limit)?.knob,
+            None => peer.knob()?.default_in(&self.world),
+        };
+        let (score, course) = self.follow(peer.scaler(self.load, &self.world, knob)?.as_mut());
+        Some((score, course, peer.settings(self.load, &self.world, knob)))
+    }
+
+    fn play_optimum(&self) -> Played {
+        let mut world = self.world;
+        if self.iso.is_some() {
+            world.instance.target = OVERLOAD;
+        }
+        let mut course = Course::default();
+        let score = peer::optimum::play(self.load, &world, |step| {
+            let before = course.serving.last().copied().filter(|before| *before != step.serving);
+            course.moves.extend(before.map(|before| Move {
+                step: course.serving.len(),
+                before,
+                after: step.serving,
+                why: None,
+            }));
+            course.serving.push(step.serving);
+        });
+        (score, course, Peer::Optimum.settings(self.load, &world, 1.0))
+    }
+
+    /// What is to be met: the limit of the comparison; without one, hardly ever above the target.
+    fn objective(&self) -> Objective {
+        const HARDLY_EVER_PERCENT: f64 = 1.0;
+        match self.iso {
+            Some(percent) => Objective { used: OVERLOAD, percent },
+            None => Objective {
+                used: self.world.instance.target,
+                percent: HARDLY_EVER_PERCENT,
+            },
         }
     }
 
-    fn play(&self, scaler: &mut dyn Scaler) -> (Score, Course) {
+    fn follow(&self, scaler: &mut dyn Scaler) -> (Score, Course) {
         let scored_from = self.load.scored_from();
         let mut course = Course::default();
         let mut before = None;
@@ -143,58 +239,6 @@ impl Contest<'_> {
             }));
         });
         (score, course)
-    }
-
-    fn play_optimum(&self) -> (Score, Course) {
-        let (serving, _) = optimum::schedule(&self.demand(self.world.instance.target), self.prices());
-        let boot = self.load.steps(self.world.boot);
-        let mut meter = Meter::new(self.world.instance, self.load.step(), self.world.stopped_price);
-        let mut course = Course::default();
-        let mut before = serving.first().copied().unwrap_or_default();
-        for (place, (rate, serving_now)) in self.load.scored().iter().zip(&serving).enumerate() {
-            // whoever serves within a boot from now boots now
-            let booting: u32 = serving
-                .windows(2)
-                .skip(place)
-                .take(boot)
-                .filter_map(|pair| Some(pair.get(1)?.saturating_sub(*pair.first()?)))
-                .sum();
-            meter.note_move(
-                before,
-                *serving_now,
-                u64::try_from(place).unwrap_or(u64::MAX) * u64::from(self.load.step().0),
-            );
-            if *serving_now != before {
-                course.moves.push(Move {
-                    step: place,
-                    before,
-                    after: *serving_now,
-                    why: None,
-                });
-            }
-            before = *serving_now;
-            meter.note(Step {
-                rate: *rate,
-                serving: *serving_now,
-                running: serving_now + booting,
-                stopped: 0,
-            });
-        }
-        course.serving = serving;
-        (meter.score(), course)
-    }
-
-    fn demand(&self, used: f64) -> Vec<u32> {
-        let needed = |rate: &f64| self.world.instance.needed_at(*rate, used);
-        self.load.scored().iter().map(needed).collect()
-    }
-
-    fn prices(&self) -> Prices {
-        let boot = u32::try_from(self.load.steps(self.world.boot)).unwrap_or(u32::MAX);
-        Prices {
-            start: f64::from(boot),
-            missing: None,
-        }
     }
 }
 
@@ -215,7 +259,7 @@ pub struct WorstHour {
 /// above.
 #[must_use]
 pub fn worst_hour(load: &Load, world: &World, course: &Course) -> Option<WorstHour> {
-    let steps = usize::try_from(3_600 / load.step().0.max(1)).unwrap_or(1).max(1);
+    let steps = load.steps(Seconds::minutes(60)).max(1);
     let of_hour = |(hour, (rates, serving)): (usize, (&[f64], &[u32]))| {
         let (mut offered, mut lost, mut over, mut peak) = (0.0, 0.0, 0_u32, 0.0_f64);
         for (rate, serving) in rates.iter().zip(serving) {

@@ -43,12 +43,12 @@ pub fn cheapest_of_peer(peer: Peer, load: &Load, world: &World, limit: f64) -> O
 
 /// The same of values that are given.
 #[must_use]
-pub fn cheapest_among(
+pub fn cheapest_among<'a>(
     load: &Load,
     world: &World,
     limit: f64,
     knobs: &[f64],
-    scaler: impl Fn(f64) -> Box<dyn Scaler> + Sync,
+    scaler: impl Fn(f64) -> Box<dyn Scaler + 'a> + Sync,
 ) -> Option<Cheapest> {
     best(knobs, limit, &|knob| {
         Some(play(load, world, scaler(knob).as_mut(), |_, _, _, _| {}))

@@ -1,9 +1,10 @@
 //! Chooses a fleet's settings by what each would have done with the days that are past.
 //!
-//! Every setting plays along. Each night the one is taken that was cheapest over the last fortnight, where time above the limit costs
-//! too: the price of it rises after a day with more of it than the objective allows, and falls after one with less. So the time that
-//! is spent above the limit comes to what is allowed, neither more nor, for the sake of cost, much less.
+//! Every setting plays along. Each night, of the settings that no mixture of others beats, the one is taken whose time above the limit
+//! fits what is left of the objective's error budget, at the least cost. What is left follows from what was really spent in the last
+//! fortnight. A margin is only bought where it is not absurdly dear, and no promise is paid for that noise makes unreachable.
 
+use std::fmt;
 use std::num::NonZero;
 use std::thread;
 
@@ -27,6 +28,16 @@ pub struct Settings {
     pub usual: Option<u16>,
 }
 
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "caution {}, hold {}", self.caution, self.hold)?;
+        match self.usual {
+            Some(share) => write!(f, ", usual {share}%"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What is to be met.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Objective {
@@ -36,28 +47,52 @@ pub struct Objective {
     pub percent: f64,
 }
 
-/// What a day came to.
+/// What some days came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Day {
-    /// Steps of one instance that were paid.
+struct Days {
+    /// Steps of one instance that were paid, and what moves of the size count as.
     paid: f64,
     /// Steps above the limit.
     over: f64,
     steps: f64,
 }
 
+impl Days {
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            paid: self.paid + other.paid,
+            over: self.over + other.over,
+            steps: self.steps + other.steps,
+        }
+    }
+
+    /// The share of the time above the limit.
+    fn share(&self) -> f64 {
+        self.over / self.steps.max(1.0)
+    }
+}
+
 /// Prices of caution that are tried.
-const CAUTIONS: [f64; 13] = [0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0, 128.0, 512.0];
+pub(crate) const CAUTIONS: [f64; 13] = [0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0, 128.0, 512.0];
 /// Holds that are tried, in minutes.
 const HOLDS: [u32; 4] = [3, 6, 12, 30];
 /// Usual loads that are tried.
 const USUAL: [Option<u16>; 4] = [None, Some(70), Some(90), Some(95)];
 /// So many days are looked back on.
 const DAYS: usize = 14;
-/// The objective is aimed at with so much to spare.
+/// A setting must also have done well in the last days alone.
+const LAST_DAYS: usize = 3;
+/// The error budget is planned for so many days ahead.
+const PLAN_DAYS: f64 = 7.0;
+/// So much of the budget is aimed at.
 const SAFETY: f64 = 0.8;
-/// How fast the price of time above the limit follows what a day came to.
-const PACE: f64 = 0.3;
+/// What is left of a budget is planned within these bounds, as shares of it.
+const LEFT: (f64, f64) = (0.2, 1.2);
+/// Beyond this price of all the time, over the budget's share, the margin is not bought; beyond the other one, nothing is.
+const DEAR: f64 = 0.6;
+const ABSURD: f64 = 2.0;
+/// A move of the size counts as so many minutes of one instance: caches are cold, and operators like rest.
+const MOVE_MINUTES: f64 = 2.0;
 /// Before a day is known.
 const UNTUNED: Settings = Settings {
     caution: 16.0,
@@ -110,7 +145,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Shadows {
     settings: Vec<Settings>,
-    days: Vec<Vec<Day>>,
+    days: Vec<Vec<Days>>,
     foresight: Foresight,
 }
 
@@ -126,11 +161,16 @@ impl Shadows {
             let pool = settings.applied(pool, objective);
             let mut scaler = GhostNet::foreseeing(spec, &pool, &foresight);
             let per_day = load.steps(Seconds(86_400));
-            let mut days = vec![Day::default(); load.rates().len().div_ceil(per_day)];
-            play(load, world, &mut scaler, |place, step, _, _| {
+            let mut days = vec![Days::default(); load.rates().len().div_ceil(per_day)];
+            let of_move = MOVE_MINUTES * 60.0 / f64::from(load.step().0);
+            let mut last = None;
+            play(load, world, &mut scaler, |place, step, wanted, _| {
                 if let Some(day) = days.get_mut(place / per_day) {
-                    day.paid += f64::from(step.running);
-                    day.over += f64::from(u8::from(step.rate > objective.used * world.instance.capacity * f64::from(step.serving)));
+                    let moved = last.replace(wanted).is_some_and(|last| last != wanted);
+                    day.paid += f64::from(step.running) + if moved { of_move } else { 0.0 };
+                    day.over += f64::from(u8::from(
+                        step.rate > objective.used * world.instance.capacity * f64::from(step.serving),
+                    ));
                     day.steps += 1.0;
                 }
             });
@@ -140,23 +180,48 @@ impl Shadows {
         Some(Self { settings, days, foresight })
     }
 
-    /// The best for the day of this number, by the days before it; `price` is that of time above the limit.
-    fn best(&self, day: usize, price: f64) -> Settings {
-        let first = day.saturating_sub(DAYS);
-        let sums = self.settings.iter().zip(&self.days).map(|(settings, days)| {
-            let sum = days.get(first..day).unwrap_or_default().iter().fold(Day::default(), |sum, day| Day {
-                paid: sum.paid + day.paid,
-                over: sum.over + day.over,
-                steps: sum.steps + day.steps,
-            });
-            (settings, sum)
+    /// The best for the day of this number, by the days before it, of which so many percent of the time were spent above the limit.
+    fn best(&self, day: usize, spent: f64, objective: &Objective) -> Settings {
+        let known = day.min(DAYS);
+        let sum = |days: &[Days], last: usize| {
+            days.get(day.saturating_sub(last)..day)
+                .unwrap_or_default()
+                .iter()
+                .fold(Days::default(), Days::plus)
+        };
+        let rated = self.settings.iter().zip(&self.days).map(|(settings, days)| {
+            let all = sum(days, known);
+            (settings, all.paid, all.share().max(sum(days, LAST_DAYS).share()))
         });
-        let sums: Vec<(&Settings, Day)> = sums.collect();
-        let cheapest = sums.iter().map(|(_, sum)| sum.paid).fold(f64::INFINITY, f64::min);
-        let cost = |sum: &Day| sum.paid + price * cheapest * sum.over / sum.steps.max(1.0);
-        let best = sums.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)));
-        best.map_or(UNTUNED, |(settings, _)| **settings)
+        let rated: Vec<(&Settings, f64, f64)> = rated.collect();
+        let cheapest = rated.iter().map(|(_, paid, _)| *paid).fold(f64::INFINITY, f64::min);
+        let at_price = |price: f64| {
+            let cost = |(_, paid, share): &&(&Settings, f64, f64)| paid + price * cheapest * share;
+            rated.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        };
+        let limit = objective.percent / 100.0;
+        let days = known as f64;
+        let left = (SAFETY * limit * (days + PLAN_DAYS) - spent / 100.0 * days) / PLAN_DAYS;
+        let allowed = left.clamp(LEFT.0 * limit, LEFT.1 * limit);
+        let least = |allowed: f64| {
+            let fits = |price: &f64| at_price(*price).is_some_and(|(_, _, share)| *share <= allowed);
+            prices().find(fits).unwrap_or(PRICE_MOST)
+        };
+        let mut price = least(allowed);
+        if price > DEAR / limit {
+            price = price.min(least(allowed / SAFETY).max(DEAR / limit));
+        }
+        let chosen = at_price(price.min(ABSURD / limit).max(PRICE_LEAST));
+        chosen.map_or(UNTUNED, |(settings, _, _)| **settings)
     }
+}
+
+/// Prices of all the time above the limit, in fleets of the cheapest setting, that are tried: in quarters of a doubling.
+const PRICE_LEAST: f64 = 0.25;
+const PRICE_MOST: f64 = 131_072.0;
+
+fn prices() -> impl Iterator<Item = f64> {
+    (0..=76).map(|quarter| PRICE_LEAST * (f64::from(quarter) / 4.0).exp2())
 }
 
 /// A fleet that is tuned each night, by its past alone.
@@ -167,15 +232,10 @@ pub struct Tuned<'a> {
     pool: &'a PoolSpec,
     objective: Objective,
     scaler: GhostNet<'a>,
-    price: f64,
     day: usize,
     /// What was chosen for each day.
     chosen: Vec<Settings>,
 }
-
-/// Of a fleet that is used to the limit, the price of the time above it at first.
-const PRICE: f64 = 20.0;
-const PRICES: (f64, f64) = (0.4, 10_000.0);
 
 impl<'a> Tuned<'a> {
     /// A fleet that begins untuned.
@@ -188,7 +248,6 @@ impl<'a> Tuned<'a> {
             pool,
             objective,
             scaler,
-            price: PRICE,
             day: 0,
             chosen: vec![UNTUNED],
         }
@@ -202,12 +261,11 @@ impl<'a> Tuned<'a> {
 
     fn retune(&mut self, day: usize, look: &Look<'_>) {
         let per_day = usize::try_from(86_400 / look.step.0.max(1)).unwrap_or(1);
-        let yesterday = look.used.get(look.used.len().saturating_sub(per_day)..).unwrap_or_default();
-        let over = yesterday.iter().filter(|used| **used > self.objective.used).count();
-        let percent = 100.0 * over as f64 / yesterday.len().max(1) as f64;
-        let beside = (percent / (self.objective.percent * SAFETY) - 1.0).clamp(-1.0, 3.0);
-        self.price = (self.price * (PACE * beside).exp()).clamp(PRICES.0, PRICES.1);
-        let best = self.shadows.best(day, self.price);
+        let since = look.used.len().saturating_sub(per_day * day.min(DAYS));
+        let past = look.used.get(since..).unwrap_or_default();
+        let over = past.iter().filter(|used| **used > self.objective.used).count();
+        let spent = 100.0 * over as f64 / past.len().max(1) as f64;
+        let best = self.shadows.best(day, spent, &self.objective);
         self.chosen.push(best);
         self.scaler.retune(self.spec, &best.applied(self.pool, &self.objective));
     }
@@ -233,7 +291,10 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + 
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let part = items.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let parts: Vec<_> = items.chunks(part).map(|part| scope.spawn(|| part.iter().map(&of).collect::<Vec<R>>())).collect();
+        let parts: Vec<_> = items
+            .chunks(part)
+            .map(|part| scope.spawn(|| part.iter().map(&of).collect::<Vec<R>>()))
+            .collect();
         // a thread that panicked has said so already
         parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
     })

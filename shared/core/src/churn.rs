@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use crate::budget::HOUR;
 use crate::reason::Direction;
+use crate::spec::Guards;
 use crate::state::{PoolState, Turning};
 use crate::unit::Moment;
 
-/// So many turns within an hour are churn (Karpenter's users saw fourteen hours of it).
-pub const TURNS_MAX: usize = 3;
+/// Most turns of an hour that are remembered, and the most that a spec may call churn.
+pub const TURNS_MAX: u8 = 12;
 
 /// Remembers a move of the size.
 pub fn note(state: &mut PoolState, moved: Direction, now: Timestamp) {
@@ -31,16 +32,17 @@ pub fn note(state: &mut PoolState, moved: Direction, now: Timestamp) {
         let recent = Moment::from(HOUR.before(now));
         turning.turns.retain(|turn| *turn > recent);
         turning.turns.push(now.into());
-        let outlived = turning.turns.len().saturating_sub(TURNS_MAX);
+        let outlived = turning.turns.len().saturating_sub(usize::from(TURNS_MAX));
         turning.turns.drain(..outlived);
     }
 }
 
-/// Until when removing is held; none: the size is calm.
+/// Until when removing is held, because the size turned round as often as the guards call churn; none: it is calm.
 #[must_use]
-pub fn held_until(state: &PoolState, now: Timestamp) -> Option<Timestamp> {
+pub fn held_until(state: &PoolState, guards: &Guards, now: Timestamp) -> Option<Timestamp> {
     let turns = &state.turning.as_ref()?.turns;
-    let (oldest, newest) = (turns.first()?.at(), turns.last()?.at());
+    let first = turns.len().checked_sub(usize::from(guards.churn_turns))?;
+    let (oldest, newest) = (turns.get(first)?.at(), turns.last()?.at());
     let until = HOUR.after(newest);
-    (turns.len() >= TURNS_MAX && newest < HOUR.after(oldest) && now < until).then_some(until)
+    (newest < HOUR.after(oldest) && now < until).then_some(until)
 }

@@ -9,19 +9,26 @@ use crate::score::{Meter, Score, Step};
 /// later start is paid for the boot before it serves.
 #[must_use]
 pub fn score(load: &Load, world: &World) -> Score {
+    play(load, world, |_| {})
+}
+
+/// The same; `see` is told each step.
+pub fn play(load: &Load, world: &World, mut see: impl FnMut(Step)) -> Score {
     let (serving, _) = optimum::schedule(&demand(load, world, world.instance.target), prices(load, world));
     let booting = booting(&serving, load.steps(world.boot));
     let mut meter = Meter::new(world.instance, load.step(), world.stopped_price);
     let mut before = serving.first().copied().unwrap_or_default();
     let mut seconds = 0;
     for ((rate, serving), booting) in load.scored().iter().zip(serving).zip(booting) {
-        meter.note_move(before, serving, seconds);
-        meter.note(Step {
+        let step = Step {
             rate: *rate,
             serving,
             running: serving + booting,
             stopped: 0,
-        });
+        };
+        meter.note_move(before, serving, seconds);
+        meter.note(step);
+        see(step);
         before = serving;
         seconds += u64::from(load.step().0);
     }

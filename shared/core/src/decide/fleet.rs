@@ -92,7 +92,7 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
         let until = state
             .pools
             .get(&counted.pool.id)
-            .and_then(|pool| churn::held_until(pool, situation.now));
+            .and_then(|pool| churn::held_until(pool, &counted.pool.guards, situation.now));
         counted.findings.extend(until.map(|until| Finding::Churn { until }));
         counted.findings.extend(unlearned(counted.pool, state.pools.get(&counted.pool.id)));
         counted

@@ -405,7 +405,7 @@ fn limit_in(input: &SizeInput<'_>, base: u32, recommended: Option<u32>, number: 
     if let Some(until) = input.state.cooldown_in_until.filter(|until| input.now < *until) {
         number.set(base, Guard::Cooldown { until });
     }
-    if let Some(until) = churn::held_until(input.state, input.now) {
+    if let Some(until) = churn::held_until(input.state, input.guards, input.now) {
         number.set(base, Guard::Churn { until });
     }
     if let Some(until) = input.state.zone_out_until(input.now) {
@@ -625,7 +625,7 @@ fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], aim: Aim,
 fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
     let held = input.state.desired.clamp(bounds.min, bounds.max);
     if input.state.reserve > 0 && number.value < held {
-        if let Some(until) = churn::held_until(input.state, input.now) {
+        if let Some(until) = churn::held_until(input.state, input.guards, input.now) {
             number.set(held, Guard::Churn { until });
         }
         for (left, guard) in removal_budgets(input) {

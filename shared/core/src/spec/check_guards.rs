@@ -3,9 +3,10 @@
 use super::check_policy::{check_length, read_cron};
 use super::defaults::ByObjective;
 use super::problem::Problems;
-use super::raw::{RawAmount, RawBudgets, RawDuration, RawDurationPair, RawGuards, RawPercent, RawRemovalWindow};
+use super::raw::{RawAmount, RawBudgets, RawChurn, RawDuration, RawDurationPair, RawGuards, RawPercent, RawRemovalWindow};
 use super::schedule::WINDOW_MAX;
 use super::{Amount, Budget, Guards, RemovalWindow, defaults};
+use crate::churn::TURNS_MAX;
 use crate::unit::{Percent, Seconds};
 
 /// Most removal windows of a fleet: each is looked up whenever the fleet is decided.
@@ -38,6 +39,7 @@ pub(super) fn read_guards(raw: Option<&RawGuards>, by_objective: &ByObjective, m
         launch_per_tick,
         launch_per_hour,
         removal_per_tick,
+        churn_turns: read_churn(raw.churn.as_ref(), problems),
         breaker_unhealthy: percent(
             breaker.unhealthy.as_ref(),
             "guards.breaker.unhealthy",
@@ -46,6 +48,19 @@ pub(super) fn read_guards(raw: Option<&RawGuards>, by_objective: &ByObjective, m
         ),
         breaker_at_least: breaker.at_least.unwrap_or(defaults::BREAKER_AT_LEAST),
     }
+}
+
+fn read_churn(raw: Option<&RawChurn>, problems: &mut Problems) -> u8 {
+    let turns = raw.and_then(|churn| churn.turns).unwrap_or(defaults::CHURN_TURNS);
+    if !(defaults::CHURN_TURNS..=TURNS_MAX).contains(&turns) {
+        let least = defaults::CHURN_TURNS;
+        problems.add(
+            "guards.churn.turns",
+            format!("`{turns}` is not between `{least}` and `{TURNS_MAX}`"),
+            "a size that follows a load of many bursts may turn more often: `6`",
+        );
+    }
+    turns
 }
 
 /// The windows of the removal budget; they are the fleet's, and each pool counts for itself.

@@ -54,6 +54,8 @@ pub(super) const REMOVAL_PER_TICK: Budget = Budget {
     amount: Amount::Share(Percent(10)),
     at_least: 1,
 };
+/// Karpenter's users saw fourteen hours of it.
+pub(super) const CHURN_TURNS: u8 = 3;
 pub(super) const BREAKER_UNHEALTHY: Percent = Percent(20);
 pub(super) const BREAKER_AT_LEAST: u32 = 3;
 pub(super) const DATAPOINTS: BreachRule = BreachRule { datapoints: 1, of: 1 };
@@ -314,6 +316,19 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "the policies' targets have headroom already",
         ),
         row(
+            "policies[].caution",
+            &by_objective.caution,
+            because(
+                "a minute with too little costs as much as eight of the whole fleet",
+                by_objective.caution != BALANCED.caution,
+            ),
+        ),
+        row(
+            "policies[].horizon",
+            &"the pool's `warmup` and a minute",
+            "from a launch until the instance serves, and until the next decision",
+        ),
+        row(
             "reserve.policy.quantile",
             &Permille(by_objective.reserve_quantile_permille),
             because(
@@ -368,6 +383,11 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "a retry loop must not cost a fortune",
         ),
         row("guards.budgets.removal.per_tick", &"10%, at least 1", "Karpenter, EC2 Auto Scaling"),
+        row(
+            "guards.churn.turns",
+            &CHURN_TURNS,
+            "three turns within an hour: something misleads the policies",
+        ),
         row(
             "guards.breaker.unhealthy",
             &BREAKER_UNHEALTHY,

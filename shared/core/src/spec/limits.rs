@@ -95,6 +95,8 @@ pub struct Guards {
     pub launch_per_hour: u32,
     /// Most removals within a minute.
     pub removal_per_tick: Budget,
+    /// So many turns of the size within an hour are churn: nobody leaves for an hour.
+    pub churn_turns: u8,
     /// Share of sick instances above which nothing is replaced.
     pub breaker_unhealthy: Percent,
     /// The breaker never opens at this many or fewer.

@@ -52,14 +52,14 @@ fn turns_that_are_far_apart_are_none_of_its_business() {
     let mut pool = Pool::tracked(json!({}));
     for load in [1_950.0, 950.0, 1_950.0, 950.0, 1_950.0, 950.0] {
         step(&mut pool, load, 1_800);
-        assert_eq!(held_until(&pool.state, pool.now), None, "a turn every half hour");
+        assert_eq!(held_until(&pool.state, &pool.spec.guards, pool.now), None, "a turn every half hour");
     }
 }
 
 #[test]
 fn it_ends_by_itself_when_the_hour_is_clear() {
     let mut pool = after(&[1_950.0, 950.0, 1_950.0, 950.0]);
-    let until = held_until(&pool.state, pool.now).unwrap();
+    let until = held_until(&pool.state, &pool.spec.guards, pool.now).unwrap();
     assert_eq!(until, at(1_800 + 3_600), "an hour after the last turn");
     pool.now = until;
     assert_eq!(step(&mut pool, 480.0, 0).desired, 5);
@@ -105,7 +105,7 @@ proptest! {
             free.now = pool.now;
             let (held, unheld) = (step(&mut pool, f64::from(load), seconds), step(&mut free, f64::from(load), seconds));
             prop_assert!(held.desired >= unheld.desired);
-            prop_assert!(pool.state.turning.as_ref().is_none_or(|turning| turning.turns.len() <= TURNS_MAX));
+            prop_assert!(pool.state.turning.as_ref().is_none_or(|turning| turning.turns.len() <= usize::from(TURNS_MAX)));
         }
     }
 }

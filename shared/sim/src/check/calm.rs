@@ -189,7 +189,7 @@ fn carries(
     found: &mut Vec<(Check, String)>,
 ) {
     // the reserve is there too, and nobody leans on it
-    let is_churning = churn::held_until(state, at(world_now)).is_some();
+    let is_churning = churn::held_until(state, &pool.guards, at(world_now)).is_some();
     let (complete, asked) = (serving == state.desired, state.without_reserve());
     let alone = f64::from(state.desired) / f64::from(asked.max(1));
     let shared = load * if asked > 0 { alone } else { 1.0 };

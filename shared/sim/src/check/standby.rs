@@ -58,7 +58,7 @@ pub(super) fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &Tra
             None => false,
         };
         let is_held = state.asked.as_ref().is_some_and(|asked| asked.in_force(at(world.now)).is_some());
-        let is_churning = churn::held_until(state, at(world.now)).is_some();
+        let is_churning = churn::held_until(state, &pool.guards, at(world.now)).is_some();
         let windows = open_windows(pool, at(world.now));
         let (min, max) = bounds(pool, windows.iter().map(|(window, _, _)| *window));
         let ready = stands_by_with(world, spec, traffic, pool, wanted).map(|ready| ready.clamp(min, max));

@@ -379,9 +379,21 @@ pub struct RawGuards {
     /// How fast a pool may change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budgets: Option<RawBudgets>,
+    /// When the size goes to and fro, nobody leaves for an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub churn: Option<RawChurn>,
     /// When too many instances are sick, nothing is replaced any more: the cause is not the instances.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<RawBreaker>,
+}
+
+/// When a size goes to and fro.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawChurn {
+    /// So many turns within an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u8>,
 }
 
 /// A percentage per direction.
