@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -42,6 +43,18 @@ impl Console {
                 Err(Failure::Output(error))
             }
         })
+    }
+
+    /// A bar that shows how far a long work is, on standard error; a machine is shown none.
+    pub(crate) fn bar(self, length: usize, template: &str) -> ProgressBar {
+        let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
+        if self.json {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
     }
 
     /// A message beside the answer. Nobody is left to tell if standard error is closed.

@@ -1,7 +1,7 @@
 //! A scenario as a timeline: a line for every minute in which something happened, and what was expected.
 
 use super::table::{Side, plain};
-use crate::verb::simulate::Simulated;
+use crate::verb::simulate::scenario::Simulated;
 
 /// The timeline, the expectations, the invariants.
 pub(crate) fn text(simulated: &Simulated) -> String {
@@ -60,7 +60,7 @@ mod tests {
     use ghostnet_sim::scenario::Minute;
 
     use super::*;
-    use crate::verb::simulate::Expected;
+    use crate::verb::simulate::scenario::Expected;
 
     fn minute(minute: u32, wanted: u32, story: &[&str]) -> Minute {
         Minute {

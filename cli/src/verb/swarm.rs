@@ -10,7 +10,6 @@ use std::{fs, thread};
 use ghostnet_sim::fault::Fault;
 use ghostnet_sim::run::{Outcome, Setup, run as run_seed};
 use ghostnet_sim::swarm::{self, Summary, once_broken, sweep};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -131,7 +130,7 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
             write_log(path, &outcome)?;
         }
     }
-    let bar = progress(setups.len(), console);
+    let bar = console.bar(setups.len(), "{bar:40} {pos}/{len} seeds, {eta} left");
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let summary = sweep(&setups, threads, |_| bar.inc(1));
     bar.finish_and_clear();
@@ -175,17 +174,6 @@ fn write_log(path: &PathBuf, outcome: &Outcome) -> Result<(), Failure> {
         path: path.clone(),
         source,
     })
-}
-
-fn progress(runs: usize, console: Console) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(runs).unwrap_or(u64::MAX));
-    if console.json {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 impl Swept {
