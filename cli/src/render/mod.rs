@@ -1,5 +1,6 @@
 //! Data to text, as people read it: no calls, no clock, no colour. The text is kept in snapshots.
 
+pub(crate) mod backtest;
 pub(crate) mod changes;
 pub(crate) mod defaults;
 pub(crate) mod explain;
