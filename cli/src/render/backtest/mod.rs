@@ -2,6 +2,8 @@
 //!
 //! Every text goes through the templates or is data that no browser reads as markup; only the two scripts of `script` run.
 
+#[cfg(test)]
+mod browser;
 mod charts;
 #[cfg(test)]
 mod fixture;
