@@ -2,6 +2,7 @@
 //!
 //! Records in, facts out: no calls, no clock. `render::report` makes a page of them.
 
+pub(crate) mod backtest;
 mod course;
 mod moves;
 mod timeline;
