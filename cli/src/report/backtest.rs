@@ -2,6 +2,7 @@
 
 use ghostnet_backtest::contest::{Contestant, Row, WorstHour};
 use ghostnet_backtest::load::Load;
+use ghostnet_backtest::peer::Peer;
 use ghostnet_backtest::replay::World;
 use ghostnet_core::id::BuildId;
 
@@ -55,10 +56,9 @@ pub(crate) struct Expected {
 impl<'a> BacktestReport<'a> {
     /// The row that the page is about: the fleet as its owner wrote it, else the first that anybody could have run.
     pub(crate) fn subject(&self) -> Option<&'a Row> {
-        let is = |name: &'static str| move |row: &&Row| row.policy == name;
-        let optimum = Contestant::Optimum.name();
-        let own = self.rows.iter().find(is(Contestant::GhostNet.name()));
-        own.or_else(|| self.rows.iter().find(|row| row.policy != optimum))
+        let (own, optimum) = (Contestant::GhostNet.to_string(), Peer::Optimum.to_string());
+        let found = self.rows.iter().find(|row| row.policy == own);
+        found.or_else(|| self.rows.iter().find(|row| row.policy != optimum))
     }
 
     /// Steps that are shown.

@@ -14,8 +14,9 @@ impl Clock for Aws {
 }
 
 /// Now, in whole milliseconds: finer digits would only lengthen records.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place where time enters the program")]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     // a clock before 1970 or after year 9999 reads as 1970: nothing is decided right then, but nothing panics either
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis())

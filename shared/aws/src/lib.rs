@@ -9,7 +9,7 @@ pub mod actions;
 pub mod answer;
 pub mod autoscaling;
 mod clients;
-mod clock;
+pub mod clock;
 pub mod cloud_map;
 pub mod cloudwatch;
 mod create_fleet;

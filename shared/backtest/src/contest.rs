@@ -125,8 +125,36 @@ impl Contest<'_> {
     /// Instance-hours of the cheapest schedule that never uses more than the target, or more than 90 % where that is the objective.
     #[must_use]
     pub fn optimum_hours(&self) -> f64 {
-        let used = if self.iso.is_some() { OVERLOAD } else { self.world.instance.target };
-        peer::optimum::hours(self.load, &self.world, used)
+        peer::optimum::hours(self.load, &self.world, self.denominator())
+    }
+
+    /// The share of its instances that the schedule never uses more of by which everybody is measured.
+    #[must_use]
+    pub fn denominator(&self) -> f64 {
+        if self.iso.is_some() { OVERLOAD } else { self.world.instance.target }
+    }
+
+    /// What the fleet expected of the scored load, by what it knew then; empty: no policy of it looks ahead.
+    #[must_use]
+    pub fn expected(&self) -> Vec<Expected> {
+        let Some(learning) = Learning::of(self.pool, &self.world, &[]) else {
+            return Vec::new();
+        };
+        let foresight = Foresight::of(self.load, &learning, self.world.metric_delay);
+        let per_minute = self.load.steps(Seconds(60)).max(1);
+        let expected = |minute: usize| {
+            let ahead = foresight.at(minute, self.load.at(minute * per_minute))?;
+            let then = Seconds::between(self.load.start(), ahead.at.at());
+            let step = self.load.steps(then).checked_sub(self.load.scored_from())?;
+            Some(Expected {
+                step,
+                median: ahead.expected / 60.0,
+                upper: ahead.enough(RARELY)? / 60.0,
+            })
+        };
+        let minutes = self.load.rates().len().div_ceil(per_minute);
+        let all = (0..minutes).filter_map(expected);
+        all.filter(|expected| expected.step < self.load.scored().len()).collect()
     }
 
     /// Plays one contestant; none: it cannot keep the objective, or the pool has no policy that could be tuned. `hours` are those of
@@ -240,6 +268,20 @@ impl Contest<'_> {
         });
         (score, course)
     }
+}
+
+/// A share of the time in which more comes than the upper bound of what is expected.
+const RARELY: f64 = 0.05;
+
+/// What was expected of a step, in the unit of the load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// The step, counted from the first that is scored.
+    pub step: usize,
+    /// What the experts expected together.
+    pub median: f64,
+    /// Enough in 95 % of the time.
+    pub upper: f64,
 }
 
 /// The worst hour of a course.

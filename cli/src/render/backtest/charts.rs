@@ -55,7 +55,7 @@ impl Charts {
     pub(super) fn of(report: &BacktestReport<'_>, policies: &[Shown<'_>]) -> Self {
         let instance = report.world.instance;
         let policy = |shown: &Shown<'_>| Policy {
-            name: shown.row.policy.to_owned(),
+            name: shown.row.policy.clone(),
             colour: shown.colour.name(),
             subject: shown.is_subject,
             optimum: shown.is_optimum,
@@ -170,7 +170,7 @@ fn figure(id: &str, title: &str, in_words: &str, note: &str) -> Markup {
 }
 
 fn worst_title(report: &BacktestReport<'_>, worst: &Worst) -> String {
-    let whose = report.subject().map(|row| row.policy).unwrap_or_default();
+    let whose = report.subject().map(|row| row.policy.as_str()).unwrap_or_default();
     format!("From {} UTC, the worst of {whose}", time::moment(report.at(worst.hour.0)))
 }
 

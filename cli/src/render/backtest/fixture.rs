@@ -140,7 +140,7 @@ impl Played {
             row.course.moves.iter_mut().for_each(|moved| moved.why = Some(HOSTILE.to_owned()));
         }
         for row in played.rows.iter_mut().filter(|row| row.policy != "optimum") {
-            row.policy = HOSTILE;
+            row.policy = HOSTILE.to_owned();
         }
         played
     }
@@ -182,7 +182,7 @@ fn row(policy: &'static str, load: &Load, world: &World, mut scaler: Follower) -
         }));
     });
     Row {
-        policy,
+        policy: policy.to_owned(),
         score,
         cost_ratio: 1.0,
         settings: BTreeMap::from([("cooldown", "60 s".to_owned())]),

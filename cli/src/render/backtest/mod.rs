@@ -13,8 +13,9 @@ mod policies;
 mod script;
 mod span;
 mod table;
+mod text;
 mod thin;
 mod words;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the verb that asks for the page comes next"))]
 pub(crate) use page::page;
+pub(crate) use text::text;

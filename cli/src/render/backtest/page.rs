@@ -13,7 +13,6 @@ use crate::report::backtest::BacktestReport;
 const STYLE: &str = include_str!("style.css");
 
 /// The page of a backtest: one file that needs nothing but itself.
-#[cfg_attr(not(test), expect(dead_code, reason = "the verb that asks for the page comes next"))]
 pub(crate) fn page(report: &BacktestReport<'_>) -> String {
     let policies = policies::all(report);
     let charts = Charts::of(report, &policies);

@@ -31,7 +31,7 @@ pub(super) fn points(policies: &[Shown<'_>]) -> Vec<Point> {
         let (cost, over) = at(shown);
         let beats = |rival: &(f64, f64)| rival.0 <= cost && rival.1 <= over && (rival.0 < cost || rival.1 < over);
         Point {
-            name: shown.row.policy.to_owned(),
+            name: shown.row.policy.clone(),
             colour: shown.colour.name(),
             cost,
             over,

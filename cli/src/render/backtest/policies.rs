@@ -1,6 +1,7 @@
 //! The policies of a page: which of them are shown at first, and in which colour.
 
-use ghostnet_backtest::contest::{Contestant, Row};
+use ghostnet_backtest::contest::Row;
+use ghostnet_backtest::peer::Peer;
 
 use crate::report::backtest::BacktestReport;
 
@@ -41,7 +42,7 @@ impl Colour {
 pub(super) fn all<'a>(report: &BacktestReport<'a>) -> Vec<Shown<'a>> {
     let subject = report.subject();
     let is_subject = |row: &Row| subject.is_some_and(|subject| std::ptr::eq(subject, row));
-    let is_optimum = |row: &Row| row.policy == Contestant::Optimum.name();
+    let is_optimum = |row: &Row| row.policy == Peer::Optimum.to_string();
     let mut rest = (1..COLOURS).cycle();
     // beside the subject and the optimum, as many of the others as there is room for
     let mut room = SHOWN_MOST.saturating_sub(report.rows.iter().filter(|row| is_subject(row) || is_optimum(row)).count());

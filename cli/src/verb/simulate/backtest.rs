@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use ghostnet_aws::clock;
 use ghostnet_backtest::contest::{Contest, Contestant, Row, WorstHour, worst_hour};
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::peer::Peer;
 use ghostnet_backtest::replay::{Timing, World};
-use ghostnet_backtest::score::OVERLOAD;
 use ghostnet_backtest::trace::Trace;
 use ghostnet_core::spec::{Amount, CapacityModel, FleetSpec, InstanceCapacity, PoolRole, PoolSpec, Rule};
 use ghostnet_core::unit::Seconds;
@@ -19,6 +17,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 use crate::render::problems::FileProblems;
+use crate::report::backtest::{BacktestReport, Denominator, Expected};
 use crate::spec_file;
 
 /// The spec that is played if no other is named.
@@ -39,7 +38,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "POOL", requires = "fleet")]
     pool: Option<String>,
     /// Who is compared: names, or `all`
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "trace", default_value = "ghostnet")]
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        requires = "trace",
+        default_value = "ghostnet"
+    )]
     compare: Vec<String>,
     /// Everybody at the least cost that keeps the time above 90 % within this share, such as `1%`
     #[arg(long, value_name = "PERCENT", requires = "trace", value_parser = percent)]
@@ -77,6 +82,9 @@ pub(crate) struct Args {
     /// Told with the result; nothing here is left to chance yet
     #[arg(long, value_name = "N", requires = "trace", default_value_t = 1)]
     seed: u64,
+    /// Write a page with charts
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    html: Option<PathBuf>,
     /// Write load and instances of each step
     #[arg(long, value_name = "FILE", requires = "trace")]
     csv: Option<PathBuf>,
@@ -94,7 +102,9 @@ fn time(text: &str) -> Result<Seconds, &'static str> {
 
 fn date(text: &str) -> Result<Timestamp, &'static str> {
     let midnight = || format!("{text}T00:00:00Z").parse();
-    text.parse().or_else(|_| midnight()).map_err(|_| "expected a day, such as 2026-06-01")
+    text.parse()
+        .or_else(|_| midnight())
+        .map_err(|_| "expected a day, such as 2026-06-01")
 }
 
 fn percent(text: &str) -> Result<f64, &'static str> {
@@ -113,12 +123,17 @@ fn target(text: &str) -> Result<f64, &'static str> {
         Some(number) => number.parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),
     };
-    share.ok().filter(|share| *share > 0.0 && *share <= 1.0).ok_or("expected a share of an instance, such as 0.7")
+    share
+        .ok()
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or("expected a share of an instance, such as 0.7")
 }
 
 fn scale(text: &str) -> Result<u32, &'static str> {
     let instances = text.strip_prefix("p95=").and_then(|number| number.parse().ok());
-    instances.filter(|instances| *instances > 0).ok_or("expected a number of instances, such as p95=20")
+    instances
+        .filter(|instances| *instances > 0)
+        .ok_or("expected a number of instances, such as p95=20")
 }
 
 /// What came of it. The JSON form is stable.
@@ -172,10 +187,13 @@ pub(crate) struct Played {
 /// # Errors
 /// The trace or the spec cannot be read, or nothing of them can be played.
 pub(crate) fn run(path: &Path, args: &Args, console: Console) -> Result<(), Failure> {
-    let begun = clock::now();
+    let begun = ghostnet_aws::clock::now();
     let contestants = contestants(&args.compare)?;
     let text = fs::read_to_string(path).map_err(|source| read_failure(path, source))?;
     let trace = Trace::parse(&text).map_err(|error| Failure::Argument(format!("`{}`, {error}", path.display())))?;
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     let load = load(&trace, args)?;
     let fleet = Fleet::of(args, &load)?;
     let contest = Contest {
@@ -190,17 +208,24 @@ pub(crate) fn run(path: &Path, args: &Args, console: Console) -> Result<(), Fail
     if let Some(path) = &args.csv {
         write_csv(path, &load, &fleet.world, &rows)?;
     }
-    let worst = rows.iter().find(|row| row.policy.starts_with("ghostnet")).or_else(|| rows.first()).and_then(|row| {
-        let hour = worst_hour(&load, &fleet.world, &row.course)?;
-        Some((row.policy.clone(), hour, load.at(load.scored_from() + hour.step)))
-    });
-    let never_above = if args.iso_slo.is_some() { OVERLOAD } else { fleet.world.instance.target };
+    let worst = rows
+        .iter()
+        .find(|row| row.policy.starts_with("ghostnet"))
+        .or_else(|| rows.first())
+        .and_then(|row| {
+            let hour = worst_hour(&load, &fleet.world, &row.course)?;
+            Some((row.policy.clone(), hour, load.at(load.scored_from() + hour.step)))
+        });
+    if let Some(path) = &args.html {
+        write_page(path, (&name, &trace), &contest, &rows, &notes)?;
+    }
+    let never_above = contest.denominator();
     let backtest = Backtest {
-        trace: path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+        trace: name,
         steps: load.scored().len(),
         step_seconds: load.step().0,
         seed: args.seed,
-        wall_ms: u64::try_from(clock::now().duration_since(begun).as_millis()).unwrap_or_default(),
+        wall_ms: u64::try_from(ghostnet_aws::clock::now().duration_since(begun).as_millis()).unwrap_or_default(),
         optimum: Optimum {
             instance_hours: contest.optimum_hours(),
             never_above,
@@ -252,7 +277,9 @@ fn load(trace: &Trace, args: &Args) -> Result<Load, Failure> {
     let end = args.days.map_or(last, |days| Seconds(days.saturating_mul(86_400)).after(start));
     let nothing = || {
         let (first, last) = (trace.start(), last);
-        Failure::Argument(format!("nothing is left to play: the trace is from {first} to {last}\n  hint: see --start, --days and --warmup"))
+        Failure::Argument(format!(
+            "nothing is left to play: the trace is from {first} to {last}\n  hint: see --start, --days and --warmup"
+        ))
     };
     let window = trace.between(start, end).ok_or_else(nothing)?;
     let all = Seconds::between(window.start(), window.at(window.values().len().saturating_sub(1)));
@@ -269,7 +296,11 @@ struct Fleet {
 
 impl Fleet {
     fn of(args: &Args, load: &Load) -> Result<Self, Failure> {
-        let given = args.fleet.as_deref().map(|path| read_spec(path, args.pool.as_deref())).transpose()?;
+        let given = args
+            .fleet
+            .as_deref()
+            .map(|path| read_spec(path, args.pool.as_deref()))
+            .transpose()?;
         let implied = given.as_ref().map(|(_, pool)| implied(pool)).unwrap_or_default();
         let target = args.target.or(implied.target).unwrap_or(0.7);
         let instance = match (args.instance_capacity, args.scale, implied.capacity) {
@@ -297,17 +328,28 @@ impl Fleet {
     }
 
     fn left_out(&self) -> Option<String> {
-        let names: Vec<String> = ghostnet_backtest::ghostnet::GhostNet::left_out(&self.pool).map(|policy| format!("`{}`", policy.id)).collect();
+        let names: Vec<String> = ghostnet_backtest::ghostnet::GhostNet::left_out(&self.pool)
+            .map(|policy| format!("`{}`", policy.id))
+            .collect();
         (!names.is_empty()).then(|| format!("not played, because a load does not tell what they measure: {}", names.join(", ")))
     }
 }
 
 fn read_spec(path: &Path, pool: Option<&str>) -> Result<(FleetSpec, PoolSpec), Failure> {
     let mut files = spec_file::read_all(&[path.to_owned()])?;
-    let Some(file) = files.good.pop() else { return Err(Failure::Specs(files.bad)) };
+    let Some(file) = files.good.pop() else {
+        return Err(Failure::Specs(files.bad));
+    };
     let is_meant = |one: &&PoolSpec| pool.map_or(one.role == PoolRole::Active, |id| one.id.as_str() == id);
     let found = file.spec.pools.iter().find(is_meant).cloned();
-    let names = || file.spec.pools.iter().map(|pool| pool.id.to_string()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        file.spec
+            .pools
+            .iter()
+            .map(|pool| pool.id.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let none = || Failure::Argument(format!("there is no such pool; there are {}", names()));
     let pool = found.ok_or_else(none)?;
     Ok((file.spec, pool))
@@ -384,6 +426,41 @@ fn rows(contest: &Contest<'_>, contestants: &[Contestant], console: Console) -> 
     (rows, notes)
 }
 
+fn write_page(path: &Path, (name, trace): (&str, &Trace), contest: &Contest<'_>, rows: &[Row], notes: &[String]) -> Result<(), Failure> {
+    let ahead: Vec<Expected> = contest
+        .expected()
+        .into_iter()
+        .map(|ahead| Expected {
+            step: ahead.step,
+            median: ahead.median,
+            upper: ahead.upper,
+        })
+        .collect();
+    let mut report = BacktestReport {
+        trace: name,
+        unit: &trace.unit().to_string(),
+        load: contest.load,
+        world: &contest.world,
+        optimum: Denominator {
+            hours: contest.optimum_hours(),
+            used: contest.denominator(),
+        },
+        rows,
+        worst: None,
+        forecast: &ahead,
+        notes,
+        command: &std::env::args().collect::<Vec<_>>().join(" "),
+        build: &ghostnet_aws::function::build(),
+    };
+    report.worst = report
+        .subject()
+        .and_then(|row| worst_hour(contest.load, &contest.world, &row.course));
+    fs::write(path, render::backtest::page(&report)).map_err(|source| Failure::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn write_csv(path: &Path, load: &Load, world: &World, rows: &[Row]) -> Result<(), Failure> {
     let unwritable = |error: csv::Error| Failure::Write {
         path: path.to_owned(),
@@ -391,7 +468,9 @@ fn write_csv(path: &Path, load: &Load, world: &World, rows: &[Row]) -> Result<()
     };
     let mut writer = csv::Writer::from_path(path).map_err(unwritable)?;
     let header = ["timestamp", "load", "needed"].into_iter().map(str::to_owned);
-    writer.write_record(header.chain(rows.iter().map(|row| row.policy.clone()))).map_err(unwritable)?;
+    writer
+        .write_record(header.chain(rows.iter().map(|row| row.policy.clone())))
+        .map_err(unwritable)?;
     for (place, rate) in load.scored().iter().enumerate() {
         let at = load.at(load.scored_from() + place).to_string();
         let serving = |row: &Row| row.course.serving.get(place).map(u32::to_string).unwrap_or_default();
@@ -403,4 +482,3 @@ fn write_csv(path: &Path, load: &Load, world: &World, rows: &[Row]) -> Result<()
         source,
     })
 }
-

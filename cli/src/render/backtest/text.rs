@@ -3,7 +3,7 @@
 use ghostnet_backtest::contest::Row;
 use ghostnet_backtest::replay::Timing;
 
-use super::table::{Side, plain};
+use crate::render::table::{Side, plain};
 use crate::verb::simulate::backtest::Backtest;
 
 /// The table, the worst hour, and what else is worth telling.
@@ -61,7 +61,12 @@ pub(crate) fn text(backtest: &Backtest) -> String {
 
 fn row(row: &Row) -> Vec<String> {
     let score = &row.score;
-    let settings: Vec<String> = row.settings.iter().filter(|(name, _)| **name != "rules").map(|(name, value)| format!("{name} {value}")).collect();
+    let settings: Vec<String> = row
+        .settings
+        .iter()
+        .filter(|(name, _)| **name != "rules")
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     vec![
         row.policy.clone(),
         format!("{:.3}", row.cost_ratio),
