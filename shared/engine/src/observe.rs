@@ -234,29 +234,30 @@ fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
 
 /// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
 fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
-    let each = listed.len().div_ceil(seen.len().max(1));
-    for observation in seen.values_mut() {
-        observation.instances = Some(Vec::with_capacity(each));
-    }
+    let each = listed.len().div_ceil(fleets.len().max(1));
+    let empty = |(id, fleet)| (FleetId::clone(id), (fleet, Vec::with_capacity(each)));
+    let mut sorted: BTreeMap<FleetId, (&Fleet, Vec<Instance>)> = fleets.iter().map(empty).collect();
     for ListedInstance {
         fleet,
         mut instance,
         tag_keys,
     } in listed
     {
-        let Some(id) = fleet else { continue };
-        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else {
+        let Some((fleet, instances)) = fleet.and_then(|id| sorted.get_mut(&id)) else {
             continue;
         };
         let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
         instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
         // nobody else needs it, and every record would carry it
         instance.address = instance.address.filter(|_| pool.is_some_and(|pool| pool.cloud_map.is_some()));
-        observation.instances.get_or_insert_default().push(instance);
+        instances.push(instance);
     }
-    for instances in seen.values_mut().filter_map(|observation| observation.instances.as_mut()) {
+    for (id, (_, mut instances)) in sorted {
         // pages come in any order; a decision must not depend on it
         instances.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(observation) = seen.get_mut(&id) {
+            observation.instances = Some(instances);
+        }
     }
 }
 

@@ -192,8 +192,11 @@ fn is_settled(fleet: &Fleet) -> bool {
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {
             let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.without_reserve());
-            let serving = pool.members.values().filter(|member| !kept(member)).count();
-            let complete = u32::try_from(serving) == Ok(pool.desired);
-            wanted && complete && pool.adjusted.is_empty() && !pool.members.values().any(moving)
+            let mut serving = 0_u32;
+            let stays = |member: &Member| {
+                serving = serving.saturating_add(u32::from(!kept(member)));
+                !moving(member)
+            };
+            wanted && pool.adjusted.is_empty() && pool.members.values().all(stays) && serving == pool.desired
         })
 }
