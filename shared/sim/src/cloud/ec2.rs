@@ -528,10 +528,13 @@ impl Ec2 {
             .machines
             .values()
             .filter(|machine| machine.installation.as_ref() == Some(installation));
-        ours.filter(|machine| now >= machine.listed_from)
-            .filter(|machine| machine.is_remembered(now))
-            .map(|machine| machine.listed(now))
-            .collect()
+        let shown = ours
+            .filter(|machine| now >= machine.listed_from)
+            .filter(|machine| machine.is_remembered(now));
+        // a filter cannot say how many will pass, and a list that grows is copied several times
+        let mut listed = Vec::with_capacity(self.machines.len());
+        listed.extend(shown.map(|machine| machine.listed(now)));
+        listed
     }
 
     /// Forgets what EC2 forgets, so that a run's memory does not grow with its length.

@@ -92,26 +92,22 @@ impl History {
         let length = i64::from(period.0.max(60)) * 1_000;
         let end = now.div_euclid(length) * length;
         let start = end - length * i64::from(points.saturating_add(3));
-        let minutes = self.minutes(shape, start);
-        let mut found = Vec::new();
-        let mut begin = end - length;
-        while begin >= start {
-            let values = minutes
-                .iter()
-                .filter(|(minute, _)| minute.start >= begin && minute.start < begin + length && minute.shown_from <= now);
-            let (mut sum, mut count) = (0.0, 0_u32);
-            for (_, value) in values {
-                sum += value;
-                count += 1;
+        // sum and count by period, as many periods back as the key says
+        let mut periods: BTreeMap<i64, (f64, u32)> = BTreeMap::new();
+        for (minute, value) in self.minutes(shape, start) {
+            if minute.start < end && minute.shown_from <= now {
+                let (sum, count) = periods.entry((end - 1 - minute.start) / length).or_default();
+                *sum += value;
+                *count += 1;
             }
-            if count > 0
-                && let Some(value) = Finite::new(sum / f64::from(count))
-            {
-                found.push(Datapoint { at: at(begin), value });
-            }
-            begin -= length;
         }
-        found.truncate(usize::try_from(points).unwrap_or(usize::MAX));
+        let point = |(back, (sum, count)): (i64, (f64, u32))| {
+            let value = Finite::new(sum / f64::from(count))?;
+            let begin = end - length * (back + 1);
+            Some(Datapoint { at: at(begin), value })
+        };
+        let most = usize::try_from(points).unwrap_or(usize::MAX);
+        let found = periods.into_iter().filter_map(point).take(most).collect();
         Series::Points {
             points: found,
             period,
