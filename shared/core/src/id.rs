@@ -233,12 +233,13 @@ pub fn digest(text: &str) -> String {
 const DIGEST_BYTES: usize = 16;
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
-            text.extend([byte >> 4, byte & 0xf].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or_default()));
-            text
-        })
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' | nibble } else { nibble - 10 + b'a' });
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
 }
 
 #[cfg(test)]

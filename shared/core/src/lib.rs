@@ -32,6 +32,7 @@ pub mod reserve;
 pub mod sample;
 pub mod signal;
 pub mod size;
+pub mod sorted;
 pub mod spec;
 pub mod spend;
 pub mod state;

@@ -13,6 +13,7 @@ use ghostnet_core::plan::Action;
 use ghostnet_core::rating;
 use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
+use ghostnet_core::sorted::Walk;
 use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
 use ghostnet_core::spec::{Attribute, Metric, PoolSpec};
 use jiff::Timestamp;
@@ -63,8 +64,12 @@ pub(crate) async fn observe<P: Ports>(
             .collect();
         observation.attributes = attributes.remove(id).unwrap_or_default();
     }
-    read_alarms(ports, invocation, fleets, signal, now, &mut seen).await;
-    read_metrics(ports, invocation, fleets, signal, now, &mut seen).await;
+    let readings: Readings<'_> = fleets
+        .iter()
+        .map(|(id, fleet)| (id, quiet::reading(id, fleet, signal, now)))
+        .collect();
+    read_alarms(ports, invocation, fleets, &readings, &mut seen).await;
+    read_metrics(ports, invocation, fleets, (&readings, now), &mut seen).await;
     read_recorded_plans(ports, fleets, &mut seen).await;
     seen
 }
@@ -229,29 +234,30 @@ fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
 
 /// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
 fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
-    let each = listed.len().div_ceil(seen.len().max(1));
-    for observation in seen.values_mut() {
-        observation.instances = Some(Vec::with_capacity(each));
-    }
+    let each = listed.len().div_ceil(fleets.len().max(1));
+    let empty = |(id, fleet)| (FleetId::clone(id), (fleet, Vec::with_capacity(each)));
+    let mut sorted: BTreeMap<FleetId, (&Fleet, Vec<Instance>)> = fleets.iter().map(empty).collect();
     for ListedInstance {
         fleet,
         mut instance,
         tag_keys,
     } in listed
     {
-        let Some(id) = fleet else { continue };
-        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else {
+        let Some((fleet, instances)) = fleet.and_then(|id| sorted.get_mut(&id)) else {
             continue;
         };
         let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
         instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
         // nobody else needs it, and every record would carry it
         instance.address = instance.address.filter(|_| pool.is_some_and(|pool| pool.cloud_map.is_some()));
-        observation.instances.get_or_insert_default().push(instance);
+        instances.push(instance);
     }
-    for instances in seen.values_mut().filter_map(|observation| observation.instances.as_mut()) {
+    for (id, (_, mut instances)) in sorted {
         // pages come in any order; a decision must not depend on it
         instances.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(observation) = seen.get_mut(&id) {
+            observation.instances = Some(instances);
+        }
     }
 }
 
@@ -259,13 +265,10 @@ async fn read_alarms<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-    signal: &Signal,
-    now: Timestamp,
+    readings: &Readings<'_>,
     seen: &mut BTreeMap<FleetId, Observation>,
 ) {
-    let asked = fleets
-        .iter()
-        .filter(|(id, fleet)| quiet::reading(id, fleet, signal, now) == Reading::IfAlarmed);
+    let asked = fleets.iter().filter(|(id, _)| readings.get(id) == Some(&Reading::IfAlarmed));
     let by_fleet: Vec<(FleetId, Vec<AlarmName>)> = asked.map(|(id, fleet)| (id.clone(), quiet::alarms(fleet))).collect();
     let names: Vec<AlarmName> = by_fleet
         .iter()
@@ -290,6 +293,9 @@ async fn read_alarms<P: Ports>(
         Err(error) => tracing::warn!(%error, "alarm states are unknown"),
     }
 }
+
+/// Whether a look reads the metrics of each fleet.
+type Readings<'a> = BTreeMap<&'a FleetId, Reading>;
 
 /// One query, and where its answer goes.
 struct Asked {
@@ -328,17 +334,16 @@ async fn read_metrics<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-    signal: &Signal,
-    now: Timestamp,
+    (readings, now): (&Readings<'_>, Timestamp),
     seen: &mut BTreeMap<FleetId, Observation>,
 ) {
     let (mut asked, mut queries) = (Vec::new(), Vec::new());
     for (id, fleet) in fleets {
         let Some(observation) = seen.get(id) else { continue };
-        let reads = match quiet::reading(id, fleet, signal, now) {
-            Reading::Anyway => true,
-            Reading::IfAlarmed => !quiet::all_ok(fleet, observation),
-            Reading::No => false,
+        let reads = match readings.get(id) {
+            Some(Reading::Anyway) => true,
+            Some(Reading::IfAlarmed) => !quiet::all_ok(fleet, observation),
+            Some(Reading::No) | None => false,
         };
         if reads {
             ask_fleet(id, fleet, observation, &mut asked, &mut queries);
@@ -522,7 +527,9 @@ async fn read_recorded_plans<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fle
 }
 
 fn unexplained_plans(fleet: &Fleet, observation: &Observation) -> BTreeSet<PlanId> {
-    let member = |instance: &Instance| fleet.state.pools.values().any(|pool| pool.members.contains_key(&instance.id));
+    // members and instances are both in the order of their ids
+    let mut members: Vec<_> = fleet.state.pools.values().map(|pool| Walk::over(pool.members.iter())).collect();
+    let mut member = |instance: &Instance| members.iter_mut().any(|members| members.to(&instance.id).is_some());
     let open = |plan: &PlanId| {
         fleet
             .state

@@ -36,9 +36,13 @@ pub(crate) enum Reading {
 /// Whether this look reads the fleet's metrics.
 pub(crate) fn reading(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Reading {
     let somebody_asks = !matches!(signal, Signal::Tick | Signal::InstanceChanged { .. });
-    if somebody_asks || !is_settled(fleet) || is_never_quiet(fleet) || is_due(id, fleet, now) {
+    if somebody_asks || !is_settled(fleet) || is_never_quiet(fleet) {
+        return Reading::Anyway;
+    }
+    let turn = Turn::of(id, fleet, now);
+    if turn.is_due() {
         Reading::Anyway
-    } else if is_due(id, fleet, Seconds(60).before(now)) || !groups_in_turn(id, fleet, now).is_empty() {
+    } else if turn.was_due() || !groups_in_turn(id, fleet, now).is_empty() {
         Reading::No
     } else {
         Reading::IfAlarmed
@@ -59,9 +63,10 @@ pub(crate) enum Counting {
 /// Whether this look is counted.
 pub(crate) fn counting(id: &FleetId, fleet: &Fleet, signal: &Signal, now: Timestamp) -> Counting {
     let takes_turns = *signal == Signal::Tick && read_every_minutes(fleet) > 1 && is_settled(fleet) && !is_never_quiet(fleet);
-    if takes_turns && is_due(id, fleet, now) {
+    let turn = takes_turns.then(|| Turn::of(id, fleet, now));
+    if turn.is_some_and(Turn::is_due) {
         Counting::NextLook
-    } else if takes_turns && is_due(id, fleet, Seconds(60).before(now)) {
+    } else if turn.is_some_and(Turn::was_due) {
         Counting::Now
     } else {
         Counting::IfEvaluated
@@ -93,8 +98,11 @@ pub(crate) fn groups_to_tune<'a>(id: &FleetId, fleet: &'a Fleet, signal: &Signal
 /// The groups whose turn this minute is. Of the minutes between two readings of the metrics it is the third: neither a reading's
 /// own nor the one that counts it, so that it costs no more calls than another.
 fn groups_in_turn<'a>(id: &FleetId, fleet: &'a Fleet, now: Timestamp) -> Vec<&'a TargetGroupArn> {
-    let every = read_every_minutes(fleet);
-    let (round, minute) = (minute_of(id, now).div_euclid(every), minute_of(id, now).rem_euclid(every));
+    if tuned_groups(fleet).next().is_none() {
+        return Vec::new();
+    }
+    let Turn { minute, every } = Turn::of(id, fleet, now);
+    let (round, minute) = (minute.div_euclid(every), minute.rem_euclid(every));
     if minute != TUNING_MINUTE.min(every - 1) {
         return Vec::new();
     }
@@ -131,24 +139,44 @@ pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
     names
 }
 
-fn is_due(id: &FleetId, fleet: &Fleet, now: Timestamp) -> bool {
-    minute_of(id, now).rem_euclid(read_every_minutes(fleet)) == 0
+/// Where a minute lies between two readings of a fleet's metrics.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// Its number, counted from a minute of the fleet's own.
+    minute: i64,
+    /// Minutes from one reading to the next.
+    every: i64,
 }
 
-/// The number of this minute, counted from one of the fleet's own.
-fn minute_of(id: &FleetId, now: Timestamp) -> i64 {
-    let offset = i64::from(
-        digest(id.as_str())
-            .bytes()
-            .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
-    );
-    now.as_second().div_euclid(60).wrapping_add(offset)
+impl Turn {
+    fn of(id: &FleetId, fleet: &Fleet, now: Timestamp) -> Self {
+        let offset = i64::from(
+            digest(id.as_str())
+                .bytes()
+                .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+        );
+        Self {
+            minute: now.as_second().div_euclid(60).wrapping_add(offset),
+            every: read_every_minutes(fleet),
+        }
+    }
+
+    /// Whether the metrics are read in this minute.
+    fn is_due(self) -> bool {
+        self.minute.rem_euclid(self.every) == 0
+    }
+
+    /// Whether they were read a minute ago.
+    fn was_due(self) -> bool {
+        self.minute.wrapping_sub(1).rem_euclid(self.every) == 0
+    }
 }
 
 /// Whether nothing would wake the fleet: it has no alarm, or a policy that none can stand for.
 fn is_never_quiet(fleet: &Fleet) -> bool {
-    let mut policies = fleet.spec.pools.iter().flat_map(|pool| &pool.policies);
-    alarms(fleet).is_empty() || policies.any(|policy| policy.rule.is_read_every_minute())
+    let policies = || fleet.spec.pools.iter().flat_map(|pool| &pool.policies);
+    let has_alarms = !fleet.spec.alarms.is_empty() || policies().any(|policy| policy.adds_on_alarm());
+    !has_alarms || policies().any(|policy| policy.rule.is_read_every_minute())
 }
 
 fn read_every_minutes(fleet: &Fleet) -> i64 {
@@ -164,8 +192,11 @@ fn is_settled(fleet: &Fleet) -> bool {
         && fleet.state.open.is_empty()
         && fleet.state.pools.values().all(|pool| {
             let wanted = pool.recommended.last().is_none_or(|run| run.capacity == pool.without_reserve());
-            let serving = pool.members.values().filter(|member| !kept(member)).count();
-            let complete = u32::try_from(serving) == Ok(pool.desired);
-            wanted && complete && pool.adjusted.is_empty() && !pool.members.values().any(moving)
+            let mut serving = 0_u32;
+            let stays = |member: &Member| {
+                serving = serving.saturating_add(u32::from(!kept(member)));
+                !moving(member)
+            };
+            wanted && pool.adjusted.is_empty() && pool.members.values().all(stays) && serving == pool.desired
         })
 }

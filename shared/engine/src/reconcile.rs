@@ -54,14 +54,17 @@ pub async fn reconcile<P: Ports>(
             Some((id.clone(), quiet::counting(id, &seen.fleet, signal, seen.observation.observed_at)))
         })
         .collect();
+    // boxed, because the stream moves what it is given several times, and the way of one fleet takes ten kilobytes
     let work: Vec<_> = looked
         .into_iter()
-        .map(|(id, seen)| async move {
-            let result = match seen {
-                Ok(seen) => act_on(ports, invocation, &id, seen, signal).await,
-                Err(error) => Err(error),
-            };
-            (id, result)
+        .map(|(id, seen)| {
+            Box::pin(async move {
+                let result = match seen {
+                    Ok(seen) => act_on(ports, invocation, &id, seen, signal).await,
+                    Err(error) => Err(error),
+                };
+                (id, result)
+            })
         })
         .collect();
     let results: BTreeMap<_, _> = futures::stream::iter(work).buffer_unordered(FLEETS_AT_ONCE).collect().await;

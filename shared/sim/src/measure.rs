@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
+use ghostnet_core::sorted::Walk;
 use ghostnet_core::spec::{FleetSpec, PoolSpec};
 
 use crate::clock::{MINUTE, Millis, SECOND};
@@ -105,14 +106,15 @@ impl World {
                 let used = minute.cpu.unwrap_or(0.0);
                 let without = group.is_none();
                 let group = group.and_then(|group| self.cloud.groups.get(&group));
+                let mut targets = group.map(|group| Walk::over(group.targets.iter()));
                 let (mut running, mut serving) = (0_u32, 0_u32);
                 for machine in self.cloud.ec2.machines.values() {
                     if !is_of(machine, &self.installation, &id, &pool) || machine.state(now) != InstanceState::Running {
                         continue;
                     }
                     running += 1;
-                    let registered =
-                        group.is_some_and(|group| group.targets.get(&machine.id).is_some_and(|target| target.drained_at.is_none()));
+                    let target = targets.as_mut().and_then(|targets| targets.to(&machine.id));
+                    let registered = target.is_some_and(|target| target.drained_at.is_none());
                     let serves = if without { machine.takes_work(now) } else { registered };
                     serving += u32::from(serves);
                     if by_instance {

@@ -1,10 +1,10 @@
 //! What the balancer says about the instances of one pool, over all its groups.
 
 use super::Situation;
-use super::sorted::{Pairs, Sorted, Walk};
 use crate::id::{InstanceId, TargetGroupArn};
 use crate::observation::{Target, TargetHealth};
 use crate::reason::Finding;
+use crate::sorted::{Pairs, Sorted, Walk};
 use crate::spec::PoolSpec;
 
 /// The balancer's word on one instance; the worst one of its groups counts.

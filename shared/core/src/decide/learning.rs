@@ -15,6 +15,10 @@ use crate::state::PoolState;
 /// Takes in what this look shows, for each policy of the pool that learns.
 pub(super) fn learn(situation: &Situation<'_>, counted: &Counted<'_>, state: &mut PoolState) {
     let pool = counted.pool;
+    if pool.policies.iter().all(|policy| policy.learning().is_none()) {
+        state.ratings.clear();
+        return;
+    }
     let learns = |id: &PolicyId| pool.policies.iter().any(|policy| policy.id == *id && policy.learning().is_some());
     state.ratings.retain(|id, _| learns(id));
     let types = in_service(&counted.census).filter_map(|(_, listed)| Some(&listed?.instance_type));

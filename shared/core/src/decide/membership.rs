@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::census::{Census, Standing};
-use super::sorted::{Sorted, Walk};
 use super::{Listed, Situation, hooks};
 use crate::id::{InstanceId, ServiceId, TargetGroupArn};
 use crate::observation::{InstanceState, TargetHealth};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
+use crate::sorted::{Sorted, Walk};
 use crate::spec::PoolSpec;
 use crate::state::{CapacityState, Member, PoolState};
 

@@ -24,7 +24,6 @@ pub mod placement;
 mod refreshing;
 mod renewal;
 mod roll;
-mod sorted;
 mod spending;
 mod warm;
 
@@ -41,12 +40,13 @@ use crate::observation::{Instance, Observation};
 use crate::plan::Plan;
 use crate::reason::{Direction, Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
+use crate::sorted::Sorted;
 use crate::spec::{FleetSpec, Resolved};
 use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState};
 use crate::unit::{Moment, Seconds};
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
-type Listed<'a> = sorted::Sorted<'a, &'a Instance>;
+type Listed<'a> = Sorted<'a, &'a Instance>;
 
 /// Everything a decision may depend on. Two equal situations give two equal decisions, bit for bit.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
 use super::fleet::surge;
-use super::sorted::Walk;
 use super::{Listed, Situation, leaving, placement};
 use crate::budget;
 use crate::id::Zone;
@@ -20,6 +19,7 @@ use crate::operator::Evacuation;
 use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
+use crate::sorted::Walk;
 use crate::spec::{Drift, FleetMode, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
 use crate::unit::Seconds;

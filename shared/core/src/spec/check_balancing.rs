@@ -195,11 +195,14 @@ struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// A field, and where its text stands.
+    /// A field, and where its text stands: nowhere, if nobody wrote it.
     fn pick<T>(&self, name: &str, field: impl Fn(&'a RawBalancing) -> Option<&'a T>) -> (Option<&'a T>, String) {
-        match self.own.and_then(&field) {
-            Some(own) => (Some(own), format!("{}.balancing.{name}", self.at)),
-            None => (self.default.and_then(field), format!("defaults.balancing.{name}")),
+        if let Some(own) = self.own.and_then(&field) {
+            return (Some(own), format!("{}.balancing.{name}", self.at));
+        }
+        match self.default.and_then(field) {
+            Some(default) => (Some(default), format!("defaults.balancing.{name}")),
+            None => (None, String::new()),
         }
     }
 }

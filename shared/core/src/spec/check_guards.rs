@@ -127,8 +127,9 @@ pub(super) fn duration(raw: Option<&RawDuration>, at: &str, default: Seconds, pr
 }
 
 fn duration_pair(raw: Option<&RawDurationPair>, at: &str, default: (Seconds, Seconds), problems: &mut Problems) -> (Seconds, Seconds) {
-    let out = duration(raw.and_then(|pair| pair.out.as_ref()), &format!("{at}.out"), default.0, problems);
-    let in_ = duration(raw.and_then(|pair| pair.in_.as_ref()), &format!("{at}.in"), default.1, problems);
+    let Some(raw) = raw else { return default };
+    let out = duration(raw.out.as_ref(), &format!("{at}.out"), default.0, problems);
+    let in_ = duration(raw.in_.as_ref(), &format!("{at}.in"), default.1, problems);
     (out, in_)
 }
 

@@ -52,6 +52,8 @@ struct Token {
 pub struct Machine {
     /// Its id.
     pub id: InstanceId,
+    /// The number in its id.
+    number: u64,
     /// Whose, by its tag; none: nobody tagged it.
     pub installation: Option<InstallationId>,
     /// Its tags.
@@ -156,11 +158,7 @@ impl Machine {
     /// Its private address, which it keeps as long as it exists.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
-        let number = self.id.as_str().bytes().fold(0_u32, |number, byte| {
-            let digit = char::from(byte).to_digit(16).unwrap_or(0);
-            number.wrapping_mul(16).wrapping_add(digit)
-        });
-        let [_, b, c, d] = number.to_be_bytes();
+        let [.., b, c, d] = self.number.to_be_bytes();
         Ipv4Addr::new(10, b, c, d)
     }
 
@@ -421,6 +419,7 @@ impl Ec2 {
         self.made += 1;
         Machine {
             id: InstanceId::new(format!("i-{:017x}", self.made)),
+            number: self.made,
             installation: None,
             tags: Tags::default(),
             by_hand: false,
@@ -529,10 +528,13 @@ impl Ec2 {
             .machines
             .values()
             .filter(|machine| machine.installation.as_ref() == Some(installation));
-        ours.filter(|machine| now >= machine.listed_from)
-            .filter(|machine| machine.is_remembered(now))
-            .map(|machine| machine.listed(now))
-            .collect()
+        let shown = ours
+            .filter(|machine| now >= machine.listed_from)
+            .filter(|machine| machine.is_remembered(now));
+        // a filter cannot say how many will pass, and a list that grows is copied several times
+        let mut listed = Vec::with_capacity(self.machines.len());
+        listed.extend(shown.map(|machine| machine.listed(now)));
+        listed
     }
 
     /// Forgets what EC2 forgets, so that a run's memory does not grow with its length.

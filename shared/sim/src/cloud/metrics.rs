@@ -92,26 +92,22 @@ impl History {
         let length = i64::from(period.0.max(60)) * 1_000;
         let end = now.div_euclid(length) * length;
         let start = end - length * i64::from(points.saturating_add(3));
-        let minutes = self.minutes(shape);
-        let mut found = Vec::new();
-        let mut begin = end - length;
-        while begin >= start {
-            let values = minutes
-                .iter()
-                .filter(|(minute, _)| minute.start >= begin && minute.start < begin + length && minute.shown_from <= now);
-            let (mut sum, mut count) = (0.0, 0_u32);
-            for (_, value) in values {
-                sum += value;
-                count += 1;
+        // sum and count by period, as many periods back as the key says
+        let mut periods: BTreeMap<i64, (f64, u32)> = BTreeMap::new();
+        for (minute, value) in self.minutes(shape, start) {
+            if minute.start < end && minute.shown_from <= now {
+                let (sum, count) = periods.entry((end - 1 - minute.start) / length).or_default();
+                *sum += value;
+                *count += 1;
             }
-            if count > 0
-                && let Some(value) = Finite::new(sum / f64::from(count))
-            {
-                found.push(Datapoint { at: at(begin), value });
-            }
-            begin -= length;
         }
-        found.truncate(usize::try_from(points).unwrap_or(usize::MAX));
+        let point = |(back, (sum, count)): (i64, (f64, u32))| {
+            let value = Finite::new(sum / f64::from(count))?;
+            let begin = end - length * (back + 1);
+            Some(Datapoint { at: at(begin), value })
+        };
+        let most = usize::try_from(points).unwrap_or(usize::MAX);
+        let found = periods.into_iter().filter_map(point).take(most).collect();
         Series::Points {
             points: found,
             period,
@@ -120,81 +116,82 @@ impl History {
         }
     }
 
-    /// The minutes in which the metric of this shape has a value.
-    fn minutes(&self, shape: &QueryShape) -> Vec<(&Minute, f64)> {
+    /// The minutes from `start` on in which the metric of this shape has a value.
+    fn minutes(&self, shape: &QueryShape, start: Millis) -> Vec<(&Minute, f64)> {
         match shape {
-            QueryShape::Stat(stat) => self.of_stat(stat),
+            QueryShape::Stat(stat) => self.of_stat(stat, start),
             // the spread of response times, an error rate over the group, or a query by tag
             QueryShape::Expression { inputs, expression, .. } => match inputs.values().next() {
-                Some(stat) if stat.name == "TargetResponseTime" => {
-                    self.of_group(stat, |minute| minute.response.map(|_| f64::from(100 + by_hour(minute) % 500)))
-                }
-                Some(stat) => self.of_group(stat, |minute| minute.errors),
+                Some(stat) if stat.name == "TargetResponseTime" => self.of_group(stat, start, |minute| {
+                    minute.response.map(|_| f64::from(100 + by_hour(minute) % 500))
+                }),
+                Some(stat) => self.of_group(stat, start, |minute| minute.errors),
                 None => {
                     let named = |(fleet, pool): &(FleetId, PoolId)| {
                         expression.contains(&format!("'{fleet}'")) && expression.contains(&format!("'{pool}'"))
                     };
                     let pools = self.pools.iter().filter(|(key, _)| named(key));
                     pools
-                        .flat_map(|(_, minutes)| minutes.iter().filter_map(|minute| Some((minute, minute.cpu?))))
+                        .flat_map(|(_, minutes)| since(minutes, start).filter_map(|minute| Some((minute, minute.cpu?))))
                         .collect()
                 }
             },
         }
     }
 
-    fn of_stat(&self, stat: &Stat) -> Vec<(&Minute, f64)> {
+    fn of_stat(&self, stat: &Stat, start: Millis) -> Vec<(&Minute, f64)> {
         if let Some(instance) = stat.dimensions.get("InstanceId") {
             let value = |minute: &Minute| {
                 let own = minute.by_instance.iter().find(|(id, _)| id.as_str() == instance.as_str());
                 own.map(|(_, value)| *value)
             };
-            let minutes = self.pools.values().flatten();
+            let minutes = self.pools.values().flat_map(|minutes| since(minutes, start));
             return minutes.filter_map(|minute| Some((minute, value(minute)?))).collect();
         }
         match stat.name.as_str() {
-            "RequestCount" => self.of_group(stat, |minute| minute.demand),
+            "RequestCount" => self.of_group(stat, start, |minute| minute.demand),
             // three of five messages wait, the others are in work; and the oldest is the older the longer answers take
-            "ApproximateNumberOfMessagesVisible" => self.of_queue(stat, |minute| Some(0.6 * minute.demand?)),
-            "ApproximateNumberOfMessagesNotVisible" => self.of_queue(stat, |minute| Some(0.4 * minute.demand?)),
-            "ApproximateAgeOfOldestMessage" => self.of_queue(stat, |minute| Some(100.0 * minute.response?)),
-            "RequestCountPerTarget" => self.of_group(stat, |minute| minute.requests),
-            "TargetResponseTime" => self.of_group(stat, |minute| minute.response),
-            "AnomalousHostCount" => self.of_group(stat, |minute| Some(f64::from(u32::from(by_hour(minute).is_multiple_of(5))))),
+            "ApproximateNumberOfMessagesVisible" => self.of_queue(stat, start, |minute| Some(0.6 * minute.demand?)),
+            "ApproximateNumberOfMessagesNotVisible" => self.of_queue(stat, start, |minute| Some(0.4 * minute.demand?)),
+            "ApproximateAgeOfOldestMessage" => self.of_queue(stat, start, |minute| Some(100.0 * minute.response?)),
+            "RequestCountPerTarget" => self.of_group(stat, start, |minute| minute.requests),
+            "TargetResponseTime" => self.of_group(stat, start, |minute| minute.response),
+            "AnomalousHostCount" => self.of_group(stat, start, |minute| Some(f64::from(u32::from(by_hour(minute).is_multiple_of(5))))),
             // what the agent publishes has the fleet as its dimension
             _ => {
                 let fleet = stat.dimensions.get("Fleet").map(String::as_str).unwrap_or_default();
                 let pools = self.pools.iter().filter(|((of, _), _)| of.as_str() == fleet);
                 pools
-                    .flat_map(|(_, minutes)| minutes.iter().filter_map(|minute| Some((minute, minute.cpu?))))
+                    .flat_map(|(_, minutes)| since(minutes, start).filter_map(|minute| Some((minute, minute.cpu?))))
                     .collect()
             }
         }
     }
 
     /// A queue of this world has the name of the fleet whose requests it holds; its first pool works on them.
-    fn of_queue(&self, stat: &Stat, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
+    fn of_queue(&self, stat: &Stat, start: Millis, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
         let queue = stat.dimensions.get("QueueName").map(String::as_str).unwrap_or_default();
         let pool = self
             .pools
             .iter()
             .find(|((fleet, pool), _)| fleet.as_str() == queue && pool.as_str() == "blue");
-        let minutes = pool.into_iter().flat_map(|(_, minutes)| minutes);
+        let minutes = pool.into_iter().flat_map(|(_, minutes)| since(minutes, start));
         minutes.filter_map(|minute| Some((minute, value(minute)?))).collect()
     }
 
     /// The group's dimension is `targetgroup/<fleet>-<pool>/<id>` in this world.
-    fn of_group(&self, stat: &Stat, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
+    fn of_group(&self, stat: &Stat, start: Millis, value: impl Fn(&Minute) -> Option<f64>) -> Vec<(&Minute, f64)> {
         let group = stat.dimensions.get("TargetGroup").map(String::as_str).unwrap_or_default();
         let name = group.split('/').nth(1).unwrap_or_default();
         let shared = self.groups.iter().find(|(arn, _)| arn.as_str().ends_with(group));
-        let shared = shared.filter(|_| !group.is_empty()).map(|(_, minutes)| minutes.iter());
+        let shared = shared.filter(|_| !group.is_empty()).map(|(_, minutes)| minutes);
         let pool = self.pools.iter().find(|((fleet, pool), _)| {
             name.strip_prefix(fleet.as_str())
                 .and_then(|rest| rest.strip_prefix('-'))
                 .is_some_and(|rest| rest == pool.as_str())
         });
-        let minutes = shared.or_else(|| pool.map(|(_, minutes)| minutes.iter())).into_iter().flatten();
+        let minutes = shared.or_else(|| pool.map(|(_, minutes)| minutes));
+        let minutes = minutes.into_iter().flat_map(|minutes| since(minutes, start));
         minutes.filter_map(|minute| Some((minute, value(minute)?))).collect()
     }
 
@@ -242,6 +239,11 @@ fn keep(minutes: &mut VecDeque<Minute>, minute: Minute) {
     if minutes.len() > KEPT {
         minutes.pop_front();
     }
+}
+
+/// Those of a history that begin at `start` or later. They were added in the order of time.
+fn since(minutes: &VecDeque<Minute>, start: Millis) -> impl Iterator<Item = &Minute> {
+    minutes.range(minutes.partition_point(|minute| minute.start < start)..)
 }
 
 /// How unequal the targets of this world are differs by the hour; by arithmetic that nobody can foresee and everybody can repeat.

@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{InstanceId, RuleArn, ServiceId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::sorted::Walk;
 use ghostnet_core::state::Routing;
 use ghostnet_engine::error::{ErrorClass, PortError};
 
 use crate::clock::Millis;
 use capacity::Capacity;
-use ec2::Ec2;
-use elb::Group;
+use ec2::{Ec2, Machine};
+use elb::{Group, Registration};
 use map::Service;
 use metrics::History;
 
@@ -45,11 +46,19 @@ impl Cloud {
     /// What the balancer says about the targets of a group.
     #[must_use]
     pub fn health(&self, group: &Group, now: Millis) -> Vec<(InstanceId, TargetHealth)> {
-        let of = |(id, registration): (&InstanceId, &elb::Registration)| {
-            let machine = self.ec2.machines.get(id);
-            Some((id.clone(), group.health(registration, machine, now)?))
-        };
-        group.targets.iter().filter_map(of).collect()
+        let targets = self.targets_of(group);
+        targets
+            .filter_map(|(id, registration, machine)| Some((id.clone(), group.health(registration, machine, now)?)))
+            .collect()
+    }
+
+    /// The targets of a group, each with its machine if there is one: both are in the order of their ids.
+    fn targets_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = (&'a InstanceId, &'a Registration, Option<&'a Machine>)> {
+        let first = group.targets.keys().next();
+        let machines = first.into_iter().flat_map(|first| self.ec2.machines.range(first..));
+        let mut machines = Walk::over(machines);
+        let targets = group.targets.iter();
+        targets.map(move |(id, registration)| (id, registration, machines.to(id)))
     }
 
     /// Whether a zonal shift keeps traffic away from an instance.
@@ -71,8 +80,7 @@ impl Cloud {
     /// Those of them that are some side's.
     pub(crate) fn serving_of(&self, group: &Group, is_of: impl Fn(&InstanceId) -> bool, now: Millis) -> u32 {
         let (mut healthy, mut running, mut any_healthy) = (0, 0, false);
-        for (id, registration) in &group.targets {
-            let machine = self.ec2.machines.get(id);
+        for (id, registration, machine) in self.targets_of(group) {
             match group.health(registration, machine, now) {
                 Some(TargetHealth::Healthy | TargetHealth::Unchecked) if !self.is_shifted(id, now) => {
                     any_healthy = true;

@@ -7,44 +7,52 @@ use crate::id::InstanceId;
 
 /// Values by instance, sorted. Built once and walked several times.
 #[derive(Debug)]
-pub(super) struct Sorted<'a, T> {
+pub struct Sorted<'a, T> {
     pairs: Vec<(&'a InstanceId, T)>,
 }
 
 impl<'a, T: Copy> Sorted<'a, T> {
-    pub(super) fn of(pairs: impl Iterator<Item = (&'a InstanceId, T)>) -> Self {
+    /// Sorts them, if they are not sorted already.
+    #[must_use]
+    pub fn of(pairs: impl Iterator<Item = (&'a InstanceId, T)>) -> Self {
         let mut pairs: Vec<_> = pairs.collect();
         // what comes sorted already, as EC2's list does, costs one pass
         pairs.sort_by_key(|(id, _)| *id);
         Self { pairs }
     }
 
-    pub(super) fn iter(&self) -> Pairs<'_, 'a, T> {
+    /// All of them, in ascending order.
+    pub fn iter(&self) -> Pairs<'_, 'a, T> {
         self.pairs.iter().copied()
     }
 
-    pub(super) fn walk(&self) -> Walk<'a, T, Pairs<'_, 'a, T>> {
+    /// From the front.
+    #[must_use]
+    pub fn walk(&self) -> Walk<'a, T, Pairs<'_, 'a, T>> {
         Walk::over(self.iter())
     }
 
-    pub(super) fn get(&self, id: &InstanceId) -> Option<T> {
+    /// The value of this id, if it has one.
+    #[must_use]
+    pub fn get(&self, id: &InstanceId) -> Option<T> {
         let place = self.pairs.binary_search_by(|(other, _)| (*other).cmp(id)).ok()?;
         self.pairs.get(place).map(|(_, value)| *value)
     }
 }
 
 /// What [`Sorted::iter`] goes over.
-pub(super) type Pairs<'s, 'a, T> = std::iter::Copied<std::slice::Iter<'s, (&'a InstanceId, T)>>;
+pub type Pairs<'s, 'a, T> = std::iter::Copied<std::slice::Iter<'s, (&'a InstanceId, T)>>;
 
 /// A sorted list on its way from front to back.
-pub(super) struct Walk<'a, T, I> {
+#[derive(Debug)]
+pub struct Walk<'a, T, I> {
     next: Option<(&'a InstanceId, T)>,
     rest: I,
 }
 
 impl<'a, T: Copy, I: Iterator<Item = (&'a InstanceId, T)>> Walk<'a, T, I> {
     /// `sorted` must be: a map's entries, or [`Sorted::iter`].
-    pub(super) fn over(mut sorted: I) -> Self {
+    pub fn over(mut sorted: I) -> Self {
         Self {
             next: sorted.next(),
             rest: sorted,
@@ -52,7 +60,7 @@ impl<'a, T: Copy, I: Iterator<Item = (&'a InstanceId, T)>> Walk<'a, T, I> {
     }
 
     /// The value of this id, if it has one. Ids must be asked for in ascending order.
-    pub(super) fn to(&mut self, id: &InstanceId) -> Option<T> {
+    pub fn to(&mut self, id: &InstanceId) -> Option<T> {
         while let Some((next, value)) = self.next {
             match next.cmp(id) {
                 Ordering::Less => self.next = self.rest.next(),
