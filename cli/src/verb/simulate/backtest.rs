@@ -30,7 +30,7 @@ const WARM_UP: Seconds = Seconds::minutes(7 * 24 * 60);
 /// How a load is played.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "With --trace")]
-pub(crate) struct Args {
+pub(crate) struct Playing {
     /// The fleet's spec; a default one if absent (docs/backtest.md shows it)
     #[arg(long, value_name = "SPEC", requires = "trace")]
     fleet: Option<PathBuf>,
@@ -186,7 +186,7 @@ pub(crate) struct Played {
 ///
 /// # Errors
 /// The trace or the spec cannot be read, or nothing of them can be played.
-pub(crate) fn run(path: &Path, args: &Args, console: Console) -> Result<(), Failure> {
+pub(crate) fn run(path: &Path, args: &Playing, console: Console) -> Result<(), Failure> {
     let begun = ghostnet_aws::clock::now();
     let contestants = contestants(&args.compare)?;
     let text = fs::read_to_string(path).map_err(|source| read_failure(path, source))?;
@@ -271,7 +271,7 @@ fn contestants(names: &[String]) -> Result<Vec<Contestant>, Failure> {
     Ok(once)
 }
 
-fn load(trace: &Trace, args: &Args) -> Result<Load, Failure> {
+fn load(trace: &Trace, args: &Playing) -> Result<Load, Failure> {
     let last = trace.at(trace.values().len().saturating_sub(1));
     let start = args.start.unwrap_or_else(|| trace.start());
     let end = args.days.map_or(last, |days| Seconds(days.saturating_mul(86_400)).after(start));
@@ -295,7 +295,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn of(args: &Args, load: &Load) -> Result<Self, Failure> {
+    fn of(args: &Playing, load: &Load) -> Result<Self, Failure> {
         let given = args
             .fleet
             .as_deref()

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", group = "what")]
     trace: Option<PathBuf>,
     #[command(flatten)]
-    backtest: backtest::Args,
+    playing: backtest::Playing,
 }
 
 /// Plays.
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     match (&args.scenario, &args.trace) {
         (Some(name), _) => scenario::run(name, console),
-        (None, Some(trace)) => backtest::run(trace, &args.backtest, console),
+        (None, Some(trace)) => backtest::run(trace, &args.playing, console),
         // the group wants one of them
         (None, None) => Ok(()),
     }
