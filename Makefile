@@ -146,6 +146,11 @@ soak: cli ## fresh worlds for an hour, in chunks; SOAK_MINUTES says for how long
 	done; rm -f target/soak.json
 	cargo test --release --locked --package ghostnet-sim --test protocol -- --ignored
 
+.PHONY: leaderboard
+leaderboard: ## every policy on the public traces, as docs/leaderboard.md; a quarter of an hour
+	cargo run --release --locked --package ghostnet-backtest --example leaderboard > target/leaderboard.md
+	@if [ -s target/leaderboard.md ]; then cp target/leaderboard.md docs/leaderboard.md; fi
+
 .PHONY: bench
 bench: ## how fast, how small, how many calls
 	cargo bench --locked --package ghostnet-core --bench decide

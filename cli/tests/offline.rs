@@ -151,3 +151,98 @@ fn every_verb_has_help_with_examples() {
     }
     insta::assert_snapshot!("help", seen(&["--help"]));
 }
+
+#[test]
+fn a_load_is_played_beside_other_autoscalers() {
+    let trace = format!("{}/trace.csv", env!("CARGO_TARGET_TMPDIR"));
+    // two days of a wave, with a crowd on the second evening
+    let rate = |minute: u32| {
+        let wave = 100.0 + 80.0 * (f64::from(minute) / 1_440.0 * std::f64::consts::TAU).sin();
+        wave * if (2_520..2_550).contains(&minute) { 2.5 } else { 1.0 }
+    };
+    let row = |minute: u32| {
+        format!(
+            "2026-06-{:02}T{:02}:{:02}:00Z,{:.3}\n",
+            1 + minute / 1_440,
+            minute / 60 % 24,
+            minute % 60,
+            rate(minute)
+        )
+    };
+    let rows: String = (0..2_880).map(row).collect();
+    must(std::fs::write(&trace, format!("timestamp,requests_per_second\n{rows}")));
+    let page = format!("{}/page.html", env!("CARGO_TARGET_TMPDIR"));
+    let steps = format!("{}/steps.csv", env!("CARGO_TARGET_TMPDIR"));
+    let args = [
+        "simulate",
+        "--trace",
+        &trace,
+        "--compare",
+        "k8s-hpa,ghostnet-tuned",
+        "--instance-capacity",
+        "10",
+        "--html",
+        &page,
+        "--csv",
+        &steps,
+        "--json",
+    ];
+    let output = ghostnet(&args);
+    assert!(output.status.success(), "{}", shown(&output));
+    let told: serde_json::Value = must(serde_json::from_slice(&output.stdout));
+    assert_eq!(
+        (&told["steps"], &told["step_seconds"], &told["trace"]),
+        (&2_879.into(), &30.into(), &"trace.csv".into())
+    );
+    let rows = must(told["rows"].as_array().ok_or("no rows"));
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
+    assert_eq!(names, ["optimum", "ghostnet", "k8s-hpa", "ghostnet-tuned"]);
+    for row in rows {
+        let number = |name: &str| row[name].as_f64().unwrap_or(-1.0);
+        assert!(number("cost_ratio") >= 0.9 && number("instance_hours") > 0.0, "{row}");
+        for name in [
+            "under_percent",
+            "over90_percent",
+            "lost_percent",
+            "theta_u",
+            "theta_o",
+            "tau_u",
+            "tau_o",
+            "instability",
+            "scale_outs_per_day",
+            "scale_ins_per_day",
+            "flaps_per_day",
+            "p99_utilisation",
+        ] {
+            assert!(number(name) >= 0.0, "{name} in {row}");
+        }
+        assert!(row["settings"].is_object(), "{row}");
+    }
+    assert!(must(std::fs::read_to_string(&page)).starts_with("<!DOCTYPE html>"));
+    assert_eq!(must(std::fs::read_to_string(&steps)).lines().count(), 2_880);
+}
+
+#[test]
+fn a_load_that_cannot_be_played_says_why() {
+    let trace = format!("{}/gap.csv", env!("CARGO_TARGET_TMPDIR"));
+    must(std::fs::write(
+        &trace,
+        "timestamp,requests_per_second\n2026-06-01T00:00:00Z,1\n2026-06-01T00:01:00Z,1\n2026-06-01T00:03:00Z,1\n",
+    ));
+    for (args, says) in [
+        (&["--trace", &trace][..], "line 4: a gap of 120 s"),
+        (&["--trace", "nowhere.csv"], "`nowhere.csv` cannot be read"),
+        (&["--trace", &trace, "--compare", "hpa"], "`hpa` is no policy"),
+    ] {
+        let output = ghostnet(&[&["simulate"], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(shown(&output).contains(says), "{args:?}: {}", shown(&output));
+    }
+    for args in [
+        &["--trace", &trace, "--iso-slo", "60%"][..],
+        &["--compare", "k8s-hpa", "--scenario", "zone-loss"],
+        &["--trace", &trace, "--boot", "3"],
+    ] {
+        assert_eq!(ghostnet(&[&["simulate"], args].concat()).status.code(), Some(2), "{args:?}");
+    }
+}

@@ -6,13 +6,14 @@
 use std::path::PathBuf;
 
 use ghostnet_core::spec::Problem;
+use ghostnet_core::spec::raw::RawPolicy;
 
 use crate::change::{Applied, Change, change};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 use crate::render::problems::FileProblems;
-use crate::spec_file::{self, SpecFile, SpecFiles};
+use crate::spec_file::{self, SpecFile, SpecFiles, SpecProblem};
 use crate::stack::Session;
 
 /// Store fleet specs and keep their alarms
@@ -95,7 +96,39 @@ fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
             });
         }
     }
+    let unfed = good
+        .iter()
+        .map(|file| (file, unfed(file)))
+        .filter(|(_, problems)| !problems.is_empty());
+    bad.extend(unfed.map(|(file, problems)| FileProblems {
+        file: file.name.clone(),
+        problems,
+    }));
     if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
+}
+
+/// Policies that would never have a vote: no function learns from a deployed fleet's load yet.
+fn unfed(file: &SpecFile) -> Vec<SpecProblem> {
+    let of_fleet = file.raw.policies.iter().map(|policies| ("policies".to_owned(), policies));
+    let pools = file.raw.pools.iter().enumerate();
+    let of_pools = pools.filter_map(|(n, pool)| Some((format!("pools[{n}].policies"), pool.policies.as_ref()?)));
+    let looks_ahead = |(at, policies): (String, &Vec<RawPolicy>)| {
+        let places = policies
+            .iter()
+            .enumerate()
+            .filter(|(_, policy)| matches!(policy, RawPolicy::Predictive(_)));
+        places.map(|(n, _)| format!("{at}[{n}]")).collect::<Vec<_>>()
+    };
+    let paths = of_fleet.chain(of_pools).flat_map(looks_ahead);
+    paths
+        .map(|path| {
+            file.locate(Problem {
+                path,
+                message: "nothing learns from the load of a deployed fleet yet: this policy would never have a vote".to_owned(),
+                hint: Some("play it with `ghostnet simulate`, and leave it out of what is applied".to_owned()),
+            })
+        })
+        .collect()
 }
 
 fn answer(applied: &[Applied], console: Console) -> Result<(), Failure> {
@@ -104,5 +137,22 @@ fn answer(applied: &[Applied], console: Console) -> Result<(), Failure> {
     match applied {
         [only] => console.answer(&text, only),
         all => console.answer(&text, &all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_nobody_feeds_is_refused_where_it_stands() {
+        let without = include_str!("../../../infra/fleets/web.yaml");
+        let (scheduled, ahead) = ("  - id: friday-evening\n", "  - { id: ahead, type: predictive, of: requests }\n");
+        let text = without.replace(scheduled, &format!("{ahead}{scheduled}"));
+        let file = spec_file::read("web.yaml", &text).unwrap();
+        let problems = unfed(&file);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, "policies[2]");
+        assert_eq!(unfed(&spec_file::read("web.yaml", without).unwrap()), Vec::new());
     }
 }

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod contest;
+pub mod default_fleet;
 pub mod fleet;
 pub mod foresight;
 pub mod ghostnet;

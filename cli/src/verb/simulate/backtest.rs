@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ghostnet_backtest::contest::{Contest, Contestant, Row, WorstHour, worst_hour};
+use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::peer::Peer;
 use ghostnet_backtest::replay::{Timing, World};
 use ghostnet_backtest::trace::Trace;
-use ghostnet_core::spec::{Amount, CapacityModel, FleetSpec, InstanceCapacity, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{CapacityModel, FleetSpec, InstanceCapacity, PoolRole, PoolSpec, Rule};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,12 +17,9 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
-use crate::render::problems::FileProblems;
 use crate::report::backtest::{BacktestReport, Denominator, Expected};
 use crate::spec_file;
 
-/// The spec that is played if no other is named.
-const DEFAULT: &str = include_str!("default.yaml");
 /// A stopped instance costs its volumes: about a twentieth of a running one.
 const STOPPED_PRICE: f64 = 0.05;
 /// Warm-up if none is named: a week, or half of what there is.
@@ -32,7 +30,7 @@ const WARM_UP: Seconds = Seconds::minutes(7 * 24 * 60);
 #[command(next_help_heading = "With --trace")]
 pub(crate) struct Playing {
     /// The fleet's spec; a default one if absent (docs/backtest.md shows it)
-    #[arg(long, value_name = "SPEC", requires = "trace")]
+    #[arg(long, value_name = "SPEC", conflicts_with = "scenario")]
     fleet: Option<PathBuf>,
     /// The pool that takes the load; the first active one if absent
     #[arg(long, value_name = "POOL", requires = "fleet")]
@@ -42,51 +40,51 @@ pub(crate) struct Playing {
         long,
         value_name = "NAME,...",
         value_delimiter = ',',
-        requires = "trace",
+        conflicts_with = "scenario",
         default_value = "ghostnet"
     )]
     compare: Vec<String>,
     /// Everybody at the least cost that keeps the time above 90 % within this share, such as `1%`
-    #[arg(long, value_name = "PERCENT", requires = "trace", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", conflicts_with = "scenario", value_parser = percent)]
     iso_slo: Option<f64>,
     /// Requests per second that one instance can answer when all of it is used
-    #[arg(long, value_name = "C", requires = "trace", conflicts_with = "scale", value_parser = capacity)]
+    #[arg(long, value_name = "C", conflicts_with_all = ["scenario", "scale"], value_parser = capacity)]
     instance_capacity: Option<f64>,
     /// So many instances for the 95th percentile of the load at the target, such as `p95=20`
-    #[arg(long, value_name = "p95=N", requires = "trace", value_parser = scale)]
+    #[arg(long, value_name = "p95=N", conflicts_with = "scenario", value_parser = scale)]
     scale: Option<u32>,
     /// So much of an instance may be used
-    #[arg(long, value_name = "SHARE", requires = "trace", value_parser = target)]
+    #[arg(long, value_name = "SHARE", conflicts_with = "scenario", value_parser = target)]
     target: Option<f64>,
     /// From a launch until the instance serves
-    #[arg(long, value_name = "TIME", requires = "trace", default_value = "180s", value_parser = time)]
+    #[arg(long, value_name = "TIME", conflicts_with = "scenario", default_value = "180s", value_parser = time)]
     boot: Seconds,
     /// From the start of a stopped instance until it serves
-    #[arg(long, value_name = "TIME", requires = "trace", default_value = "30s", value_parser = time)]
+    #[arg(long, value_name = "TIME", conflicts_with = "scenario", default_value = "30s", value_parser = time)]
     warm_start: Seconds,
     /// How late metrics are known
-    #[arg(long, value_name = "TIME", requires = "trace", default_value = "0s", value_parser = time)]
+    #[arg(long, value_name = "TIME", conflicts_with = "scenario", default_value = "0s", value_parser = time)]
     metric_delay: Seconds,
     /// Whether the whole boot is waited for after the step in which it was decided (`strict`), or that step is part of it (`default`)
-    #[arg(long, value_name = "HOW", requires = "trace", default_value = "strict")]
+    #[arg(long, value_name = "HOW", conflicts_with = "scenario", default_value = "strict")]
     timing: WhichTiming,
     /// The first day that is played
-    #[arg(long, value_name = "DATE", requires = "trace", value_parser = date)]
+    #[arg(long, value_name = "DATE", conflicts_with = "scenario", value_parser = date)]
     start: Option<Timestamp>,
     /// So many days are played
-    #[arg(long, value_name = "N", requires = "trace", value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    #[arg(long, value_name = "N", conflicts_with = "scenario", value_parser = clap::value_parser!(u32).range(1..=3_660))]
     days: Option<u32>,
     /// What is played first and not scored; a week if absent, or half of what is played
-    #[arg(long, value_name = "TIME", requires = "trace", value_parser = time)]
+    #[arg(long, value_name = "TIME", conflicts_with = "scenario", value_parser = time)]
     warmup: Option<Seconds>,
     /// Told with the result; nothing here is left to chance yet
-    #[arg(long, value_name = "N", requires = "trace", default_value_t = 1)]
+    #[arg(long, value_name = "N", conflicts_with = "scenario", default_value_t = 1)]
     seed: u64,
     /// Write a page with charts
-    #[arg(long, value_name = "FILE", requires = "trace")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     html: Option<PathBuf>,
     /// Write load and instances of each step
-    #[arg(long, value_name = "FILE", requires = "trace")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     csv: Option<PathBuf>,
 }
 
@@ -322,7 +320,7 @@ impl Fleet {
         };
         let (spec, pool) = match given {
             Some(given) => given,
-            None => default_fleet(instance)?,
+            None => default_fleet::of(instance).map_err(|error| Failure::Argument(error.to_string()))?,
         };
         Ok(Self { spec, pool, world })
     }
@@ -353,32 +351,6 @@ fn read_spec(path: &Path, pool: Option<&str>) -> Result<(FleetSpec, PoolSpec), F
     let none = || Failure::Argument(format!("there is no such pool; there are {}", names()));
     let pool = found.ok_or_else(none)?;
     Ok((file.spec, pool))
-}
-
-fn default_fleet(instance: Instance) -> Result<(FleetSpec, PoolSpec), Failure> {
-    let percent = (100.0 * instance.target).round();
-    let text = DEFAULT
-        .replace("CAPACITY\n", &format!("{}\n", instance.capacity))
-        .replace("TARGET%", &format!("{percent}%"));
-    let read = spec_file::read("the default spec", &text);
-    let mut spec = read
-        .map_err(|problems| {
-            Failure::Specs(vec![FileProblems {
-                file: "the default spec".to_owned(),
-                problems,
-            }])
-        })?
-        .spec;
-    // a load may need more than a fleet may have: what is compared is the policy
-    spec.maximum = u32::MAX;
-    for pool in &mut spec.pools {
-        pool.capacity.max = u32::MAX;
-        pool.guards.launch_per_hour = u32::MAX;
-        pool.guards.launch_per_tick.amount = Amount::Count(u32::MAX);
-    }
-    let none = || Failure::Argument("the default spec has no pool".to_owned());
-    let pool = spec.pools.first().cloned().ok_or_else(none)?;
-    Ok((spec, pool))
 }
 
 /// What a spec says about its instances.
