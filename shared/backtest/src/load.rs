@@ -34,7 +34,11 @@ impl Load {
         let mut rates = Vec::with_capacity(steps);
         for place in 0..steps {
             // in buckets, counted from the middle of the first
-            let position = (place as f64).mul_add(grid / bucket, -0.5).max(0.0);
+            let position = if step == trace.step() {
+                place as f64
+            } else {
+                (place as f64).mul_add(grid / bucket, -0.5).max(0.0)
+            };
             let before = position as usize;
             let rate = match (values.get(before), values.get(before + 1)) {
                 (Some(left), Some(right)) => left + (right - left) * (position - before as f64),
@@ -159,4 +163,33 @@ pub fn percentile(values: &[f64], share: f64) -> f64 {
     let below = rank.floor() as usize;
     let of = |place: usize| sorted.get(place.min(last)).copied().unwrap_or_default();
     of(below) + (of(below + 1) - of(below)) * (rank - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Unit;
+
+    fn load(step: u32, values: &[f64]) -> Load {
+        let start = Timestamp::from_second(1_780_272_000).unwrap();
+        Load::of(&Trace::new(Unit::Value, start, Seconds(step), values.to_vec()).unwrap(), Seconds(0)).unwrap()
+    }
+
+    #[test]
+    fn between_the_middles_of_two_buckets_a_load_moves_straight_and_a_fine_one_is_as_it_is() {
+        let coarse = load(120, &[0.0, 40.0, 80.0]);
+        assert_eq!(
+            (coarse.step(), coarse.rates()),
+            (Seconds(30), &[0.0, 0.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0][..])
+        );
+        let fine = load(10, &[0.0, 100.0, 0.0, 100.0]);
+        assert_eq!((fine.step(), fine.rates()), (Seconds(10), &[0.0, 100.0, 0.0][..]));
+    }
+
+    #[test]
+    fn a_percentile_lies_between_two_ranks() {
+        assert_eq!(percentile(&[40.0, 10.0, 20.0, 30.0], 0.5), 25.0);
+        assert_eq!(percentile(&[40.0, 10.0, 20.0, 30.0], 1.0), 40.0);
+        assert_eq!(percentile(&[], 0.5), 0.0);
+    }
 }

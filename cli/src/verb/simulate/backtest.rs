@@ -9,7 +9,7 @@ use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::peer::Peer;
 use ghostnet_backtest::replay::{Timing, World};
 use ghostnet_backtest::trace::Trace;
-use ghostnet_core::spec::{CapacityModel, FleetSpec, InstanceCapacity, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{CapacityModel, FleetSpec, InstanceCapacity, Metric, NamedMetric, PoolRole, PoolSpec, Rule};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,6 +20,8 @@ use crate::render;
 use crate::report::backtest::{BacktestReport, Denominator, Expected};
 use crate::spec_file;
 
+/// So much of an instance may be used if nobody says otherwise.
+const USED: f64 = 0.7;
 /// A stopped instance costs its volumes: about a twentieth of a running one.
 const STOPPED_PRICE: f64 = 0.05;
 /// Warm-up if none is named: a week, or half of what there is.
@@ -121,10 +123,10 @@ fn target(text: &str) -> Result<f64, &'static str> {
         Some(number) => number.parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),
     };
-    share
-        .ok()
-        .filter(|share| *share > 0.0 && *share <= 1.0)
-        .ok_or("expected a share of an instance, such as 0.7")
+    // a spec says it in whole percents
+    let is_whole = |share: &f64| (100.0 * share - (100.0 * share).round()).abs() < 1e-9;
+    let good = share.ok().filter(|share| *share > 0.0 && *share <= 1.0).filter(is_whole);
+    good.ok_or("expected a share of an instance in whole percents, such as 0.7")
 }
 
 fn scale(text: &str) -> Result<u32, &'static str> {
@@ -203,6 +205,7 @@ pub(crate) fn run(path: &Path, args: &Playing, console: Console) -> Result<(), F
     };
     let (rows, mut notes) = rows(&contest, &contestants, console);
     notes.extend(fleet.left_out());
+    notes.extend(fleet.unlearned());
     if let Some(path) = &args.csv {
         write_csv(path, &load, &fleet.world, &rows)?;
     }
@@ -300,7 +303,7 @@ impl Fleet {
             .map(|path| read_spec(path, args.pool.as_deref()))
             .transpose()?;
         let implied = given.as_ref().map(|(_, pool)| implied(pool)).unwrap_or_default();
-        let target = args.target.or(implied.target).unwrap_or(0.7);
+        let target = args.target.or(implied.target).unwrap_or(USED);
         let instance = match (args.instance_capacity, args.scale, implied.capacity) {
             (Some(capacity), _, _) | (None, None, Some(capacity)) => Some(Instance { capacity, target }),
             (None, instances, _) => Instance::for_p95(load, instances.unwrap_or(20), target),
@@ -331,6 +334,18 @@ impl Fleet {
             .collect();
         (!names.is_empty()).then(|| format!("not played, because a load does not tell what they measure: {}", names.join(", ")))
     }
+
+    /// What one instance can do is learned from how much of it is used, and that nobody measures here.
+    fn unlearned(&self) -> Option<String> {
+        let learns = self.pool.policies.iter().filter(|policy| policy.learning().is_some());
+        let names: Vec<String> = learns.map(|policy| format!("`{}`", policy.id)).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "without a vote, because what one instance can do is not learned in a backtest: {}",
+                names.join(", ")
+            )
+        })
+    }
 }
 
 fn read_spec(path: &Path, pool: Option<&str>) -> Result<(FleetSpec, PoolSpec), Failure> {
@@ -360,6 +375,7 @@ struct Implied {
     target: Option<f64>,
 }
 
+/// Of a spec that says what an instance can do, that; of one that tracks requests per target, as many as use the target of the world.
 fn implied(pool: &PoolSpec) -> Implied {
     pool.policies.iter().fold(Implied::default(), |implied, policy| match &policy.rule {
         Rule::Capacity(rule) => Implied {
@@ -372,8 +388,16 @@ fn implied(pool: &PoolSpec) -> Implied {
                 CapacityModel::ResponseTime { .. } => None,
             }),
         },
+        Rule::TargetTracking(rule) if reads_requests_each(&rule.measure.metric) => Implied {
+            capacity: implied.capacity.or(Some(rule.target.get() / 60.0 / USED)),
+            target: implied.target,
+        },
         _ => implied,
     })
+}
+
+fn reads_requests_each(metric: &Metric) -> bool {
+    matches!(metric, Metric::Named { name, .. } if *name == NamedMetric::AlbRequestCountPerTarget)
 }
 
 fn rows(contest: &Contest<'_>, contestants: &[Contestant], console: Console) -> (Vec<Row>, Vec<String>) {

@@ -1,0 +1,104 @@
+//! GhostNet on a load: by the past alone, the same each time, and by what was learned once as by learning it on the way.
+#![expect(clippy::expect_used, reason = "a load that cannot be made is a failed test")]
+
+use ghostnet_backtest::contest::{Contest, Contestant};
+use ghostnet_backtest::default_fleet;
+use ghostnet_backtest::foresight::{Foresight, Learning};
+use ghostnet_backtest::ghostnet::GhostNet;
+use ghostnet_backtest::load::{Instance, Load};
+use ghostnet_backtest::replay::{Scaler, Timing, World, play};
+use ghostnet_backtest::tune::{Objective, Shadows, Tuned};
+use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
+
+const INSTANCE: Instance = Instance {
+    capacity: 10.0,
+    target: 0.7,
+};
+
+fn world() -> World {
+    World {
+        instance: INSTANCE,
+        boot: Seconds(180),
+        warm_start: Seconds(30),
+        stopped_price: 0.05,
+        timing: Timing::Strict,
+        metric_delay: Seconds(0),
+    }
+}
+
+/// So many minutes of a daily wave with noise and a burst each few hours; from `changed` on, something else altogether.
+fn load(minutes: u32, changed: u32) -> Load {
+    let rate = |minute: u32| {
+        if minute >= changed {
+            return 40.0 * f64::from(minute % 7);
+        }
+        let noise = f64::from(minute.wrapping_mul(2_654_435_761) >> 16) / 65_536.0;
+        let wave = 100.0 + 80.0 * (f64::from(minute) / 1_440.0 * std::f64::consts::TAU).sin();
+        wave * (0.9 + 0.2 * noise) * if minute % 331 < 12 { 1.8 } else { 1.0 }
+    };
+    let start = Timestamp::from_second(1_780_272_000).expect("a moment");
+    Load::made_up(start, Seconds(60), (0..minutes).map(rate).collect(), 60).expect("a load")
+}
+
+/// What was wanted after each step.
+fn wanted(load: &Load, scaler: &mut dyn Scaler) -> Vec<u32> {
+    let mut all = Vec::new();
+    play(load, &world(), scaler, |_, _, wanted, _| all.push(wanted));
+    all
+}
+
+#[test]
+fn what_was_learned_once_decides_as_learning_on_the_way_does() {
+    let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    let load = load(3_000, u32::MAX);
+    let learning = Learning::of(&pool, &world(), &[70, 90]).expect("a policy looks ahead");
+    let foresight = Foresight::of(&load, &learning, Seconds(0));
+    let on_the_way = wanted(&load, &mut GhostNet::new(&spec, &pool, &world()));
+    assert_eq!(wanted(&load, &mut GhostNet::foreseeing(&spec, &pool, &foresight)), on_the_way);
+    assert!(on_the_way.iter().any(|wanted| *wanted > 20), "the load moves it");
+}
+
+#[test]
+fn nobody_looks_into_the_future() {
+    let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    let objective = Objective { used: 0.9, percent: 1.0 };
+    let of = |load: &Load| {
+        let shadows = Shadows::play(load, &world(), &spec, &pool, &objective).expect("a policy looks ahead");
+        let tuned = wanted(load, &mut Tuned::new(&shadows, &spec, &pool, objective));
+        (tuned, wanted(load, &mut GhostNet::new(&spec, &pool, &world())))
+    };
+    let (now, minutes) = (3_500, 4_400);
+    let (whole, changed) = (of(&load(minutes, u32::MAX)), of(&load(minutes, now)));
+    let now = usize::try_from(now).expect("a small number");
+    assert_eq!(whole.0.get(..now), changed.0.get(..now), "tuned");
+    assert_eq!(whole.1.get(..now), changed.1.get(..now), "as written");
+    assert_ne!(whole, changed, "what has changed is seen when it comes");
+    assert_eq!(of(&load(minutes, u32::MAX)), whole, "the same each time");
+}
+
+#[test]
+fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objective() {
+    let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    let load = load(5 * 1_440, u32::MAX);
+    let contest = Contest {
+        load: &load,
+        world: world(),
+        spec: &spec,
+        pool: &pool,
+        iso: Some(2.0),
+    };
+    let hours = contest.optimum_hours();
+    let tuned = contest.row(Contestant::GhostNetTuned, hours).expect("it is tuned");
+    let written = Contest { iso: None, ..contest }
+        .row(Contestant::GhostNet, hours)
+        .expect("it is played");
+    assert!(
+        tuned.cost_ratio < written.cost_ratio,
+        "{} and {}",
+        tuned.cost_ratio,
+        written.cost_ratio
+    );
+    assert!(tuned.score.over90_percent <= 2.0, "{}", tuned.score.over90_percent);
+    assert!(tuned.cost_ratio >= 1.0 && tuned.settings.contains_key("most often"));
+}
