@@ -30,6 +30,7 @@ mod modes;
 mod operator;
 mod outage;
 mod pools;
+mod predictive;
 mod properties;
 mod queue;
 mod refreshes;
