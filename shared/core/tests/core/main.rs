@@ -15,6 +15,7 @@ mod drains;
 mod evacuated;
 mod failover;
 mod failover_spec;
+mod forecast;
 mod formula;
 mod growth;
 mod guards;
