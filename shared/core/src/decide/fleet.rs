@@ -374,14 +374,17 @@ fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
     })
 }
 
-/// What lies ahead of a pool, for each policy that looks there and of whose load enough is known.
+/// What lies ahead of a pool, for each policy that looks there and of whose load enough is known. A load of long ago is not the
+/// present one.
 #[must_use]
 pub fn look_ahead(observation: &Observation, pool: &PoolId, now: Timestamp) -> BTreeMap<PolicyId, Ahead> {
     let (Some(seasons), Some(series)) = (observation.seasons.get(pool), observation.series.get(pool)) else {
         return BTreeMap::new();
     };
     let ahead = |(policy, season): (&PolicyId, &Season)| {
-        let recent = Recent::of(series.get(policy)?)?;
+        let series = series.get(policy)?;
+        let is_fresh = matches!(series.sample(now), Sample::Value { .. } | Sample::Partial { .. });
+        let recent = Recent::of(series).filter(|_| is_fresh)?;
         Some((policy.clone(), season.ahead(&recent, now)?))
     };
     seasons.iter().filter_map(ahead).collect()

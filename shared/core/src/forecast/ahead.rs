@@ -167,6 +167,8 @@ impl Ahead {
     /// The load that is exceeded in at most so large a share of the time.
     #[must_use]
     pub fn enough(&self, exceeded: f64) -> Option<f64> {
-        self.loads().find(|(share, _)| *share <= exceeded).map(|(_, load)| load)
+        // what is left of 0.9 is a hair less than a tenth
+        const HAIR: f64 = 1e-9;
+        self.loads().find(|(share, _)| *share <= exceeded + HAIR).map(|(_, load)| load)
     }
 }

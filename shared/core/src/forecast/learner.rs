@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expert::EXPERTS;
 use super::history::{BUCKET, rank};
+use super::recent::LOAD_MOST;
 use super::{Ahead, Curve, History, Outlook, Recent, Residuals, Season};
 use crate::unit::Seconds;
 
@@ -18,6 +19,8 @@ const TRUST: f64 = 2.0;
 const ERROR_MOST: f64 = 2.0;
 /// A load that is next to nothing, as a share of what one instance carries: below it, differences mean nothing.
 const LEAST: f64 = 0.05;
+/// What one instance carries counts as no less: a share of it has to be more than nothing.
+const UNIT_LEAST: f64 = 1e-100;
 /// The mean load is that of a day.
 const MEAN_MINUTES: f64 = 1_440.0;
 /// An outlook's usual loads are known for each half an hour.
@@ -60,6 +63,7 @@ impl Learner {
     /// Knows nothing yet of a load of which one instance carries `unit` per minute. Forecasts so many minutes ahead.
     #[must_use]
     pub fn new(unit: f64, minutes: u32, start: Timestamp) -> Self {
+        let unit = unit.clamp(UNIT_LEAST, LOAD_MOST);
         let history = History::new(start);
         let gone = Seconds::between(history.end(), start).0 / 60;
         let nothing = Outlook {
@@ -94,6 +98,7 @@ impl Learner {
     /// `usual` are the shares, in percent, of which usual loads are wanted.
     pub fn note(&mut self, value: Option<f64>, now: Timestamp, usual: &[u16]) -> Option<Ahead> {
         let value = value.filter(|value| value.is_finite() && *value >= 0.0);
+        let value = value.map(|value| value.min(LOAD_MOST));
         self.judge(value);
         self.fill_bucket(value);
         match value {

@@ -8,6 +8,9 @@ use crate::unit::Seconds;
 
 /// So many minutes are looked at.
 pub const MINUTES: usize = 20;
+/// No load counts as more: beyond what CloudWatch can tell (2^360), and so far below what a number can be that no sum or product of
+/// loads is infinite.
+pub(super) const LOAD_MOST: f64 = 1e120;
 
 /// The last minutes of a load, the newest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ impl Recent {
             let Some(mean) = mean_within(points, *period, Seconds(60).before(until), until) else {
                 break;
             };
-            *value = (mean * per_minute).max(0.0);
+            *value = (mean * per_minute).clamp(0.0, LOAD_MOST);
             recent.known = recent.known.saturating_add(1);
         }
         (recent.known > 0).then_some(recent)
@@ -42,7 +45,7 @@ impl Recent {
     pub fn push(&mut self, value: f64) {
         self.minutes.rotate_right(1);
         if let Some(newest) = self.minutes.first_mut() {
-            *newest = value;
+            *newest = value.min(LOAD_MOST);
         }
         self.known = self.known.saturating_add(1).min(MINUTES);
     }

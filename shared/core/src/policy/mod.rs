@@ -233,6 +233,20 @@ pub(crate) fn measured_instances(
     flow.served(counts, (datapoint, end), direction)
 }
 
+/// A forecast keeps what will be needed. That there are too many is for those to say who measure: while none of them votes, a forecast
+/// holds what it would remove.
+pub fn keep_forecasts_from_removing(policies: &[Policy], votes: &mut [Vote], desired: u32) {
+    let looks_ahead = |policy: &Policy| matches!(policy.rule, Rule::Predictive(_));
+    let pairs = || policies.iter().zip(votes.iter());
+    if pairs().any(|(policy, vote)| vote.capacity.is_some() && !looks_ahead(policy)) {
+        return;
+    }
+    // whoever votes here looks ahead
+    for capacity in votes.iter_mut().filter_map(|vote| vote.capacity.as_mut()) {
+        *capacity = desired.max(*capacity);
+    }
+}
+
 /// Any vote out wins, the largest; in only if every vote that binds agrees, the smallest removal. None: nobody votes.
 #[must_use]
 pub fn combine(votes: &[Vote], desired: u32) -> Option<u32> {

@@ -116,7 +116,8 @@ impl<'a> SizeInput<'a> {
 pub fn size(input: &SizeInput<'_>) -> Sizing {
     let desired = input.state.without_reserve();
     let ballot = ballot(input);
-    let votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
+    let mut votes: Vec<Vote> = input.policies.iter().map(|policy| policy::vote(policy, &ballot)).collect();
+    policy::keep_forecasts_from_removing(input.policies, &mut votes, desired);
     let asked = !votes
         .iter()
         .any(|vote| matches!(vote.reason, VoteReason::NoValue { sample: Sample::NotAsked }));

@@ -135,10 +135,12 @@ pub(super) fn check_periods(demand: &Metric, each: &InstanceCapacity, at: &str, 
 pub(super) fn check_somebody_acts(policies: &[Policy], at: &str, problems: &mut Problems) {
     let acts = |policy: &&Policy| policy.mode != PolicyMode::RecommendOnly;
     let learns = policies.iter().filter(acts).find(|policy| policy.learning().is_some());
+    // nobody knows for weeks what lies ahead, and of one that learns not even then
+    let looks_ahead = |policy: &Policy| matches!(policy.rule, Rule::Predictive(_));
     let mut others = policies
         .iter()
         .filter(acts)
-        .filter(|policy| policy.learning().is_none() && policy.adds());
+        .filter(|policy| policy.learning().is_none() && policy.adds() && !looks_ahead(policy));
     if let (Some(learns), None) = (learns, others.next()) {
         problems.add(
             at,

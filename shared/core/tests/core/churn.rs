@@ -8,7 +8,11 @@ use crate::support::*;
 
 /// Looks at these loads, one every ten minutes; all serve at once.
 fn after(loads: &[f64]) -> Pool {
-    let mut pool = Pool::tracked(json!({}));
+    guarded(json!({}), loads)
+}
+
+fn guarded(guards: Value, loads: &[f64]) -> Pool {
+    let mut pool = Pool::tracked(guards);
     for load in loads {
         step(&mut pool, *load, 600);
     }
@@ -43,6 +47,27 @@ fn three_turns_within_an_hour_hold_removals() {
         ),
     ] {
         let sizing = step(&mut after(&loads), load, 0);
+        assert_eq!((sizing.desired, guards(&sizing)), (size, because), "{situation}");
+    }
+}
+
+#[test]
+fn a_spec_says_how_many_turns_are_churn() {
+    let (low, high) = (950.0, 1_950.0);
+    for (situation, turns, loads, size, because) in [
+        ("five of six", 6, vec![high, low, high, low, high, low], 5, vec![]),
+        (
+            "what changes nothing is no turn",
+            6,
+            vec![low, high, low, high, low, high, low],
+            5,
+            vec![],
+        ),
+        ("six", 6, vec![high, low, high, low, high, low, high], 20, vec!["churn"]),
+        ("three are enough by default", 3, vec![high, low, high, low], 10, vec!["churn"]),
+    ] {
+        let mut pool = guarded(json!({ "churn": { "turns": turns } }), &loads);
+        let sizing = step(&mut pool, 480.0, 0);
         assert_eq!((sizing.desired, guards(&sizing)), (size, because), "{situation}");
     }
 }
