@@ -149,7 +149,7 @@ soak: cli ## fresh worlds for an hour, in chunks; SOAK_MINUTES says for how long
 .PHONY: leaderboard
 leaderboard: ## every policy on the public traces, as docs/leaderboard.md; a quarter of an hour
 	cargo run --release --locked --package ghostnet-backtest --example leaderboard > target/leaderboard.md
-	@if [ -s target/leaderboard.md ]; then cp target/leaderboard.md docs/leaderboard.md; fi
+	@if [ -s target/leaderboard.md ]; then sed "s/^Made by/Made on $$(date +%F) by/" target/leaderboard.md > docs/leaderboard.md; fi
 
 .PHONY: bench
 bench: ## how fast, how small, how many calls

@@ -378,8 +378,9 @@ impl Sim {
         };
         let tags: Vec<_> = compute::tags().into_iter().filter(|(key, _)| *key != tag::STEP).collect();
         for made in ec2.launch(&one, &tags, &[(one.offering.clone(), boot)], began) {
-            if let Some(machine) = ec2.machines.remove(&made) {
-                ec2.machines.insert(id.clone(), Machine { id: id.clone(), ..machine });
+            if let Some(mut machine) = ec2.machines.remove(&made) {
+                machine.id = id.clone();
+                ec2.machines.insert(id.clone(), machine);
             }
         }
         match state {

@@ -379,17 +379,17 @@ struct Implied {
 fn implied(pool: &PoolSpec) -> Implied {
     pool.policies.iter().fold(Implied::default(), |implied, policy| match &policy.rule {
         Rule::Capacity(rule) => Implied {
-            capacity: implied.capacity.or(match &rule.each {
+            capacity: implied.capacity.or_else(|| match &rule.each {
                 InstanceCapacity::Given(each) => Some(each.get()),
                 InstanceCapacity::Learned(_) => None,
             }),
-            target: implied.target.or(match rule.model {
+            target: implied.target.or_else(|| match rule.model {
                 CapacityModel::Utilisation { at_most } => Some(at_most.ratio()),
                 CapacityModel::ResponseTime { .. } => None,
             }),
         },
         Rule::TargetTracking(rule) if reads_requests_each(&rule.measure.metric) => Implied {
-            capacity: implied.capacity.or(Some(rule.target.get() / 60.0 / USED)),
+            capacity: implied.capacity.or_else(|| Some(rule.target.get() / 60.0 / USED)),
             target: implied.target,
         },
         _ => implied,
