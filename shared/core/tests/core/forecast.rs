@@ -64,7 +64,7 @@ fn daily(minutes: i64, scatter: f64, seed: u64) -> Vec<Option<f64>> {
 
 fn daily_mean(minute: i64) -> f64 {
     let turn = f64::from(i32::try_from(minute % DAY).unwrap()) / 1_440.0 * std::f64::consts::TAU;
-    6_000.0 * (1.0 + turn.cos() / 3.0)
+    6_000.0 * (1.0 + libm::cos(turn) / 3.0)
 }
 
 /// Says where a number is not finite: JSON has no word for it.
