@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{ServiceId, SpecVersion, TargetGroupArn, Zone};
+use ghostnet_core::spec::raw::RawPolicy;
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use ghostnet_core::unit::Seconds;
@@ -97,6 +98,42 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
     }
+}
+
+/// Some fleets look ahead for a policy that counts requests, and some call it churn only later. Drawn from a stream of its own too.
+pub fn look_ahead(chance: &mut Chance, design: &mut Design) {
+    let mut raw = design.raw.clone();
+    if chance.once_in(3) {
+        raw.policies.get_or_insert_default().extend(any_foresight(chance, &design.raw));
+    }
+    if chance.once_in(3) {
+        let turns = u8::try_from(chance.count(3, 12)).ok();
+        raw.guards.get_or_insert_default().churn.get_or_insert_default().turns = turns;
+    }
+    if FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
+    }
+}
+
+/// A policy that looks ahead for the first one for which somebody can.
+fn any_foresight(chance: &mut Chance, raw: &RawFleetSpec) -> Option<RawPolicy> {
+    let of = raw.policies.iter().flatten().find_map(|policy| match policy {
+        RawPolicy::Capacity(policy) => Some(&policy.id),
+        _ => None,
+    })?;
+    let mode = *chance.pick(&["act", "act", "forecast_only"])?;
+    let cares = [
+        json!({}),
+        json!({ "caution": 2 }),
+        json!({ "caution": 48 }),
+        json!({ "quantile": 0.95 }),
+    ];
+    let mut policy = json!({ "id": "ahead", "type": "predictive", "of": of, "mode": mode });
+    let fields = policy.as_object_mut()?;
+    fields.extend(chance.pick(&cares)?.as_object()?.clone());
+    fields.insert("horizon".to_owned(), json!(chance.pick(&[None, Some("4m"), Some("10m")])?));
+    fields.insert("usual".to_owned(), json!(chance.pick(&[None, Some("90%")])?));
+    serde_json::from_value(policy).ok()
 }
 
 /// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.

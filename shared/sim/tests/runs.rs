@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use ghostnet_core::spec::raw::{RawPolicy, RawPredictiveMode};
+use ghostnet_sim::chance::Chance;
 use ghostnet_sim::fault::Fault;
+use ghostnet_sim::fleets;
 use ghostnet_sim::run::{Outcome, Setup, run};
 use ghostnet_sim::swarm::{once_broken, sweep};
 
@@ -39,6 +42,28 @@ fn adaptive_groups_come_to_another_algorithm_and_set_it() {
         tells(log, "goes to `least_outstanding_requests`: the 90th percentile") && tells(log, tuned)
     });
     assert!(adapts.is_some());
+}
+
+/// Among a few hundred fleets there are some of each kind. No season is known in this world yet, so whoever looks ahead binds nobody.
+#[test]
+fn fleets_look_ahead_and_turn_often_by_chance() {
+    let designs = (1..=300).filter_map(|seed| {
+        let mut design = fleets::any(&mut Chance::of(seed, 2), "web")?;
+        fleets::look_ahead(&mut Chance::of(seed, 8), &mut design);
+        Some(design.raw)
+    });
+    let (mut acts, mut shows, mut turns) = (0, 0, BTreeSet::new());
+    for raw in designs {
+        for policy in raw.policies.iter().flatten() {
+            if let RawPolicy::Predictive(policy) = policy {
+                let act = policy.mode == Some(RawPredictiveMode::Act);
+                (acts, shows) = (acts + u32::from(act), shows + u32::from(!act));
+            }
+        }
+        turns.extend(raw.guards.and_then(|guards| guards.churn?.turns));
+    }
+    assert!(acts > 5 && shows > 0, "{acts} act, {shows} only show");
+    assert_eq!(turns, (3..=12).collect());
 }
 
 /// What makes a failure shrinkable: a fault that is taken away takes nothing else with it.
