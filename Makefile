@@ -155,5 +155,6 @@ leaderboard: ## every policy on the public traces, as docs/leaderboard.md; a qua
 bench: ## how fast, how small, how many calls
 	cargo bench --locked --package ghostnet-core --bench decide
 	cargo bench --locked --package ghostnet-sim --bench swarm
+	cargo bench --locked --package ghostnet-backtest --bench backtest
 	cargo bench --locked --package ghostnet-aws --bench failover
 	@$(PYTHON) infra/local/bench.py

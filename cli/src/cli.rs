@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::verb::{
     adopt, apply, completions, delete, evacuate, explain, failover, import, init, pause, plan, refresh, release, replay, report, scale,
-    schema, simulate, status, swarm, validate,
+    schema, simulate, status, swarm, tune, validate,
 };
 
 /// Keeps EC2 fleets sized, healthy and reachable, and says why
@@ -58,6 +58,7 @@ pub(crate) enum Verb {
     Undo(failover::UndoArgs),
     Drill(failover::DrillArgs),
     Simulate(simulate::Args),
+    Tune(tune::Args),
     Swarm(swarm::Args),
     Completions(completions::Args),
 }

@@ -13,6 +13,7 @@ mod import;
 mod live;
 mod look;
 mod new_file;
+mod playing;
 #[cfg(test)]
 mod rehearsal;
 mod render;
@@ -61,6 +62,7 @@ fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
         Verb::Schema(_) => verb::schema::run(console),
         Verb::Completions(args) => verb::completions::run(args, console),
         Verb::Simulate(args) => verb::simulate::run(args, console),
+        Verb::Tune(args) => verb::tune::run(args, console),
         Verb::Swarm(args) => verb::swarm::run(args, console),
         verb => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -95,6 +97,6 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Undo(args) => verb::failover::undo(args, stack, console).await,
         Verb::Drill(args) => verb::failover::drill(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
-        Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Swarm(_) => Ok(()),
+        Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Tune(_) | Verb::Swarm(_) => Ok(()),
     }
 }

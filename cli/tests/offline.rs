@@ -246,3 +246,30 @@ fn a_load_that_cannot_be_played_says_why() {
         assert_eq!(ghostnet(&[&["simulate"], args].concat()).status.code(), Some(2), "{args:?}");
     }
 }
+
+#[test]
+fn settings_are_found_for_a_load() {
+    let trace = format!("{}/tuned.csv", env!("CARGO_TARGET_TMPDIR"));
+    // two days of a wave, five minutes by five minutes
+    let rate = |bucket: u32| 100.0 + 80.0 * (f64::from(bucket) / 288.0 * std::f64::consts::TAU).sin();
+    let row = |bucket: u32| {
+        let (day, hour, minute) = (1 + bucket / 288, bucket / 12 % 24, bucket % 12 * 5);
+        format!("2026-06-{day:02}T{hour:02}:{minute:02}:00Z,{:.3}\n", rate(bucket))
+    };
+    let rows: String = (0..577).map(row).collect();
+    must(std::fs::write(&trace, format!("timestamp,requests_per_second\n{rows}")));
+    let output = ghostnet(&["tune", "--trace", &trace, "--instance-capacity", "10", "--json"]);
+    assert!(output.status.success(), "{}", shown(&output));
+    let told: serde_json::Value = must(serde_json::from_slice(&output.stdout));
+    let number = |which: &str, name: &str| told[which][name].as_f64().unwrap_or(-1.0);
+    assert_eq!(told["days"], 2);
+    assert!(number("chosen", "over_percent") <= 1.0, "{told}");
+    assert!(
+        number("chosen", "instance_hours_per_day") <= number("present", "instance_hours_per_day"),
+        "{told}"
+    );
+    assert!(told["front"].as_array().is_some_and(|front| !front.is_empty()), "{told}");
+    let none = ghostnet(&["tune", "--trace", &trace, "--fleet", "../infra/fleets/web.yaml"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(shown(&none).contains("nothing to tune"), "{}", shown(&none));
+}

@@ -21,3 +21,4 @@ pub(crate) mod swarm;
 pub(crate) mod table;
 pub(crate) mod time;
 pub(crate) mod traffic;
+pub(crate) mod tune;

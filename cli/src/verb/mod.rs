@@ -20,4 +20,5 @@ pub(crate) mod schema;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod swarm;
+pub(crate) mod tune;
 pub(crate) mod validate;

@@ -62,6 +62,7 @@ fn play(loads: &[(&Window, Load)], boot: u32, iso: Option<f64>) -> Table {
             spec: &spec,
             pool: &pool,
             iso,
+            reasons: false,
         };
         let hours = contest.optimum_hours();
         for (contestant, rows) in &mut table {

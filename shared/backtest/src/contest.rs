@@ -31,6 +31,8 @@ pub struct Contest<'a> {
     /// So many percent of the time more than 90 % may be used, and everybody has the headroom that keeps it at the least cost; none:
     /// everybody plays at its defaults.
     pub iso: Option<f64>,
+    /// Whether the reason of each move is kept.
+    pub reasons: bool,
 }
 
 /// Who takes part.
@@ -263,7 +265,7 @@ impl Contest<'_> {
                 step: scored,
                 before,
                 after: wanted,
-                why: scaler.why(),
+                why: if self.reasons { scaler.why() } else { None },
             }));
         });
         (score, course)

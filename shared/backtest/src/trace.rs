@@ -1,6 +1,7 @@
 //! A load series as people have it: a CSV file with a timestamp and one number a row, at a regular step.
 
 use std::fmt;
+use std::io::Read;
 
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -52,12 +53,21 @@ impl Trace {
         good.then_some(Self { unit, start, step, values })
     }
 
-    /// Reads CSV: a header of `timestamp` and `requests_per_second` or `value`, then one row for each bucket, oldest first.
+    /// Reads CSV from text: see [`Trace::read`].
     ///
     /// # Errors
-    /// The first line that is wrong: the file is refused whole.
+    /// The first line that is wrong.
     pub fn parse(text: &str) -> Result<Self, TraceError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        Self::read(text.as_bytes())
+    }
+
+    /// Reads CSV: a header of `timestamp` and `requests_per_second` or `value`, then one row for each bucket, oldest first. Takes no more
+    /// memory than the numbers do.
+    ///
+    /// # Errors
+    /// The first line that is wrong, or cannot be read: the file is refused whole.
+    pub fn read(source: impl Read) -> Result<Self, TraceError> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
         let (at, value, unit) = columns(&mut reader)?;
         let mut rows = Rows::default();
         let mut record = csv::StringRecord::new();
@@ -121,7 +131,7 @@ fn is_load(value: f64) -> bool {
     value.is_finite() && value >= 0.0
 }
 
-fn columns(reader: &mut csv::Reader<&[u8]>) -> Result<(usize, usize, Unit), TraceError> {
+fn columns(reader: &mut csv::Reader<impl Read>) -> Result<(usize, usize, Unit), TraceError> {
     const HINT: &str = "the header names two columns: `timestamp,requests_per_second`, or `timestamp,value` for another load";
     let wrong = |problem: String| TraceError {
         line: 1,

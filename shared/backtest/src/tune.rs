@@ -12,7 +12,7 @@ use ghostnet_core::spec::{CapacityModel, Care, FleetSpec, Need, PoolSpec, Rule};
 use ghostnet_core::unit::{Finite, Percent, Seconds};
 use serde::Serialize;
 
-use crate::foresight::{Foresight, Learning};
+use crate::foresight::{Foresight, Learning, predictive};
 use crate::ghostnet::GhostNet;
 use crate::load::Load;
 use crate::replay::{Look, Scaler, World, play};
@@ -113,6 +113,20 @@ pub fn grid() -> Vec<Settings> {
 }
 
 impl Settings {
+    /// Those of a pool as its owner wrote it; none: no policy of it looks ahead, or one that says a quantile, which is not tuned.
+    #[must_use]
+    pub fn of(pool: &PoolSpec) -> Option<Self> {
+        let rule = pool.policies.iter().find_map(|policy| predictive(&policy.rule))?;
+        match rule.care {
+            Care::Caution(caution) => Some(Self {
+                caution: caution.get(),
+                hold: pool.guards.stabilisation_in,
+                usual: rule.usual.map(|share| share.0),
+            }),
+            Care::Exceeded(_) => None,
+        }
+    }
+
     /// A pool with these settings, for an objective.
     #[must_use]
     pub fn applied(&self, pool: &PoolSpec, objective: &Objective) -> PoolSpec {
@@ -153,10 +167,19 @@ impl Shadows {
     /// Plays every setting on a load; none: no policy of the pool looks ahead.
     #[must_use]
     pub fn play(load: &Load, world: &World, spec: &FleetSpec, pool: &PoolSpec, objective: &Objective) -> Option<Self> {
+        Self::play_these(grid(), load, world, (spec, pool), objective)
+    }
+
+    fn play_these(
+        settings: Vec<Settings>,
+        load: &Load,
+        world: &World,
+        (spec, pool): (&FleetSpec, &PoolSpec),
+        objective: &Objective,
+    ) -> Option<Self> {
         let shares: Vec<u16> = USUAL.iter().flatten().copied().collect();
         let learning = Learning::of(&UNTUNED.applied(pool, objective), world, &shares)?;
         let foresight = Foresight::of(load, &learning, world.metric_delay);
-        let settings = grid();
         let of = |settings: &Settings| {
             let pool = settings.applied(pool, objective);
             let mut scaler = GhostNet::foreseeing(spec, &pool, &foresight);
@@ -182,38 +205,58 @@ impl Shadows {
 
     /// The best for the day of this number, by the days before it, of which so many percent of the time were spent above the limit.
     fn best(&self, day: usize, spent: f64, objective: &Objective) -> Settings {
-        let known = day.min(DAYS);
-        let sum = |days: &[Days], last: usize| {
-            days.get(day.saturating_sub(last)..day)
-                .unwrap_or_default()
-                .iter()
-                .fold(Days::default(), Days::plus)
-        };
-        let rated = self.settings.iter().zip(&self.days).map(|(settings, days)| {
-            let all = sum(days, known);
-            (settings, all.paid, all.share().max(sum(days, LAST_DAYS).share()))
-        });
-        let rated: Vec<(&Settings, f64, f64)> = rated.collect();
-        let cheapest = rated.iter().map(|(_, paid, _)| *paid).fold(f64::INFINITY, f64::min);
-        let at_price = |price: f64| {
-            let cost = |(_, paid, share): &&(&Settings, f64, f64)| paid + price * cheapest * share;
-            rated.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        };
+        let rated = self.rated(day);
         let limit = objective.percent / 100.0;
-        let days = known as f64;
+        let days = day.min(DAYS) as f64;
         let left = (SAFETY * limit * (days + PLAN_DAYS) - spent / 100.0 * days) / PLAN_DAYS;
         let allowed = left.clamp(LEFT.0 * limit, LEFT.1 * limit);
         let least = |allowed: f64| {
-            let fits = |price: &f64| at_price(*price).is_some_and(|(_, _, share)| *share <= allowed);
+            let fits = |price: &f64| at_price(&rated, *price).is_some_and(|best| best.share <= allowed);
             prices().find(fits).unwrap_or(PRICE_MOST)
         };
         let mut price = least(allowed);
         if price > DEAR / limit {
             price = price.min(least(allowed / SAFETY).max(DEAR / limit));
         }
-        let chosen = at_price(price.min(ABSURD / limit).max(PRICE_LEAST));
-        chosen.map_or(UNTUNED, |(settings, _, _)| **settings)
+        at_price(&rated, price.min(ABSURD / limit).max(PRICE_LEAST)).map_or(UNTUNED, |best| best.settings)
     }
+
+    /// What each setting came to in the fortnight before the day of this number.
+    fn rated(&self, day: usize) -> Vec<Rated> {
+        let sum = |days: &[Days], last: usize| {
+            days.get(day.saturating_sub(last)..day)
+                .unwrap_or_default()
+                .iter()
+                .fold(Days::default(), Days::plus)
+        };
+        let rate = |(settings, days): (&Settings, &Vec<Days>)| {
+            let all = sum(days, DAYS);
+            Rated {
+                settings: *settings,
+                paid: all.paid,
+                share: all.share().max(sum(days, LAST_DAYS).share()),
+                share_of_all: all.share(),
+            }
+        };
+        self.settings.iter().zip(&self.days).map(rate).collect()
+    }
+}
+
+/// What a setting came to.
+#[derive(Debug, Clone, Copy)]
+struct Rated {
+    settings: Settings,
+    paid: f64,
+    /// Of the time above the limit, the larger share: over all days, or over the last ones.
+    share: f64,
+    share_of_all: f64,
+}
+
+/// The setting that costs least where all the time above the limit costs so much, in fleets of the cheapest setting.
+fn at_price(rated: &[Rated], price: f64) -> Option<&Rated> {
+    let cheapest = rated.iter().map(|rated| rated.paid).fold(f64::INFINITY, f64::min);
+    let cost = |rated: &&Rated| rated.paid + price * cheapest * rated.share;
+    rated.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
 /// Prices of all the time above the limit, in fleets of the cheapest setting, that are tried: in quarters of a doubling.
@@ -222,6 +265,73 @@ const PRICE_MOST: f64 = 131_072.0;
 
 fn prices() -> impl Iterator<Item = f64> {
     (0..=76).map(|quarter| PRICE_LEAST * (f64::from(quarter) / 4.0).exp2())
+}
+
+/// What a setting came to on the days that are past.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The setting.
+    #[serde(flatten)]
+    pub settings: Settings,
+    /// Instance-hours a day.
+    pub instance_hours_per_day: f64,
+    /// Time above the limit.
+    pub over_percent: f64,
+}
+
+/// A choice, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suggestion {
+    /// Days that it looks back on.
+    pub days: usize,
+    /// The fleet as its owner wrote it.
+    pub present: Evidence,
+    /// What to set; the present settings if nothing gains a hundredth.
+    pub chosen: Evidence,
+    /// What one can have for more, or for less: no mixture of others beats these. The cheapest first.
+    pub front: Vec<Evidence>,
+}
+
+/// Less than this share of the cost is not worth a change.
+const GAIN_LEAST: f64 = 0.01;
+
+/// What to set for the day after a load, by the last fortnight of it; none: the pool has no settings to tune, or there is not one whole
+/// day to look back on.
+#[must_use]
+pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec), objective: &Objective) -> Option<Suggestion> {
+    let present = Settings::of(pool)?;
+    let day = load.rates().len() / load.steps(Seconds(86_400)).max(1);
+    if day == 0 {
+        return None;
+    }
+    let settings = grid().into_iter().chain([present]).collect();
+    let shadows = Shadows::play_these(settings, load, world, (spec, pool), objective)?;
+    let rated = shadows.rated(day);
+    let days = day.min(DAYS);
+    let hours = f64::from(load.step().0) / 3_600.0 / days as f64;
+    let evidence = |rated: &Rated| Evidence {
+        settings: rated.settings,
+        instance_hours_per_day: rated.paid * hours,
+        over_percent: 100.0 * rated.share_of_all,
+    };
+    // the present settings are the last that were played
+    let now = rated.last()?;
+    // the budget begins anew: what was spent before was spent with other settings
+    let best = shadows.best(day, SAFETY * objective.percent, objective);
+    let best = rated.iter().find(|rated| rated.settings == best)?;
+    let keeps = 100.0 * now.share <= objective.percent && best.paid > now.paid * (1.0 - GAIN_LEAST);
+    let mut front: Vec<Evidence> = Vec::new();
+    for one in prices().filter_map(|price| at_price(&rated, price)).map(evidence) {
+        if front.last().is_none_or(|last| last.settings != one.settings) {
+            front.push(one);
+        }
+    }
+    Some(Suggestion {
+        days,
+        present: evidence(now),
+        chosen: evidence(if keeps { now } else { best }),
+        front,
+    })
 }
 
 /// A fleet that is tuned each night, by its past alone.

@@ -87,6 +87,7 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
         spec: &spec,
         pool: &pool,
         iso: Some(2.0),
+        reasons: false,
     };
     let hours = contest.optimum_hours();
     let tuned = contest.row(Contestant::GhostNetTuned, hours).expect("it is tuned");

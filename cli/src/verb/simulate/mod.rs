@@ -35,13 +35,13 @@ scale_outs_per_day, scale_ins_per_day, flaps_per_day, p99_utilisation, settings}
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
     /// The scenario: a name, or a file
-    #[arg(long, value_name = "NAME", group = "what")]
+    #[arg(long, value_name = "NAME", group = "what", conflicts_with = "world")]
     scenario: Option<String>,
     /// The load: a CSV file
     #[arg(long, value_name = "FILE", group = "what")]
     trace: Option<PathBuf>,
     #[command(flatten)]
-    playing: backtest::Playing,
+    backtest: backtest::Args,
 }
 
 /// Plays.
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     match (&args.scenario, &args.trace) {
         (Some(name), _) => scenario::run(name, console),
-        (None, Some(trace)) => backtest::run(trace, &args.playing, console),
+        (None, Some(trace)) => backtest::run(trace, &args.backtest, console),
         // the group wants one of them
         (None, None) => Ok(()),
     }
