@@ -16,8 +16,6 @@ use crate::spec_file;
 
 /// So much of an instance may be used if nobody says otherwise.
 const USED: f64 = 0.7;
-/// A stopped instance costs its volumes: about a twentieth of a running one.
-const STOPPED_PRICE: f64 = 0.05;
 
 /// The fleet, and the world in which it plays.
 #[derive(Debug, clap::Args)]
@@ -173,15 +171,14 @@ impl Fleet {
         let none = "the load is zero nearly all the time: say what one instance can do with --instance-capacity";
         let instance = instance.ok_or_else(|| Failure::Argument(none.to_owned()))?;
         let world = World {
-            instance,
             boot: args.boot,
             warm_start: args.warm_start,
-            stopped_price: STOPPED_PRICE,
             timing: match args.timing {
                 WhichTiming::Strict => Timing::Strict,
                 WhichTiming::Default => Timing::Default,
             },
             metric_delay: args.metric_delay,
+            ..World::of(instance)
         };
         let (spec, pool) = match given {
             Some(given) => given,

@@ -11,7 +11,7 @@ use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::foresight::{Foresight, Learning};
 use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
-use ghostnet_backtest::replay::{Timing, World, play};
+use ghostnet_backtest::replay::{World, play};
 use ghostnet_core::forecast::Learner;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -20,14 +20,7 @@ const INSTANCE: Instance = Instance {
     capacity: 10.0,
     target: 0.7,
 };
-const WORLD: World = World {
-    instance: INSTANCE,
-    boot: Seconds(180),
-    warm_start: Seconds(30),
-    stopped_price: 0.05,
-    timing: Timing::Strict,
-    metric_delay: Seconds(0),
-};
+const WORLD: World = World::of(INSTANCE);
 /// Of loads that are usual at a time of day, so many shares are wanted.
 const USUAL: [u16; 3] = [70, 90, 95];
 

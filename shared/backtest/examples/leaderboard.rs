@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ghostnet_backtest::contest::{Contest, Contestant, Row};
 use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::load::Load;
-use ghostnet_backtest::replay::{Timing, World};
+use ghostnet_backtest::replay::World;
 use ghostnet_core::unit::Seconds;
 use traces::{SCORED, Window};
 
@@ -31,7 +31,8 @@ fn main() {
     }
     println!("{HEAD}");
     println!("\n## At defaults\n\nTarget 70 %. Cost is relative to the cheapest schedule that is never above 70 %.\n");
-    defaults(&play(&loads, 180, None));
+    let shapes = [("slow: ", 0..SLOW), ("bursty: ", SLOW..loads.len())];
+    groups(&play(&loads, 180, None), &shapes);
     for percent in [1.0, 0.1] {
         println!(
             "\n## At most {percent} % of the time above 90 %\n\nCost is relative to the cheapest schedule that is never above 90 %. In brackets: the time above 90 %.\n"
@@ -40,7 +41,7 @@ fn main() {
     }
     println!("\n## Bursty load at defaults, with starts of 30 s\n\nCost is relative to the cheapest schedule that is never above 70 %.\n");
     let bursty: Vec<_> = loads.into_iter().skip(SLOW).collect();
-    short(&play(&bursty, 30, None));
+    groups(&play(&bursty, 30, None), &[("", 0..bursty.len())]);
 }
 
 fn play(loads: &[(&Window, Load)], boot: u32, iso: Option<f64>) -> Table {
@@ -48,12 +49,8 @@ fn play(loads: &[(&Window, Load)], boot: u32, iso: Option<f64>) -> Table {
     for (window, load) in loads {
         let instance = window.instance(load);
         let world = World {
-            instance,
             boot: Seconds(boot),
-            warm_start: Seconds(30),
-            stopped_price: 0.05,
-            timing: Timing::Strict,
-            metric_delay: Seconds(0),
+            ..World::of(instance)
         };
         let (spec, pool) = default_fleet::of(instance).expect("the default fleet");
         let contest = Contest {
@@ -84,37 +81,33 @@ fn arithmetic<'a>(rows: impl Iterator<Item = &'a Option<Row>>, of: impl Fn(&Row)
     format!("{:.digits$}", values.iter().sum::<f64>() / values.len().max(1) as f64)
 }
 
-fn defaults(table: &Table) {
-    println!("| policy | slow: cost | > 70 % | > 90 % | lost | moves/day | bursty: cost | > 70 % | > 90 % | lost | moves/day |");
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
-    for (contestant, rows) in table {
-        let group = |rows: &[Option<Row>]| {
-            format!(
-                "{} | {} % | {} % | {} % | {}",
-                geometric(rows.iter()),
-                arithmetic(rows.iter(), |row| row.score.under_percent, 2),
-                arithmetic(rows.iter(), |row| row.score.over90_percent, 3),
-                arithmetic(rows.iter(), |row| row.score.lost_percent, 3),
-                arithmetic(rows.iter(), |row| row.score.scale_outs_per_day + row.score.scale_ins_per_day, 0),
-            )
-        };
-        let (slow, bursty) = rows.split_at(SLOW);
-        println!("| {contestant} | {} | {} |", group(slow), group(bursty));
-    }
+/// The columns of [`cells`].
+const COLUMNS: &str = "cost | > 70 % | > 90 % | lost | moves/day";
+
+/// What a group of traces came to.
+fn cells(rows: &[Option<Row>]) -> String {
+    format!(
+        "{} | {} % | {} % | {} % | {}",
+        geometric(rows.iter()),
+        arithmetic(rows.iter(), |row| row.score.under_percent, 2),
+        arithmetic(rows.iter(), |row| row.score.over90_percent, 3),
+        arithmetic(rows.iter(), |row| row.score.lost_percent, 3),
+        moves(rows),
+    )
 }
 
-fn short(table: &Table) {
-    println!("| policy | cost | > 70 % | > 90 % | lost | moves/day |");
-    println!("|---|---|---|---|---|---|");
+fn moves(rows: &[Option<Row>]) -> String {
+    arithmetic(rows.iter(), |row| row.score.scale_outs_per_day + row.score.scale_ins_per_day, 0)
+}
+
+/// A line for each contestant, and a group of cells for each group of traces.
+fn groups(table: &Table, groups: &[(&str, std::ops::Range<usize>)]) {
+    let heads: Vec<String> = groups.iter().map(|(name, _)| format!("{name}{COLUMNS}")).collect();
+    println!("| policy | {} |", heads.join(" | "));
+    println!("|---|{}", "---|".repeat(5 * groups.len()));
     for (contestant, rows) in table {
-        println!(
-            "| {contestant} | {} | {} % | {} % | {} % | {} |",
-            geometric(rows.iter()),
-            arithmetic(rows.iter(), |row| row.score.under_percent, 2),
-            arithmetic(rows.iter(), |row| row.score.over90_percent, 3),
-            arithmetic(rows.iter(), |row| row.score.lost_percent, 3),
-            arithmetic(rows.iter(), |row| row.score.scale_outs_per_day + row.score.scale_ins_per_day, 0),
-        );
+        let of_group = |(_, range): &(&str, std::ops::Range<usize>)| cells(rows.get(range.clone()).unwrap_or_default());
+        println!("| {contestant} | {} |", groups.iter().map(of_group).collect::<Vec<_>>().join(" | "));
     }
 }
 
@@ -129,12 +122,12 @@ fn at_limit(table: &Table) {
         };
         let cells: Vec<String> = rows.iter().map(cell).collect();
         let (slow, bursty) = rows.split_at(SLOW);
-        let moves = arithmetic(rows.iter(), |row| row.score.scale_outs_per_day + row.score.scale_ins_per_day, 0);
         println!(
-            "| {contestant} | {} | {} | {} | {moves} |",
+            "| {contestant} | {} | {} | {} | {} |",
             cells.join(" | "),
             geometric(slow.iter()),
-            geometric(bursty.iter())
+            geometric(bursty.iter()),
+            moves(rows)
         );
     }
     let chosen: BTreeMap<&str, String> = table

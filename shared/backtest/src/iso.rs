@@ -1,9 +1,7 @@
 //! The cheapest headroom that keeps an objective, chosen in hindsight: what makes policies with different headrooms comparable.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use crate::load::Load;
+use crate::parallel::each;
 use crate::peer::{Knob, Peer};
 use crate::replay::{Scaler, World, play};
 use crate::score::Score;
@@ -77,37 +75,13 @@ fn between(first: f64, last: f64, count: u32) -> Vec<f64> {
 }
 
 fn best(knobs: &[f64], limit: f64, score: &(impl Fn(f64) -> Option<Score> + Sync)) -> Option<Cheapest> {
-    let all = each(knobs, |knob| score(knob).map(|score| Cheapest { knob, score }));
+    let all = each(knobs, |knob| score(*knob).map(|score| Cheapest { knob: *knob, score }));
     cheaper(all.into_iter().flatten().filter(|found| found.score.over90_percent <= limit))
 }
 
 /// Of two that cost the same, the first.
 fn cheaper(found: impl Iterator<Item = Cheapest>) -> Option<Cheapest> {
     found.min_by(|one, other| one.score.instance_hours.total_cmp(&other.score.instance_hours))
-}
-
-/// What each value comes to, in their order, on as many threads as the machine has.
-fn each<T: Send>(knobs: &[f64], of: impl Fn(f64) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut found = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(knob) = knobs.get(place) else { return found };
-            found.push((place, of(*knob)));
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(knobs.len());
-    let mut found = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let of_worker = |worker: thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| match worker.join() {
-            Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        workers.into_iter().flat_map(of_worker).collect::<Vec<_>>()
-    });
-    found.sort_by_key(|(place, _)| *place);
-    found.into_iter().map(|(_, found)| found).collect()
 }
 
 #[cfg(test)]
@@ -156,15 +130,5 @@ mod tests {
             "{first:?} {both:?}"
         );
         assert!(both.score.over90_percent <= 1.0);
-    }
-
-    #[test]
-    fn values_are_tried_each_and_come_back_in_their_order() {
-        let knobs: Vec<f64> = (0..57).map(f64::from).collect();
-        // long enough that no thread is done with all of them before the next begins
-        let slowly_doubled = |knob: f64| (0..50_000).fold(knob * 2.0, |value, _| std::hint::black_box(value));
-        let doubled: Vec<f64> = knobs.iter().map(|knob| knob * 2.0).collect();
-        assert_eq!(each(&knobs, slowly_doubled), doubled);
-        assert_eq!(each(&[], |knob| knob), [] as [f64; 0]);
     }
 }

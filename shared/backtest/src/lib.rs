@@ -10,6 +10,7 @@ pub mod ghostnet;
 pub mod iso;
 pub mod load;
 pub mod optimum;
+mod parallel;
 pub mod peer;
 pub mod replay;
 pub mod score;

@@ -3,7 +3,7 @@
 use ghostnet_core::unit::{Percent, Seconds};
 use jiff::Timestamp;
 
-use crate::trace::Trace;
+use crate::trace::{Trace, nth};
 
 /// The grid of a backtest. Coarser traces are read between the middles of their buckets, finer ones at their own step.
 pub const GRID: Seconds = Seconds(30);
@@ -101,11 +101,7 @@ impl Load {
     /// When step `place` is.
     #[must_use]
     pub fn at(&self, place: usize) -> Timestamp {
-        let seconds = i64::try_from(place)
-            .ok()
-            .and_then(|place| place.checked_mul(i64::from(self.step.0)));
-        let at = seconds.and_then(|seconds| self.start.checked_add(jiff::SignedDuration::from_secs(seconds)).ok());
-        at.unwrap_or(Timestamp::MAX)
+        nth(self.start, self.step, place)
     }
 
     /// How many whole steps a length of time takes, rounded up.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use ghostnet_core::unit::Seconds;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Fewest rows of which anything can be said.
 const ROWS_LEAST: usize = 2;
@@ -111,8 +111,7 @@ impl Trace {
     /// When bucket `place` begins.
     #[must_use]
     pub fn at(&self, place: usize) -> Timestamp {
-        let seconds = u64::from(self.step.0).saturating_mul(u64::try_from(place).unwrap_or(u64::MAX));
-        Seconds(u32::try_from(seconds).unwrap_or(u32::MAX)).after(self.start)
+        nth(self.start, self.step, place)
     }
 
     /// The buckets that begin at `from` or later, and at `until` at the latest; none if fewer than two do.
@@ -125,6 +124,13 @@ impl Trace {
         let values = self.values.get(first..=last.min(self.values.len().saturating_sub(1)))?.to_vec();
         Self::new(self.unit, self.at(first), self.step, values)
     }
+}
+
+/// When a step is; the end of time instead of an overflow.
+pub(crate) fn nth(start: Timestamp, step: Seconds, place: usize) -> Timestamp {
+    let seconds = i64::try_from(place).ok().and_then(|place| place.checked_mul(i64::from(step.0)));
+    let at = seconds.and_then(|seconds| start.checked_add(SignedDuration::from_secs(seconds)).ok());
+    at.unwrap_or(Timestamp::MAX)
 }
 
 fn is_load(value: f64) -> bool {

@@ -5,8 +5,6 @@
 //! fortnight. A margin is only bought where it is not absurdly dear, and no promise is paid for that noise makes unreachable.
 
 use std::fmt;
-use std::num::NonZero;
-use std::thread;
 
 use ghostnet_core::spec::{CapacityModel, Care, FleetSpec, Need, PoolSpec, Rule};
 use ghostnet_core::unit::{Finite, Percent, Seconds};
@@ -15,6 +13,7 @@ use serde::Serialize;
 use crate::foresight::{Foresight, Learning, predictive};
 use crate::ghostnet::GhostNet;
 use crate::load::Load;
+use crate::parallel::each;
 use crate::replay::{Look, Scaler, World, play};
 
 /// What is tuned.
@@ -199,7 +198,7 @@ impl Shadows {
             });
             days
         };
-        let days = in_parallel(&settings, of);
+        let days = each(&settings, of);
         Some(Self { settings, days, foresight })
     }
 
@@ -394,18 +393,4 @@ impl Scaler for Tuned<'_> {
     fn why(&self) -> Option<String> {
         self.scaler.why()
     }
-}
-
-/// Every item's result, in the order of the items, by as many threads as there are cores.
-pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let part = items.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let parts: Vec<_> = items
-            .chunks(part)
-            .map(|part| scope.spawn(|| part.iter().map(&of).collect::<Vec<R>>()))
-            .collect();
-        // a thread that panicked has said so already
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
-    })
 }

@@ -6,7 +6,7 @@ use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::foresight::{Foresight, Learning};
 use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
-use ghostnet_backtest::replay::{Scaler, Timing, World, play};
+use ghostnet_backtest::replay::{Scaler, World, play};
 use ghostnet_backtest::tune::{Objective, Shadows, Tuned};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -15,17 +15,7 @@ const INSTANCE: Instance = Instance {
     capacity: 10.0,
     target: 0.7,
 };
-
-fn world() -> World {
-    World {
-        instance: INSTANCE,
-        boot: Seconds(180),
-        warm_start: Seconds(30),
-        stopped_price: 0.05,
-        timing: Timing::Strict,
-        metric_delay: Seconds(0),
-    }
-}
+const WORLD: World = World::of(INSTANCE);
 
 /// So many minutes of a daily wave with noise and a burst each few hours; from `changed` on, something else altogether.
 fn load(minutes: u32, changed: u32) -> Load {
@@ -44,7 +34,7 @@ fn load(minutes: u32, changed: u32) -> Load {
 /// What was wanted after each step.
 fn wanted(load: &Load, scaler: &mut dyn Scaler) -> Vec<u32> {
     let mut all = Vec::new();
-    play(load, &world(), scaler, |_, _, wanted, _| all.push(wanted));
+    play(load, &WORLD, scaler, |_, _, wanted, _| all.push(wanted));
     all
 }
 
@@ -52,9 +42,9 @@ fn wanted(load: &Load, scaler: &mut dyn Scaler) -> Vec<u32> {
 fn what_was_learned_once_decides_as_learning_on_the_way_does() {
     let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
     let load = load(3_000, u32::MAX);
-    let learning = Learning::of(&pool, &world(), &[70, 90]).expect("a policy looks ahead");
+    let learning = Learning::of(&pool, &WORLD, &[70, 90]).expect("a policy looks ahead");
     let foresight = Foresight::of(&load, &learning, Seconds(0));
-    let on_the_way = wanted(&load, &mut GhostNet::new(&spec, &pool, &world()));
+    let on_the_way = wanted(&load, &mut GhostNet::new(&spec, &pool, &WORLD));
     assert_eq!(wanted(&load, &mut GhostNet::foreseeing(&spec, &pool, &foresight)), on_the_way);
     assert!(on_the_way.iter().any(|wanted| *wanted > 20), "the load moves it");
 }
@@ -64,9 +54,9 @@ fn nobody_looks_into_the_future() {
     let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
     let objective = Objective { used: 0.9, percent: 1.0 };
     let of = |load: &Load| {
-        let shadows = Shadows::play(load, &world(), &spec, &pool, &objective).expect("a policy looks ahead");
+        let shadows = Shadows::play(load, &WORLD, &spec, &pool, &objective).expect("a policy looks ahead");
         let tuned = wanted(load, &mut Tuned::new(&shadows, &spec, &pool, objective));
-        (tuned, wanted(load, &mut GhostNet::new(&spec, &pool, &world())))
+        (tuned, wanted(load, &mut GhostNet::new(&spec, &pool, &WORLD)))
     };
     let (now, minutes) = (3_500, 4_400);
     let (whole, changed) = (of(&load(minutes, u32::MAX)), of(&load(minutes, now)));
@@ -83,7 +73,7 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
     let load = load(5 * 1_440, u32::MAX);
     let contest = Contest {
         load: &load,
-        world: world(),
+        world: WORLD,
         spec: &spec,
         pool: &pool,
         iso: Some(2.0),

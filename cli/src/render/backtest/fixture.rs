@@ -69,17 +69,10 @@ impl Played {
         let rates: Vec<f64> = (0..steps).map(rate).collect();
         let start = "2026-06-10T00:00:00Z".parse().unwrap_or_default();
         let load = Load::made_up(start, Seconds(30), rates, 1_440).unwrap_or_else(|| panic!("a load"));
-        let world = World {
-            instance: Instance {
-                capacity: 40.0,
-                target: 0.7,
-            },
-            boot: Seconds(180),
-            warm_start: Seconds(30),
-            stopped_price: 0.05,
-            timing: Timing::Strict,
-            metric_delay: Seconds(0),
-        };
+        let world = World::of(Instance {
+            capacity: 40.0,
+            target: 0.7,
+        });
         let follow = |policy, more, late| row(policy, &load, &world, Follower { more, late, last: None });
         let mut rows = vec![
             follow("optimum", 1.0, Seconds(0)),

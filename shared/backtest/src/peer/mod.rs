@@ -289,15 +289,11 @@ pub(crate) mod tests {
     /// An instance does ten requests a second, half of which may be used, and boots for three minutes.
     pub(crate) fn world() -> World {
         World {
-            instance: Instance {
+            timing: Timing::Default,
+            ..World::of(Instance {
                 capacity: 10.0,
                 target: 0.5,
-            },
-            boot: Seconds(180),
-            warm_start: Seconds(30),
-            stopped_price: 0.0,
-            timing: Timing::Default,
-            metric_delay: Seconds(0),
+            })
         }
     }
 

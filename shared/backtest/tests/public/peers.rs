@@ -5,7 +5,6 @@ use ghostnet_backtest::load::Load;
 use ghostnet_backtest::peer::{Knob, Metric, Peer, TargetTracking, optimum};
 use ghostnet_backtest::replay::{Scaler, Timing, World, play};
 use ghostnet_backtest::score::{OVERLOAD, Score};
-use ghostnet_core::unit::Seconds;
 
 use crate::traces::{SCORED, Window};
 
@@ -21,12 +20,8 @@ fn loads() -> Option<Vec<(&'static Window, Load)>> {
 
 fn world(window: &Window, load: &Load, timing: Timing) -> World {
     World {
-        instance: window.instance(load),
-        boot: Seconds(180),
-        warm_start: Seconds(30),
-        stopped_price: 0.0,
         timing,
-        metric_delay: Seconds(0),
+        ..World::of(window.instance(load))
     }
 }
 
@@ -81,7 +76,7 @@ fn at_defaults_they_come_near_what_is_published() {
 }
 
 #[test]
-#[ignore = "two thousand replays: a minute with --release, and far longer without"]
+#[ignore = "two thousand replays: a minute with --release, and far longer without; `make leaderboard` runs it"]
 fn at_one_objective_they_come_near_what_is_published() {
     /// Published for slow and bursty load with default timing, then with strict, and how near it has to be.
     #[expect(clippy::approx_constant, reason = "a cost that happens to be near pi")]
@@ -93,7 +88,7 @@ fn at_one_objective_they_come_near_what_is_published() {
         (Peer::Hist, [1.54, 2.33, 1.57, 2.33], 0.02),
         (Peer::Reg, [1.19, 2.69, 1.21, 3.14], 0.11),
     ];
-    let loads = loads().expect("the traces");
+    let Some(loads) = loads() else { return };
     let mut far = Vec::new();
     for (peer, published, within) in ROWS {
         let of = |timing: Timing| {
@@ -124,32 +119,5 @@ fn twentieths(knob: Option<Knob>) -> Vec<f64> {
     match knob {
         Some(Knob::Multiplier) => targets.map(|target| 0.7 / target).collect(),
         _ => targets.collect(),
-    }
-}
-
-#[test]
-#[ignore = "fifteen thousand replays: minutes with --release, and far longer without"]
-fn the_whole_comparison() {
-    let loads = loads().expect("the traces");
-    for timing in [Timing::Default, Timing::Strict] {
-        for limit in [1.0, 0.1] {
-            eprintln!("{timing:?}, at most {limit} % above 90 %");
-            for peer in Peer::ALL {
-                let costs: Vec<f64> = loads
-                    .iter()
-                    .map(|(window, load)| {
-                        let world = world(window, load, timing);
-                        let found = iso::cheapest_of_peer(peer, load, &world, limit);
-                        found.map_or(f64::INFINITY, |found| found.score.instance_hours / window.never_above_90)
-                    })
-                    .collect();
-                let of = |costs: &[f64]| geometric(costs.iter().copied());
-                eprintln!(
-                    "{peer:20} {costs:5.2?} slow {:5.2} bursty {:5.2}",
-                    of(&costs[..SLOW]),
-                    of(&costs[SLOW..])
-                );
-            }
-        }
     }
 }
