@@ -19,7 +19,7 @@ const USED: f64 = 0.7;
 
 /// The fleet, and the world in which it plays.
 #[derive(Debug, clap::Args)]
-#[group(id = "world", multiple = true)]
+#[group(skip)]
 pub(crate) struct Args {
     /// The fleet's spec; a default one if absent (docs/backtest.md shows it)
     #[arg(long, value_name = "SPEC")]

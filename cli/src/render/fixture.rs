@@ -481,3 +481,12 @@ fn instance(id: &str, launched: &str) -> Instance {
         address: None,
     }
 }
+
+/// The words of a page, a line for each piece of text: no tags, no style.
+pub(crate) fn words(page: &str) -> String {
+    let (_, body) = page.split_once("<body>").unwrap_or_default();
+    let texts = body
+        .split('<')
+        .map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text).trim());
+    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+}

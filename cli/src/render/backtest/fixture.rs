@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_backtest::contest::{Course, Move, Row, worst_hour};
 use ghostnet_backtest::load::{Instance, Load};
-use ghostnet_backtest::replay::{Look, Scaler, Timing, World, play};
+use ghostnet_backtest::replay::{Look, Scaler, World, play};
 use ghostnet_backtest::score::Score;
 use ghostnet_core::id::BuildId;
 use ghostnet_core::unit::Seconds;

@@ -10,6 +10,7 @@ use super::words::{percent, percent_of, ratio, span, thousands};
 use crate::render::time;
 use crate::report::backtest::BacktestReport;
 
+const PAGE: &str = include_str!("../page.css");
 const STYLE: &str = include_str!("style.css");
 
 /// The page of a backtest: one file that needs nothing but itself.
@@ -24,7 +25,7 @@ pub(crate) fn page(report: &BacktestReport<'_>) -> String {
                 meta http-equiv="Content-Security-Policy" content=(script::policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Backtest on " (report.trace) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(PAGE)) (PreEscaped(STYLE)) }
             }
             body {
                 main {
@@ -135,19 +136,10 @@ fn timing(timing: ghostnet_backtest::replay::Timing) -> &'static str {
 mod tests {
     use super::super::fixture::{HOSTILE, Played};
     use super::*;
+    use crate::render::fixture;
 
-    /// The words of a page, a line for each piece of text: no tags, no style, no script.
     fn words(page: &str) -> String {
-        let markup = markup(page);
-        let (_, body) = markup.split_once("<body>").unwrap_or_default();
-        let mut lines = Vec::new();
-        for piece in body.split('<') {
-            let text = piece.split_once('>').map_or(piece, |(_, text)| text).trim();
-            if !text.is_empty() {
-                lines.push(text);
-            }
-        }
-        lines.join("\n")
+        fixture::words(&markup(page))
     }
 
     /// Without what runs: the library names addresses, and never goes there.

@@ -14,6 +14,7 @@ use self::chart::Chart;
 use super::time;
 use crate::report::{Course, Report, Standing};
 
+const PAGE: &str = include_str!("../page.css");
 const STYLE: &str = include_str!("style.css");
 
 /// What a browser is told to let this page do: nothing but its own style.
@@ -29,7 +30,7 @@ pub(crate) fn page(report: &Report) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Traffic of " (report.fleet.as_str()) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(PAGE)) (PreEscaped(STYLE)) }
             }
             body {
                 main {
@@ -145,20 +146,8 @@ mod tests {
 
     use super::*;
     use crate::rehearsal::{Rehearsal, pool};
+    use crate::render::fixture::words;
     use crate::report::tests::{report, there_and_back};
-
-    /// The words of a page, a line for each piece of text: no tags, no style.
-    fn words(page: &str) -> String {
-        let (_, body) = page.split_once("<body>").unwrap_or_default();
-        let mut lines = Vec::new();
-        for piece in body.split('<') {
-            let text = piece.split_once('>').map_or(piece, |(_, text)| text).trim();
-            if !text.is_empty() {
-                lines.push(text);
-            }
-        }
-        lines.join("\n")
-    }
 
     /// The attributes of a name, each once.
     fn labels(page: &str) -> Vec<&str> {

@@ -29,28 +29,22 @@ pub(crate) struct Args {
     #[command(flatten)]
     world: playing::Args,
     /// Who is compared: names, or `all`
-    #[arg(
-        long,
-        conflicts_with = "scenario",
-        value_name = "NAME,...",
-        value_delimiter = ',',
-        default_value = "ghostnet"
-    )]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "ghostnet")]
     compare: Vec<String>,
     /// Everybody at the least cost that keeps the time above 90 % within this share, such as `1%`
-    #[arg(long, conflicts_with = "scenario", value_name = "PERCENT", value_parser = playing::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = playing::percent)]
     iso_slo: Option<f64>,
     /// What is played first and not scored; a week if absent, or half of what is played
-    #[arg(long, conflicts_with = "scenario", value_name = "TIME", value_parser = playing::time)]
+    #[arg(long, value_name = "TIME", value_parser = playing::time)]
     warmup: Option<Seconds>,
     /// Told with the result; nothing here is left to chance yet
-    #[arg(long, conflicts_with = "scenario", value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Write a page with charts
-    #[arg(long, conflicts_with = "scenario", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write load and instances of each step
-    #[arg(long, conflicts_with = "scenario", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }
 

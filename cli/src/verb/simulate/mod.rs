@@ -8,6 +8,26 @@ use std::path::PathBuf;
 use crate::console::Console;
 use crate::failure::Failure;
 
+/// What says how a load is played, and nothing of a named world. `--pool` needs `--fleet`.
+const OF_TRACE: [&str; 16] = [
+    "fleet",
+    "instance_capacity",
+    "scale",
+    "target",
+    "boot",
+    "warm_start",
+    "metric_delay",
+    "timing",
+    "start",
+    "days",
+    "compare",
+    "iso_slo",
+    "warmup",
+    "seed",
+    "html",
+    "csv",
+];
+
 /// Play a fleet: in a named world in a simulated AWS, or on a load, beside other autoscalers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -35,7 +55,7 @@ scale_outs_per_day, scale_ins_per_day, flaps_per_day, p99_utilisation, settings}
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
     /// The scenario: a name, or a file
-    #[arg(long, value_name = "NAME", group = "what", conflicts_with = "world")]
+    #[arg(long, value_name = "NAME", group = "what", conflicts_with_all = OF_TRACE)]
     scenario: Option<String>,
     /// The load: a CSV file
     #[arg(long, value_name = "FILE", group = "what")]
