@@ -149,6 +149,14 @@ pub(crate) enum Failure {
     /// Seeds of the simulator broke an invariant.
     #[error("{0} seeds broke an invariant")]
     Broken(usize),
+    /// What arguments name cannot be played.
+    #[error("{what}")]
+    Unplayable {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// A value of an argument that only shows in its place.
     #[error("{0}")]
     Argument(String),
@@ -164,7 +172,7 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Exists { hint, .. } => Some(hint),
+            Self::Exists { hint, .. } | Self::Unplayable { hint, .. } => Some(hint),
             Self::Settings(_) => Some("set AWS_REGION, or AWS_PROFILE to a profile that has a region"),
             Self::NoStack { .. } => Some("deploy it with `sam build && sam deploy`, or name another with --stack or GHOSTNET_STACK"),
             Self::NoOutput { .. } => Some("name GhostNet's stack with --stack or GHOSTNET_STACK, or deploy the template of this version"),

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// From a launch until the instance serves
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = time)]
     pub(crate) boot: Seconds,
-    /// From the start of a stopped instance until it serves
+    /// From the start of a stopped instance until it serves; nobody who is compared keeps any yet
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(crate) warm_start: Seconds,
     /// How late metrics are known
@@ -118,7 +118,10 @@ pub(crate) fn trace(path: &Path) -> Result<Trace, Failure> {
         source,
     };
     let file = fs::File::open(path).map_err(unreadable)?;
-    Trace::read(io::BufReader::new(file)).map_err(|error| Failure::Argument(format!("`{}`, {error}", path.display())))
+    Trace::read(io::BufReader::new(file)).map_err(|error| Failure::Unplayable {
+        what: format!("`{}`, {error}", path.display()),
+        hint: error.hint,
+    })
 }
 
 /// The part of a trace that is played, of which so much is history only: `warm_up` is told how long all of it is.
@@ -131,9 +134,10 @@ pub(crate) fn load(trace: &Trace, args: &Args, warm_up: impl FnOnce(Seconds) -> 
     let end = args.days.map_or(last, |days| Seconds(days.saturating_mul(86_400)).after(start));
     let nothing = || {
         let (first, last) = (trace.start(), last);
-        Failure::Argument(format!(
-            "nothing is left to play: the trace is from {first} to {last}\n  hint: see --start and --days, and what is played before"
-        ))
+        Failure::Unplayable {
+            what: format!("nothing is left to play: the trace is from {first} to {last}"),
+            hint: "see --start and --days, and what is played before",
+        }
     };
     let window = trace.between(start, end).ok_or_else(nothing)?;
     let all = Seconds::between(window.start(), window.at(window.values().len().saturating_sub(1)));
@@ -168,8 +172,10 @@ impl Fleet {
             (Some(capacity), _, _) | (None, None, Some(capacity)) => Some(Instance { capacity, target }),
             (None, instances, _) => Instance::for_p95(load, instances.unwrap_or(20), target),
         };
-        let none = "the load is zero nearly all the time: say what one instance can do with --instance-capacity";
-        let instance = instance.ok_or_else(|| Failure::Argument(none.to_owned()))?;
+        let instance = instance.ok_or_else(|| Failure::Unplayable {
+            what: "the load is zero nearly all the time, and does not say what one instance can do".to_owned(),
+            hint: "say it with --instance-capacity",
+        })?;
         let world = World {
             boot: args.boot,
             warm_start: args.warm_start,

@@ -78,11 +78,9 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
         percent: args.objective,
     };
     console.say(&format!("{} settings play", grid().len() + 1));
-    let suggestion = suggest(&load, &fleet.world, (&fleet.spec, &fleet.pool), &objective).ok_or_else(|| {
-        Failure::Argument(
-            "there is nothing to tune\n  hint: the spec needs a policy of type `predictive` that sets no `quantile`, and the load at least one day"
-                .to_owned(),
-        )
+    let suggestion = suggest(&load, &fleet.world, (&fleet.spec, &fleet.pool), &objective).ok_or_else(|| Failure::Unplayable {
+        what: "there is nothing to tune".to_owned(),
+        hint: "the spec needs a policy of type `predictive` that sets no `quantile`, and the load at least one day",
     })?;
     let ahead = fleet.ahead().unwrap_or_default();
     let tuned = Tuned {

@@ -336,3 +336,20 @@ pub fn worst_hour(load: &Load, world: &World, course: &Course) -> Option<WorstHo
     };
     hours.max_by(worse).filter(|hour| hour.over90_percent > 0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for contestant in Contestant::all() {
+            assert_eq!(contestant.to_string().parse(), Ok(contestant));
+        }
+        let error = "aws".parse::<Contestant>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("`aws` is no policy") && error.contains("ghostnet-tuned, aws-target-tracking"),
+            "{error}"
+        );
+    }
+}

@@ -35,7 +35,7 @@ pub struct Trace {
 
 /// Why a file is no trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}\n  hint: {hint}")]
+#[error("line {line}: {problem}")]
 pub struct TraceError {
     /// The line, counted from one.
     pub line: u64,

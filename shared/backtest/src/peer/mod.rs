@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 use ghostnet_core::unit::Seconds;
 
@@ -182,23 +181,6 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A name that is no row.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no policy to compare with\n  hint: these are: {}", Peer::ALL.map(Peer::name).join(", "))]
-pub struct UnknownPeer {
-    /// What was given.
-    pub name: String,
-}
-
-impl FromStr for Peer {
-    type Err = UnknownPeer;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownPeer { name: name.to_owned() };
-        Self::ALL.into_iter().find(|peer| peer.name() == name).ok_or_else(unknown)
-    }
-}
-
 /// What is turned for more or less headroom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Knob {
@@ -322,18 +304,6 @@ pub(crate) mod tests {
             serving,
             booting,
         }
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written() {
-        for peer in Peer::ALL {
-            assert_eq!(peer.to_string().parse(), Ok(peer));
-        }
-        let error = "aws".parse::<Peer>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("`aws` is no policy") && error.contains("static-p99, optimum"),
-            "{error}"
-        );
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! Policies vote, the votes are combined, floors raise, guards limit, in one fixed order. The backtester and the tuner
 //! drive this function, the functions and the simulator reach it through `decide`: the same code decides everywhere.
 
+mod bounds;
 mod load;
+mod spare;
+mod stabilise;
 
 use std::collections::BTreeMap;
 
@@ -20,10 +23,14 @@ use crate::policy::{self, Ballot};
 use crate::reason::{Direction, Guard, GuardOutcome, Vote, VoteReason};
 use crate::reserve;
 use crate::sample::{Sample, Series};
-use crate::spec::{CapacityRange, FleetMode, Guards, MarketMix, OpenWindow, Policy, PolicyMode, Reserve, Rule, Scheduled, SimpleRule};
-use crate::state::{PoolState, RUNS_MAX, Run};
+use crate::spec::{CapacityRange, FleetMode, Guards, MarketMix, OpenWindow, Policy, PolicyMode, Reserve, Rule, SimpleRule};
+use crate::state::{PoolState, Run};
 use crate::unit::{Finite, Seconds};
+pub(crate) use bounds::bounds;
+use bounds::{Bounds, openings};
 pub(crate) use load::{Load, out_limit};
+use spare::{Aim, add_reserve};
+use stabilise::{note_run, stabilise};
 
 /// Everything a size may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -305,70 +312,6 @@ impl Number {
     }
 }
 
-/// The pool's bounds as open windows and the fleet's maximum move them.
-struct Bounds {
-    min: u32,
-    max: u32,
-    guard: Guard,
-}
-
-impl Bounds {
-    fn of(input: &SizeInput<'_>) -> Self {
-        let (min, max) = bounds(input.range, input.policies, input.windows);
-        if input.room < max {
-            return Self {
-                min: min.min(input.room),
-                max: input.room,
-                guard: Guard::FleetMaximum { room: input.room },
-            };
-        }
-        Self {
-            min,
-            max,
-            guard: Guard::Range { min, max },
-        }
-    }
-}
-
-/// A pool's bounds as open windows move them, before the fleet's maximum has a say.
-pub(crate) fn bounds(range: CapacityRange, policies: &[Policy], windows: &BTreeMap<PolicyId, OpenWindow>) -> (u32, u32) {
-    let (mut min, mut max) = (None, None);
-    for (scheduled, _, _) in open_schedules(policies, windows) {
-        min = min.max(scheduled.min);
-        max = max.max(scheduled.max);
-    }
-    let max = max.unwrap_or(range.max);
-    (min.unwrap_or(range.min).min(max), max)
-}
-
-fn open_schedules<'a>(
-    policies: &'a [Policy],
-    windows: &'a BTreeMap<PolicyId, OpenWindow>,
-) -> impl Iterator<Item = (&'a Scheduled, &'a PolicyId, OpenWindow)> {
-    policies.iter().filter_map(|policy| match &policy.rule {
-        Rule::Scheduled(scheduled) => Some((scheduled, &policy.id, *windows.get(&policy.id)?)),
-        _ => None,
-    })
-}
-
-/// A window that opened since its policy's `desired` was last applied.
-struct Opening<'a> {
-    policy: &'a PolicyId,
-    window: OpenWindow,
-    desired: u32,
-}
-
-fn openings<'a>(input: &'a SizeInput<'_>) -> impl Iterator<Item = Opening<'a>> {
-    let opening = |(scheduled, policy, window): (&Scheduled, &'a PolicyId, OpenWindow)| {
-        let applied = input.state.scheduled.get(policy).is_some_and(|applied| *applied >= window.since);
-        scheduled
-            .desired
-            .filter(|_| !applied)
-            .map(|desired| Opening { policy, window, desired })
-    };
-    open_schedules(input.policies, input.windows).filter_map(opening)
-}
-
 fn frozen_by(input: &SizeInput<'_>) -> Option<Guard> {
     match (input.paused_until, input.mode) {
         (Some(until), _) => Some(Guard::Paused { until }),
@@ -424,32 +367,6 @@ fn counts_demand(policy: &Policy) -> bool {
     }
 }
 
-/// Where the votes want a size to go, before anything delays it.
-#[derive(Debug, Clone, Copy)]
-struct Aim {
-    base: u32,
-    recommended: Option<u32>,
-    wanted: u32,
-}
-
-impl Aim {
-    /// Where a move in will end, once cooldowns and budgets let it go on: what the load needs.
-    fn needed(self, input: &SizeInput<'_>, bounds: &Bounds) -> u32 {
-        let mut end = Number {
-            value: self.wanted,
-            guards: Vec::new(),
-        };
-        if policy::direction(self.base, self.wanted) == Direction::In {
-            if let Some((guard, decisive)) = stabilise(input, self.recommended, input.guards.stabilisation_in, Direction::In) {
-                end.set(self.wanted.max(decisive.min(self.base)), guard);
-            }
-            simulate_removal(input, self.base, &mut end);
-        }
-        raise_to_floors(input, bounds, &mut end);
-        end.value
-    }
-}
-
 fn limit_removals(input: &SizeInput<'_>, base: u32, number: &mut Number) {
     for (left, guard) in removal_budgets(input) {
         number.set(number.value.max(base.saturating_sub(left)), guard);
@@ -467,75 +384,6 @@ fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
         Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
         Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
     })
-}
-
-/// The recommendation of the window that decides: for moves in the largest, for moves out the smallest. History that does
-/// not reach back that far counts as "no change".
-fn stabilise(input: &SizeInput<'_>, recommended: Option<u32>, window: Seconds, direction: Direction) -> Option<(Guard, u32)> {
-    if window == Seconds(0) {
-        return None;
-    }
-    let start = window.before(input.now);
-    let now_recommended = recommended.unwrap_or_else(|| input.state.without_reserve());
-    let mut decisive = Run {
-        since: input.now,
-        capacity: now_recommended,
-    };
-    let mut consider = |run: Run| {
-        let decides = if direction == Direction::In {
-            run.capacity > decisive.capacity
-        } else {
-            run.capacity < decisive.capacity
-        };
-        if decides {
-            decisive = run;
-        }
-    };
-    let runs = &input.state.recommended;
-    if runs.first().is_none_or(|first| first.since > start) {
-        consider(Run {
-            since: start,
-            capacity: input.state.without_reserve(),
-        });
-    }
-    for (place, run) in runs.iter().enumerate() {
-        let ended = runs.get(place.saturating_add(1)).map_or(input.now, |next| next.since);
-        if ended > start {
-            consider(*run);
-        }
-    }
-    Some((
-        Guard::Stabilisation {
-            window,
-            decisive: decisive.capacity,
-            at: decisive.since,
-        },
-        decisive.capacity,
-    ))
-}
-
-/// Extends the history by one run; equal recommendations make one run, so a steady fleet writes nothing.
-fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
-    if runs.last().is_some_and(|last| last.capacity == new.capacity) {
-        return;
-    }
-    let start = guards.stabilisation_in.max(guards.stabilisation_out).before(new.since);
-    let outlived = runs
-        .windows(2)
-        .take_while(|pair| pair.last().is_some_and(|next| next.since <= start))
-        .count();
-    runs.drain(..outlived);
-    if runs.len() >= RUNS_MAX {
-        // the oldest two become one that recommends the larger: a removal is never easier for it
-        let oldest = runs.remove(0);
-        if let Some(second) = runs.first_mut() {
-            *second = Run {
-                since: oldest.since,
-                capacity: oldest.capacity.max(second.capacity),
-            };
-        }
-    }
-    runs.push(new);
 }
 
 /// Azure's flapping guard: after the removal, no metric may stand where it would add again. Removes fewer if that helps.
@@ -573,66 +421,6 @@ fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
         number.set(floor, Guard::TrafficFloor { floor });
     }
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
-}
-
-/// Adds the reserve to what is asked for. It is a wish and no emergency: what the reserve alone would add waits for the cooldown,
-/// what it alone would give up waits too, for known metrics, and leaves within the budget. Whoever runs beyond the need and has yet to
-/// leave is spare already: nobody is launched beside them.
-fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote], aim: Aim, number: &mut Number) {
-    let (asked, before) = (number.value, input.state.without_reserve().clamp(bounds.min, bounds.max));
-    let held = asked.saturating_add(input.state.reserve).min(bounds.max);
-    if votes.iter().all(|vote| vote.capacity.is_none()) && !input.rests {
-        // nobody asks for anything, so there is nothing to be above of
-        let spare = held.saturating_sub(asked);
-        number.set(held, Guard::Reserve { asked, spare });
-        return;
-    }
-    let with_reserve = |asked: u32| asked.saturating_add(reserve::above(asked, input.reserve, input.state.peaks.as_ref(), input.now));
-    let mut wanted = with_reserve(asked);
-    let there = input.state.desired.max(asked);
-    if wanted > there {
-        wanted = wanted.min(with_reserve(aim.needed(input, bounds).min(asked)).max(there));
-    }
-    wanted = wanted.min(bounds.max);
-    if asked > before {
-        // whoever grows gives nothing up, whatever became of the reserve
-        wanted = wanted.max(input.state.desired.min(bounds.max));
-    }
-    let spare = wanted.saturating_sub(asked);
-    number.set(wanted, Guard::Reserve { asked, spare });
-    if asked != before {
-        return limit_shrinking(input, bounds, number);
-    }
-    let cooldown = match policy::direction(held, wanted) {
-        Direction::Out => input.state.cooldown_out_until,
-        Direction::In => input.state.cooldown_in_until,
-        Direction::Hold => return,
-    };
-    let asks_for_more = |vote: &Vote| vote.capacity.is_some_and(|capacity| capacity > before);
-    let knows_some = |vote: &Vote| {
-        let sample = input.measured().get(&vote.policy).map(|series| series.sample(input.now));
-        vote.capacity.is_some() && matches!(sample, Some(Sample::Partial { .. }))
-    };
-    let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote) || vote.waits_to_add();
-    if wanted < held && votes.iter().any(keeps) {
-        number.set(held, Guard::ReserveKept);
-    } else if let Some(until) = cooldown.filter(|until| input.now < *until) {
-        number.set(held, Guard::Cooldown { until });
-    }
-    limit_shrinking(input, bounds, number);
-}
-
-/// What is asked for and its reserve together leave no faster than the budget allows.
-fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
-    let held = input.state.desired.clamp(bounds.min, bounds.max);
-    if input.state.reserve > 0 && number.value < held {
-        if let Some(until) = churn::held_until(input.state, input.guards, input.now) {
-            number.set(held, Guard::Churn { until });
-        }
-        for (left, guard) in removal_budgets(input) {
-            number.set(number.value.max(held.saturating_sub(left)), guard);
-        }
-    }
 }
 
 /// How many may leave now, by each budget.
