@@ -32,6 +32,7 @@ mod operator;
 mod outage;
 mod pools;
 mod predictive;
+mod predictive_spec;
 mod properties;
 mod queue;
 mod refreshes;

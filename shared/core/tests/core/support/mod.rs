@@ -66,11 +66,15 @@ pub fn spec(change: Value) -> FleetSpec {
     FleetSpec::check(&raw(change)).unwrap()
 }
 
-/// What is wrong with [`raw`], each as `path: message`.
+/// What is wrong with [`raw`]; nothing: it is good.
+pub fn faults(change: Value) -> Vec<Problem> {
+    FleetSpec::check(&raw(change)).err().unwrap_or_default()
+}
+
+/// [`faults`], each as `path: message`.
 pub fn problems(change: Value) -> Vec<String> {
-    let problems = FleetSpec::check(&raw(change)).err().unwrap_or_default();
     let told = |problem: &Problem| format!("{}: {}", problem.path, problem.message);
-    problems.iter().map(told).collect()
+    faults(change).iter().map(told).collect()
 }
 
 /// The policy `requests`: 100 requests per instance.
