@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ghostnet_core::id::{PlanId, PoolId};
 use ghostnet_core::observation::Market;
-use ghostnet_core::plan::Action;
+use ghostnet_core::plan::{Action, TAKE_OVER_MARGIN};
 use ghostnet_core::refresh::LastAsked;
 use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::spec::RawFleetSpec;
@@ -156,6 +156,8 @@ pub enum Broken {
     ForgetsToWait,
     /// A decision that learns twice of what instances can do.
     LearnsTwice,
+    /// A decision that keeps of its steps that they may be taken over at once.
+    WindowsCutShort,
 }
 
 /// The commit as a broken decision would have made it.
@@ -218,6 +220,10 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
         Broken::LearnsTwice => {
             let ratings = changed.state.pools.values_mut().flat_map(|pool| pool.ratings.values_mut());
             ratings.for_each(|rating| rating.hours.iter_mut().for_each(|each| *each *= 2));
+        }
+        Broken::WindowsCutShort => {
+            let over = TAKE_OVER_MARGIN.before(changed.record.at);
+            changed.state.open.iter_mut().for_each(|open| open.execute_until = over);
         }
         _ => return Rc::clone(commit),
     }

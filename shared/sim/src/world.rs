@@ -10,7 +10,7 @@ use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
+use ghostnet_core::spec::{BreachRule, FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, DrainReason, Member, PoolState};
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::PortError;
@@ -281,6 +281,7 @@ impl World {
                     pool: pool.id.clone(),
                     shape,
                     threshold,
+                    rule: measure.out,
                     missing: self.chance.pick(&missing).copied().unwrap_or(Missing::Missing),
                     state: AlarmState::InsufficientData,
                 };
@@ -308,6 +309,7 @@ impl World {
                 pool: pool.id.clone(),
                 shape,
                 threshold: TOO_SLOW,
+                rule: BreachRule { datapoints: 1, of: 1 },
                 missing: self.chance.pick(&missing).copied().unwrap_or(Missing::Missing),
                 state: AlarmState::InsufficientData,
             };
@@ -470,8 +472,8 @@ impl World {
         machines.filter(move |machine| is_of(machine, &self.installation, fleet, pool) && machine.is_alive(now))
     }
 
-    /// Who of a pool serves or will, by the truth: alive, in no drain, nowhere deregistered. Who died, or was taken out for another
-    /// reason than that fewer are wanted, still counts for a while: whoever decided lately may have known nothing of it.
+    /// Who of a pool serves or will, by the truth: alive, in no drain, nowhere deregistered. Who died, was stopped by somebody, or was taken out for
+    /// another reason than that fewer are wanted, still counts for a while: whoever decided lately may have known nothing of it.
     pub(crate) fn there<'a>(&'a self, fleet: &'a FleetId, pool: &'a PoolId, state: &'a PoolState) -> impl Iterator<Item = &'a Machine> {
         let lately = self.now - KNOWN_WITHIN;
         let stays = move |id: &InstanceId| {
@@ -494,7 +496,7 @@ impl World {
             let mut targets = self.cloud.groups.values().filter_map(|group| group.targets.get(id));
             targets.all(|target| target.drained_at.is_none())
         };
-        let alive = move |machine: &Machine| machine.is_alive(self.now) || machine.ends.is_some_and(|end| end.at > lately);
+        let alive = move |machine: &Machine| machine.is_alive(self.now) || machine.was_lost(lately);
         let machines = self.cloud.ec2.machines.values();
         let ours = machines.filter(move |machine| is_of(machine, &self.installation, fleet, pool));
         ours.filter(move |machine| alive(machine) && stays(&machine.id) && registered(&machine.id))
@@ -507,7 +509,7 @@ impl World {
         let ailed = [machine.sick_since, machine.impaired_since, machine.silent_since]
             .into_iter()
             .any(lately);
-        let ended = lately(machine.ends.map(|end| end.at)) || lately(machine.recovered_at);
+        let ended = machine.was_lost(now - KNOWN_WITHIN) || lately(machine.recovered_at);
         let answers = |group: &TargetGroupArn| {
             let group = self.cloud.groups.get(group);
             let health = group.and_then(|group| group.health(group.targets.get(&machine.id)?, Some(machine), now));

@@ -176,6 +176,12 @@ fn cases() -> Vec<Case> {
             "is started",
         ),
         saying(Broken::SetsForeignRule, DOWN, Check::NothingForeign, "no fleet names it"),
+        saying(
+            Broken::WindowsCutShort,
+            &[(Fault::SlowCall, 2_000), (Fault::TickTwice, 2_000), (Fault::LoadSpike, 8)],
+            Check::Window,
+            "and belongs to",
+        ),
         saying(Broken::LostIsWon, SLOW, Check::Window, "is in no plan that"),
         saying(
             Broken::FailoverClockStands,

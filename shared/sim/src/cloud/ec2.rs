@@ -181,6 +181,13 @@ impl Machine {
         matches!(self.state(now), InstanceState::Pending | InstanceState::Running)
     }
 
+    /// Whether it ended, or was stopped by a person, later than that.
+    #[must_use]
+    pub fn was_lost(&self, then: Millis) -> bool {
+        let stopped_at = self.stopped_at.filter(|_| self.stopped_by_hand);
+        self.ends.map(|end| end.at).into_iter().chain(stopped_at).any(|at| at > then)
+    }
+
     /// Whether it exists and was not ended, whatever it does.
     #[must_use]
     pub fn exists(&self, now: Millis) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PoolId, TargetGroupArn};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmChange, AlarmChangeKind, AlarmState};
+use ghostnet_core::spec::BreachRule;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::unit::{Finite, Seconds};
 
@@ -55,6 +56,8 @@ pub struct Alarm {
     pub shape: QueryShape,
     /// Breaching above.
     pub threshold: f64,
+    /// So many datapoints must breach, of how many.
+    pub rule: BreachRule,
     /// What missing data means.
     pub missing: Missing,
     /// Its state.
@@ -200,17 +203,14 @@ impl History {
         let mut changes = Vec::new();
         let mut next = Vec::new();
         for (name, alarm) in &self.alarms {
-            let series = self.answer(&alarm.shape, 1, now);
-            let newest = match &series {
-                Series::Points { points, .. } => points.first().filter(|point| fresh(point, now, series_period(&series))),
-                _ => None,
-            };
-            let state = match (newest, alarm.missing) {
-                (Some(point), _) if point.value.get() > alarm.threshold => AlarmState::Alarm,
-                (Some(_), _) | (None, Missing::NotBreaching) => AlarmState::Ok,
-                (None, Missing::Breaching) => AlarmState::Alarm,
-                (None, Missing::Missing) => AlarmState::InsufficientData,
-                (None, Missing::Ignore) => alarm.state,
+            let evaluated = u32::from(alarm.rule.of).saturating_add(LOOKS_FURTHER_BACK);
+            let state = match self.answer(&alarm.shape, evaluated, now) {
+                Series::Points { points, period, .. } => {
+                    let seen = points.iter().take_while(|point| is_in_range(point, now, period, evaluated));
+                    let breaching: Vec<bool> = seen.map(|point| point.value.get() > alarm.threshold).collect();
+                    evaluated_to(&breaching, alarm.rule, alarm.missing, alarm.state)
+                }
+                _ => alarm.state,
             };
             if state != alarm.state {
                 next.push((name.clone(), state));
@@ -252,14 +252,71 @@ fn by_hour(minute: &Minute) -> u32 {
     hour.wrapping_mul(2_654_435_761) >> 16
 }
 
-fn series_period(series: &Series) -> Seconds {
-    match series {
-        Series::Points { period, .. } => *period,
-        _ => Seconds(60),
+/// An alarm looks at more periods than it counts, for some may lack a datapoint.
+const LOOKS_FURTHER_BACK: u32 = 2;
+
+fn is_in_range(point: &Datapoint, now: Millis, period: Seconds, evaluated: u32) -> bool {
+    now - point.at.as_millisecond() <= i64::from(period.0) * 1_000 * i64::from(evaluated.saturating_add(1)) + MINUTE
+}
+
+/// The state that CloudWatch comes to, by its documentation of missing data: the newest datapoints that are there count, and only
+/// where there are fewer than the alarm counts do those that lack mean something. `breaching`, newest first, of all that are in range.
+fn evaluated_to(breaching: &[bool], rule: BreachRule, missing: Missing, before: AlarmState) -> AlarmState {
+    let counted = breaching.get(..usize::from(rule.of)).unwrap_or(breaching);
+    let lacking = usize::from(rule.of) - counted.len();
+    let bad = counted.iter().filter(|breaching| **breaching).count();
+    let undecided = lacking > 0 && bad == counted.len();
+    let assumed = if missing == Missing::Breaching { lacking } else { 0 };
+    if bad + assumed >= usize::from(rule.datapoints) {
+        return AlarmState::Alarm;
+    }
+    match missing {
+        Missing::Missing if counted.is_empty() => AlarmState::InsufficientData,
+        // every datapoint that is there breaches: it does not wait for those that lack
+        Missing::Missing if undecided => AlarmState::Alarm,
+        Missing::Ignore if undecided => before,
+        _ => AlarmState::Ok,
     }
 }
 
-/// CloudWatch looks a few periods back before it calls data missing.
-fn fresh(point: &Datapoint, now: Millis, period: Seconds) -> bool {
-    now - point.at.as_millisecond() <= i64::from(period.0) * 1_000 * 3 + MINUTE
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODES: [Missing; 4] = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+
+    /// `X` breaches, `0` does not, `-` lacks; oldest first, as the tables of the CloudWatch user guide have them. `retain`: as before.
+    #[test]
+    fn an_alarm_comes_to_what_the_user_guide_says_of_missing_data() {
+        let (ok, alarm, none, retain) = ("ok", "alarm", "none", "retain");
+        for (datapoints, of, seen, expected) in [
+            (3, 3, "0-X-X", [ok; 4]),
+            (3, 3, "0----", [ok; 4]),
+            (3, 3, "-----", [none, retain, alarm, ok]),
+            (3, 3, "0XX-X", [alarm; 4]),
+            (3, 3, "--X--", [alarm, retain, alarm, ok]),
+            (2, 3, "0-X-X", [alarm; 4]),
+            (2, 3, "00X0X", [alarm; 4]),
+            (2, 3, "0-X--", [ok, ok, alarm, ok]),
+            (2, 3, "----0", [ok, ok, alarm, ok]),
+            (2, 3, "---X-", [alarm, retain, alarm, ok]),
+            (1, 1, "0X0", [ok; 4]),
+            (1, 1, "00X", [alarm; 4]),
+        ] {
+            let points = seen.chars().rev().filter(|point| *point != '-');
+            let breaching: Vec<bool> = points.map(|point| point == 'X').collect();
+            for (missing, expected) in MODES.into_iter().zip(expected) {
+                for before in [AlarmState::Ok, AlarmState::Alarm] {
+                    let expected = match expected {
+                        "ok" => AlarmState::Ok,
+                        "alarm" => AlarmState::Alarm,
+                        "none" => AlarmState::InsufficientData,
+                        _ => before,
+                    };
+                    let state = evaluated_to(&breaching, BreachRule { datapoints, of }, missing, before);
+                    assert_eq!(state, expected, "{datapoints} of {of} of {seen}, {missing:?}, before {before:?}");
+                }
+            }
+        }
+    }
 }
