@@ -33,10 +33,14 @@ pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: 
     }
 }
 
-/// Whether a rule sends nothing to the sides that are to take none, and something to this one, whoever set it.
-pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<PoolId>, to: &PoolSpec) -> bool {
+/// Whether a rule sends nothing to the sides that are to take none, and something to the one that comes back, or to any, whoever set it.
+pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<PoolId>, comes_back: Option<&PoolSpec>) -> bool {
     let is_idle = |side: &PoolSpec| weight_of(&routing.weights, side) == 0;
-    sides.iter().filter(|side| out.contains(&side.id)).all(is_idle) && !is_idle(to)
+    let takes = match comes_back {
+        Some(side) => !is_idle(side),
+        None => !sides.iter().all(is_idle),
+    };
+    takes && sides.iter().filter(|side| out.contains(&side.id)).all(is_idle)
 }
 
 /// The weights with the shares of the sides that take none given to the others, to each by its own. Groups of others keep what they have.
@@ -75,6 +79,33 @@ pub(super) fn shared(weights: &BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec]
         .iter()
         .map(|(group, weight)| (group.clone(), next(group, *weight)))
         .collect()
+}
+
+/// The weights with as much for this side as the others have on average, where it has nothing: of a side that nobody knows a share of,
+/// nothing else can be said, and without a weight it would never come back.
+pub(super) fn with_a_share_for(to: &PoolSpec, weights: BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec]) -> BTreeMap<TargetGroupArn, u32> {
+    if weight_of(&weights, to) > 0 {
+        return weights;
+    }
+    let others: Vec<u32> = sides
+        .iter()
+        .map(|side| weight_of(&weights, side))
+        .filter(|weight| *weight > 0)
+        .collect();
+    let sum = others.iter().copied().fold(0, u32::saturating_add);
+    let mean = sum.div_ceil(count(others.len()));
+    let receivers = weights.keys().filter(|group| to.target_groups.contains(group)).count();
+    let each = mean.div_ceil(count(receivers)).clamp(1, WEIGHT_MAX);
+    let weight = |(group, weight): (TargetGroupArn, u32)| {
+        let weight = if to.target_groups.contains(&group) { each } else { weight };
+        (group, weight)
+    };
+    weights.into_iter().map(weight).collect()
+}
+
+/// At least one, to divide by.
+fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX).max(1)
 }
 
 /// The weights as they are, and for the sides that take none those by which they usually do.
@@ -137,10 +168,7 @@ pub(super) fn moved(routing: &Routing, from: &PoolSpec, to: &PoolSpec) -> BTreeM
         .saturating_add(weight_of(&routing.weights, to))
         .clamp(1, WEIGHT_MAX);
     let receivers = routing.weights.keys().filter(|group| to.target_groups.contains(group)).count();
-    let each = share
-        .checked_div(u32::try_from(receivers).unwrap_or(u32::MAX))
-        .unwrap_or(share)
-        .max(1);
+    let each = (share / count(receivers)).max(1);
     let weight = |(group, weight): (&TargetGroupArn, &u32)| {
         let weight = if to.target_groups.contains(group) {
             each

@@ -323,6 +323,8 @@ impl<'a> Draft<'a> {
         let sides = &self.situation.spec.pools;
         let to_takers = |(rule, weights): (&RuleArn, &BTreeMap<TargetGroupArn, u32>)| {
             let weights = routing::shared(weights, sides, &sharing.out_after);
+            let back = sides.iter().filter(|side| sharing.brings_back(&side.id));
+            let weights = back.fold(weights, |weights, side| routing::with_a_share_for(side, weights, sides));
             (rule.clone(), RouteTo::Weights(weights))
         };
         let wanted: BTreeMap<RuleArn, RouteTo> = usual.iter().map(to_takers).collect();

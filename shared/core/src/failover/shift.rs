@@ -78,7 +78,8 @@ impl Draft<'_> {
     fn is_done(&self, shift: &Shift, now: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
         match (&shift.sharing, wanted) {
             (Some(sharing), RouteTo::Weights(_) | RouteTo::Reweighted { .. }) => {
-                routing::is_shared(now, &self.situation.spec.pools, &sharing.out_after, to)
+                let comes_back = Some(to).filter(|to| sharing.brings_back(&to.id));
+                routing::is_shared(now, &self.situation.spec.pools, &sharing.out_after, comes_back)
             }
             _ => routing::is_done(now, wanted, from, to),
         }

@@ -120,6 +120,14 @@ pub struct Sharing {
     pub out_after: BTreeSet<PoolId>,
 }
 
+impl Sharing {
+    /// Whether a side that took none takes its share again.
+    #[must_use]
+    pub fn brings_back(&self, side: &PoolId) -> bool {
+        self.out_before.contains(side) && !self.out_after.contains(side)
+    }
+}
+
 /// What was seen of one side. A side that is well and was seen so writes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {

@@ -250,6 +250,28 @@ fn weights_that_somebody_set_meanwhile_hold() {
     assert_eq!(shares(&sides), [40, 50, 50]);
 }
 
+/// A restored table may have forgotten who took none when the weights were last read, and take nothing for its usual share.
+#[test]
+fn one_whose_usual_share_is_nothing_comes_back_with_that_of_the_others() {
+    for (weights, after) in [
+        ([("blue", 0), ("green", 60), ("red", 40)], [50, 60, 40]),
+        ([("blue", 0), ("green", 100), ("red", 0)], [100, 100, 0]),
+        ([("blue", 0), ("green", 999), ("red", 999)], [999, 999, 999]),
+    ] {
+        let mut sides = Sides::sharing(4);
+        sides.weights = weights.into();
+        sides.die("blue");
+        sides.looks(4, 10);
+        assert_eq!(out(&sides), [pool("blue")]);
+        sides.put("blue", 4);
+        sides.looks(4, 10);
+        sides.ask(TrafficWish::Failback);
+        let decision = sides.looks(1, 10);
+        assert_eq!((shares(&sides), out(&sides)), (after, vec![]), "{weights:?}");
+        assert_eq!(sides.traffic.shift, None, "{:?}", decision.findings);
+    }
+}
+
 #[test]
 fn a_lost_call_is_sent_again_to_the_same_end() {
     let mut sides = Sides::sharing(4);
