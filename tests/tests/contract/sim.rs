@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use ghostnet_core::id::{Epoch, InstallationId, InstanceId};
 use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 use ghostnet_core::plan::Launch;
+use ghostnet_core::spec::BreachRule;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::spec::raw::RawAlarm;
 use ghostnet_core::state::{Routing, StoredSpec};
@@ -252,6 +253,7 @@ impl Stage for Sim {
                     pool: pool(),
                     shape: QueryShape::Stat(any_stat()),
                     threshold: 1.0,
+                    rule: BreachRule { datapoints: 1, of: 1 },
                     missing: Missing::Ignore,
                     state,
                 };
