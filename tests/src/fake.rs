@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
@@ -196,6 +197,11 @@ fn joined<'a>(ids: impl IntoIterator<Item = &'a FleetId>) -> String {
 impl Clock for FakePorts {
     fn now(&self) -> Timestamp {
         self.now.get()
+    }
+
+    async fn wait(&self, time: Duration) {
+        let waited = jiff::SignedDuration::try_from(time).unwrap_or_default();
+        self.now.set(self.now.get() + waited);
     }
 }
 

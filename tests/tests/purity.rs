@@ -44,7 +44,7 @@ const CORE: [&str; 25] = [
 ];
 
 /// What engine may have besides.
-const ENGINE: [&str; 13] = [
+const ENGINE: [&str; 17] = [
     "ghostnet-engine",
     // combinators of futures: no executor, no timer
     "futures",
@@ -56,6 +56,11 @@ const ENGINE: [&str; 13] = [
     "futures-util",
     "pin-project-lite",
     "slab",
+    // a semaphore: no executor, no timer
+    "async-lock",
+    "event-listener",
+    "event-listener-strategy",
+    "parking",
     // the logging interface, not a back end
     "tracing",
     "tracing-core",

@@ -1,11 +1,8 @@
 //! Lambda, as failover runs on it.
 
-use std::time::Duration;
-
 use ghostnet_aws::Aws;
 use ghostnet_aws::event::evaluate_payload;
 use ghostnet_core::id::FleetId;
-use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::PortError;
 use ghostnet_engine::port::Host;
 
@@ -16,14 +13,6 @@ pub(crate) struct OnLambda<'a> {
 }
 
 impl Host for OnLambda<'_> {
-    async fn wait(&self, time: Seconds) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "failover alone looks again within an invocation: a minute is long for who is down"
-        )]
-        tokio::time::sleep(Duration::from_secs(u64::from(time.0))).await;
-    }
-
     async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError> {
         let mut woken = Ok(());
         for fleet in fleets {

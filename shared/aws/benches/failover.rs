@@ -20,9 +20,8 @@ mod reply;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -230,36 +229,27 @@ fn targets(group: &str) -> Reply {
     health(&targets)
 }
 
-/// The function waits ten seconds before it looks again: the measurement ends there.
-#[derive(Default)]
-struct Waits(AtomicBool);
+/// Nobody is woken.
+struct Alone;
 
-impl Host for Waits {
-    async fn wait(&self, _: Seconds) {
-        self.0.store(true, Ordering::Relaxed);
-        pending().await
-    }
-
+impl Host for Alone {
     async fn wake_tick(&self, _: &[FleetId]) -> Result<(), PortError> {
         Ok(())
     }
 }
 
-/// An alarm event comes in; how long it takes until the rule's call is sent, and what was called until the function waits.
+/// An alarm event comes in; how long it takes until the rule's call is sent. The wire answers at once, so where the function has nothing to
+/// go on with after that call, it waits for its next look: the measurement ends there.
 async fn moves(aws: &Aws, payload: &[u8], world: &World) -> Duration {
     *world.changing.lock().unwrap() = Changing::default();
     let began = Instant::now();
     let fleets: Vec<FleetId> = classify(payload).unwrap().iter().filter_map(fleet).collect();
     let deadline = DEADLINE_AFTER.after(Timestamp::now());
     let invocation = invocation(aws, "failover", "request".to_owned(), deadline.as_millisecond().unsigned_abs());
-    let host = Waits::default();
-    let looks = pin!(fail_over(aws, &host, &invocation, &fleets, Occasion::Event));
-    let waits = pin!(poll_fn(|_| {
-        if host.0.load(Ordering::Relaxed) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+    let looks = pin!(fail_over(aws, &Alone, &invocation, &fleets, Occasion::Event));
+    let waits = pin!(poll_fn(|_| match world.changing.lock().unwrap().moved {
+        Some(_) => Poll::Ready(()),
+        None => Poll::Pending,
     }));
     select(looks, waits).await;
     world.changing.lock().unwrap().moved.unwrap().duration_since(began)

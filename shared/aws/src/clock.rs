@@ -1,6 +1,6 @@
 //! The one file that reads the clock of the operating system. Everything else gets `now` as an argument.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ghostnet_engine::port::Clock;
 use jiff::Timestamp;
@@ -10,6 +10,14 @@ use crate::Aws;
 impl Clock for Aws {
     fn now(&self) -> Timestamp {
         now()
+    }
+
+    async fn wait(&self, time: Duration) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where an invocation waits, and the engine says how long"
+        )]
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use futures::StreamExt;
+use futures::future::{join, join_all};
 use ghostnet_core::id::{FleetId, Generation, InstanceId, PoolId, StepId};
 use ghostnet_core::observation::{Offering, Registrar, tag};
 use ghostnet_core::plan::{Action, Plan, REGISTRATIONS_PER_STEP_MAX, Refusal, Step, StepOutcome};
@@ -15,9 +16,10 @@ use ghostnet_core::state::{CapacityState, RecordedOutcome};
 use crate::create_fleet;
 use crate::error::{ErrorClass, PortError};
 use crate::invocation::Invocation;
+use crate::pace::Pace;
 use crate::port::{Announced, Ports};
 
-/// Steps under way at the same time. RunInstances has a bucket of five requests per account and region.
+/// Steps under way at the same time, beside those that wait for their turn.
 const STEPS_AT_ONCE: usize = 4;
 /// Calls of one step under way at the same time, where it makes one for each instance: two rounds of single attempts fit into a step.
 const CALLS_AT_ONCE: usize = REGISTRATIONS_PER_STEP_MAX.div_ceil(2);
@@ -37,37 +39,107 @@ pub(crate) struct Executed {
     pub(crate) terminated: usize,
 }
 
-/// Carries out the steps of a committed plan. `loaded` is the state from before the commit.
-pub(crate) async fn execute<P: Ports>(
-    ports: &P,
-    invocation: &Invocation,
-    fleet: &FleetId,
-    plan: &Plan,
-    loaded: &CapacityState,
-) -> Executed {
-    let run = |step: Step| async move {
+/// A committed plan, and where it is carried out.
+#[derive(Debug)]
+pub(crate) struct Execution<'a, P> {
+    pub(crate) ports: &'a P,
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) fleet: &'a FleetId,
+    pub(crate) plan: &'a Plan,
+    /// The state from before the commit.
+    pub(crate) loaded: &'a CapacityState,
+    pub(crate) pace: &'a Pace,
+}
+
+/// Carries out the steps of a committed plan. `place` is given up as soon as nothing is left but to wait for turns to launch: other fleets
+/// have something to do meanwhile.
+pub(crate) async fn execute<P: Ports, T>(execution: &Execution<'_, P>, place: T) -> Executed {
+    let (launches, others): (Vec<_>, Vec<_>) = execution
+        .plan
+        .steps
+        .iter()
+        .partition(|step| execution.pace.lane(&step.action).is_some());
+    let others: Vec<_> = others.into_iter().map(|step| execution.run(step)).collect();
+    let others = async {
+        let done: Vec<Done> = futures::stream::iter(others).buffer_unordered(STEPS_AT_ONCE).collect().await;
+        drop(place);
+        done
+    };
+    // turns are in the order of the plan
+    let launches = join_all(launches.into_iter().map(|step| execution.run_in_turn(step)));
+    let (launched, done) = join(launches, others).await;
+    let mut executed = Executed::default();
+    for Done {
+        step,
+        result,
+        exhausted,
+        at,
+    } in launched.into_iter().chain(done)
+    {
+        executed.exhausted.extend(exhausted);
+        executed.take(step, result, at);
+    }
+    executed
+}
+
+/// A step that is over, when, and what came of it.
+struct Done {
+    step: Step,
+    result: Result<Option<StepOutcome>, PortError>,
+    exhausted: BTreeSet<Offering>,
+    at: jiff::Timestamp,
+}
+
+impl<P: Ports> Execution<'_, P> {
+    async fn run(&self, step: &Step) -> Done {
         let mut exhausted = BTreeSet::new();
-        let result = if ports.now() >= plan.execute_until {
+        let result = if self.ports.now() >= self.plan.execute_until {
             Ok(Some(StepOutcome::NotSent))
-        } else if is_unsafe(&step, loaded) {
+        } else if is_unsafe(step, self.loaded) {
             Ok(Some(refused(
                 Refusal::Configuration,
                 "GhostNetRefused",
                 "the executor found that nobody took it out of service before",
             )))
         } else {
-            perform(ports, invocation, fleet, &step, &mut exhausted).await
+            perform(self.ports, self.invocation, self.fleet, step, &mut exhausted).await
         };
-        (step, result, exhausted)
-    };
-    let steps: Vec<_> = plan.steps.iter().cloned().map(run).collect();
-    let mut done = futures::stream::iter(steps).buffer_unordered(STEPS_AT_ONCE);
-    let mut executed = Executed::default();
-    while let Some((step, result, exhausted)) = done.next().await {
-        executed.exhausted.extend(exhausted);
-        executed.take(step, result, ports.now());
+        Done {
+            step: step.clone(),
+            result,
+            exhausted,
+            at: self.ports.now(),
+        }
     }
-    executed
+
+    /// A step that waits for its turn, and for another one if others were faster, as long as its window lasts.
+    async fn run_in_turn(&self, step: &Step) -> Done {
+        let Some(lane) = self.pace.lane(&step.action) else {
+            return self.run(step).await;
+        };
+        let mut refused = None;
+        while let Some(wait) = lane.turn(self.ports.now(), self.plan.execute_until) {
+            if !wait.is_zero() {
+                self.ports.wait(wait).await;
+            }
+            let done = self.run(step).await;
+            match &done.result {
+                Ok(Some(StepOutcome::Refused {
+                    class: Refusal::Throttled, ..
+                })) => lane.emptied(done.at),
+                // its turn came, and the window was over by then: what was refused before says more
+                Ok(Some(StepOutcome::NotSent)) => return refused.unwrap_or(done),
+                _ => return done,
+            }
+            refused = Some(done);
+        }
+        refused.unwrap_or_else(|| Done {
+            step: step.clone(),
+            result: Ok(Some(StepOutcome::NotSent)),
+            exhausted: BTreeSet::new(),
+            at: self.ports.now(),
+        })
+    }
 }
 
 impl Executed {

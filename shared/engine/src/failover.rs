@@ -4,6 +4,7 @@
 //! done is done again by whoever looks after the window.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 use ghostnet_core::failover::{
@@ -134,7 +135,7 @@ pub async fn fail_over<P: TrafficPorts, H: Host>(
         if is_last || is_answered || watched.is_empty() || next >= invocation.execute_until(next) {
             break;
         }
-        host.wait(LOOKS_APART).await;
+        ports.wait(Duration::from_secs(LOOKS_APART.0.into())).await;
     }
     reports
 }

@@ -11,6 +11,7 @@ pub mod invocation;
 pub mod live;
 mod load;
 mod observe;
+mod pace;
 pub mod port;
 mod quiet;
 pub mod reconcile;

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::id::{
@@ -24,7 +25,7 @@ use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::state::{CapacityState, RecordedOutcome, RouteTo, Routing, StoredSpec, TrafficState};
-use ghostnet_core::unit::{Finite, Seconds};
+use ghostnet_core::unit::Finite;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,9 @@ impl<T: Compute + LoadBalancer + Discovery + Metrics + Store + Clock> Ports for 
 pub trait Clock {
     /// Now. Read once per look and at the start of each step, never inside a decision.
     fn now(&self) -> Timestamp;
+
+    /// Waits: for the turn of a launch, or for the next look of failover.
+    async fn wait(&self, time: Duration);
 }
 
 /// EC2.
@@ -178,9 +182,6 @@ pub trait Rules {
 
 /// Where failover runs.
 pub trait Host {
-    /// Waits. Nothing else of this invocation goes on meanwhile.
-    async fn wait(&self, time: Seconds);
-
     /// Has tick look at these fleets now: a shift needs other numbers. Best effort; tick looks by itself within a minute.
     async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError>;
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
+use async_lock::Semaphore;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
 use ghostnet_core::id::FleetId;
@@ -18,10 +18,11 @@ use ghostnet_core::spec::RESERVED_TYPES_MAX;
 use ghostnet_core::state::SCHEMA;
 use jiff::Timestamp;
 
-use crate::execute::{Executed, execute};
+use crate::execute::{Executed, Execution, execute};
 use crate::invocation::{Invocation, Preview, ReconcileError, Report, plan_id};
 use crate::load::{Fleet, load};
 use crate::observe::observe;
+use crate::pace::Pace;
 use crate::port::{Commit, CommitResult, Look, Ports};
 use crate::quiet::{self, Counting};
 
@@ -54,20 +55,30 @@ pub async fn reconcile<P: Ports>(
             Some((id.clone(), quiet::counting(id, &seen.fleet, signal, seen.observation.observed_at)))
         })
         .collect();
+    let (pace, places) = (Pace::new(), Semaphore::new(FLEETS_AT_ONCE));
+    let shared = Shared {
+        ports,
+        invocation,
+        signal,
+        pace: &pace,
+        places: &places,
+    };
+    let shared = &shared;
     // boxed, because the stream moves what it is given several times, and the way of one fleet takes ten kilobytes
     let work: Vec<_> = looked
         .into_iter()
         .map(|(id, seen)| {
             Box::pin(async move {
                 let result = match seen {
-                    Ok(seen) => act_on(ports, invocation, &id, seen, signal).await,
+                    Ok(seen) => act_on(shared, &id, seen).await,
                     Err(error) => Err(error),
                 };
                 (id, result)
             })
         })
         .collect();
-    let results: BTreeMap<_, _> = futures::stream::iter(work).buffer_unordered(FLEETS_AT_ONCE).collect().await;
+    // in their order; only so many at a time have a place to work at
+    let results: BTreeMap<_, _> = futures::future::join_all(work).await.into_iter().collect();
     note_looks(ports, &results, &counting).await;
     results
 }
@@ -125,12 +136,30 @@ async fn look_at_one<P: Ports>(ports: &P, invocation: &Invocation, fleet: &Fleet
     looked.remove(fleet).unwrap_or(Err(ReconcileError::NoSuchFleet))
 }
 
+/// What the fleets of an invocation share.
+struct Shared<'a, P> {
+    ports: &'a P,
+    invocation: &'a Invocation,
+    signal: &'a Signal,
+    pace: &'a Pace,
+    /// Whoever has one decides and acts; who only waits for a turn to launch needs none.
+    places: &'a Semaphore,
+}
+
 /// Decides and acts until nothing more is due now, others win too often, or rounds or time are used up. Nothing is committed
 /// that could not be sent any more.
-async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen: Seen, signal: &Signal) -> Result<Report, ReconcileError> {
+async fn act_on<P: Ports>(shared: &Shared<'_, P>, id: &FleetId, seen: Seen) -> Result<Report, ReconcileError> {
+    let Shared {
+        ports,
+        invocation,
+        signal,
+        pace,
+        places,
+    } = *shared;
     let (mut seen, mut conflicts, mut rounds, mut attempts) = (seen, 0, 0, 0);
     let mut acted = None;
     loop {
+        let place = places.acquire().await;
         if ports.now() >= invocation.execute_until(ports.now()) {
             return acted.ok_or(ReconcileError::OutOfTime);
         }
@@ -147,7 +176,7 @@ async fn act_on<P: Ports>(ports: &P, invocation: &Invocation, id: &FleetId, seen
                 }
             }
             Committed::Won(decision) => {
-                let Acted { report, again } = attempt.execute(ports, decision, conflicts).await;
+                let Acted { report, again } = attempt.execute(ports, pace, place, decision, conflicts).await;
                 let report = report.after(acted.take());
                 rounds += 1;
                 if !again || rounds >= CAPACITY_ROUNDS_MAX {
@@ -344,14 +373,22 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    async fn execute<P: Ports>(&self, ports: &P, decision: Decision, conflicts: u32) -> Acted {
+    async fn execute<P: Ports, T>(&self, ports: &P, pace: &Pace, place: T, decision: Decision, conflicts: u32) -> Acted {
         if decision.plan.steps.is_empty() {
             return Acted {
                 report: self.report(decision, true, Executed::default(), conflicts),
                 again: false,
             };
         }
-        let mut executed = execute(ports, self.invocation, self.id, &decision.plan, &self.seen.fleet.state).await;
+        let execution = Execution {
+            ports,
+            invocation: self.invocation,
+            fleet: self.id,
+            plan: &decision.plan,
+            loaded: &self.seen.fleet.state,
+            pace,
+        };
+        let mut executed = execute(&execution, place).await;
         for offering in &executed.exhausted {
             if let Err(error) = ports.note_exhausted(&self.invocation.region, offering, self.now).await {
                 tracing::warn!(%error, "an exhausted offering was not remembered");

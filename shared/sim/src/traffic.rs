@@ -9,7 +9,6 @@ use ghostnet_core::observation::InstanceState;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Failover, FailoverMode, Fallback, FleetSpec, PoolSpec};
 use ghostnet_core::state::{RouteTo, Routing, TrafficState};
-use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{CommitResult, Host, Rules, TrafficCommit, TrafficStore};
 
@@ -454,10 +453,6 @@ impl TrafficStore for Hand {
 }
 
 impl Host for Hand {
-    async fn wait(&self, time: Seconds) {
-        self.pause(Millis::from(time.0) * SECOND).await;
-    }
-
     async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError> {
         let fleets = fleets.to_vec();
         self.call("lambda:InvokeFunction", move |world| {

@@ -29,18 +29,13 @@ fn world(fleets: &[&str]) -> FakePorts {
     ports
 }
 
-/// Waits in no time, and notes whom it wakes.
-struct Still<'a> {
-    ports: &'a FakePorts,
+/// Notes whom it wakes.
+#[derive(Default)]
+struct Woken {
     woken: RefCell<Vec<FleetId>>,
 }
 
-impl Host for Still<'_> {
-    async fn wait(&self, time: Seconds) {
-        let now = self.ports.now.get();
-        self.ports.now.set(time.after(now));
-    }
-
+impl Host for Woken {
     async fn wake_tick(&self, fleets: &[FleetId]) -> Result<(), PortError> {
         self.woken.borrow_mut().extend_from_slice(fleets);
         Ok(())
@@ -49,10 +44,7 @@ impl Host for Still<'_> {
 
 async fn run(ports: &FakePorts, payload: Vec<u8>) -> Result<Option<Answer>, Diagnostic> {
     let invocation = fake::invocation("failover", &ports.owner, ports.now.get(), Seconds(600));
-    let host = Still {
-        ports,
-        woken: RefCell::default(),
-    };
+    let host = Woken::default();
     answer(ports, &host, &invocation, &Payload::from_bytes(payload)).await
 }
 

@@ -79,6 +79,10 @@ impl Clock for Hand {
     fn now(&self) -> Timestamp {
         self.world.borrow().now
     }
+
+    async fn wait(&self, time: std::time::Duration) {
+        self.world.borrow_mut().now += jiff::SignedDuration::try_from(time).unwrap();
+    }
 }
 
 impl Compute for Hand {

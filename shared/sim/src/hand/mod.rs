@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ghostnet_core::id::InstanceId;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -254,5 +255,9 @@ impl Clock for Hand {
         let stands = self.broken(Broken::ClockStands) || self.fails_over() && self.broken(Broken::FailoverClockStands);
         let now = if stands { self.began } else { self.world.borrow().now };
         at(now + self.skew)
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.pause(Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)).await;
     }
 }
