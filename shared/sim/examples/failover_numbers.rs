@@ -19,7 +19,7 @@ struct Table {
     rules: &'static [By],
 }
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     Table {
         title: "Hot standby of the same size",
         mode: Mode::HotFull,
@@ -57,6 +57,18 @@ const TABLES: [Table; 5] = [
         title: "Two sides that share the traffic",
         mode: Mode::Shared,
         failures: &[Failure::Dies, Failure::FallsSilent, Failure::IsSlow, Failure::Pauses],
+        rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
+    },
+    Table {
+        title: "Hot standby of the same size, in one target group",
+        mode: Mode::Swapped,
+        failures: &[
+            Failure::Dies,
+            Failure::FallsSilent,
+            Failure::IsSlow,
+            Failure::Pauses,
+            Failure::OneIsSick,
+        ],
         rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
     },
     Table {

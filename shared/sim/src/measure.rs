@@ -91,8 +91,17 @@ impl World {
                         .get(&(id.clone(), pool.clone()))
                         .is_some_and(|until| *until > now - MINUTE)
                 };
-                if shares.iter().any(|(pool, share, _)| *share >= 50 && slow(pool)) {
+                let takes = |share: u32| share >= 50;
+                if shares.iter().any(|(pool, share, _)| takes(*share) && slow(pool)) {
                     minute.response = minute.response.map(|_| SLOW);
+                }
+                let silent = |pool: &PoolId| Some(part_of_minute(*self.silent.get(&(id.clone(), pool.clone()))?, now));
+                let silent = shares
+                    .iter()
+                    .filter(|(_, share, _)| takes(*share))
+                    .find_map(|(pool, _, _)| silent(pool));
+                if let Some(part) = silent {
+                    minute.errors = minute.errors.map(|errors| errors.max(100.0 * part));
                 }
                 self.disturb(&mut minute);
                 if minute.shown_from < Millis::MAX {

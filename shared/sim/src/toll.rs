@@ -6,7 +6,7 @@
 
 use ghostnet_core::id::{FleetId, PoolId};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
-use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::spec::{Failover, FleetSpec, PoolSpec};
 
 use crate::clock::{Millis, SECOND};
 use crate::world::{Event, World};
@@ -144,12 +144,23 @@ impl Toll {
         let Some(there) = world.fleets.get(&self.fleet) else { return };
         let (now, spec, capacity) = (world.now, &there.spec, there.design.capacity);
         let rate = there.load.rate(now);
-        let shares: Vec<u32> = spec.pools.iter().map(|pool| world.share(spec, pool)).collect();
+        let standings: Vec<Standing> = spec.pools.iter().map(|pool| world.standing(&self.fleet, pool)).collect();
+        let swaps = spec.failover.as_ref().is_some_and(Failover::swaps_targets);
+        let shares: Vec<u32> = if swaps {
+            self.sides_in_one_group(spec, &standings)
+        } else {
+            spec.pools.iter().map(|pool| world.share(spec, pool)).collect()
+        };
         let mut troubled = false;
         self.offered += rate;
-        for (pool, share) in spec.pools.iter().zip(&shares) {
-            let standing = world.standing(&self.fleet, pool);
-            let failed = standing.fails(rate * f64::from(*share) / 100.0, capacity);
+        let asked: u32 = standings.iter().map(|standing| standing.asked).sum();
+        for (standing, share) in standings.iter().zip(&shares) {
+            // in one group each target gets as much as every other one, whichever side it is of
+            let part = match f64::from(asked) {
+                asked if swaps && asked > 0.0 => f64::from(standing.asked) / asked,
+                _ => f64::from(*share) / 100.0,
+            };
+            let failed = standing.fails(rate * part, capacity);
             self.lost += failed.lost;
             self.slow += failed.slow;
             troubled |= failed.lost > 0.0 || failed.slow > 0.0;
@@ -164,6 +175,17 @@ impl Toll {
         self.counted = Some(now);
         self.judge(world, rate, capacity);
         self.follow(world, spec, shares);
+    }
+
+    /// Whose the traffic is where all sides are in one group: home's, until none of it is asked any more and somebody else is.
+    fn sides_in_one_group(&self, spec: &FleetSpec, standings: &[Standing]) -> Vec<u32> {
+        let asked = |home: bool| {
+            let mut sides = spec.pools.iter().zip(standings);
+            sides.any(|(pool, standing)| (pool.id == self.home) == home && standing.asked > 0)
+        };
+        let is_home = asked(true) || !asked(false);
+        let share = |pool: &PoolSpec| if (pool.id == self.home) == is_home { 100 } else { 0 };
+        spec.pools.iter().map(share).collect()
     }
 
     /// Whether the sides that were left some seconds ago are well now: more than half of all requests would be answered there, in time.
@@ -253,19 +275,25 @@ impl World {
         self.toll = Some(toll);
     }
 
-    /// How a side answers now. One that has not passed its first check is still starting, and answers nobody.
+    /// How a side answers now. One that has not passed its first check is still starting, and answers nobody. Where sides have one group, none
+    /// of whom its checks call unhealthy is asked while anybody of any side passes them.
     #[must_use]
     pub fn standing(&self, fleet: &FleetId, pool: &PoolSpec) -> Standing {
         let now = self.now;
         let slow = self.slow.get(&(fleet.clone(), pool.id.clone())).is_some_and(|until| now < *until);
         let group = pool.target_groups.first().and_then(|group| self.cloud.groups.get(group));
         let (mut healthy, mut others) = ((0, 0), (0, 0));
+        let mut anybody_is_healthy = false;
         for (id, registration) in group.into_iter().flat_map(|group| &group.targets) {
             let machine = self.cloud.ec2.machines.get(id);
             let Some(machine) = machine.filter(|machine| machine.state(now) == InstanceState::Running) else {
                 continue;
             };
             let health = group.and_then(|group| group.health(registration, Some(machine), now));
+            anybody_is_healthy |= matches!(health, Some(TargetHealth::Healthy | TargetHealth::Unchecked));
+            if !self.is_of_pool(id, pool) {
+                continue;
+            }
             let (asked, answering) = match health {
                 Some(TargetHealth::Healthy | TargetHealth::Unchecked) => &mut healthy,
                 Some(TargetHealth::Initial | TargetHealth::Unhealthy) => &mut others,
@@ -274,7 +302,7 @@ impl World {
             *asked += 1;
             *answering += u32::from(machine.passes_checks(now) && health != Some(TargetHealth::Initial));
         }
-        let (asked, answering) = if healthy.0 > 0 { healthy } else { others };
+        let (asked, answering) = if anybody_is_healthy { healthy } else { others };
         Standing { asked, answering, slow }
     }
 }

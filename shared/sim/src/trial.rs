@@ -15,7 +15,7 @@ use crate::chance::Chance;
 use crate::check::Violation;
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::fault::{Fault, Faults};
-use crate::fleets::{Design, TYPES, ZONES, group};
+use crate::fleets::{Design, SHARED, TYPES, ZONES, group};
 use crate::load::Load;
 use crate::log::Log;
 use crate::rival::{Accelerator, Alternat, Rule};
@@ -51,6 +51,8 @@ pub enum Mode {
     Cold,
     /// Both sides share the traffic, each with room for all of it.
     Shared,
+    /// A hot standby of the same size, and one target group for both sides.
+    Swapped,
     /// A hot standby of half the size, and a page that answers while no side can.
     Degraded,
 }
@@ -201,7 +203,7 @@ impl Trial {
     /// Two sides, each in a zone of its own.
     fn design(&self) -> Result<Design, Untried> {
         let standby = match self.mode {
-            Mode::HotFull => json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE }),
+            Mode::HotFull | Mode::Swapped => json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE }),
             Mode::HotHalf | Mode::Degraded => json!({ "min": HOME_SIZE / 2, "max": 2 * HOME_SIZE }),
             Mode::Cold => json!({ "min": 0, "max": 2 * HOME_SIZE }),
             // half of what the load asks for, and as much again in reserve
@@ -216,12 +218,19 @@ impl Trial {
         let mode = match self.mode {
             Mode::Cold => "cold_standby",
             Mode::Shared => "active_active",
-            Mode::HotFull | Mode::HotHalf | Mode::Degraded => "hot_standby",
+            Mode::HotFull | Mode::HotHalf | Mode::Swapped | Mode::Degraded => "hot_standby",
         };
         let page = json!({
             "fixed_response": { "status": 503 },
             "checked_by": rule(&format!("{FLEET}-checks")).as_str(),
         });
+        let swapped = self.mode == Mode::Swapped;
+        let lever = if swapped {
+            json!({ "target_swap": true })
+        } else {
+            json!({ "listener_rules": [rule(FLEET).as_str()] })
+        };
+        let [here_group, there_group] = [HOME, OTHER].map(|side| group(FLEET, if swapped { SHARED } else { side }));
         let back = self.by == By::GhostNetAndBack;
         let datapoints = if self.by == By::GhostNetTwoOfThree { "2 of 3" } else { "3 of 3" };
         let [here, there] = [ZONES[0], ZONES[1]].map(|zone| json!({ "subnets": [format!("subnet-{zone}")] }));
@@ -232,14 +241,14 @@ impl Trial {
                 "warmup": "60s", "drain": { "timeout": "60s" },
             },
             "pools": [
-                { "id": HOME, "capacity": home, "launch": here, "target_groups": [group(FLEET, HOME).as_str()] },
-                { "id": OTHER, "role": role, "capacity": standby, "launch": there, "target_groups": [group(FLEET, OTHER).as_str()] },
+                { "id": HOME, "capacity": home, "launch": here, "target_groups": [here_group.as_str()] },
+                { "id": OTHER, "role": role, "capacity": standby, "launch": there, "target_groups": [there_group.as_str()] },
             ],
             "policies": [{ "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": 1800.0 }],
             "failover": {
                 "mode": mode,
                 "detect": { "datapoints": datapoints, "error_rate": "5%", "response_time": "2s", "alarms": ["latency"] },
-                "lever": { "listener_rules": [rule(FLEET).as_str()] },
+                "lever": lever,
                 "failback": if back { "auto" } else { "manual" },
                 "failback_after": back.then_some(3),
                 "degraded": (self.mode == Mode::Degraded).then_some(page),

@@ -117,6 +117,21 @@ fn a_cold_standby_grows_before_it_takes_over() {
     }
 }
 
+/// The standby is checked only once it is registered, so its first checks are waited for; and nothing but that.
+#[test]
+fn a_swap_in_one_group_takes_as_long_as_first_checks_take() {
+    for failure in [Failure::Dies, Failure::FallsSilent, Failure::IsSlow] {
+        assert_all(Mode::Swapped, failure, By::GhostNet, |toll| {
+            let waited = toll
+                .recovered_after()
+                .zip(toll.decided_after())
+                .map(|(over, decided)| over - decided);
+            waited.is_some_and(|waited| (SECOND..=MINUTE).contains(&waited)) && (toll.moves, toll.false_moves) == (1, 0)
+        });
+    }
+    assert_all(Mode::Swapped, Failure::Pauses, By::GhostNet, |toll| toll.moves == 0);
+}
+
 #[test]
 fn a_page_answers_while_both_sides_are_gone_and_no_longer() {
     assert_all(Mode::Degraded, Failure::BothDie, By::GhostNet, |toll| {
