@@ -221,6 +221,7 @@ fn order(facts: &GroupFacts, draft: &mut Draft) {
         match policy.as_str() {
             "NewestInstance" => order.push("newest"),
             "OldestInstance" | "Default" | "AllocationStrategy" => order.push("oldest"),
+            "ClosestToNextInstanceHour" => order.push("closest_to_billing"),
             "OldestLaunchTemplate" | "OldestLaunchConfiguration" => {
                 order.push("oldest");
                 draft.remark(format!(
@@ -232,7 +233,8 @@ fn order(facts: &GroupFacts, draft: &mut Draft) {
     }
     order.dedup();
     // what comes after an order by age never decides
-    order.truncate(2);
+    let by_age = order.iter().position(|criterion| matches!(*criterion, "oldest" | "newest"));
+    order.truncate(by_age.map_or(order.len(), |at| at + 1));
     draft.line(format!("  scale_in: {{ order: [{}] }}", order.join(", ")));
     if facts.protects_new {
         draft.remark("new instances are protected from scale-in in the group; here the launch template sets the tag `ghostnet:protect` on those that must stay");

@@ -276,8 +276,8 @@ fn each_fact_has_its_line_or_its_remark() {
         ),
         (
             "by the hour",
-            order(&["ClosestToNextInstanceHour"]),
-            "# - the termination policy `ClosestToNextInstanceHour` has no counterpart",
+            order(&["ClosestToNextInstanceHour", "NewestInstance", "OldestInstance"]),
+            "order: [zone_balance, closest_to_billing, newest]",
         ),
         (
             "all on demand",

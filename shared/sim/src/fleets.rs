@@ -386,7 +386,7 @@ fn with_order(chance: &mut Chance, mut value: Value) -> Option<Value> {
         .iter()
         .any(|policy| policy.get("source") == Some(&json!("instances")));
     let priced = value.pointer("/guards/budgets/spend/prices").is_some();
-    let mut orders = vec![json!(["newest"])];
+    let mut orders = vec![json!(["newest"]), json!(["closest_to_billing", "newest"])];
     orders.extend(measures.then(|| json!(["least_loaded", "oldest"])));
     orders.extend(measures.then(|| json!(["zone_balance", "least_loaded"])));
     orders.extend(priced.then(|| json!(["most_expensive", "oldest"])));

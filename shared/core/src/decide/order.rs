@@ -9,12 +9,15 @@ use super::mix::Shares;
 use crate::id::Zone;
 use crate::reason::Finding;
 use crate::spec::{PoolSpec, ScaleInOrder};
-use crate::unit::Finite;
+use crate::unit::{Finite, Seconds};
 
 /// What one instance carries, if somebody measures it and said so lately.
 fn load(situation: &Situation<'_>, pool: &PoolSpec, person: &Person<'_>) -> Option<Finite> {
     situation.observation.loads.get(&pool.id)?.load(&person.id, situation.now)
 }
+
+/// What is billed by the hour is billed by hours since the launch.
+const BILLED_HOUR: Seconds = Seconds::minutes(60);
 
 /// Those that serve and of which nobody knows what they carry: they leave last, by the next criterion.
 pub(super) fn unknown_loads(situation: &Situation<'_>, pool: &PoolSpec, candidates: &[&Person<'_>]) -> Option<Finding> {
@@ -43,12 +46,17 @@ impl Order<'_> {
         let launched = |person: &Person<'_>| person.listed.map(|instance| instance.launched_at);
         let prices = self.situation.spec.spend.as_ref();
         let price = |person: &Person<'_>| prices.zip(person.listed).map(|(cap, instance)| cap.price(&instance.instance_type));
+        let into_hour = |person: &Person<'_>| {
+            let age = Seconds::between(person.listed?.launched_at, self.situation.now);
+            age.0.checked_rem(BILLED_HOUR.0)
+        };
         let by_order = self.pool.scale_in_order.iter().map(|order| match order {
             ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
             ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
             ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
             ScaleInOrder::LeastLoaded => self.by_load(a, b),
             ScaleInOrder::MostExpensive => price(b).cmp(&price(a)),
+            ScaleInOrder::ClosestToBilling => into_hour(b).cmp(&into_hour(a)),
         });
         let mix = &self.pool.launch.market;
         let is_base = |person: &Person<'_>| self.shares.is_base(person.market, mix);

@@ -97,11 +97,7 @@ pub(super) fn read_order(raw: &[RawScaleInOrder], known: Known, at: &str, proble
                 "no instance type has a price",
                 "give them in `guards.budgets.spend: { per_day: 120, currency: USD, prices: { c7a.large: 0.10264 } }`",
             ),
-            RawScaleInOrder::ClosestToBilling => problems.add(
-                at,
-                "`closest_to_billing` saves nothing: EC2 bills by the second",
-                "use `oldest` or `newest`",
-            ),
+            RawScaleInOrder::ClosestToBilling => order.push(ScaleInOrder::ClosestToBilling),
         }
     }
     order

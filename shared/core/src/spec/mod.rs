@@ -301,6 +301,8 @@ pub enum ScaleInOrder {
     LeastLoaded,
     /// Whose type costs most first, by the prices of the spend cap.
     MostExpensive,
+    /// Whose next full hour since its launch begins soonest first.
+    ClosestToBilling,
 }
 
 /// What `apply` looked up so that a decision does not have to: stored beside the spec.

@@ -304,6 +304,59 @@ fn whose_type_costs_most_leaves_first() {
     }
 }
 
+/// By what has passed of the hour that began with its launch, or with a later full hour: who is furthest leaves first.
+#[test]
+fn whose_next_hour_begins_soonest_leaves_first() {
+    let hour = 3_600;
+    for (situation, order, ages, leaving) in [
+        (
+            "neither the oldest nor the newest, but nearest to a full hour",
+            json!(["closest_to_billing"]),
+            [9 * hour + 60, 2 * hour + 3_500, 3_400, 5 * hour + 1_800, 600, 120],
+            ["i-blue-001", "i-blue-002"],
+        ),
+        (
+            "a full hour has just begun: it is paid for",
+            json!(["closest_to_billing"]),
+            [hour - 1, hour, 2 * hour, 2 * hour + 1, 3 * hour + 30, hour + 10],
+            ["i-blue-000", "i-blue-004"],
+        ),
+        (
+            "a launch that lies in the future counts as one of now",
+            json!(["closest_to_billing"]),
+            [-3_500, 0, 5, 4, 3, -1],
+            ["i-blue-002", "i-blue-003"],
+        ),
+        (
+            "equally far: the next criterion",
+            json!(["closest_to_billing", "oldest"]),
+            [900, hour + 900, 2 * hour + 900, 899, 7 * hour, 5 * hour + 900],
+            ["i-blue-005", "i-blue-002"],
+        ),
+        (
+            "the zones come first: a and c have no more than b",
+            json!(["zone_balance", "closest_to_billing"]),
+            [100, 200, 300, 3_000, 3_100, 3_200],
+            ["i-blue-005", "i-blue-004"],
+        ),
+        (
+            "then the zones, where it comes first",
+            json!(["closest_to_billing", "zone_balance"]),
+            [3_000, 200, 300, 3_000, 100, 100],
+            ["i-blue-000", "i-blue-003"],
+        ),
+    ] {
+        let mut world = by_load_or_price(order);
+        // or nobody would leave while one is young
+        world.spec.pools[0].warmup = Seconds(0);
+        let now = world.now();
+        for (instance, age) in world.instances.values_mut().zip(ages) {
+            instance.launched_at = now - jiff::SignedDuration::from_secs(age);
+        }
+        assert_eq!(drained(&world.look()), leaving.map(InstanceId::new), "{situation}");
+    }
+}
+
 #[test]
 fn the_fullest_zone_gives_first() {
     let mut world = World::serving(7, eager(json!({})));

@@ -301,15 +301,12 @@ fn zones_are_left_alone_unless_asked_for_and_where_there_is_no_capacity() {
 
 #[test]
 fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
-    let told = problems(
-        json!({ "defaults": { "scale_in": { "order": ["zone_balance", "least_loaded", "closest_to_billing", "most_expensive"] } } }),
-    );
+    let told = problems(json!({ "defaults": { "scale_in": { "order": ["zone_balance", "least_loaded", "most_expensive"] } } }));
     assert_eq!(
         told,
         [
             "defaults.scale_in.order[1]: no policy of the pool tells what one instance carries",
-            "defaults.scale_in.order[2]: `closest_to_billing` saves nothing: EC2 bills by the second",
-            "defaults.scale_in.order[3]: no instance type has a price",
+            "defaults.scale_in.order[2]: no instance type has a price",
         ]
     );
 }

@@ -66,6 +66,11 @@ fn precedes(judged: &Judged<'_>, criteria: &[ScaleInOrder], one: &Instance, othe
     let inputs = judged.inputs;
     let load = |instance: &Instance| inputs.observation.loads.get(&judged.pool.id)?.load(&instance.id, inputs.now);
     let price = |instance: &Instance| judged.spec.spend.as_ref().map(|cap| cap.price(&instance.instance_type));
+    // the first moment after now that is a whole number of hours after the launch; who is not launched yet has an hour
+    let to_next_hour = |instance: &Instance| {
+        let lived = inputs.now.duration_since(instance.launched_at).as_secs().max(0);
+        (lived / 3_600 + 1) * 3_600 - lived
+    };
     let by = |order: &ScaleInOrder| match order {
         ScaleInOrder::Oldest => one.launched_at.cmp(&other.launched_at),
         ScaleInOrder::Newest => other.launched_at.cmp(&one.launched_at),
@@ -77,6 +82,7 @@ fn precedes(judged: &Judged<'_>, criteria: &[ScaleInOrder], one: &Instance, othe
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
         },
+        ScaleInOrder::ClosestToBilling => to_next_hour(one).cmp(&to_next_hour(other)),
         ScaleInOrder::ZoneBalance => Ordering::Equal,
     };
     criteria.iter().map(by).fold(Ordering::Equal, Ordering::then) == Ordering::Less

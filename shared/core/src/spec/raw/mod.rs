@@ -310,7 +310,8 @@ pub struct RawDrain {
 #[serde(deny_unknown_fields)]
 pub struct RawScaleIn {
     /// Criteria in order: `zone_balance`, `oldest`, `newest`, `least_loaded` (needs a policy whose metric has `source:
-    /// instances`), `most_expensive` (needs `guards.budgets.spend.prices`). The instance id breaks ties.
+    /// instances`), `most_expensive` (needs `guards.budgets.spend.prices`), `closest_to_billing` (for what is billed by the
+    /// hour; EC2 itself bills by the second, with few exceptions). The instance id breaks ties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<RawScaleInOrder>>,
     /// An instance that carries this tag, whatever its value, never leaves by scale-in.
@@ -332,7 +333,8 @@ pub enum RawScaleInOrder {
     LeastLoaded,
     /// Whose type costs most first, by `guards.budgets.spend.prices`.
     MostExpensive,
-    /// Refused, with the reason.
+    /// Whose next full hour since its launch begins soonest first. It saves only what is billed by the hour, as some licences
+    /// are; most of EC2 is billed by the second.
     ClosestToBilling,
 }
 

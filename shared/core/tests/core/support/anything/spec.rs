@@ -65,7 +65,11 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
         1 => json!({ "instance_hours_per_day": 0 }),
         _ => json!({ "instance_hours_per_day": 60 + tape.below(400) }),
     });
-    let mut orders = vec![json!(["zone_balance", "oldest"]), json!(["newest"])];
+    let mut orders = vec![
+        json!(["zone_balance", "oldest"]),
+        json!(["newest"]),
+        json!(["closest_to_billing", "newest"]),
+    ];
     orders.extend(
         policies
             .iter()
