@@ -342,11 +342,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// Whether a launch that was refused so says something about its market alone. A quota does. So does whatever a person must mend,
-    /// if only reservations were asked: one that was cancelled, or that the role may not use, must not keep a pool from growing on
-    /// demand; if it is the template that is wrong, the launch on demand says so.
+    /// where reservations or spot were asked: a reservation that was cancelled, or an account that has no role for spot yet, must not
+    /// keep a pool from growing on demand; if it is the template that is wrong, the launch on demand says so.
     #[must_use]
     pub fn is_of_market(self, market: Market) -> bool {
-        self == Self::Quota || (self == Self::Configuration && market == Market::Reserved)
+        self == Self::Quota || (self == Self::Configuration && market != Market::OnDemand)
     }
 }
 

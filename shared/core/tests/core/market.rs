@@ -176,12 +176,12 @@ fn who_wants_no_spot_gets_none() {
 }
 
 /// Refuses every launch of a market, carries out the others.
-fn refuse(world: &mut World, market: Market, code: &str) {
+fn refuse(world: &mut World, market: Market, class: Refusal, code: &str) {
     let decision = world.die();
     for step in &decision.plan.steps {
         let outcome = match &step.action {
             Action::Launch(launch) if launch.offering.market == market => StepOutcome::Refused {
-                class: Refusal::Quota,
+                class,
                 code: code.into(),
                 message: "ask for more".into(),
             },
@@ -192,13 +192,19 @@ fn refuse(world: &mut World, market: Market, code: &str) {
 }
 
 #[test]
-fn a_quota_turns_off_its_market_and_not_the_pool() {
-    for (refused, code, instead) in [
-        (Market::Spot, "MaxSpotInstanceCountExceeded", (2, 0)),
-        (Market::OnDemand, "VcpuLimitExceeded", (0, 2)),
+fn what_is_wrong_with_one_market_turns_it_off_and_not_the_pool() {
+    for (refused, class, code, instead) in [
+        (Market::Spot, Refusal::Quota, "MaxSpotInstanceCountExceeded", (2, 0)),
+        (Market::OnDemand, Refusal::Quota, "VcpuLimitExceeded", (0, 2)),
+        (
+            Market::Spot,
+            Refusal::Configuration,
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            (2, 0),
+        ),
     ] {
         let mut world = mixed(4, 4, 12, market(0, 50));
-        refuse(&mut world, refused, code);
+        refuse(&mut world, refused, class, code);
         let decision = world.look();
         assert_eq!(launched(&decision), instead, "{code}");
         let off =
@@ -211,9 +217,9 @@ fn a_quota_turns_off_its_market_and_not_the_pool() {
 #[test]
 fn with_every_market_off_the_pool_waits_for_the_first() {
     let mut world = mixed(4, 4, 12, market(0, 50));
-    refuse(&mut world, Market::Spot, "MaxSpotInstanceCountExceeded");
+    refuse(&mut world, Market::Spot, Refusal::Quota, "MaxSpotInstanceCountExceeded");
     world.wait(60);
-    refuse(&mut world, Market::OnDemand, "VcpuLimitExceeded");
+    refuse(&mut world, Market::OnDemand, Refusal::Quota, "VcpuLimitExceeded");
     let decision = world.look();
     assert_eq!((launched(&decision), guards_of(&decision)), ((0, 0), vec!["launch refused"]));
     world.wait(240);
