@@ -1,10 +1,7 @@
 //! What a valid spec should still make its author think: costs and limits of metric sources, and drains that spot cuts off.
 
-use ghostnet_core::spec::{FailoverMode, FleetMode, FleetSpec, Metric, MetricSource, Policy, PoolRole, PoolSpec};
+use ghostnet_core::spec::{FailoverMode, FleetMode, FleetSpec, Metric, MetricSource, Policy, PoolRole, PoolSpec, SPOT_DRAIN_MAX};
 use ghostnet_core::unit::Seconds;
-
-/// AWS takes spot capacity back two minutes after its notice; what drains longer than this is cut off.
-const SPOT_DRAIN_MAX: Seconds = Seconds(90);
 
 /// From AWS's notice until it takes spot capacity back.
 const SPOT_NOTICE: Seconds = Seconds::minutes(2);

@@ -200,7 +200,7 @@ fn judge_pool(account: &Account, pool: &PoolSpec, at: &str, found: &mut Found) {
             problem(
                 at_template,
                 "the launch template asks for spot capacity, so no instance of the pool could be on demand".to_owned(),
-                "take the market out of the template, or `market` out of the spec",
+                "take the market out of the template, or set `launch.market.spot_percent: 0`",
             );
         }
         Some(facts) if facts.is_spot && pool.warm.is_some() => {

@@ -1,10 +1,12 @@
 //! Reads how a pool's instances are bought.
 
-use super::defaults;
+use std::collections::BTreeSet;
+
 use super::market::{Allocation, MarketMix, Reservation};
 use super::problem::Problems;
 use super::raw::{RawAllocation, RawLaunch, RawMarket};
-use crate::unit::Percent;
+use super::{Amount, PoolRole, PoolSpec, WarmSize, WarmSpec, defaults};
+use crate::unit::{Percent, Seconds};
 
 /// Most instance types of a pool that uses reservations. Each is asked for by itself, and a look asks five times: so the fifth is for on
 /// demand.
@@ -37,6 +39,35 @@ pub(super) fn read(own: Option<&RawLaunch>, default: Option<&RawLaunch>, types: 
         allocation,
         reservations: reservations.and_then(|(text, at)| read_reservations(&text, types, at, problems)),
     }
+}
+
+/// AWS takes spot capacity back two minutes after its notice, of which a look and the deregistration take some: what drains longer than
+/// this is cut off.
+pub const SPOT_DRAIN_MAX: Seconds = Seconds(90);
+
+/// Spot of fewer types vanishes all at once, and in one zone with all of its types.
+const SPOT_TYPES_MIN: usize = 3;
+const SPOT_SUBNETS_MIN: usize = 2;
+
+/// The mix of a pool whose spec says nothing of markets, where its objective asks for spot; none where the pool would not bear what spot does.
+pub(super) fn by_objective(pool: &PoolSpec, spot: Percent) -> Option<MarketMix> {
+    let types: BTreeSet<_> = pool.launch.instance_types.iter().collect();
+    let is_spread = types.len() >= SPOT_TYPES_MIN && pool.launch.subnets.len() >= SPOT_SUBNETS_MIN;
+    // EC2 stops no spot instance, so those that leave could not fill the stock, and the stock fills up the pool on demand
+    let keeps_warm = pool.warm.is_some_and(|warm| !is_empty(warm));
+    let leaves_in_time = pool.drain_timeout <= SPOT_DRAIN_MAX && !pool.wait_for_tag;
+    // who stands by must be there when the other side is not
+    let suits = is_spread && leaves_in_time && !keeps_warm && pool.role == PoolRole::Active;
+    (suits && spot > defaults::SPOT).then_some(MarketMix {
+        on_demand_base: pool.capacity.min,
+        spot,
+        allocation: defaults::SPOT_ALLOCATION,
+        reservations: None,
+    })
+}
+
+fn is_empty(warm: WarmSpec) -> bool {
+    matches!(warm.size, WarmSize::Fixed(Amount::Count(0) | Amount::Share(Percent(0))))
 }
 
 /// A field from the pool or else from the defaults, and where it stands.

@@ -124,7 +124,7 @@ pub(super) fn read_pool(
         let message = "who has said its last word cannot be kept warm: it would still say so when it is started";
         problems.add(wait_at, message, "take it out, or set `warm.return: false`");
     }
-    Some(PoolSpec {
+    let mut pool = PoolSpec {
         id: id?,
         role,
         launch,
@@ -152,7 +152,15 @@ pub(super) fn read_pool(
         reserve: check_reserve::read(raw.reserve.as_ref(), fleet.reserve.as_ref(), by_objective, &at, problems),
         guards: read_guards(fleet.guards.as_ref(), by_objective, capacity.max, problems),
         capacity,
-    })
+    };
+    let says_market = |launch: &Option<RawLaunch>| launch.as_ref().is_some_and(|launch| launch.market.is_some());
+    if !says_market(&raw.launch)
+        && !says_market(&defaults_.launch)
+        && let Some(mix) = check_market::by_objective(&pool, by_objective.spot)
+    {
+        pool.launch.market = mix;
+    }
+    Some(pool)
 }
 
 /// A pool over the fleet's defaults, field by field.

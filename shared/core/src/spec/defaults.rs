@@ -13,6 +13,8 @@ pub(super) const TEMPLATE_VERSION: &str = "$Default";
 pub(super) const ON_DEMAND_BASE: u32 = 0;
 pub(super) const SPOT: Percent = Percent(0);
 pub(super) const ALLOCATION: Allocation = Allocation::ListedOrder;
+/// Of spot that an objective asks for: in the order of a list all of a zone would be of its first type.
+pub(super) const SPOT_ALLOCATION: Allocation = Allocation::CapacityOptimized;
 pub(super) const RESERVATIONS: &str = "none";
 pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
@@ -78,6 +80,8 @@ pub(super) struct ByObjective {
     pub(super) stabilisation_in: Seconds,
     /// What a minute with too little costs, in minutes of a fleet of average size.
     pub(super) caution: u8,
+    /// Share of spot above `capacity.min`, where a spec says nothing of markets and the pool suits spot.
+    pub(super) spot: Percent,
 }
 
 const BALANCED: ByObjective = ByObjective {
@@ -90,6 +94,7 @@ const BALANCED: ByObjective = ByObjective {
     stabilisation_out: Seconds(0),
     stabilisation_in: Seconds::minutes(10),
     caution: 8,
+    spot: SPOT,
 };
 
 /// Spare instances keep queues short, and what is a little too much already is added for; what is spare now stays a while.
@@ -123,6 +128,8 @@ const MIN_COST: ByObjective = ByObjective {
     cooldown_in: Seconds::minutes(2),
     stabilisation_in: Seconds::minutes(5),
     caution: 2,
+    // the most that may vanish at once is then half of what comes and goes
+    spot: Percent(50),
     ..BALANCED
 };
 
@@ -159,6 +166,16 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         Objective::MinCost => "objective `min_cost`",
         Objective::Balanced => reason,
     };
+    // spot is a default of some pools only
+    let buys_spot = by_objective.spot != BALANCED.spot;
+    let or = |with_spot: &dyn std::fmt::Display, else_: &dyn std::fmt::Display| {
+        if buys_spot {
+            format!("{with_spot}, or {else_}")
+        } else {
+            else_.to_string()
+        }
+    };
+    let because_of_spot = |with_spot, else_| if buys_spot { with_spot } else { else_ };
     let row = |path, value: &dyn std::fmt::Display, reason| Default {
         path,
         value: value.to_string(),
@@ -184,12 +201,30 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
         row("capacity.initial", &"`min`", "the policies decide the rest"),
         row("launch.template.version", &TEMPLATE_VERSION, "what the account calls the default"),
         row("launch.instance_types", &"[]", "the template's own type"),
-        row("launch.market.on_demand_base", &ON_DEMAND_BASE, "every instance shares alike"),
-        row("launch.market.spot_percent", &SPOT.0, "what AWS may take back is asked for by name"),
+        row(
+            "launch.market.on_demand_base",
+            &or(&"`capacity.min`", &ON_DEMAND_BASE),
+            because_of_spot(
+                "objective `min_cost`: what is always needed is never taken back",
+                "every instance shares alike",
+            ),
+        ),
+        row(
+            "launch.market.spot_percent",
+            &or(&by_objective.spot.0, &SPOT.0),
+            because_of_spot(
+                "objective `min_cost`: spot without a word of `launch.market`, in an active pool of three types and two subnets that \
+                 drains within 90s, without `warm` and `drain.wait_for_tag`; else none",
+                "what AWS may take back is asked for by name",
+            ),
+        ),
         row(
             "launch.market.allocation",
-            &ALLOCATION,
-            "the order of the list is the owner's preference",
+            &or(&SPOT_ALLOCATION, &ALLOCATION),
+            because_of_spot(
+                "objective `min_cost`: spot of one type vanishes all at once",
+                "the order of the list is the owner's preference",
+            ),
         ),
         row(
             "launch.market.reservations",

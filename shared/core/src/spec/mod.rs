@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{FleetId, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
 use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
-pub use check_market::RESERVED_TYPES_MAX;
+pub use check_market::{RESERVED_TYPES_MAX, SPOT_DRAIN_MAX};
 pub use cloud_map::{CloudMap, PROPAGATION};
 pub use failover::{
     ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead, Lever,
@@ -149,7 +149,7 @@ pub enum Objective {
     MinLatency,
     /// No request lost.
     MinLoss,
-    /// Few instances.
+    /// Few instances, and cheap ones.
     MinCost,
     /// Neither at the other's expense.
     Balanced,

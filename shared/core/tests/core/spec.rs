@@ -1,6 +1,6 @@
 //! What is wrong with a spec: every problem at once, each where it stands, each with a remedy.
 
-use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use ghostnet_core::spec::{Allocation, FleetSpec, RawFleetSpec};
 
 use crate::support::*;
 
@@ -603,4 +603,145 @@ fn an_objective_sets_defaults_and_an_explicit_field_wins() {
 #[test]
 fn balanced_is_no_change() {
     assert_eq!(spec(json!({ "objective": "balanced" })), spec(json!({})));
+}
+
+/// Spot is a default only where nothing speaks against it.
+#[test]
+fn min_cost_buys_half_as_spot_in_a_pool_that_suits_spot() {
+    let suits = || {
+        json!({
+            "objective": "min_cost",
+            "defaults": {
+                "capacity": { "min": 4, "max": 40, "initial": 4 },
+                "launch": { "subnets": ["subnet-a", "subnet-b"], "instance_types": ["c7a.large", "c7i.large", "m7a.large"] },
+                "drain": { "timeout": "90s" },
+            },
+            "pools": [{ "id": "blue", "target_groups": [group("blue")] }],
+        })
+    };
+    let with = |path: &str, value: Value| {
+        let mut change = suits();
+        let (parent, field) = path.rsplit_once('/').unwrap();
+        change.pointer_mut(parent).unwrap()[field] = value;
+        change
+    };
+    let (spot, on_demand) = ((4, 50, Allocation::CapacityOptimized), (0, 0, Allocation::ListedOrder));
+    for (situation, change, expected) in [
+        ("nothing speaks against it", suits(), spot),
+        (
+            "no minimum",
+            with("/defaults/capacity/min", json!(0)),
+            (0, 50, Allocation::CapacityOptimized),
+        ),
+        ("an empty stock", with("/defaults/warm", json!({ "size": 0 })), spot),
+        ("an empty share", with("/defaults/warm", json!({ "size": "0%" })), spot),
+        ("balanced", with("/objective", json!("balanced")), on_demand),
+        ("min_latency", with("/objective", json!("min_latency")), on_demand),
+        ("min_loss", with("/objective", json!("min_loss")), on_demand),
+        ("no objective", with("/objective", Value::Null), on_demand),
+        (
+            "the fleet says it",
+            with("/defaults/launch/market", json!({ "spot_percent": 30 })),
+            (0, 30, Allocation::ListedOrder),
+        ),
+        (
+            "the fleet says a base alone",
+            with("/defaults/launch/market", json!({ "on_demand_base": 2 })),
+            (2, 0, Allocation::ListedOrder),
+        ),
+        (
+            "the fleet says that all is as usual",
+            with("/defaults/launch/market", json!({})),
+            on_demand,
+        ),
+        (
+            "the pool says it",
+            with("/pools/0/launch", json!({ "market": { "spot_percent": 0 } })),
+            on_demand,
+        ),
+        (
+            "reservations",
+            with("/defaults/launch/market", json!({ "reservations": "open" })),
+            on_demand,
+        ),
+        (
+            "two types",
+            with("/defaults/launch/instance_types", json!(["c7a.large", "c7i.large"])),
+            on_demand,
+        ),
+        (
+            "one type three times",
+            with("/defaults/launch/instance_types", json!(["c7a.large", "c7a.large", "c7a.large"])),
+            on_demand,
+        ),
+        (
+            "the template's own type",
+            with("/defaults/launch/instance_types", json!([])),
+            on_demand,
+        ),
+        ("one subnet", with("/defaults/launch/subnets", json!(["subnet-a"])), on_demand),
+        ("a stock", with("/defaults/warm", json!({ "size": 1 })), on_demand),
+        (
+            "a stock that learns",
+            with("/pools/0/warm", json!({ "size": "learned" })),
+            on_demand,
+        ),
+        (
+            "a hibernated stock",
+            with("/defaults/warm", json!({ "size": "20%", "state": "hibernated" })),
+            on_demand,
+        ),
+        (
+            "a drain that spot cuts off",
+            with("/defaults/drain/timeout", json!("91s")),
+            on_demand,
+        ),
+        (
+            "the drain of five minutes that holds where the spec is silent",
+            with("/defaults/drain", json!({})),
+            on_demand,
+        ),
+        (
+            "workers that are waited for",
+            with("/defaults/drain/wait_for_tag", json!(true)),
+            on_demand,
+        ),
+    ] {
+        let mix = spec(change).pools.remove(0).launch.market;
+        assert_eq!((mix.on_demand_base, mix.spot.0, mix.allocation), expected, "{situation}");
+    }
+    let standby = with(
+        "/pools",
+        json!([{ "id": "blue", "target_groups": [group("blue")] }, { "id": "green", "role": "standby", "policies": [] }]),
+    );
+    let shares: Vec<u16> = spec(standby).pools.iter().map(|pool| pool.launch.market.spot.0).collect();
+    assert_eq!(shares, [50, 0], "who stands by is on demand");
+}
+
+/// What is printed of markets names both what holds with spot and without.
+#[test]
+fn the_mix_of_min_cost_is_printed_with_its_reason() {
+    use ghostnet_core::spec::Objective;
+    for (objective, base, spot, allocation) in [
+        (
+            Objective::MinCost,
+            "`capacity.min`, or 0",
+            "50, or 0",
+            "capacity_optimized, or listed_order",
+        ),
+        (Objective::Balanced, "0", "0", "listed_order"),
+        (Objective::MinLatency, "0", "0", "listed_order"),
+        (Objective::MinLoss, "0", "0", "listed_order"),
+    ] {
+        let printed = ghostnet_core::spec::defaults::defaults(objective);
+        for (field, value) in [("on_demand_base", base), ("spot_percent", spot), ("allocation", allocation)] {
+            let row = printed.iter().find(|row| row.path == format!("launch.market.{field}")).unwrap();
+            let is_told = row.reason.starts_with("objective `min_cost`: ");
+            assert_eq!(
+                (row.value.as_str(), is_told),
+                (value, objective == Objective::MinCost),
+                "{objective} {field}"
+            );
+        }
+    }
 }

@@ -46,7 +46,7 @@ pub struct RawFleetSpec {
     /// What GhostNet may do: `on`, `out_only`, `recommend_only` or `paused`. Every mode decides and records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<RawMode>,
-    /// What matters most: sets the defaults of reserve, tolerance, cooldown and stabilisation. `balanced` if absent.
+    /// What matters most: sets the defaults of reserve, tolerance, cooldown, stabilisation and market. `balanced` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<RawObjective>,
     /// Most instances over all pools.
@@ -99,7 +99,7 @@ pub enum RawObjective {
     MinLatency,
     /// No request lost: a reserve, slow to remove.
     MinLoss,
-    /// Few instances: no reserve, quick to remove.
+    /// Few instances, and cheap ones: no reserve, quick to remove, half spot above `capacity.min` where a pool suits it.
     MinCost,
     /// What the systems settled on whose users have both in mind.
     Balanced,
@@ -226,7 +226,7 @@ pub struct RawLaunch {
     /// Instance types in order of preference; the template's own type if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_types: Option<Vec<String>>,
-    /// How instances are shared between on demand and spot; all on demand if absent.
+    /// How instances are shared between on demand and spot; all on demand if absent, but in some pools of `objective: min_cost`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<RawMarket>,
     /// What follows for instances of another version of the template than the spec's at the last `apply`: `ignore`, or
