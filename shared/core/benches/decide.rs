@@ -1,7 +1,7 @@
 //! How long a decision takes: `cargo bench -p ghostnet-core`.
 //!
 //! Targets: a size under 1 µs with five policies; a decision under 20 µs for 100 instances and under 200 µs for 1,000, and under
-//! 50 µs for 100 instances whose spec asks for everything.
+//! 50 µs for 100 instances whose spec asks for everything; `docs/benchmarks.md` says which are met.
 #![expect(
     clippy::unwrap_used,
     unreachable_pub,
@@ -12,6 +12,9 @@
 
 #[path = "../tests/core/support/mod.rs"]
 mod support;
+
+#[path = "decide/everything.rs"]
+mod everything;
 
 use std::hint::black_box;
 
@@ -80,70 +83,23 @@ fn decisions(c: &mut Criterion) {
     }
 }
 
-/// Every kind of policy, and everything that a spec may ask for beside them.
-fn everything() -> Value {
-    let mut all = policies();
-    let more = json!([
-        { "type": "capacity", "id": "demand", "demand": "alb_request_count", "instance_capacity": 10, "response_time": { "p99": "600ms", "network": "100ms", "model": "shared_queue" } },
-        { "type": "queue", "id": "jobs", "queue": "render-jobs", "drain_within": "5m", "instance_capacity": 2.5, "oldest": "15m" },
-        { "type": "formula", "id": "work", "formula": "max(waiting / 100, 3 * asked / 60)", "target": 2, "metrics": { "waiting": busy(), "asked": "alb_request_count" } },
-        { "type": "threshold", "id": "hot", "metric": "cpu", "within": { "from": 75 }, "add": "20%", "datapoints": { "out": "3 of 5" } },
-        { "type": "simple", "id": "workers", "metric": "cpu", "out": { "from": 80, "add": 2 }, "in": { "below": 30, "remove": 1 } },
-    ]);
-    all.as_array_mut().unwrap().extend(more.as_array().unwrap().iter().cloned());
-    json!({
-        "policies": all,
-        "objective": "min_latency",
-        "reserve": { "ratio": "15%", "policy": { "quantile": 0.95, "over": "24h" } },
-        "guards": { "budgets": {
-            "removal": { "per_tick": "10%", "windows": [{ "cron": "0 9 * * 1-5", "zone": "Europe/Berlin", "for": "9h", "max": 1 }] },
-            "spend": { "per_day": 500, "currency": "USD", "prices": { "c7a.large": 0.10264, "m7a.large": 0.11592 } },
-        } },
-        "defaults": {
-            "capacity": { "min": 1, "max": 200, "initial": 2 },
-            "launch": {
-                "instance_types": ["c7a.large", "m7a.large"],
-                "market": { "on_demand_base": 2, "spot_percent": 50, "allocation": "capacity_optimized" },
-                "drift": "replace",
-                "rebalance_zones": true,
-            },
-            "warm": { "size": "10%" },
-            "drain": { "timeout": "2h", "wait_for_tag": true },
-            "health": { "ready_tag": true, "when_unhealthy": { "maintenance": { "keep": "1h" } } },
-            "max_age": "30d",
-        },
-    })
-}
-
 fn with_everything(c: &mut Criterion) {
-    let mut world = World::serving(100, everything());
-    for (id, value) in [
-        ("cpu", 48.0),
-        ("busy", 50.0),
-        ("slow", 0.1),
-        ("demand", 40_000.0),
-        ("hot", 48.0),
-        ("workers", 48.0),
-    ] {
-        world.read(id, value);
+    for (what, world) in everything::worlds() {
+        let situation = world.inputs.situation(&world.spec);
+        let decision = decide(&situation);
+        assert_eq!(audit(&situation, &decision), [], "{what}");
+        let counts = counts(&decision);
+        assert!(
+            counts.in_service >= 95 && counts.draining > 0 && counts.warm > 0,
+            "{what}: {counts:?}"
+        );
+        c.bench_function(&format!("decide, 100 instances, {what}"), |b| {
+            b.iter(|| decide(black_box(&situation)))
+        });
+        c.bench_function(&format!("audit, 100 instances, {what}"), |b| {
+            b.iter(|| audit(black_box(&situation), &decision))
+        });
     }
-    world.minutes(3);
-    world.wait(60);
-    world.decide(Signal::Tick);
-    let now = world.now();
-    let series = world.inputs.observation.series.get_mut(&pool("blue")).unwrap();
-    let waiting = [
-        ("waiting", fresh(now, 3_000.0)),
-        ("in_work", fresh(now, 100.0)),
-        ("oldest", fresh(now, 20.0)),
-    ];
-    series.insert(policy("jobs"), several(waiting));
-    series.insert(
-        policy("work"),
-        several([("waiting", fresh(now, 900.0)), ("asked", fresh(now, 3_000.0))]),
-    );
-    let situation = world.inputs.situation(&world.spec);
-    c.bench_function("decide, 100 instances, everything", |b| b.iter(|| decide(black_box(&situation))));
 }
 
 criterion_group!(benches, sizes, decisions, with_everything);

@@ -50,14 +50,19 @@ impl Order<'_> {
             let age = Seconds::between(person.listed?.launched_at, self.situation.now);
             age.0.checked_rem(BILLED_HOUR.0)
         };
-        let by_order = self.pool.scale_in_order.iter().map(|order| match order {
+        // each criterion is looked up only where those before it find no difference
+        let by = |order: &ScaleInOrder| match order {
             ScaleInOrder::ZoneBalance => in_zone(b).cmp(&in_zone(a)),
             ScaleInOrder::Oldest => launched(a).cmp(&launched(b)),
             ScaleInOrder::Newest => launched(b).cmp(&launched(a)),
             ScaleInOrder::LeastLoaded => self.by_load(a, b),
             ScaleInOrder::MostExpensive => price(b).cmp(&price(a)),
             ScaleInOrder::ClosestToBilling => into_hour(b).cmp(&into_hour(a)),
-        });
+        };
+        let by_order = || {
+            let mut differences = self.pool.scale_in_order.iter().map(by).filter(|order| order.is_ne());
+            differences.next().unwrap_or(Ordering::Equal)
+        };
         let mix = &self.pool.launch.market;
         let is_base = |person: &Person<'_>| self.shares.is_base(person.market, mix);
         let is_kept = |person: &Person<'_>| person.market.share() != self.shares.in_excess(mix);
@@ -67,7 +72,7 @@ impl Order<'_> {
             .cmp(&is_base(b))
             .then(ready(a).cmp(&ready(b)))
             .then(is_kept(a).cmp(&is_kept(b)))
-            .then(by_order.fold(Ordering::Equal, Ordering::then))
+            .then_with(by_order)
             .then_with(|| a.id.cmp(&b.id))
     }
 
