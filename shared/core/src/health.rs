@@ -1,4 +1,5 @@
-//! What says that an instance is sick, beside its target groups: EC2's status checks, and the heartbeat that it owes.
+//! What says that an instance is sick, beside its target groups: EC2's status checks, the heartbeat that it owes, and a metric of its
+//! own.
 //!
 //! Each report is weak. It must last for the time that the spec gives it, silence before the first word is no report, and
 //! what cannot be read says nothing. Who is sick, and what follows, is decided in the census alone.
@@ -9,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::{Instance, InstanceState, Observation};
-use crate::spec::PoolSpec;
-use crate::unit::Seconds;
+use crate::spec::{Bound, HealthMetric, PoolSpec};
+use crate::state::Member;
+use crate::unit::{Finite, Seconds};
 
 /// A report that has lasted for as long as the spec asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// EC2's status checks fail.
@@ -26,12 +28,21 @@ pub enum Report {
         /// The last one.
         last: Timestamp,
     },
+    /// A metric of its own is beyond its bound. Without times, so that it does not change while it lasts.
+    Metric {
+        /// Which.
+        metric: String,
+        /// The bound.
+        bound: Bound,
+        /// So many datapoints in a row.
+        datapoints: u8,
+    },
 }
 
 impl Report {
     /// The report on an instance of this pool, if there is one.
     #[must_use]
-    pub fn on(pool: &PoolSpec, instance: &Instance, observation: &Observation) -> Option<Self> {
+    pub fn on(pool: &PoolSpec, member: &Member, instance: &Instance, observation: &Observation) -> Option<Self> {
         if instance.state != InstanceState::Running {
             return None;
         }
@@ -49,8 +60,47 @@ impl Report {
             .zip(beat)
             .filter(|(time, last)| lasts(*last, *time))
             .map(|(_, last)| Self::Heartbeat { last });
-        by_ec2.or(by_itself)
+        by_ec2
+            .or(by_itself)
+            .or_else(|| Self::by_metric(pool, member, instance, observation))
     }
+
+    fn by_metric(pool: &PoolSpec, member: &Member, instance: &Instance, observation: &Observation) -> Option<Self> {
+        let HealthMetric { stat, bound, datapoints } = pool.health_metric.as_ref()?;
+        let last = last(pool, member, instance, observation)?;
+        last.iter().all(|value| bound.is_crossed(*value)).then(|| Self::Metric {
+            metric: stat.to_string(),
+            bound: *bound,
+            datapoints: *datapoints,
+        })
+    }
+}
+
+/// Whether there is enough of the metric of an instance's own to tell that it is well, or sick.
+#[must_use]
+pub fn is_told(pool: &PoolSpec, member: &Member, instance: &Instance, observation: &Observation) -> bool {
+    last(pool, member, instance, observation).is_some()
+}
+
+fn last(pool: &PoolSpec, member: &Member, instance: &Instance, observation: &Observation) -> Option<Vec<Finite>> {
+    let metric = pool.health_metric.as_ref()?;
+    let from = told_from(pool, member, instance)?;
+    let readings = observation.readings.get(&pool.id)?;
+    readings.last(&instance.id, metric.datapoints, from, observation.observed_at)
+}
+
+/// Whether a metric of its own could make an instance of this pool sick at `now`. Only then is it read.
+#[must_use]
+pub fn can_be_told(pool: &PoolSpec, member: &Member, instance: &Instance, now: Timestamp) -> bool {
+    let stays = member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none();
+    let since = pool.health_metric.as_ref().zip(told_from(pool, member, instance));
+    stays && instance.state == InstanceState::Running && since.is_some_and(|(metric, from)| now >= metric.lasts().after(from))
+}
+
+/// From when on datapoints of an instance count: it serves, and the grace after its last start is over. None: it never served.
+fn told_from(pool: &PoolSpec, member: &Member, instance: &Instance) -> Option<Timestamp> {
+    let served_since = member.served_since?.at();
+    Some(pool.health_grace.after(instance.launched_at).max(served_since))
 }
 
 impl fmt::Display for Report {
@@ -58,6 +108,7 @@ impl fmt::Display for Report {
         match self {
             Self::StatusChecks { since } => write!(f, "EC2's status checks fail since {since}"),
             Self::Heartbeat { last } => write!(f, "its last heartbeat is of {last}"),
+            Self::Metric { metric, bound, datapoints } => write!(f, "the last {datapoints} datapoints of its {metric} are {bound}"),
         }
     }
 }

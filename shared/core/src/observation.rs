@@ -12,7 +12,7 @@ use crate::forecast::Season;
 use crate::id::{
     AlarmName, FleetId, InstanceId, InstanceType, PlanId, PolicyId, PoolId, ServiceId, StepNumber, SubnetId, TargetGroupArn, Zone,
 };
-use crate::sample::{Loads, Series};
+use crate::sample::{Loads, Readings, Series};
 use crate::signal::AlarmState;
 use crate::spec::{Attribute, Reservation, TemplateVersion};
 
@@ -86,6 +86,9 @@ pub struct Observation {
     /// What the instances of a pool carry, where its scale-in order wants to know; absent: not known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub loads: BTreeMap<PoolId, Loads>,
+    /// What the metric that says of an instance that it is sick was for each instance of a pool; absent: not asked, or nobody could be.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<PoolId, Readings>,
 }
 
 impl Observation {
@@ -107,6 +110,7 @@ impl Observation {
             exhausted: Vec::new(),
             impaired: None,
             loads: BTreeMap::new(),
+            readings: BTreeMap::new(),
         }
     }
 }

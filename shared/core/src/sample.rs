@@ -94,6 +94,71 @@ impl Loads {
     }
 }
 
+/// The newest datapoints of a metric of each instance of a pool. One that CloudWatch did not answer for, or only in part, is absent:
+/// unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Readings {
+    /// Start of the newest period that any of them has a datapoint of.
+    pub at: Timestamp,
+    /// Its length.
+    pub period: Seconds,
+    /// The values, from that period backwards; none: no datapoint of a period.
+    pub by_instance: BTreeMap<InstanceId, Vec<Option<Finite>>>,
+}
+
+impl Readings {
+    /// Of one series for each instance, asked at `now` for so many datapoints.
+    #[must_use]
+    pub fn of(series: Vec<(InstanceId, Series)>, period: Seconds, datapoints: u8, now: Timestamp) -> Self {
+        let whole = |(id, series): (InstanceId, Series)| match series {
+            Series::Points {
+                points, partial: false, ..
+            } => Some((id, points)),
+            _ => None,
+        };
+        let series: Vec<(InstanceId, Vec<Datapoint>)> = series.into_iter().filter_map(whole).collect();
+        let at = series.iter().flat_map(|(_, points)| points).map(|point| point.at).max();
+        let at = at.unwrap_or(now);
+        // whoever is further behind the others is too old by itself
+        let reach = usize::from(datapoints).saturating_add(usize::try_from(AGE_MAX_PERIODS).unwrap_or(usize::MAX));
+        let values = |points: Vec<Datapoint>| {
+            let mut values = Vec::new();
+            for point in points {
+                let back = usize::try_from(Seconds::between(point.at, at).0 / period.0.max(1)).unwrap_or(usize::MAX);
+                if back < reach {
+                    values.resize(values.len().max(back.saturating_add(1)), None);
+                    if let Some(value) = values.get_mut(back) {
+                        *value = Some(point.value);
+                    }
+                }
+            }
+            values
+        };
+        Self {
+            at,
+            period,
+            by_instance: series.into_iter().map(|(id, points)| (id, values(points))).collect(),
+        }
+    }
+
+    /// The last so many datapoints of an instance, newest first, if they follow each other without a gap, the newest is no older than
+    /// a metric may be, and none of them began before `from`.
+    #[must_use]
+    pub fn last(&self, instance: &InstanceId, datapoints: u8, from: Timestamp, now: Timestamp) -> Option<Vec<Finite>> {
+        let values = self.by_instance.get(instance)?;
+        let behind = values.iter().take_while(|value| value.is_none()).count();
+        let back = |periods: usize| {
+            let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+            Seconds(self.period.0.saturating_mul(periods)).before(self.at)
+        };
+        let is_fresh = Seconds::between(self.period.after(back(behind)), now) <= age_max(self.period);
+        let count = usize::from(datapoints);
+        let last: Option<Vec<Finite>> = values.iter().skip(behind).take(count).copied().collect();
+        let first = back(behind.saturating_add(count.saturating_sub(1)));
+        last.filter(|last| last.len() == count && is_fresh && first >= from)
+    }
+}
+
 /// What a policy may conclude from a series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use super::pool::Judge;
 use crate::id::InstanceId;
 use crate::observation::TargetHealth;
 use crate::state::DrainReason;
-use crate::unit::Seconds;
+use crate::unit::{Finite, Seconds};
 
 impl Judge<'_> {
     pub(super) fn sickness(&self, found: &mut Found) {
@@ -59,6 +59,17 @@ impl Judge<'_> {
             .zip(impaired)
             .is_some_and(|(time, since)| lasts(*since, time))
         {
+            return true;
+        }
+        let readings = observation
+            .readings
+            .get(&self.pool.id)
+            .and_then(|readings| readings.by_instance.get(id));
+        let by_metric = self.pool.health_metric.as_ref().zip(readings).is_some_and(|(metric, values)| {
+            let crosses = |value: &Option<Finite>| value.is_some_and(|value| metric.bound.is_crossed(value));
+            values.windows(usize::from(metric.datapoints)).any(|last| last.iter().all(crosses))
+        });
+        if by_metric {
             return true;
         }
         let mut listed = observation.instances.iter().flatten();

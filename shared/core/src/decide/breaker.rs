@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::backoff::WAIT_FIRST;
-use super::census::{Census, Standing};
+use super::census::{ByMetric, Census, Person, Standing};
 use super::outage;
 use crate::spec::PoolSpec;
 use crate::state::{Member, PoolState};
@@ -49,13 +49,19 @@ fn is_sick(standing: Standing) -> bool {
     matches!(standing, Standing::Unhealthy | Standing::NeverHealthy)
 }
 
-/// Whether somebody serves who came after all the sick.
+/// Whether somebody serves who came after all the sick. Where their own metrics say that they are, only one whose own says that it is
+/// well shows that a newer one helps: of who has just come there are no datapoints yet.
 fn a_newer_one_serves(census: &Census<'_>, state: &PoolState) -> bool {
-    let known_since = |standing: fn(Standing) -> bool| {
-        let people = census.people.iter().filter(move |person| standing(person.standing));
+    let newest = |counts: &dyn Fn(&Person<'_>) -> bool| {
+        let people = census.people.iter().filter(|person| counts(person));
         people.filter_map(|person| state.members.get(&person.id)).map(Member::came_at).max()
     };
-    known_since(Standing::serves) > known_since(is_sick)
+    let by_metric = census
+        .people
+        .iter()
+        .any(|person| is_sick(person.standing) && person.by_metric == ByMetric::Sick);
+    let is_well = |person: &Person<'_>| person.standing.serves() && (!by_metric || person.by_metric == ByMetric::Well);
+    newest(&is_well) > newest(&|person| is_sick(person.standing))
 }
 
 /// One probe at a time: the wait is over, what was launched after it has had its whole deadline, and the pool is not short

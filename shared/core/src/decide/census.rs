@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
 use super::{CapacityCount, Listed, Situation, hooks, warm};
-use crate::health::Report;
+use crate::health::{self, Report};
 use crate::id::InstanceId;
 use crate::observation::{Instance, InstanceState, Market};
 use crate::plan::Action;
@@ -67,6 +67,17 @@ impl Standing {
     }
 }
 
+/// What the metric of an instance's own says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByMetric {
+    /// Nothing: none is asked for, or there is not enough of it yet.
+    Nothing,
+    /// It is within its bound.
+    Well,
+    /// It is sick.
+    Sick,
+}
+
 /// One member with everything that later choices need.
 #[derive(Debug, Clone)]
 pub(super) struct Person<'a> {
@@ -78,6 +89,8 @@ pub(super) struct Person<'a> {
     pub(super) market: Market,
     /// Whether something beside the target groups says that it is sick.
     pub(super) is_reported: bool,
+    /// What the metric of its own says.
+    pub(super) by_metric: ByMetric,
     /// Whether it takes requests all the same: it passes the checks of its target groups, and has not said its last word.
     pub(super) answers: bool,
     /// Whether it serves only until another one does in its place.
@@ -140,9 +153,16 @@ pub(super) fn take<'a>(
     let (mut any_warm, mut any_retires) = (false, false);
     for (id, member) in &mut pool_state.members {
         let instance = instances.to(id);
-        let report = instance.and_then(|instance| Report::on(pool, instance, situation.observation));
+        let report = instance.and_then(|instance| Report::on(pool, member, instance, situation.observation));
         let balancer = hooks::gated(pool, member, instance, verdicts.of(id));
-        let verdict = heard(situation, pool, member, balancer, report);
+        let unread = is_unread(situation, pool, member, instance);
+        let is_reported = report.is_some();
+        let by_metric = match (&report, instance) {
+            (Some(Report::Metric { .. }), _) => ByMetric::Sick,
+            (_, Some(instance)) if health::is_told(pool, member, instance, situation.observation) => ByMetric::Well,
+            _ => ByMetric::Nothing,
+        };
+        let verdict = heard(member, balancer, is_reported, unread);
         watch_health(member, instance, verdict, situation.now);
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
@@ -153,7 +173,7 @@ pub(super) fn take<'a>(
             standing(member, instance, verdict, pool, situation.now)
         };
         let answers = balancer == Verdict::Healthy && !instance.is_some_and(|instance| hooks::gave_up(pool, instance));
-        watch_service(member, standing, answers && report.is_some(), situation.now);
+        watch_service(member, standing, answers && is_reported, situation.now);
         let rests = matches!(
             instance.map(|instance| instance.state),
             Some(InstanceState::Stopped | InstanceState::Stopping)
@@ -189,7 +209,8 @@ pub(super) fn take<'a>(
             standing,
             listed: instance,
             market: instance.map_or(as_launched, |instance| instance.market),
-            is_reported: report.is_some(),
+            is_reported,
+            by_metric,
             answers,
             renewing,
         });
@@ -229,12 +250,21 @@ pub(super) fn missing(open: &crate::plan::OpenStep, instances: &[Instance]) -> u
     }
 }
 
-/// What all reports together say of one member: the worst counts. Where status checks are asked for and could not be read, one
-/// that served before is not known to be well.
-fn heard(situation: &Situation<'_>, pool: &PoolSpec, member: &Member, balancer: Verdict, report: Option<Report>) -> Verdict {
-    let unread = pool.status_checks.is_some() && situation.observation.impaired.is_none();
+/// Whether something that the spec asks of an instance could not be read this time.
+fn is_unread(situation: &Situation<'_>, pool: &PoolSpec, member: &Member, instance: Option<&Instance>) -> bool {
+    let observation = situation.observation;
+    let checks = pool.status_checks.is_some() && observation.impaired.is_none();
+    let readings = observation.readings.get(&pool.id);
+    let is_read = |id: &InstanceId| readings.is_some_and(|readings| readings.by_instance.contains_key(id));
+    let asked = instance.filter(|instance| health::can_be_told(pool, member, instance, observation.observed_at));
+    checks || asked.is_some_and(|instance| !is_read(&instance.id))
+}
+
+/// What all reports together say of one member: the worst counts. Where one is asked for and could not be read, one that served
+/// before is not known to be well.
+fn heard(member: &Member, balancer: Verdict, is_reported: bool, unread: bool) -> Verdict {
     match balancer {
-        _ if report.is_some() => Verdict::Unhealthy,
+        _ if is_reported => Verdict::Unhealthy,
         Verdict::Healthy if unread && member.served_since.is_some() => Verdict::Unknown,
         balancer => balancer,
     }

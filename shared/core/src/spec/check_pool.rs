@@ -10,7 +10,7 @@ use super::problem::Problems;
 use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
 use super::{
     CapacityRange, Drift, LaunchSpec, Policy, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_cloud_map, check_market,
-    check_reserve, defaults,
+    check_reserve, defaults, health,
 };
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
@@ -105,6 +105,12 @@ pub(super) fn read_pool(
         "health.heartbeat",
         |part| part.heartbeat.as_ref(),
     );
+    let (metric, metric_at) = layers.pick(
+        raw.health.as_ref(),
+        |own| own.health.as_ref(),
+        "health.metric",
+        |part| part.metric.as_ref(),
+    );
     let (sick, sick_at) = layers.pick(
         raw.health.as_ref(),
         |own| own.health.as_ref(),
@@ -139,6 +145,7 @@ pub(super) fn read_pool(
         ready_tag: ready_tag.copied().unwrap_or(defaults::READY_TAG),
         status_checks: read_report(checks, &checks_at, STATUS_CHECKS_LEAST, problems),
         heartbeat: read_report(heartbeat, &heartbeat_at, HEARTBEAT_LEAST, problems),
+        health_metric: health::read(metric, &metric_at, problems),
         keep_sick: read_keep(sick, &sick_at, problems),
         wait_for_tag,
         drain_timeout: duration(timeout, &timeout_at, defaults::DRAIN_TIMEOUT, problems),
@@ -160,6 +167,7 @@ pub(super) fn read_pool(
     {
         pool.launch.market = mix;
     }
+    health::check_size(&pool, &at, &metric_at, problems);
     Some(pool)
 }
 

@@ -18,6 +18,7 @@ pub(super) const SPOT_ALLOCATION: Allocation = Allocation::CapacityOptimized;
 pub(super) const RESERVATIONS: &str = "none";
 pub(super) const WARMUP: Seconds = Seconds::minutes(5);
 pub(super) const HEALTH_GRACE: Seconds = Seconds::minutes(2);
+pub(super) const HEALTH_DATAPOINTS: u8 = 3;
 pub(super) const REGISTRATION_DEADLINE: Seconds = Seconds::minutes(15);
 pub(super) const DRAIN_TIMEOUT: Seconds = Seconds::minutes(5);
 pub(super) const DRIFT: Drift = Drift::Ignore;
@@ -328,6 +329,16 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "the target group's checks tell more; asking costs two calls a minute and region",
         ),
         row("health.heartbeat", &"none", "needs a worker that writes it"),
+        row(
+            "health.metric",
+            &"none",
+            "a metric for each instance costs a cent for each thousand that are read",
+        ),
+        row(
+            "health.metric.datapoints",
+            &HEALTH_DATAPOINTS,
+            "one datapoint is noise, and two often are",
+        ),
         row("health.when_unhealthy", &"replace", "what is sick is of no use to most"),
         row("drain.timeout", &DRAIN_TIMEOUT, "the deregistration delay of a target group"),
         row("drain.wait_for_tag", &WAIT_FOR_TAG, "needs a worker that answers"),

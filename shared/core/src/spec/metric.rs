@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{PoolSpec, Resolved};
-use crate::id::{FleetId, PoolId, TargetGroupArn};
+use crate::id::{FleetId, InstanceId, PoolId, TargetGroupArn};
 use crate::unit::Seconds;
+
+/// The dimension that names an instance.
+pub const INSTANCE_ID: &str = "InstanceId";
 
 /// What a policy looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,21 @@ pub struct Stat {
     pub period: Seconds,
 }
 
+impl std::fmt::Display for Stat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.statistic, self.namespace, self.name)
+    }
+}
+
 impl Stat {
+    /// The same metric of one instance.
+    #[must_use]
+    pub fn of_instance(&self, instance: &InstanceId) -> Self {
+        let mut stat = self.clone();
+        stat.dimensions.insert(INSTANCE_ID.to_owned(), instance.to_string());
+        stat
+    }
+
     /// Why target tracking cannot use it, of what AWS publishes itself; none: it can, as far as anybody knows.
     #[must_use]
     pub fn why_not_tracked(&self) -> Option<&'static str> {
@@ -309,7 +326,7 @@ impl std::fmt::Display for Metric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Named { name, source } => write!(f, "{} from {}", name.as_str(), source.as_str()),
-            Self::Stat(stat) => write!(f, "{} {} {}", stat.statistic, stat.namespace, stat.name),
+            Self::Stat(stat) => write!(f, "{stat}"),
             Self::Expression { expression, .. } => f.write_str(expression),
             Self::Several { metrics, .. } => {
                 let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
@@ -354,7 +371,7 @@ fn from_insights(name: NamedMetric, fleet: &FleetId, pool: &PoolId) -> QueryShap
     }
 }
 
-fn per_instance(name: NamedMetric) -> Stat {
+pub(super) fn per_instance(name: NamedMetric) -> Stat {
     Stat {
         namespace: "AWS/EC2".to_owned(),
         name: name.ec2().unwrap_or("CPUUtilization").to_owned(),

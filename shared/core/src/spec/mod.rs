@@ -27,6 +27,7 @@ mod cloud_map;
 pub mod defaults;
 mod failover;
 pub mod formula;
+mod health;
 mod launch;
 mod learning;
 mod limits;
@@ -54,6 +55,7 @@ pub use failover::{
     ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead, Lever,
 };
 pub use formula::Formula;
+pub use health::{Bound, HealthMetric, READ_EACH_MOST};
 pub use launch::{Drift, LaunchSpec, Template, TemplateKey, TemplateVersion};
 pub use learning::{InstanceCapacity, Learning};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};
@@ -223,6 +225,9 @@ pub struct PoolSpec {
     pub status_checks: Option<Seconds>,
     /// An instance whose last heartbeat is this old is sick; none: heartbeats say nothing.
     pub heartbeat: Option<Seconds>,
+    /// A metric of an instance's own that says when it is sick; none: none is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_metric: Option<HealthMetric>,
     /// How long a sick instance is kept, out of its groups, for somebody to look at; none: not at all.
     pub keep_sick: Option<Seconds>,
     /// Longest time a deregistered instance may take to finish.

@@ -30,6 +30,7 @@ mod market;
 mod modes;
 mod operator;
 mod outage;
+mod own_metric;
 mod pools;
 mod predictive;
 mod predictive_spec;

@@ -1,4 +1,4 @@
-//! What becomes of a sick instance, as it is typed.
+//! When a metric says that an instance is sick, and what becomes of a sick one, as it is typed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,25 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::RawDuration;
+use super::{RawDuration, RawMetric};
+
+/// A metric of an instance's own that says when it is sick.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawHealthMetric {
+    /// `cpu`, `network_in` or `network_out`, or a metric with `namespace` and `name` that each instance publishes; the dimension
+    /// `InstanceId` is put in.
+    pub metric: RawMetric,
+    /// Sick above this value; this or `below`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub above: Option<f64>,
+    /// Sick below this value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// So many datapoints in a row must say so, two to ten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datapoints: Option<u8>,
+}
 
 /// What becomes of a sick instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -286,6 +286,10 @@ pub struct RawHealth {
     /// minutes. Before the first heartbeat nothing is concluded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<RawDuration>,
+    /// An instance is sick once a metric of its own has been beyond a bound for some datapoints in a row. Each instance is read by
+    /// itself, which costs a metric for each. Without data nothing is concluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<RawHealthMetric>,
     /// What becomes of a sick instance once its replacement is asked for: `replace` (it is terminated), or
     /// `maintenance: { keep: 1h }` (one at a time is kept that long, out of its target groups, for somebody to look at).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -107,6 +107,22 @@ fn i23_one_that_leaves_as_sick_without_a_report() {
     };
     assert_eq!(leaves(all(), impaired), Vec::<String>::new());
     assert_eq!(leaves(json!({}), impaired), ["I23"], "no spec asks");
+    for (situation, values, found) in [
+        ("three above", vec![Some(30.0); 3], Vec::<String>::new()),
+        ("two above", vec![Some(30.0); 2], vec!["I23".to_owned()]),
+        ("a gap", vec![Some(30.0), None, Some(30.0)], vec!["I23".to_owned()]),
+        ("all well", vec![Some(5.0); 3], vec!["I23".to_owned()]),
+    ] {
+        let metric = json!({ "metric": { "metric": { "namespace": "Shop", "name": "JobErrors" }, "above": 20 } });
+        let world = World::serving(4, json!({ "defaults": { "health": metric } }));
+        let told = Case::of(world).after(|world, decision| {
+            let series = vec![(id(), minutes(world.now(), &values))];
+            let readings = Readings::of(series, Seconds::minutes(1), 3, world.now());
+            world.inputs.observation.readings.insert(pool("blue"), readings);
+            drain(decision, 1, DrainReason::Unhealthy);
+        });
+        assert_eq!(told, found, "{situation}");
+    }
     for (minutes, found) in [(9, Vec::<String>::new()), (4, vec!["I23".to_owned()])] {
         let world = World::serving(4, json!({ "defaults": { "health": all() } }));
         let told = Case::of(world).after(|world, decision| {

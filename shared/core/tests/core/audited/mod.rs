@@ -15,6 +15,7 @@ use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::rating::{Rating, kind};
 use ghostnet_core::refresh::{LastAsked, Refresh, RefreshRequest};
+use ghostnet_core::sample::Readings;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{Drain, DrainReason, Member, Pause, PoolState, Tally};
 use ghostnet_core::unit::Seconds;

@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use ghostnet_core::adaptive::Imbalance;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{CapacityCount, Decision, PoolDecision, decide};
-use ghostnet_core::id::{InstallationId, InstanceId, InstanceType, PlanId, PolicyId, ServiceId, SpecVersion, StepId, TargetGroupArn, Zone};
+use ghostnet_core::id::{
+    InstallationId, InstanceId, InstanceType, PlanId, PolicyId, PoolId, ServiceId, SpecVersion, StepId, TargetGroupArn, Zone,
+};
 use ghostnet_core::observation::{
     ExhaustedOffering, Instance, InstanceState, Market, Observation, Registrar, Registration, Target, TargetHealth,
 };
@@ -14,7 +16,7 @@ use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, OpenStep, Step, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::record::Inputs;
-use ghostnet_core::sample::{Loads, Series};
+use ghostnet_core::sample::{Loads, Readings, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Attribute, FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
@@ -56,6 +58,8 @@ pub struct World {
     pub shifted: BTreeSet<Zone>,
     /// What each instance carries, if somebody measures it.
     pub carried: BTreeMap<InstanceId, f64>,
+    /// What the metric of each instance's own was, by pool, where it is read.
+    pub readings: BTreeMap<PoolId, Readings>,
     looks: u32,
     launched: u32,
 }
@@ -100,6 +104,7 @@ impl World {
             operations: Vec::new(),
             shifted: BTreeSet::new(),
             carried: BTreeMap::new(),
+            readings: BTreeMap::new(),
             looks: 0,
             launched: 0,
         }
@@ -187,6 +192,7 @@ impl World {
         observation.attributes.clone_from(&self.attributes);
         observation.imbalance.clone_from(&self.imbalance);
         observation.impaired.clone_from(&self.impaired);
+        observation.readings.clone_from(&self.readings);
         let state = self.inputs.state.pools.values();
         let services = state.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
         let named = self.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());

@@ -28,7 +28,7 @@ use ghostnet_core::rating::{Rating, Still};
 use ghostnet_core::reason::Direction;
 use ghostnet_core::record::Inputs;
 use ghostnet_core::refresh::{Back, Ended, LastAsked, Refresh, RefreshRequest};
-use ghostnet_core::sample::{Loads, Series};
+use ghostnet_core::sample::{Loads, Readings, Series};
 use ghostnet_core::signal::{Interruption, InterruptionKind, Signal};
 use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec, PoolSpec, RawFleetSpec, Reservation, TemplateVersion};
 use ghostnet_core::state::{
@@ -290,6 +290,16 @@ impl Made {
                 by_instance: loads.into_iter().collect(),
             };
             self.observation.loads.insert(spec.id.clone(), loads);
+        }
+        if let Some(metric) = &spec.health_metric
+            && !tape.once_in(4)
+        {
+            let (period, datapoints) = (metric.stat.period, metric.datapoints);
+            let series = tape.some(24, |tape, n| {
+                (InstanceId::new(format!("i-{}-{n:03}", spec.id)), any_series(tape, 100))
+            });
+            let readings = Readings::of(series, period, datapoints, self.observation.observed_at);
+            self.observation.readings.insert(spec.id.clone(), readings);
         }
         if !tape.once_in(10) {
             self.observation.series.insert(spec.id.clone(), series);

@@ -109,6 +109,10 @@ pub fn any_spec(tape: &mut Tape<'_>) -> RawFleetSpec {
             pool["health"]["heartbeat"] = json!("10m");
         }
         if tape.once_in(3) {
+            let metric = tape.one_of(&[json!("cpu"), json!({ "namespace": "Shop", "name": "JobErrors" })]);
+            pool["health"]["metric"] = json!({ "metric": metric, "above": 50, "datapoints": tape.one_of(&[2, 3]) });
+        }
+        if tape.once_in(3) {
             pool["max_age"] = json!("1h");
         }
         if tape.once_in(2) {
