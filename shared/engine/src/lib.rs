@@ -10,6 +10,7 @@ pub mod failover;
 pub mod invocation;
 pub mod live;
 mod load;
+mod metrics;
 mod observe;
 mod pace;
 pub mod port;

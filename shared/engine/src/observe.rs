@@ -6,23 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use ghostnet_core::adaptive;
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PolicyId, PoolId, ServiceId, TargetGroupArn};
-use ghostnet_core::observation::{Instance, InstanceState, Observation, Registration, Target};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, ServiceId, TargetGroupArn};
+use ghostnet_core::observation::{Instance, Observation, Registration, Target};
 use ghostnet_core::plan::Action;
-use ghostnet_core::rating;
-use ghostnet_core::sample::{Loads, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::sorted::Walk;
-use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
-use ghostnet_core::spec::{Attribute, Metric, PoolSpec};
+use ghostnet_core::spec::Attribute;
 use jiff::Timestamp;
 
-use crate::average;
 use crate::error::ErrorClass;
 use crate::invocation::Invocation;
 use crate::load::Fleet;
-use crate::port::{ListedInstance, MetricQuery, Ports, PublishedValue};
+use crate::metrics::read_metrics;
+use crate::port::{ListedInstance, Ports};
 use crate::quiet::{self, Reading};
 
 /// Target groups, and Cloud Map services, asked at the same time.
@@ -295,221 +291,7 @@ async fn read_alarms<P: Ports>(
 }
 
 /// Whether a look reads the metrics of each fleet.
-type Readings<'a> = BTreeMap<&'a FleetId, Reading>;
-
-/// One query, and where its answer goes.
-struct Asked {
-    fleet: FleetId,
-    pool: PoolId,
-    whose: Whose,
-    /// What its answers become.
-    becomes: Becomes,
-    /// How many queries follow for it.
-    queries: usize,
-}
-
-/// Who needs an answer.
-enum Whose {
-    /// A policy.
-    Policy(PolicyId),
-    /// A policy that learns: how much of an instance is used.
-    Used(PolicyId),
-    /// An adaptive group: the spread of its response times.
-    Spread(TargetGroupArn),
-    /// The same: its anomalous targets.
-    Anomalous(TargetGroupArn),
-}
-
-/// What the answers to a metric's queries become.
-enum Becomes {
-    /// The series.
-    TheSeries,
-    /// Their average, which is published as this metric. Each is of one instance.
-    Average(Stat, Vec<InstanceId>),
-    /// Series by these names, in this order.
-    Named(Vec<String>),
-}
-
-async fn read_metrics<P: Ports>(
-    ports: &P,
-    invocation: &Invocation,
-    fleets: &BTreeMap<FleetId, Fleet>,
-    (readings, now): (&Readings<'_>, Timestamp),
-    seen: &mut BTreeMap<FleetId, Observation>,
-) {
-    let (mut asked, mut queries) = (Vec::new(), Vec::new());
-    for (id, fleet) in fleets {
-        let Some(observation) = seen.get(id) else { continue };
-        let reads = match readings.get(id) {
-            Some(Reading::Anyway) => true,
-            Some(Reading::IfAlarmed) => !quiet::all_ok(fleet, observation),
-            Some(Reading::No) | None => false,
-        };
-        if reads {
-            ask_fleet(id, fleet, observation, &mut asked, &mut queries);
-        }
-    }
-    if queries.is_empty() {
-        return;
-    }
-    let answers = match ports.series(&invocation.region, &queries, now).await {
-        Ok(answers) => answers,
-        Err(error) => {
-            tracing::warn!(%error, "metrics are unknown");
-            vec![Series::Failed { why: error.code }; queries.len()]
-        }
-    };
-    let mut answers = answers.into_iter();
-    let mut published = Vec::new();
-    for Asked {
-        fleet,
-        pool,
-        whose,
-        becomes,
-        queries,
-    } in asked
-    {
-        let own: Vec<Series> = answers.by_ref().take(queries).collect();
-        let series = match becomes {
-            Becomes::TheSeries => own.into_iter().next().unwrap_or_else(|| Series::Failed {
-                why: "no answer".to_owned(),
-            }),
-            Becomes::Average(stat, instances) => {
-                let loads = fleets.get(&fleet).and_then(|fleet| fleet.spec.pool(&pool)?.load_policy());
-                if loads.is_some_and(|loads| matches!(&whose, Whose::Policy(policy) if *policy == loads.id))
-                    && let Some(observation) = seen.get_mut(&fleet)
-                {
-                    let each: Vec<(InstanceId, Series)> = instances.into_iter().zip(own.iter().cloned()).collect();
-                    let loads = Loads::of(&each, stat.period);
-                    observation.loads.extend(loads.map(|loads| (pool.clone(), loads)));
-                }
-                let series = average::over_instances(&own, stat.period);
-                published.extend(average::published(&series, &stat, &fleet, &pool));
-                series
-            }
-            Becomes::Named(names) => Series::Several {
-                inputs: names.into_iter().zip(own).collect(),
-            },
-        };
-        if let Some(observation) = seen.get_mut(&fleet) {
-            match whose {
-                Whose::Policy(policy) => drop(observation.series.entry(pool).or_default().insert(policy, series)),
-                Whose::Used(policy) => drop(observation.used.entry(pool).or_default().insert(policy, series)),
-                Whose::Spread(group) => observation.imbalance.entry(group).or_default().spread = series,
-                Whose::Anomalous(group) => observation.imbalance.entry(group).or_default().anomalous = series,
-            }
-        }
-    }
-    publish(ports, invocation, &published).await;
-}
-
-fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut Vec<Asked>, queries: &mut Vec<MetricQuery>) {
-    for pool in &fleet.spec.pools {
-        for policy in &pool.policies {
-            let Some(measure) = policy.rule.measure() else { continue };
-            let mut ask = |whose, metric: &Metric, points| {
-                let first = queries.len();
-                let becomes = ask_metric(id, (fleet, observation, pool), (metric, points), queries);
-                asked.push(Asked {
-                    fleet: id.clone(),
-                    pool: pool.id.clone(),
-                    whose,
-                    becomes,
-                    queries: queries.len().saturating_sub(first),
-                });
-            };
-            let counted = u32::from(measure.out.of.max(measure.in_.of));
-            let Some(learning) = policy.learning() else {
-                ask(Whose::Policy(policy.id.clone()), &measure.metric, counted);
-                continue;
-            };
-            // the demand of every datapoint of the use, whose newest may be a whole period older
-            let each = learning.metric.period().0 / measure.metric.period().0.max(1);
-            let learned = each.saturating_mul(rating::POINTS.saturating_add(1));
-            ask(Whose::Policy(policy.id.clone()), &measure.metric, counted.max(learned));
-            ask(Whose::Used(policy.id.clone()), &learning.metric, rating::POINTS);
-        }
-        for group in pool.target_groups.iter().filter(|_| pool.balancing.adaptive.is_some()) {
-            let shapes = imbalance(group, &fleet.stored.resolved);
-            let whose = [Whose::Spread(group.clone()), Whose::Anomalous(group.clone())];
-            for (shape, whose) in shapes.into_iter().zip(whose) {
-                queries.push(MetricQuery {
-                    shape,
-                    points: adaptive::POINTS,
-                });
-                asked.push(Asked {
-                    fleet: id.clone(),
-                    pool: pool.id.clone(),
-                    whose,
-                    becomes: Becomes::TheSeries,
-                    queries: 1,
-                });
-            }
-        }
-    }
-}
-
-/// Adds the queries of one metric of a pool.
-fn ask_metric(
-    id: &FleetId,
-    (fleet, observation, pool): (&Fleet, &Observation, &PoolSpec),
-    (metric, points): (&Metric, u32),
-    queries: &mut Vec<MetricQuery>,
-) -> Becomes {
-    match metric.queries(id, pool, &fleet.stored.resolved) {
-        Queries::One(shape) => {
-            queries.push(MetricQuery { shape, points });
-            Becomes::TheSeries
-        }
-        Queries::PerInstance(stat) => {
-            let instances = measured_instances(fleet, observation, pool);
-            queries.extend(instances.iter().map(|instance| MetricQuery {
-                shape: QueryShape::Stat(of_instance(&stat, instance)),
-                points,
-            }));
-            Becomes::Average(stat, instances)
-        }
-        Queries::Several(shapes) => {
-            let (names, shapes): (Vec<_>, Vec<_>) = shapes.into_iter().unzip();
-            queries.extend(shapes.into_iter().map(|shape| MetricQuery { shape, points }));
-            Becomes::Named(names)
-        }
-    }
-}
-
-/// Instances whose own series count: running members that neither leave nor warm up nor are kept warm.
-fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &PoolSpec) -> Vec<InstanceId> {
-    let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
-    let counts = |instance: &&Instance| {
-        let settled = members
-            .and_then(|members| members.get(&instance.id))
-            .is_some_and(|member| member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none());
-        instance.state == InstanceState::Running && settled && observation.observed_at >= pool.warmup.after(instance.launched_at)
-    };
-    observation
-        .instances
-        .iter()
-        .flatten()
-        .filter(counts)
-        .map(|instance| instance.id.clone())
-        .collect()
-}
-
-fn of_instance(stat: &Stat, instance: &InstanceId) -> Stat {
-    let mut stat = stat.clone();
-    stat.dimensions.insert("InstanceId".to_owned(), instance.to_string());
-    stat
-}
-
-async fn publish<P: Ports>(ports: &P, invocation: &Invocation, values: &[PublishedValue]) {
-    // several functions would publish the same minute several times; tick alone may
-    if values.is_empty() || invocation.function != "tick" {
-        return;
-    }
-    if let Err(error) = ports.publish(&invocation.region, values).await {
-        tracing::warn!(%error, "averages were not published");
-    }
-}
+pub(crate) type Readings<'a> = BTreeMap<&'a FleetId, Reading>;
 
 /// Which plans that instance tags name are on record; asked only where an instance is otherwise unexplained.
 async fn read_recorded_plans<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
