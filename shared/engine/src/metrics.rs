@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::adaptive;
+use ghostnet_core::health::can_be_told;
 use ghostnet_core::id::{FleetId, InstanceId, PolicyId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation};
 use ghostnet_core::rating;
-use ghostnet_core::sample::{Loads, Series};
-use ghostnet_core::spec::metric::{Queries, QueryShape, Stat, imbalance};
-use ghostnet_core::spec::{Metric, PoolSpec};
+use ghostnet_core::sample::{self, Loads, Series};
+use ghostnet_core::spec::metric::{INSTANCE_ID, Queries, QueryShape, Stat, imbalance};
+use ghostnet_core::spec::{HealthMetric, Metric, PoolSpec};
 use jiff::Timestamp;
 
 use crate::average;
@@ -51,6 +52,15 @@ enum Becomes {
     Named(Vec<String>),
 }
 
+/// The metric of each instance of a pool that says of it whether it is sick.
+struct AskedEach {
+    fleet: FleetId,
+    pool: PoolId,
+    metric: HealthMetric,
+    /// The instances, each with the place of its query.
+    places: Vec<(InstanceId, usize)>,
+}
+
 /// Reads the metrics of the fleets whose turn it is.
 pub(crate) async fn read_metrics<P: Ports>(
     ports: &P,
@@ -59,7 +69,7 @@ pub(crate) async fn read_metrics<P: Ports>(
     (readings, now): (&Readings<'_>, Timestamp),
     seen: &mut BTreeMap<FleetId, Observation>,
 ) {
-    let (mut asked, mut queries) = (Vec::new(), Vec::new());
+    let (mut asked, mut queries, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for (id, fleet) in fleets {
         let Some(observation) = seen.get(id) else { continue };
         let reads = match readings.get(id) {
@@ -69,8 +79,11 @@ pub(crate) async fn read_metrics<P: Ports>(
         };
         if reads {
             ask_fleet(id, fleet, observation, &mut asked, &mut queries);
+            read.push((id, fleet, observation));
         }
     }
+    // last, when it is known what the policies ask anyway
+    let asked_each = ask_each(&read, &mut queries);
     if queries.is_empty() {
         return;
     }
@@ -81,6 +94,19 @@ pub(crate) async fn read_metrics<P: Ports>(
             vec![Series::Failed { why: error.code }; queries.len()]
         }
     };
+    for AskedEach {
+        fleet,
+        pool,
+        metric,
+        places,
+    } in asked_each
+    {
+        let answer = |(id, place): (InstanceId, usize)| Some((id, answers.get(place)?.clone()));
+        let series = places.into_iter().filter_map(answer).collect();
+        let readings = sample::Readings::of(series, metric.stat.period, metric.datapoints, now);
+        seen.entry(fleet)
+            .and_modify(|observation| drop(observation.readings.insert(pool, readings)));
+    }
     let mut answers = answers.into_iter();
     let mut published = Vec::new();
     for Asked {
@@ -171,6 +197,60 @@ fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut
     }
 }
 
+/// Adds the queries of each instance that its own metric can make sick. One that a policy asks the same of is not asked twice.
+fn ask_each(read: &[(&FleetId, &Fleet, &Observation)], queries: &mut Vec<MetricQuery>) -> Vec<AskedEach> {
+    let pools = read.iter().flat_map(|(id, fleet, observation)| {
+        let metric = |pool: &'_ PoolSpec| pool.health_metric.clone();
+        let pools = fleet.spec.pools.iter().filter_map(move |pool| Some((pool, metric(pool)?)));
+        pools.map(move |(pool, metric)| (*id, *fleet, *observation, pool, metric))
+    });
+    let mut asked = Vec::new();
+    let mut known: Option<BTreeMap<Stat, usize>> = None;
+    for (id, fleet, observation, pool, metric) in pools {
+        let known = known.get_or_insert_with(|| of_instances(queries));
+        let points = u32::from(metric.datapoints);
+        let place = |instance: &Instance| {
+            let stat = metric.stat.of_instance(&instance.id);
+            let place = known.get(&stat).copied().unwrap_or(queries.len());
+            match queries.get_mut(place) {
+                Some(query) => query.points = query.points.max(points),
+                None => queries.push(MetricQuery {
+                    shape: QueryShape::Stat(stat),
+                    points,
+                }),
+            }
+            (instance.id.clone(), place)
+        };
+        let places = told_instances(fleet, observation, pool).map(place).collect();
+        asked.push(AskedEach {
+            fleet: id.clone(),
+            pool: pool.id.clone(),
+            metric,
+            places,
+        });
+    }
+    asked
+}
+
+/// The places of queries that ask of a single instance.
+fn of_instances(queries: &[MetricQuery]) -> BTreeMap<Stat, usize> {
+    let each = |(query, place): (&MetricQuery, usize)| match &query.shape {
+        QueryShape::Stat(stat) if stat.dimensions.contains_key(INSTANCE_ID) => Some((stat.clone(), place)),
+        _ => None,
+    };
+    queries.iter().zip(0..).filter_map(each).collect()
+}
+
+/// Instances that their own metric can make sick.
+fn told_instances<'a>(fleet: &'a Fleet, observation: &'a Observation, pool: &'a PoolSpec) -> impl Iterator<Item = &'a Instance> {
+    let members = fleet.state.pools.get(&pool.id).map(|pool| &pool.members);
+    let can_be_told = move |instance: &&Instance| {
+        let member = members.and_then(|members| members.get(&instance.id));
+        member.is_some_and(|member| can_be_told(pool, member, instance, observation.observed_at))
+    };
+    observation.instances.iter().flatten().filter(can_be_told)
+}
+
 /// Adds the queries of one metric of a pool.
 fn ask_metric(
     id: &FleetId,
@@ -186,7 +266,7 @@ fn ask_metric(
         Queries::PerInstance(stat) => {
             let instances = measured_instances(fleet, observation, pool);
             queries.extend(instances.iter().map(|instance| MetricQuery {
-                shape: QueryShape::Stat(of_instance(&stat, instance)),
+                shape: QueryShape::Stat(stat.of_instance(instance)),
                 points,
             }));
             Becomes::Average(stat, instances)
@@ -215,12 +295,6 @@ fn measured_instances(fleet: &Fleet, observation: &Observation, pool: &PoolSpec)
         .filter(counts)
         .map(|instance| instance.id.clone())
         .collect()
-}
-
-fn of_instance(stat: &Stat, instance: &InstanceId) -> Stat {
-    let mut stat = stat.clone();
-    stat.dimensions.insert("InstanceId".to_owned(), instance.to_string());
-    stat
 }
 
 async fn publish<P: Ports>(ports: &P, invocation: &Invocation, values: &[PublishedValue]) {

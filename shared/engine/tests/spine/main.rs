@@ -12,6 +12,7 @@ mod calls;
 mod learned;
 mod loads;
 mod not_found;
+mod own_metric;
 mod reservations;
 #[path = "../world/run.rs"]
 mod run;

@@ -373,13 +373,33 @@ impl Metrics for Hand {
             let point = value
                 .filter(|_| healthy > 0 && !world.metric_is_missing)
                 .map(|value| Datapoint { at, value });
-            let series = Series::Points {
-                points: point.into_iter().collect(),
+            let series = |points| Series::Points {
+                points,
                 period: Seconds(60),
                 partial: false,
                 incomplete: Vec::new(),
             };
-            Ok(queries.iter().map(|_| series.clone()).collect())
+            let errors = |query: &MetricQuery, stat: &Stat| {
+                let own = |id: &&InstanceId| stat.dimensions.get("InstanceId").is_some_and(|named| named == id.as_str());
+                let value = world
+                    .errors
+                    .keys()
+                    .find(own)
+                    .and_then(|id| world.errors.get(id))
+                    .copied()
+                    .unwrap_or(1.0);
+                let minutes = 0..i64::from(query.points);
+                let point = |minute| Datapoint {
+                    at: at - jiff::SignedDuration::from_mins(minute),
+                    value: Finite::new(value).unwrap(),
+                };
+                series(minutes.map(point).collect())
+            };
+            let answer = |query: &MetricQuery| match &query.shape {
+                QueryShape::Stat(stat) if stat.name == "JobErrors" => errors(query, stat),
+                _ => series(point.into_iter().collect()),
+            };
+            Ok(queries.iter().map(answer).collect())
         })
         .await
     }

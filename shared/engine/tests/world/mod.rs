@@ -21,6 +21,7 @@ use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::spec::{Attribute, RawFleetSpec, Resolved};
 use ghostnet_core::state::*;
 use ghostnet_core::unit::{Finite, Seconds};
@@ -53,6 +54,8 @@ pub struct World {
     /// Requests per minute over all targets.
     pub load: f64,
     pub metric_is_missing: bool,
+    /// Errors a minute of each instance; one where nothing is said.
+    pub errors: BTreeMap<InstanceId, f64>,
     /// How many datapoints each query of the last look asked for.
     pub asked: Vec<u32>,
     /// Zones without capacity.
@@ -152,6 +155,7 @@ impl World {
             ]),
             load,
             metric_is_missing: false,
+            errors: BTreeMap::new(),
             asked: Vec::new(),
             dry: BTreeSet::new(),
             reservations: None,
