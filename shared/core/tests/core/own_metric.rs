@@ -197,6 +197,16 @@ fn one_that_answers_all_the_same_is_replaced_launch_first() {
     assert_eq!((counts(leaves).serving(), counts(leaves).unhealthy), (6, 1));
 }
 
+#[test]
+fn one_can_be_kept_for_somebody_to_look_at() {
+    let mut shop = Shop::of(
+        6,
+        json!({ "defaults": { "health": { "when_unhealthy": { "maintenance": { "keep": "1h" } } } } }),
+    );
+    let kept = |finding: &Finding| matches!(finding, Finding::Drains { instance, why } if *instance == one() && *why == DrainReason::Kept);
+    assert!(shop.minutes(14).iter().any(|decision| finds(decision, kept)));
+}
+
 /// One good minute is enough: its load may have been of another's making.
 #[test]
 fn one_that_gets_well_stays() {
