@@ -50,6 +50,8 @@ pub enum Broken {
     ImpairedInvented,
     /// A tag whose heartbeats are twelve minutes late.
     HeartbeatsLost,
+    /// Metrics that say of one that all its jobs fail.
+    FailuresInvented,
     /// Tags that say of everybody that it is ready.
     ReadyInvented,
     /// A balancer that answers registrations and does nothing.

@@ -164,6 +164,8 @@ faults! {
     LaunchDenied "launch-denied" 20;
     /// The subnets of a zone have no free address for a while.
     SubnetFull "subnet-full" 60;
+    /// The jobs of an instance fail for a while, and it passes every check.
+    FailingJobs "failing-jobs" 60;
 }
 
 impl fmt::Display for Fault {

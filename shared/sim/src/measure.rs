@@ -77,7 +77,7 @@ impl World {
         for id in ids {
             let Some(fleet) = self.fleets.get_mut(&id) else { continue };
             let samples = std::mem::take(&mut fleet.samples);
-            let (capacity, by_instance) = (fleet.design.capacity, fleet.by_instance);
+            let (capacity, by_instance, jobs) = (fleet.design.capacity, fleet.by_instance, fleet.jobs);
             let Some(fleet) = self.fleets.get(&id) else { continue };
             let pools = fleet.spec.pools.iter();
             let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.first().cloned());
@@ -129,6 +129,9 @@ impl World {
                     if by_instance {
                         minute.by_instance.push((machine.id.clone(), if serves { used } else { 2.0 }));
                     }
+                    if jobs {
+                        minute.jobs.push((machine.id.clone(), machine.failed_jobs(now)));
+                    }
                 }
                 minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
                 if self
@@ -162,8 +165,9 @@ impl World {
             minute.shown_from = Millis::MAX;
         }
         if self.faults.strikes(Fault::MetricPartial) {
-            let half = minute.by_instance.len() / 2;
-            minute.by_instance.truncate(half);
+            for each in [&mut minute.by_instance, &mut minute.jobs] {
+                each.truncate(each.len() / 2);
+            }
         }
     }
 }

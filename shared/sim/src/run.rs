@@ -103,6 +103,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut failing_over = Chance::of(setup.seed, 5);
     let mut varied = Chance::of(setup.seed, 7);
     let mut looking_ahead = Chance::of(setup.seed, 8);
+    let mut working = Chance::of(setup.seed, 9);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -111,6 +112,7 @@ pub fn run(setup: &Setup) -> Outcome {
             fleets::fail_over(&mut failing_over, &mut design);
             variants::vary(&mut varied, &mut design);
             fleets::look_ahead(&mut looking_ahead, &mut design);
+            variants::tell_jobs(&mut working, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

@@ -127,16 +127,16 @@ impl World {
             self.log.line(now, || format!("{id} is sick"));
             self.schedule(until, Event::Recover(id));
         }
-        for fault in [Fault::Impaired, Fault::SilentWorker] {
+        for fault in [Fault::Impaired, Fault::SilentWorker, Fault::FailingJobs] {
             if self.faults.strikes(fault)
                 && let Some(id) = self.any_machine(fault, &running)
             {
                 let until = now + self.lasting(fault, 1, 60) * MINUTE;
                 if let Some(machine) = self.cloud.ec2.machines.get_mut(&id) {
-                    let since = if fault == Fault::Impaired {
-                        &mut machine.impaired_since
-                    } else {
-                        &mut machine.silent_since
+                    let since = match fault {
+                        Fault::Impaired => &mut machine.impaired_since,
+                        Fault::SilentWorker => &mut machine.silent_since,
+                        _ => &mut machine.failing_since,
                     };
                     since.get_or_insert(now);
                 }

@@ -5,6 +5,7 @@ use ghostnet_core::spec::FleetSpec;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
+use crate::cloud::metrics::FAILED_JOBS;
 use crate::fleets::{Design, group};
 
 type Change = fn(&mut Chance, &Design, &mut Value) -> Option<()>;
@@ -36,6 +37,25 @@ pub(crate) fn vary(chance: &mut Chance, design: &mut Design) {
         {
             design.raw = raw;
         }
+    }
+}
+
+/// In some fleets a metric of each instance's own says that it is sick: how many of its jobs fail, or one that is always well, which a
+/// policy may read too. Drawn from a stream of its own too.
+pub(crate) fn tell_jobs(chance: &mut Chance, design: &mut Design) {
+    let datapoints = chance.count(2, 4);
+    let metrics = [
+        json!({ "metric": { "namespace": "Work", "name": FAILED_JOBS, "statistic": "Sum" }, "above": 20, "datapoints": datapoints }),
+        json!({ "metric": "cpu", "above": 1_000, "datapoints": datapoints }),
+    ];
+    let metric = if chance.once_in(4) { metrics.last() } else { metrics.first() };
+    let mut raw = design.raw.clone();
+    if let Some(metric) = metric.filter(|_| chance.once_in(3)) {
+        let health = raw.defaults.get_or_insert_default().health.get_or_insert_default();
+        health.metric = serde_json::from_value(metric.clone()).ok();
+    }
+    if FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
     }
 }
 

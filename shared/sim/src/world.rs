@@ -24,7 +24,7 @@ use crate::check::{self, Watch};
 use crate::clock::{MINUTE, Millis, Queue, SECOND, at};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::{Ec2, Machine};
-use crate::cloud::metrics::{Alarm, Missing};
+use crate::cloud::metrics::{Alarm, FAILED_JOBS, Missing};
 use crate::fault::{Fault, Faults};
 use crate::fleets::{Design, stored};
 use crate::hand::{Calls, Strike};
@@ -128,6 +128,8 @@ pub struct FleetWorld {
     pub(crate) samples: Vec<(f64, BTreeMap<PoolId, u32>)>,
     /// Whether somebody asks for single instances.
     pub(crate) by_instance: bool,
+    /// Whether somebody asks how many jobs of each instance fail.
+    pub(crate) jobs: bool,
 }
 
 /// Everything.
@@ -253,6 +255,11 @@ impl World {
             let learns = policy.learning().is_some_and(|learning| each(&learning.metric));
             learns || policy.rule.measure().is_some_and(|measure| each(&measure.metric))
         });
+        let own = || spec.pools.iter().filter_map(|pool| pool.health_metric.as_ref());
+        let (by_instance, jobs) = (
+            by_instance || own().any(|metric| metric.stat.name != FAILED_JOBS),
+            own().any(|metric| metric.stat.name == FAILED_JOBS),
+        );
         self.table.add(&spec, stored, known(&spec, &design, at(self.now)));
         self.fleets.insert(
             spec.id.clone(),
@@ -262,6 +269,7 @@ impl World {
                 load,
                 samples: Vec::new(),
                 by_instance,
+                jobs,
             },
         );
     }
@@ -506,9 +514,14 @@ impl World {
     pub(crate) fn served_lately(&self, machine: &Machine, pool: &PoolSpec) -> bool {
         let now = self.now;
         let lately = |since: Option<Millis>| since.is_some_and(|since| since > now - KNOWN_WITHIN);
-        let ailed = [machine.sick_since, machine.impaired_since, machine.silent_since]
-            .into_iter()
-            .any(lately);
+        let ailed = [
+            machine.sick_since,
+            machine.impaired_since,
+            machine.silent_since,
+            machine.failing_since,
+        ]
+        .into_iter()
+        .any(lately);
         let ended = machine.was_lost(now - KNOWN_WITHIN) || lately(machine.recovered_at);
         let answers = |group: &TargetGroupArn| {
             let group = self.cloud.groups.get(group);

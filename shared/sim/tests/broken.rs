@@ -94,6 +94,7 @@ fn cases() -> Vec<Case> {
         case(Broken::FinishedInvented, NONE, Check::WaitsForWord, &[]),
         case(Broken::ImpairedInvented, NONE, Check::SickIsSick, &[]),
         case(Broken::HeartbeatsLost, NONE, Check::SickIsSick, &[]),
+        case(Broken::FailuresInvented, NONE, Check::SickIsSick, &[]),
         case(Broken::ReadyInvented, NONE, Check::EntersReady, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
         case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),

@@ -110,6 +110,34 @@ fn terminates_that_find_nobody_come_to_their_end() {
     assert!(not_found > 0, "it never happens");
 }
 
+/// Nothing but a metric of their own shows that their jobs fail: where a fleet asks for it they leave, and nobody else does as sick.
+#[test]
+fn workers_whose_jobs_fail_leave_by_their_own_metric() {
+    let mut left = 0;
+    for seed in 1..=20 {
+        let outcome = run(&Setup {
+            log: true,
+            exactly: Some(
+                [
+                    (Fault::FailingJobs, 16),
+                    (Fault::MetricLate, 4),
+                    (Fault::MetricPartial, 4),
+                    (Fault::MetricFailed, 4),
+                ]
+                .into(),
+            ),
+            ..Setup::of(seed, 120)
+        });
+        assert_eq!(outcome.violations, [], "seed {seed}");
+        let told = |line: &&String| line.contains("FailedJobs are above 20");
+        let named = |line: &String| Some(line.split("is reported sick").next()?.split_whitespace().last()?.to_owned());
+        let told: BTreeSet<String> = outcome.log.iter().filter(told).filter_map(named).collect();
+        let drained = |id: &&String| outcome.log.iter().any(|line| line.contains(&format!("draining {id}: ")));
+        left += told.iter().filter(drained).count();
+    }
+    assert!(left > 5, "{left} left");
+}
+
 #[test]
 fn seeds_that_once_broke_something_hold() {
     let setups = once_broken();

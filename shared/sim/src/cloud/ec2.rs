@@ -92,6 +92,8 @@ pub struct Machine {
     pub impaired_since: Option<Millis>,
     /// Since when its worker writes no heartbeat.
     pub silent_since: Option<Millis>,
+    /// Since when its jobs fail, which only its own metric shows.
+    pub failing_since: Option<Millis>,
     /// The last heartbeat of the time before it was stopped.
     pub beat_before: Option<Millis>,
     /// When something that it ailed from was last over.
@@ -263,16 +265,33 @@ impl Machine {
         Some(first + (until - first) / MINUTE * MINUTE)
     }
 
+    /// How many of its jobs failed in the minute that ends now.
+    #[must_use]
+    pub fn failed_jobs(&self, now: Millis) -> f64 {
+        if self.failing_since.is_some_and(|since| since <= now - MINUTE) {
+            MANY_JOBS
+        } else {
+            1.0
+        }
+    }
+
     /// Nothing ails it any more.
     pub fn recover(&mut self, now: Millis) {
-        (self.sick_since, self.impaired_since, self.silent_since) = (None, None, None);
+        for since in [
+            &mut self.sick_since,
+            &mut self.impaired_since,
+            &mut self.silent_since,
+            &mut self.failing_since,
+        ] {
+            *since = None;
+        }
         self.recovered_at = Some(now);
     }
 
     /// Whether something ails it, or did until a moment ago.
     #[must_use]
     pub fn ails(&self, now: Millis) -> bool {
-        let ails = [self.sick_since, self.impaired_since, self.silent_since]
+        let ails = [self.sick_since, self.impaired_since, self.silent_since, self.failing_since]
             .into_iter()
             .flatten()
             .any(|since| since <= now);
@@ -309,6 +328,9 @@ impl Machine {
         }
     }
 }
+
+/// Failed jobs a minute of an instance all of whose jobs fail.
+pub const MANY_JOBS: f64 = 30.0;
 
 /// The launch template of this world.
 pub const TEMPLATE: &str = "lt-web";
@@ -446,6 +468,7 @@ impl Ec2 {
             sick_since: None,
             impaired_since: None,
             silent_since: None,
+            failing_since: None,
             beat_before: None,
             recovered_at: None,
             bad_image: boot.bad_image,

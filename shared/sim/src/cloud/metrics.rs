@@ -43,7 +43,12 @@ pub struct Minute {
     pub errors: Option<f64>,
     /// Processor use per instance; empty if nobody asks for it.
     pub by_instance: Vec<(InstanceId, f64)>,
+    /// Failed jobs per instance; empty if nobody asks for them.
+    pub jobs: Vec<(InstanceId, f64)>,
 }
+
+/// The metric that each worker of this world publishes.
+pub const FAILED_JOBS: &str = "FailedJobs";
 
 /// An alarm on one policy's metric.
 #[derive(Debug, Clone)]
@@ -145,7 +150,12 @@ impl History {
     fn of_stat(&self, stat: &Stat, start: Millis) -> Vec<(&Minute, f64)> {
         if let Some(instance) = stat.dimensions.get("InstanceId") {
             let value = |minute: &Minute| {
-                let own = minute.by_instance.iter().find(|(id, _)| id.as_str() == instance.as_str());
+                let each = if stat.name == FAILED_JOBS {
+                    &minute.jobs
+                } else {
+                    &minute.by_instance
+                };
+                let own = each.iter().find(|(id, _)| id.as_str() == instance.as_str());
                 own.map(|(_, value)| *value)
             };
             let minutes = self.pools.values().flat_map(|minutes| since(minutes, start));

@@ -8,10 +8,12 @@ use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, 
 use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, Registration, Target, TargetHealth, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::metric::{INSTANCE_ID, QueryShape, Stat};
 use ghostnet_core::state::RecordedOutcome;
+use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{
     Announced, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery,
@@ -23,6 +25,8 @@ use super::{Hand, INVENTED_FROM, is_the_third};
 use crate::broken::Broken;
 use crate::check::Sent;
 use crate::clock::{HOUR, at};
+use crate::cloud::ec2::MANY_JOBS;
+use crate::cloud::metrics::FAILED_JOBS;
 use crate::cloud::refusal;
 
 impl Compute for Hand {
@@ -246,11 +250,35 @@ impl Discovery for Hand {
     }
 }
 
+/// Whether it is how many jobs of that one failed.
+fn is_of_the_third(stat: &Stat) -> bool {
+    let named = stat.dimensions.get(INSTANCE_ID);
+    stat.name == FAILED_JOBS && named.is_some_and(|id| is_the_third(&InstanceId::new(id.clone())))
+}
+
+fn failing(point: Datapoint) -> Option<Datapoint> {
+    let value = Finite::new(MANY_JOBS)?;
+    Some(Datapoint { value, ..point })
+}
+
 impl Metrics for Hand {
     async fn series(&self, _: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
         let queries = queries.to_vec();
         self.call("cloudwatch:GetMetricData", move |world| {
-            Ok(queries.iter().map(|query| world.answer_query(query)).collect())
+            let answer = |query: &MetricQuery| match (world.answer_query(query), &query.shape) {
+                (Series::Points { points, period, .. }, QueryShape::Stat(stat))
+                    if world.broken == Some(Broken::FailuresInvented) && is_of_the_third(stat) =>
+                {
+                    Series::Points {
+                        points: points.into_iter().filter_map(failing).collect(),
+                        period,
+                        partial: false,
+                        incomplete: Vec::new(),
+                    }
+                }
+                (series, _) => series,
+            };
+            Ok(queries.iter().map(answer).collect())
         })
         .await
     }
