@@ -1,4 +1,4 @@
-//! Core, engine and the simulator are pure: nothing that reads a clock, draws lots, waits or calls AWS reaches them; and the lints that
+//! Core, engine, the simulator and backtests are pure: nothing that reads a clock, draws lots, waits or calls AWS reaches them; and the lints that
 //! hold what std would still offer are the same everywhere.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the workspace should stop there")]
@@ -70,6 +70,9 @@ const ENGINE: [&str; 17] = [
 /// What the simulator may have besides: seeded streams of chance, and nothing that draws from the machine.
 const SIM: [&str; 4] = ["ghostnet-sim", "rand", "rand_core", "chacha20"];
 
+/// What backtests may have besides core's: readers of text.
+const BACKTEST: [&str; 4] = ["ghostnet-backtest", "csv", "csv-core", "ryu"];
+
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -103,11 +106,12 @@ fn dependencies(package: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn nothing_impure_reaches_core_engine_or_the_simulator() {
+fn nothing_impure_reaches_core_engine_the_simulator_or_backtests() {
     for (package, allowed) in [
         ("ghostnet-core", vec![&CORE[..]]),
         ("ghostnet-engine", vec![&CORE[..], &ENGINE[..]]),
         ("ghostnet-sim", vec![&CORE[..], &ENGINE[..], &SIM[..]]),
+        ("ghostnet-backtest", vec![&CORE[..], &BACKTEST[..]]),
     ] {
         let allowed: BTreeSet<&str> = allowed.into_iter().flatten().copied().collect();
         let found = dependencies(package);
@@ -122,14 +126,13 @@ fn nothing_impure_reaches_core_engine_or_the_simulator() {
 
 #[test]
 fn no_name_on_the_lists_is_left_over() {
-    let found: BTreeSet<String> = dependencies("ghostnet-core")
-        .union(&dependencies("ghostnet-sim"))
-        .cloned()
-        .collect();
+    let packages = ["ghostnet-core", "ghostnet-sim", "ghostnet-backtest"];
+    let found: BTreeSet<String> = packages.into_iter().flat_map(dependencies).collect();
     let gone: Vec<&&str> = CORE
         .iter()
         .chain(&ENGINE)
         .chain(&SIM)
+        .chain(&BACKTEST)
         .filter(|name| !found.contains(**name))
         .collect();
     assert!(gone.is_empty(), "{gone:?} may be struck off");

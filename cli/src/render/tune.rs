@@ -63,3 +63,70 @@ fn row(name: &str, evidence: &Evidence) -> Vec<String> {
         settings.hold.to_string(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use ghostnet_backtest::tune::{Objective, Settings, Suggestion};
+    use ghostnet_core::unit::Seconds;
+
+    use super::*;
+    use crate::verb::tune::Set;
+
+    fn evidence(caution: f64, usual: Option<u16>, instance_hours_per_day: f64, over_percent: f64) -> Evidence {
+        Evidence {
+            settings: Settings {
+                caution,
+                hold: Seconds::minutes(12),
+                usual,
+            },
+            instance_hours_per_day,
+            over_percent,
+        }
+    }
+
+    fn tuned(chosen: Evidence, gain_percent: f64, set: Vec<Set>) -> Tuned {
+        Tuned {
+            trace: "june.csv".to_owned(),
+            objective: Objective { used: 0.9, percent: 1.0 },
+            suggestion: Suggestion {
+                days: 14,
+                present: evidence(8.0, None, 412.0, 0.41),
+                chosen,
+                front: vec![chosen, evidence(24.0, Some(95), 471.25, 0.093)],
+            },
+            gain_percent,
+            set,
+            notes: vec!["the load of three days is missing".to_owned()],
+        }
+    }
+
+    fn set(path: &str, value: Option<&str>) -> Set {
+        Set {
+            path: path.to_owned(),
+            value: value.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn settings_that_save_are_told_as_fields_of_the_spec() {
+        let fields = vec![
+            set("policies.ahead.caution", Some("2")),
+            set("policies.ahead.usual", None),
+            set("guards.stabilisation.in", Some("12m")),
+        ];
+        let saves = tuned(evidence(2.0, Some(70), 371.5, 0.88), 9.83, fields);
+        insta::assert_snapshot!("saves", text(&saves));
+    }
+
+    #[test]
+    fn what_keeps_an_objective_may_cost_more_and_what_gains_nothing_is_left() {
+        let costs = tuned(
+            evidence(24.0, Some(95), 471.25, 0.093),
+            -14.38,
+            vec![set("policies.ahead.caution", Some("24"))],
+        );
+        assert!(text(&costs).contains("costs more, and keeps the objective: 14.4 %; to set:\n  policies.ahead.caution: 24\n"));
+        let stays = tuned(evidence(8.0, None, 412.0, 0.41), 0.0, Vec::new());
+        assert!(text(&stays).contains("nothing to change: no setting gains a hundredth\n"));
+    }
+}

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use super::{MINUTE, needed, whole};
+use super::{needed, whole};
+use crate::foresight::MINUTE;
 use crate::replay::{Look, Scaler};
 
 /// Headroom where the load is more than there is.

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{MINUTE, needed, percent, whole};
+use super::{needed, percent, whole};
+use crate::foresight::MINUTE;
 use crate::replay::{Look, Scaler};
 
 /// Of the demands of an hour, so many are met.

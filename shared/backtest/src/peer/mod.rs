@@ -42,8 +42,6 @@ pub use nomad::TargetValue;
 pub use react::React;
 pub use reg::Reg;
 
-const MINUTE: Seconds = Seconds(60);
-
 /// A row of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {

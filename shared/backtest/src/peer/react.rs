@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{MINUTE, needed, whole};
+use super::{needed, whole};
+use crate::foresight::MINUTE;
 use crate::replay::{Look, Scaler};
 
 /// So many of the missing ones are added.

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::hist::repaired;
-use super::{MINUTE, needed, whole};
+use super::{needed, whole};
+use crate::foresight::MINUTE;
 use crate::replay::{Look, Scaler};
 
 /// Demands that the parabola goes through, one a minute.
