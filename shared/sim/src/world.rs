@@ -156,8 +156,8 @@ pub struct World {
     pub broken: Option<Broken>,
     /// What is done to one changing call, counted from the first of the run.
     pub strike: Option<(u64, Strike)>,
-    /// The calls that changed something so far, in order: a strike counts by it.
-    pub changing: Vec<&'static str>,
+    /// The calls that changed something so far, in order, where somebody counts by them: a run may be long.
+    pub changing: Option<Vec<&'static str>>,
     /// Our installation.
     pub installation: InstallationId,
     /// The fleets.
@@ -207,7 +207,7 @@ impl World {
             watch: Watch::default(),
             broken: None,
             strike: None,
-            changing: Vec::new(),
+            changing: None,
             installation: InstallationId::new("ours"),
             fleets: BTreeMap::new(),
             slow: BTreeMap::new(),

@@ -160,7 +160,9 @@ impl World {
             return None;
         }
         self.counters.changes += 1;
-        self.changing.push(name);
+        if let Some(changing) = &mut self.changing {
+            changing.push(name);
+        }
         let (number, strike) = self.strike?;
         (number == self.counters.changes).then_some(strike)
     }

@@ -41,6 +41,7 @@ struct Played {
 fn play(situation: &Situation, strike: Option<(u64, Strike)>) -> Played {
     let mut world = World::new(SEED, Faults::exactly(SEED, &BTreeMap::new()), Log::new(false));
     world.strike = strike;
+    world.changing = Some(Vec::new());
     world.cloud.capacity.reservations = situation.reservations();
     let levels = situation
         .load
@@ -53,7 +54,7 @@ fn play(situation: &Situation, strike: Option<(u64, Strike)>) -> Played {
         situation.happens_at(minute, &mut runner.world.borrow_mut());
         runner.storm(1);
     }
-    let calls = runner.world.borrow().changing.clone();
+    let calls = runner.world.borrow().changing.clone().unwrap_or_default();
     // until everything is right by the truth, and stays so
     if runner.is_well() {
         runner.calm();
