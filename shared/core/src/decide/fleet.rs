@@ -211,7 +211,7 @@ fn count_pool<'a>(
         });
         census.keep_the_sick(breaker);
     } else if acting && judgement == Judgement::Sound {
-        renewal::begin(situation, pool, &mut census, state, &mut findings);
+        renewal::begin(situation, pool, removal_windows, &mut census, state, &mut findings);
     }
     findings.extend(
         state

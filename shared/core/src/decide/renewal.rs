@@ -20,7 +20,7 @@ use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::sorted::Walk;
-use crate::spec::{Drift, FleetMode, PoolSpec, Template, TemplateKey, TemplateVersion};
+use crate::spec::{Drift, FleetMode, OpenRemovalWindow, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
 use crate::unit::Seconds;
 
@@ -75,6 +75,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed
 pub(super) fn begin(
     situation: &Situation<'_>,
     pool: &PoolSpec,
+    removal_windows: &[OpenRemovalWindow],
     census: &mut Census<'_>,
     state: &mut CapacityState,
     findings: &mut Vec<Finding>,
@@ -95,8 +96,7 @@ pub(super) fn begin(
     }
     causes.only_leaves = !is_calm;
     causes.refresh = causes.refresh.filter(|_| may_go_on);
-    let windows = situation.spec.open_removal_windows(situation.now);
-    let can_wait = budget::window_removals_left(&windows, state).map_or(room, |(left, _)| left);
+    let can_wait = budget::window_removals_left(removal_windows, state).map_or(room, |(left, _)| left);
     let chosen = choose(situation, pool, census, state, causes, Allowed { now: room, can_wait });
     if chosen.iter().any(|(_, why)| *why == RenewReason::Balance) {
         state.rebalanced_at = Some(situation.now);
