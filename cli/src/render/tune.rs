@@ -109,11 +109,7 @@ mod tests {
 
     #[test]
     fn settings_that_save_are_told_as_fields_of_the_spec() {
-        let fields = vec![
-            set("policies.ahead.caution", Some("2")),
-            set("policies.ahead.usual", None),
-            set("guards.stabilisation.in", Some("12m")),
-        ];
+        let fields = vec![set("policies.ahead.caution", Some("2")), set("policies.ahead.usual", Some("70%"))];
         let saves = tuned(evidence(2.0, Some(70), 371.5, 0.88), 9.83, fields);
         insta::assert_snapshot!("saves", text(&saves));
     }
@@ -123,9 +119,11 @@ mod tests {
         let costs = tuned(
             evidence(24.0, Some(95), 471.25, 0.093),
             -14.38,
-            vec![set("policies.ahead.caution", Some("24"))],
+            vec![set("policies.ahead.caution", Some("24")), set("policies.ahead.usual", None)],
         );
-        assert!(text(&costs).contains("costs more, and keeps the objective: 14.4 %; to set:\n  policies.ahead.caution: 24\n"));
+        let told =
+            "costs more, and keeps the objective: 14.4 %; to set:\n  policies.ahead.caution: 24\n  policies.ahead.usual: leave it out\n";
+        assert!(text(&costs).contains(told));
         let stays = tuned(evidence(8.0, None, 412.0, 0.41), 0.0, Vec::new());
         assert!(text(&stays).contains("nothing to change: no setting gains a hundredth\n"));
     }
