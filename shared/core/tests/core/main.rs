@@ -44,6 +44,7 @@ mod reservations;
 mod reserve;
 mod simple;
 mod spec;
+mod spec_defaults;
 mod spend;
 mod step;
 mod stored;
