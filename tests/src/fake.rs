@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{
     AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
     TargetGroupArn, Zone,
@@ -23,7 +24,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
-    Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded,
+    Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ForecastStore, ListedInstance, LoadBalancer, LoadId, Loaded,
     Look, MetricQuery, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
 };
 use jiff::Timestamp;
@@ -398,5 +399,23 @@ impl Store for FakePorts {
 
     async fn note_alarm(&self, alarm: &str, _: Timestamp) -> Result<bool, PortError> {
         self.answer("note_alarm", alarm, !self.seen_newer)
+    }
+
+    async fn forecasts(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Forecast>, PortError> {
+        self.answer("forecasts", &joined(fleets), BTreeMap::new())
+    }
+}
+
+impl ForecastStore for FakePorts {
+    async fn memories(&self, loads: &[LoadId]) -> Result<BTreeMap<LoadId, Memory>, PortError> {
+        self.answer("memories", &joined(loads.iter().map(|load| &load.fleet)), BTreeMap::new())
+    }
+
+    async fn keep_forecast(&self, fleet: &FleetId, _: &Forecast, _: Timestamp) -> Result<CommitResult, PortError> {
+        self.answer("keep_forecast", fleet.as_str(), CommitResult::Committed)
+    }
+
+    async fn keep_memories(&self, memories: &BTreeMap<LoadId, Memory>, _: Timestamp) -> Result<(), PortError> {
+        self.answer("keep_memories", &joined(memories.keys().map(|load| &load.fleet)), ())
     }
 }

@@ -3,7 +3,7 @@
 //! It does not depend on what the fleet does, so that many settings can be played by what was learned once.
 
 use ghostnet_core::forecast::{Ahead, Learner, SHARES};
-use ghostnet_core::spec::{CapacityModel, InstanceCapacity, Need, PoolSpec, Predictive, Rule};
+use ghostnet_core::spec::{PoolSpec, Predictive, Rule};
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ impl Learning {
         usual.sort_unstable();
         usual.dedup();
         Some(Self {
-            unit: unit(&rule.need, world),
+            unit: rule.need.unit(Some(world.instance.capacity), world.instance.target).unwrap_or_default(),
             // a fleet learns how long its instances take to serve
             minutes: rule.minutes(world.boot),
             usual,
@@ -58,24 +58,6 @@ pub(crate) fn predictive(rule: &Rule) -> Option<&Predictive> {
         Rule::Predictive(rule) => Some(rule),
         _ => None,
     }
-}
-
-/// A minute's load that one instance carries.
-fn unit(need: &Need, world: &World) -> f64 {
-    let per_second = match need {
-        Need::Target(target) => return target.get(),
-        Need::Model { each, model } => {
-            let each = match each {
-                InstanceCapacity::Given(each) => each.get(),
-                InstanceCapacity::Learned(_) => world.instance.capacity,
-            };
-            match model {
-                CapacityModel::Utilisation { at_most } => each * at_most.ratio(),
-                CapacityModel::ResponseTime { .. } => each * world.instance.target,
-            }
-        }
-    };
-    per_second * 60.0
 }
 
 /// What was known at each minute of a load.

@@ -8,6 +8,7 @@ pub mod error;
 mod execute;
 pub mod failover;
 pub mod invocation;
+pub mod learn;
 pub mod live;
 mod load;
 mod metrics;

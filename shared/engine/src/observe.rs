@@ -11,7 +11,7 @@ use ghostnet_core::observation::{Instance, Observation, Registration, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::signal::Signal;
 use ghostnet_core::sorted::Walk;
-use ghostnet_core::spec::Attribute;
+use ghostnet_core::spec::{Attribute, Policy, Rule};
 use jiff::Timestamp;
 
 use crate::error::ErrorClass;
@@ -66,6 +66,7 @@ pub(crate) async fn observe<P: Ports>(
         .collect();
     read_alarms(ports, invocation, fleets, &readings, &mut seen).await;
     read_metrics(ports, invocation, fleets, (&readings, now), &mut seen).await;
+    read_forecasts(ports, fleets, &mut seen).await;
     read_recorded_plans(ports, fleets, &mut seen).await;
     seen
 }
@@ -292,6 +293,44 @@ async fn read_alarms<P: Ports>(
 
 /// Whether a look reads the metrics of each fleet.
 pub(crate) type Readings<'a> = BTreeMap<&'a FleetId, Reading>;
+
+/// What was learned of the loads that policies look ahead for, told for this moment. Asked only where the load itself was read.
+async fn read_forecasts<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+    let looking = |(id, observation): (&FleetId, &Observation)| {
+        let fleet = fleets.get(id)?;
+        let mut policies = fleet.spec.pools.iter().flat_map(|pool| &pool.policies);
+        let looks = policies.any(|policy| matches!(policy.rule, Rule::Predictive(_)));
+        (looks && !observation.series.is_empty()).then(|| id.clone())
+    };
+    let looking: Vec<FleetId> = seen.iter().filter_map(looking).collect();
+    if looking.is_empty() {
+        return;
+    }
+    let forecasts = match ports.forecasts(&looking).await {
+        Ok(forecasts) => forecasts,
+        Err(error) => {
+            tracing::warn!(%error, "what lies ahead is unknown");
+            return;
+        }
+    };
+    for (id, forecast) in forecasts {
+        let (Some(fleet), Some(observation)) = (fleets.get(&id), seen.get_mut(&id)) else {
+            continue;
+        };
+        let now = observation.observed_at;
+        for pool in &fleet.spec.pools {
+            let outlooks = forecast.outlooks.get(&pool.id);
+            let season = |policy: &Policy| match (&policy.rule, outlooks?.get(&policy.id)) {
+                (Rule::Predictive(rule), Some(outlook)) => Some((policy.id.clone(), outlook.season(now, rule.minutes(pool.warmup)))),
+                _ => None,
+            };
+            let seasons: BTreeMap<_, _> = pool.policies.iter().filter_map(season).collect();
+            if !seasons.is_empty() {
+                observation.seasons.insert(pool.id.clone(), seasons);
+            }
+        }
+    }
+}
 
 /// Which plans that instance tags name are on record; asked only where an instance is otherwise unexplained.
 async fn read_recorded_plans<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {

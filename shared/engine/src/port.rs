@@ -13,8 +13,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghostnet_core::failover::TrafficRecord;
+use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{
-    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, PolicyId, PoolId, Region, RuleArn, ServiceId, SpecVersion, StepId,
     TargetGroupArn, WriterId,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Registrar, Registration, Target, Told};
@@ -34,6 +35,10 @@ use crate::error::{ErrorClass, PortError};
 /// All ports that failover needs.
 pub trait TrafficPorts: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock {}
 impl<T: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock> TrafficPorts for T {}
+
+/// All ports that learning from the past needs.
+pub trait ForecastPorts: Metrics + Store + ForecastStore + Clock {}
+impl<T: Metrics + Store + ForecastStore + Clock> ForecastPorts for T {}
 
 /// All ports of one world, as capacity is decided.
 pub trait Ports: Compute + LoadBalancer + Discovery + Metrics + Store + Clock {}
@@ -294,6 +299,33 @@ pub trait Store {
 
     /// Notes an alarm's change; false if a newer one of this alarm was seen before.
     async fn note_alarm(&self, alarm: &str, changed_at: Timestamp) -> Result<bool, PortError>;
+
+    /// What is expected of the loads of these fleets. A fleet of which nothing is, or nothing that can be read, is absent.
+    async fn forecasts(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Forecast>, PortError>;
+}
+
+/// The table, as the forecast function keeps there what it learns.
+pub trait ForecastStore {
+    /// What is remembered of these loads. One of which nothing is, or nothing that can be read, is absent: it is learned anew.
+    async fn memories(&self, loads: &[LoadId]) -> Result<BTreeMap<LoadId, Memory>, PortError>;
+
+    /// Writes a fleet's forecast if the stored one has the version that was read, which is one less; zero: there was none.
+    async fn keep_forecast(&self, fleet: &FleetId, forecast: &Forecast, now: Timestamp) -> Result<CommitResult, PortError>;
+
+    /// Writes what is remembered of loads. Not with the forecast in one transaction: each memory says by itself up to when it goes, so
+    /// one that is lost is learned again.
+    async fn keep_memories(&self, memories: &BTreeMap<LoadId, Memory>, now: Timestamp) -> Result<(), PortError>;
+}
+
+/// A load: what a policy of a pool looks ahead for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoadId {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The pool.
+    pub pool: PoolId,
+    /// The policy.
+    pub policy: PolicyId,
 }
 
 /// The table, as failover writes it.

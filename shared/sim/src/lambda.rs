@@ -12,6 +12,7 @@ use ghostnet_core::id::{BuildId, FleetId, InstallationId, Region};
 use ghostnet_core::signal::{Signal, fleet_of_health_alarm};
 use ghostnet_engine::failover::{Occasion, TrafficReport, fail_over};
 use ghostnet_engine::invocation::{FAILOVER_TIMEOUT, Invocation, ReconcileError, Report};
+use ghostnet_engine::learn::learn;
 use ghostnet_engine::port::{Clock, Store};
 use ghostnet_engine::reconcile::reconcile;
 use ghostnet_engine::route::{fleets_of_alarm, fleets_of_instances, in_turn};
@@ -30,6 +31,8 @@ pub enum Function {
     Interruption,
     /// Traffic, once a minute, or as an operator asks.
     Failover,
+    /// Learns from the loads, every half an hour: this world keeps no minute for a whole one.
+    Forecast,
 }
 
 impl Function {
@@ -41,6 +44,7 @@ impl Function {
             Self::Alarm => "alarm",
             Self::Interruption => "interruption",
             Self::Failover => "failover",
+            Self::Forecast => "forecast",
         }
     }
 
@@ -51,6 +55,7 @@ impl Function {
             Self::Tick => 55 * SECOND,
             Self::Alarm | Self::Interruption => 60 * SECOND,
             Self::Failover => Millis::from(FAILOVER_TIMEOUT.0) * SECOND,
+            Self::Forecast => 5 * MINUTE,
         }
     }
 
@@ -58,8 +63,8 @@ impl Function {
     #[must_use]
     pub fn retry_after(self, attempt: u32) -> Option<Millis> {
         match (self, attempt) {
-            // the schedule wakes it again in a minute
-            (Self::Tick | Self::Failover, _) => None,
+            // the schedule wakes it again
+            (Self::Tick | Self::Failover | Self::Forecast, _) => None,
             (_, 0) => Some(MINUTE),
             (_, 1) => Some(2 * MINUTE),
             _ => None,
@@ -135,6 +140,7 @@ pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Milli
     let work = Box::pin(async move {
         match its.function {
             Function::Failover => watch_traffic(&hand, &invocation, its.asked, &its.signal).await,
+            Function::Forecast => look_back(&hand, &invocation).await,
             function => run(&hand, &invocation, function, &its.signal).await,
         }
     });
@@ -157,6 +163,16 @@ async fn watch_traffic(hand: &Hand, invocation: &Invocation, asked: Option<(Flee
         results: BTreeMap::new(),
         traffic,
         failed: false,
+    }
+}
+
+async fn look_back(hand: &Hand, invocation: &Invocation) -> Done {
+    let fleets = hand.fleets().await.map(in_turn).unwrap_or_default();
+    let lessons = learn(hand, invocation, &fleets).await;
+    Done {
+        results: BTreeMap::new(),
+        traffic: BTreeMap::new(),
+        failed: lessons.is_err(),
     }
 }
 

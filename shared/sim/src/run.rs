@@ -28,6 +28,8 @@ pub const CALM_TICKS: u32 = 800;
 /// A calm world that was right this many minutes in a row, and wanted the same throughout, stays so: the longest
 /// stabilisation is twenty minutes, the longest cooldown ten; a simple policy waits ten more once all that it added serves.
 const RIGHT_FOR: u32 = 30;
+/// Minutes from one invocation of the forecast function to the next: this world keeps no minute for an hour.
+const LEARNS_EVERY: u32 = 30;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -276,6 +278,11 @@ impl Runner {
             world.storm();
         } else {
             world.look_at_the_end_of_degraded();
+        }
+        if world.minute % LEARNS_EVERY == LEARNS_EVERY / 2 && world.looks_ahead() {
+            let jitter = world.chance.between(0, 20 * SECOND);
+            let job = Job::new(Function::Forecast, Signal::Tick);
+            world.schedule(now + self.tick_offset + jitter, Event::Invoke(Box::new(job)));
         }
         let fails_over = world.fleets.values().any(|fleet| fleet.spec.failover.is_some());
         for function in [Function::Tick, Function::Failover].into_iter().take(1 + usize::from(fails_over)) {

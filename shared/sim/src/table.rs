@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{Epoch, FleetId, InstallationId, InstanceId, PlanId, PoolId, Region, SpecVersion, StepId, WriterId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, Pause, RecordedOutcome, STATE_BYTES_MAX, StoredSpec, TrafficState};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, CommitResult, Loaded, TrafficCommit};
+use ghostnet_engine::port::{Commit, CommitResult, LoadId, Loaded, TrafficCommit};
 use jiff::Timestamp;
 
 use crate::cloud::refusal;
@@ -43,6 +44,10 @@ pub struct Items {
     pub holds: u64,
     /// When the fleet was last evaluated.
     pub evaluated_at: Option<Timestamp>,
+    /// `FORECAST`.
+    pub forecast: Option<Forecast>,
+    /// `LEARNED`, by pool and policy.
+    pub memories: BTreeMap<LoadId, Memory>,
     /// Tokens of transactions that DynamoDB remembers.
     transactions: Vec<(WriterId, Timestamp)>,
     /// The same of failover's.
@@ -69,6 +74,8 @@ impl Items {
             records: BTreeMap::new(),
             holds: 0,
             evaluated_at: None,
+            forecast: None,
+            memories: BTreeMap::new(),
             transactions: Vec::new(),
             traffic_transactions: Vec::new(),
         }
@@ -163,6 +170,16 @@ impl Items {
             state.pause = pause;
             self.bump("pause");
         }
+    }
+
+    /// The conditional write of what lies ahead.
+    pub fn keep_forecast(&mut self, forecast: &Forecast) -> CommitResult {
+        let stored = self.forecast.as_ref().map_or(0, |stored| stored.version);
+        if forecast.version != stored.saturating_add(1) {
+            return CommitResult::Conflict;
+        }
+        self.forecast = Some(forecast.clone());
+        CommitResult::Committed
     }
 
     /// The transaction of failover's commit.

@@ -443,6 +443,12 @@ impl World {
         }
     }
 
+    /// Whether a policy of any fleet looks ahead.
+    pub(crate) fn looks_ahead(&self) -> bool {
+        let mut pools = self.fleets.values().flat_map(|fleet| &fleet.spec.pools);
+        pools.any(|pool| pool.policies.iter().any(|policy| matches!(policy.rule, Rule::Predictive(_))))
+    }
+
     /// What AWS and the table forget, so that memory does not grow with a run's length.
     pub(crate) fn forget(&mut self) {
         if !self.minute.is_multiple_of(10) {

@@ -1,10 +1,13 @@
 //! What a decision reads of a forecast.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::expert::{self, EXPERTS};
 use super::{Curve, Lags, Pair, Recent, SHARES};
+use crate::id::{PolicyId, PoolId};
 use crate::unit::{Moment, Seconds};
 
 /// The level of a season is that of a quarter of an hour.
@@ -38,6 +41,23 @@ pub struct Outlook {
     /// What so large a share of the loads at this time of day stayed below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usual: Vec<(u16, Curve)>,
+}
+
+/// The outlooks of a fleet: what the forecast function writes and a look reads.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// One more with each write; zero: never written.
+    pub version: u64,
+    /// One for each policy that looks ahead and of whose load something is known.
+    pub outlooks: BTreeMap<PoolId, BTreeMap<PolicyId, Outlook>>,
+}
+
+impl Forecast {
+    /// When the oldest of its outlooks was made; none: there is none.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Moment> {
+        self.outlooks.values().flat_map(BTreeMap::values).map(|outlook| outlook.made_at).min()
+    }
 }
 
 /// What an outlook says of one moment: the part that a decision depends on, and keeps a record of.

@@ -45,8 +45,8 @@ impl History {
     /// Takes in the next bucket; none: nothing is known of it.
     pub fn push(&mut self, mean: Option<f64>) {
         let most = DAY.saturating_mul(DAYS);
-        if self.buckets.len() >= most.saturating_mul(2) {
-            // rarely, so that no bucket moves each time
+        if self.buckets.len() >= most.saturating_add(DAY) {
+            // once a day, so that no bucket moves each time
             self.buckets.drain(..self.buckets.len().saturating_sub(most).saturating_add(1));
         }
         self.buckets.push(mean.filter(|mean| mean.is_finite()));
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_long_life_takes_no_more_memory_and_forgets_nothing_of_the_last_fortnight() {
         let history = counted(60 * 288);
-        assert!(history.buckets.len() <= 28 * 288 + 1);
+        assert!(history.buckets.len() <= 15 * 288);
         assert_eq!(history.before(14, 0), Some(f64::from(46 * 288)));
     }
 }

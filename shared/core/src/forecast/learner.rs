@@ -63,7 +63,7 @@ impl Learner {
     /// Knows nothing yet of a load of which one instance carries `unit` per minute. Forecasts so many minutes ahead.
     #[must_use]
     pub fn new(unit: f64, minutes: u32, start: Timestamp) -> Self {
-        let unit = unit.clamp(UNIT_LEAST, LOAD_MOST);
+        let unit = bounded(unit);
         let history = History::new(start);
         let gone = Seconds::between(history.end(), start).0 / 60;
         let nothing = Outlook {
@@ -92,6 +92,11 @@ impl Learner {
             season: nothing.season(start, minutes),
             outlook: nothing,
         }
+    }
+
+    /// One instance carries so much per minute from now on.
+    pub fn set_unit(&mut self, unit: f64) {
+        self.unit = bounded(unit);
     }
 
     /// Takes in the minute that ends at `now`; none: nothing is known of it. What lies ahead of that moment; none while nothing is known.
@@ -201,4 +206,8 @@ impl Learner {
             self.bucket = (0.0, 0, 0);
         }
     }
+}
+
+fn bounded(unit: f64) -> f64 {
+    unit.clamp(UNIT_LEAST, LOAD_MOST)
 }

@@ -3,9 +3,12 @@
 //! What may come is known as quantiles, and each needs some number of instances. The more instances, the less often they are too few:
 //! the number is taken that costs least together with what being short costs (the newsvendor's problem, `quality.md`, C.13).
 
+use std::collections::BTreeMap;
+
 use super::{Ballot, Opinion, capacity, finite_count};
 use crate::forecast::Ahead;
-use crate::rating::Rating;
+use crate::id::PolicyId;
+use crate::rating::{self, Rating};
 use crate::reason::VoteReason;
 use crate::spec::{Care, Need, Predictive};
 use crate::unit::{Finite, Seconds};
@@ -14,6 +17,15 @@ use crate::unit::{Finite, Seconds};
 pub const OUTLOOK_AGE_MAX: Seconds = Seconds::minutes(180);
 /// While forecasts stray, so much more than the present load is kept.
 const HEADROOM: f64 = 1.5;
+
+/// So much of an instance is used where the response time decides, as far as it matters here: what is next to nothing is a share of it.
+const USED: f64 = 0.7;
+
+/// How much of a minute's load one instance carries; none: it is learned, and not known yet.
+#[must_use]
+pub fn unit(rule: &Predictive, ratings: &BTreeMap<PolicyId, Rating>) -> Option<f64> {
+    rule.need.unit(rating::learned(ratings.get(&rule.of)).map(Finite::get), USED)
+}
 
 pub(crate) fn recommend(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opinion {
     let Some(ahead) = ahead else {

@@ -47,6 +47,28 @@ pub enum Need {
     Target(Finite),
 }
 
+impl Need {
+    /// How much of a minute's load one instance carries. `learned` requests per second are what it can answer where that is learned, of
+    /// which so large a share may be `used` where the response time decides. None: not known yet.
+    #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
+    pub fn unit(&self, learned: Option<f64>, used: f64) -> Option<f64> {
+        let (each, model) = match self {
+            Self::Target(target) => return Some(target.get()),
+            Self::Model { each, model } => (each, model),
+        };
+        let each = match each {
+            InstanceCapacity::Given(each) => each.get(),
+            InstanceCapacity::Learned(_) => learned?,
+        };
+        let used = match model {
+            CapacityModel::Utilisation { at_most } => at_most.ratio(),
+            CapacityModel::ResponseTime { .. } => used,
+        };
+        Some(each * used * 60.0)
+    }
+}
+
 /// How much of what may come has to be enough.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@
     reason = "a test that cannot build its world should stop there; the world is shared with another test"
 )]
 
+mod ahead;
 mod calls;
 mod learned;
 mod loads;

@@ -395,8 +395,18 @@ impl Metrics for Hand {
                 };
                 series(minutes.map(point).collect())
             };
+            let demand = |query: &MetricQuery| {
+                let minutes = 0..i64::from(query.points);
+                let point = |minute| {
+                    let at = at - jiff::SignedDuration::from_mins(minute);
+                    let value = Finite::new(world.demand?(at))?;
+                    Some(Datapoint { at, value })
+                };
+                series(if world.metric_is_missing { Vec::new() } else { minutes.filter_map(point).collect() })
+            };
             let answer = |query: &MetricQuery| match &query.shape {
                 QueryShape::Stat(stat) if stat.name == "JobErrors" => errors(query, stat),
+                QueryShape::Stat(stat) if stat.name == "RequestCount" && world.demand.is_some() => demand(query),
                 _ => series(point.into_iter().collect()),
             };
             Ok(queries.iter().map(answer).collect())
@@ -552,5 +562,43 @@ impl Store for Hand {
 
     async fn note_alarm(&self, _: &str, _: Timestamp) -> Result<bool, PortError> {
         Ok(true)
+    }
+
+    async fn forecasts(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Forecast>, PortError> {
+        self.call("dynamodb:BatchGetItem", |world| {
+            let forecast = |fleet: &FleetId| Some((fleet.clone(), world.table.forecasts.get(fleet)?.clone()));
+            Ok(fleets.iter().filter_map(forecast).collect())
+        })
+        .await
+    }
+}
+
+impl ForecastStore for Hand {
+    async fn memories(&self, loads: &[LoadId]) -> Result<BTreeMap<LoadId, Memory>, PortError> {
+        self.call("dynamodb:BatchGetItem", |world| {
+            let memory = |load: &LoadId| Some((load.clone(), world.table.memories.get(load)?.clone()));
+            Ok(loads.iter().filter_map(memory).collect())
+        })
+        .await
+    }
+
+    async fn keep_forecast(&self, fleet: &FleetId, forecast: &Forecast, _: Timestamp) -> Result<CommitResult, PortError> {
+        self.call("dynamodb:PutItem", |world| {
+            let stored = world.table.forecasts.get(fleet).map_or(0, |stored| stored.version);
+            if forecast.version != stored + 1 {
+                return Ok(CommitResult::Conflict);
+            }
+            world.table.forecasts.insert(fleet.clone(), forecast.clone());
+            Ok(CommitResult::Committed)
+        })
+        .await
+    }
+
+    async fn keep_memories(&self, memories: &BTreeMap<LoadId, Memory>, _: Timestamp) -> Result<(), PortError> {
+        self.call("dynamodb:PutItem", |world| {
+            world.table.memories.extend(memories.clone());
+            Ok(())
+        })
+        .await
     }
 }

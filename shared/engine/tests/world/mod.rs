@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::*;
 use ghostnet_core::observation::*;
 use ghostnet_core::plan::{Choice, Launch};
@@ -54,6 +55,8 @@ pub struct World {
     /// Requests per minute over all targets.
     pub load: f64,
     pub metric_is_missing: bool,
+    /// Requests over all targets in the minute that begins then; none: only the newest minute is known, and it is `load`.
+    pub demand: Option<fn(Timestamp) -> f64>,
     /// Errors a minute of each instance; one where nothing is said.
     pub errors: BTreeMap<InstanceId, f64>,
     /// How many datapoints each query of the last look asked for.
@@ -86,6 +89,8 @@ pub struct Table {
     pub records: BTreeMap<PlanId, DecisionRecord>,
     pub evaluated: BTreeMap<FleetId, Timestamp>,
     pub exhausted: Vec<ExhaustedOffering>,
+    pub forecasts: BTreeMap<FleetId, Forecast>,
+    pub memories: BTreeMap<LoadId, Memory>,
 }
 
 #[derive(Clone)]
@@ -155,6 +160,7 @@ impl World {
             ]),
             load,
             metric_is_missing: false,
+            demand: None,
             errors: BTreeMap::new(),
             asked: Vec::new(),
             dry: BTreeSet::new(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, ServiceId, StepId, TargetGroupArn};
 use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, Registration, Target, TargetHealth, Told};
 use ghostnet_core::plan::{Choice, Launch};
@@ -16,8 +17,8 @@ use ghostnet_core::state::RecordedOutcome;
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{
-    Announced, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ListedInstance, LoadBalancer, Loaded, Look, MetricQuery,
-    Metrics, PublishedValue, Store,
+    Announced, Commit, CommitResult, Compute, Discovery, FleetAnswer, FleetEntry, ForecastStore, ListedInstance, LoadBalancer, LoadId,
+    Loaded, Look, MetricQuery, Metrics, PublishedValue, Store,
 };
 use jiff::Timestamp;
 
@@ -399,5 +400,47 @@ impl Store for Hand {
         let alarm = alarm.to_owned();
         self.call("dynamodb:UpdateItem", move |world| Ok(world.table.note_alarm(&alarm, changed_at)))
             .await
+    }
+
+    async fn forecasts(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Forecast>, PortError> {
+        let fleets = fleets.to_vec();
+        self.call("dynamodb:BatchGetItem", move |world| {
+            let forecast = |fleet: &FleetId| Some((fleet.clone(), world.table.fleets.get(fleet)?.forecast.clone()?));
+            Ok(fleets.iter().filter_map(forecast).collect())
+        })
+        .await
+    }
+}
+
+impl ForecastStore for Hand {
+    async fn memories(&self, loads: &[LoadId]) -> Result<BTreeMap<LoadId, Memory>, PortError> {
+        let loads = loads.to_vec();
+        self.call("dynamodb:BatchGetItem", move |world| {
+            let memory = |load: &LoadId| Some((load.clone(), world.table.fleets.get(&load.fleet)?.memories.get(load)?.clone()));
+            Ok(loads.iter().filter_map(memory).collect())
+        })
+        .await
+    }
+
+    async fn keep_forecast(&self, fleet: &FleetId, forecast: &Forecast, _: Timestamp) -> Result<CommitResult, PortError> {
+        let (fleet, forecast) = (fleet.clone(), Rc::new(forecast.clone()));
+        self.call("dynamodb:PutItem", move |world| {
+            let items = world.table.fleets.get_mut(&fleet);
+            Ok(items.map_or(CommitResult::Conflict, |items| items.keep_forecast(&forecast)))
+        })
+        .await
+    }
+
+    async fn keep_memories(&self, memories: &BTreeMap<LoadId, Memory>, _: Timestamp) -> Result<(), PortError> {
+        let memories = Rc::new(memories.clone());
+        self.call("dynamodb:PutItem", move |world| {
+            for (load, memory) in memories.iter() {
+                if let Some(items) = world.table.fleets.get_mut(&load.fleet) {
+                    items.memories.insert(load.clone(), memory.clone());
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -1,0 +1,289 @@
+//! Learns from the loads of fleets what lies ahead of them: asks CloudWatch for what is new since the last hour, and keeps an outlook
+//! that every look reads.
+//!
+//! One invocation learns for hundreds of fleets. Who waits longest comes first, so that one that runs out of time goes on where it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ghostnet_core::forecast::{Forecast, Memory, Subject};
+use ghostnet_core::id::{FleetId, PolicyId, PoolId};
+use ghostnet_core::policy::predictive::unit;
+use ghostnet_core::sample::Series;
+use ghostnet_core::spec::metric::Queries;
+use ghostnet_core::spec::{Policy, PoolSpec, Predictive, Rule};
+use ghostnet_core::unit::{Moment, Seconds};
+use jiff::Timestamp;
+
+use crate::error::PortError;
+use crate::invocation::{Invocation, ReconcileError};
+use crate::load::{Fleet, load};
+use crate::port::{CommitResult, ForecastPorts, LoadId, MetricQuery};
+
+/// Loads whose memories are held at once, each of about 80 KB; and the most metrics that one call asks for.
+const LOADS_AT_ONCE: usize = 500;
+/// Datapoints asked for at once: what two calls give. A fortnight's minutes of ten fleets, or an hour's of all.
+const POINTS_AT_ONCE: u32 = 200_000;
+/// No round is begun later than this before Lambda ends the function.
+const ROUND_TIME: Seconds = Seconds(30);
+
+/// What was learned for one fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lesson {
+    /// The loads of which an outlook was made, and how many whole days it knows of each.
+    pub loads: Vec<(PoolId, PolicyId, usize)>,
+    /// What could not be learned, in words.
+    pub trouble: Vec<String>,
+    /// Whether the outlooks are kept; not if another invocation was faster, or nothing is new.
+    pub kept: bool,
+}
+
+/// Learns for these fleets. One without a policy that looks ahead is absent from the result.
+pub async fn learn<P: ForecastPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    fleets: &[FleetId],
+) -> Result<BTreeMap<FleetId, Result<Lesson, ReconcileError>>, ReconcileError> {
+    let now = ports.now();
+    let mut results = BTreeMap::new();
+    let mut waiting: Vec<Pupil> = Vec::new();
+    for (id, fleet) in load(ports, fleets, now).await? {
+        match fleet {
+            Ok(fleet) => waiting.extend(Pupil::of(&id, &fleet)),
+            Err(error) => drop(results.insert(id, Err(error))),
+        }
+    }
+    let ids: Vec<FleetId> = waiting.iter().map(|pupil| pupil.fleet.clone()).collect();
+    let forecasts = if ids.is_empty() { BTreeMap::new() } else { ports.forecasts(&ids).await? };
+    for pupil in &mut waiting {
+        pupil.forecast = forecasts.get(&pupil.fleet).cloned().unwrap_or_default();
+    }
+    waiting.sort_by_key(|pupil| (pupil.waits_since(), pupil.fleet.clone()));
+    let mut waiting = waiting.into_iter().peekable();
+    while waiting.peek().is_some() {
+        if ROUND_TIME.after(ports.now()) > invocation.deadline {
+            results.extend(waiting.map(|pupil| (pupil.fleet, Err(ReconcileError::OutOfTime))));
+            break;
+        }
+        let mut round = Vec::new();
+        let mut loads = 0_usize;
+        while let Some(pupil) = waiting.next_if(|pupil| round.is_empty() || loads.saturating_add(pupil.loads.len()) <= LOADS_AT_ONCE) {
+            loads = loads.saturating_add(pupil.loads.len());
+            round.push(pupil);
+        }
+        learn_round(ports, invocation, round, &mut results).await;
+    }
+    Ok(results)
+}
+
+type Results = BTreeMap<FleetId, Result<Lesson, ReconcileError>>;
+
+/// Learns for fleets whose memories are read together.
+async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round: Vec<Pupil>, results: &mut Results) {
+    let ids: Vec<LoadId> = round.iter().flat_map(Pupil::ids).collect();
+    let mut memories = match ports.memories(&ids).await {
+        Ok(memories) => memories,
+        Err(error) => {
+            results.extend(round.into_iter().map(|pupil| (pupil.fleet, Err(error.clone().into()))));
+            return;
+        }
+    };
+    let now = ports.now();
+    let mut group: Vec<(Pupil, Vec<Memory>)> = Vec::new();
+    let mut points = 0_u32;
+    for pupil in round {
+        let own: Vec<Memory> = pupil
+            .loads
+            .iter()
+            .zip(pupil.ids())
+            .map(|(load, id)| Memory::resume(memories.remove(&id), load.subject.clone(), now))
+            .collect();
+        let wanted = own.iter().fold(0_u32, |sum, memory| sum.saturating_add(memory.wanted(now)));
+        if !group.is_empty() && points.saturating_add(wanted) > POINTS_AT_ONCE {
+            learn_group(ports, invocation, std::mem::take(&mut group), now, results).await;
+            points = 0;
+        }
+        points = points.saturating_add(wanted);
+        group.push((pupil, own));
+    }
+    learn_group(ports, invocation, group, now, results).await;
+}
+
+/// Learns for fleets whose loads are asked for together.
+async fn learn_group<P: ForecastPorts>(
+    ports: &P,
+    invocation: &Invocation,
+    group: Vec<(Pupil, Vec<Memory>)>,
+    now: Timestamp,
+    results: &mut Results,
+) {
+    let asked = group.iter().flat_map(|(_, memories)| memories).filter(|memory| memory.wanted(now) > 0);
+    let queries: Vec<MetricQuery> = asked
+        .map(|memory| MetricQuery {
+            shape: memory.metric().clone(),
+            points: memory.wanted(now),
+        })
+        .collect();
+    let answers = if queries.is_empty() {
+        Ok(Vec::new())
+    } else {
+        ports.series(&invocation.region, &queries, now).await
+    };
+    let mut answers = match answers {
+        Ok(answers) => answers.into_iter(),
+        Err(error) => {
+            results.extend(group.into_iter().map(|(pupil, _)| (pupil.fleet, Err(error.clone().into()))));
+            return;
+        }
+    };
+    for (pupil, memories) in group {
+        let fleet = pupil.fleet.clone();
+        let lesson = pupil.learn(ports, memories, &mut answers, now).await.map_err(ReconcileError::from);
+        results.insert(fleet, lesson);
+    }
+}
+
+/// A fleet for which is learned.
+struct Pupil {
+    fleet: FleetId,
+    forecast: Forecast,
+    loads: Vec<Load>,
+    /// What cannot be learned, in words.
+    trouble: Vec<String>,
+}
+
+/// One of its loads.
+struct Load {
+    pool: PoolId,
+    policy: PolicyId,
+    subject: Subject,
+    /// How much of a minute's load one instance carries.
+    unit: f64,
+    usual: Vec<u16>,
+}
+
+impl Pupil {
+    /// None: no policy of the fleet looks ahead, or it is on its way out.
+    fn of(id: &FleetId, fleet: &Fleet) -> Option<Self> {
+        let (mut loads, mut trouble) = (Vec::new(), Vec::new());
+        for pool in &fleet.spec.pools {
+            for (policy, rule) in pool.policies.iter().filter_map(looks_ahead) {
+                match Load::of(id, fleet, pool, (policy, rule)) {
+                    Ok(load) => loads.push(load),
+                    Err(why) => trouble.push(told(&pool.id, policy, &why)),
+                }
+            }
+        }
+        let is_one = !(loads.is_empty() && trouble.is_empty() || fleet.stored.retiring);
+        is_one.then(|| Self {
+            fleet: id.clone(),
+            forecast: Forecast::default(),
+            loads,
+            trouble,
+        })
+    }
+
+    fn ids(&self) -> impl Iterator<Item = LoadId> {
+        self.loads.iter().map(|load| LoadId {
+            fleet: self.fleet.clone(),
+            pool: load.pool.clone(),
+            policy: load.policy.clone(),
+        })
+    }
+
+    /// When its oldest outlook was made; none, and first of all: one of its loads has none.
+    fn waits_since(&self) -> Option<Moment> {
+        let outlooks = self.forecast.outlooks.values().map(BTreeMap::len).sum::<usize>();
+        self.forecast.oldest().filter(|_| outlooks >= self.loads.len())
+    }
+
+    async fn learn<P: ForecastPorts>(
+        self,
+        ports: &P,
+        memories: Vec<Memory>,
+        answers: &mut impl Iterator<Item = Series>,
+        now: Timestamp,
+    ) -> Result<Lesson, PortError> {
+        let mut lesson = Lesson {
+            trouble: self.trouble,
+            ..Lesson::default()
+        };
+        let mut learned = BTreeMap::new();
+        let mut outlooks = self.forecast.outlooks;
+        let policies: BTreeSet<(&PoolId, &PolicyId)> = self.loads.iter().map(|load| (&load.pool, &load.policy)).collect();
+        for (pool, outlooks) in &mut outlooks {
+            outlooks.retain(|policy, _| policies.contains(&(pool, policy)));
+        }
+        outlooks.retain(|_, outlooks| !outlooks.is_empty());
+        for (load, mut memory) in self.loads.iter().zip(memories) {
+            if memory.wanted(now) == 0 {
+                continue;
+            }
+            let answer = answers.next();
+            let (pool, policy) = (&load.pool, &load.policy);
+            let missing = Series::Failed {
+                why: "no answer".to_owned(),
+            };
+            if let Err(why) = memory.learn(answer.as_ref().unwrap_or(&missing), load.unit, now) {
+                lesson.trouble.push(told(pool, policy, &why));
+                continue;
+            }
+            if let Some(outlook) = memory.outlook(&load.usual) {
+                lesson.loads.push((pool.clone(), policy.clone(), memory.days()));
+                outlooks.entry(pool.clone()).or_default().insert(policy.clone(), outlook);
+            } else {
+                lesson.trouble.push(told(pool, policy, &"CloudWatch has no datapoint of it"));
+            }
+            let id = LoadId {
+                fleet: self.fleet.clone(),
+                pool: pool.clone(),
+                policy: policy.clone(),
+            };
+            learned.insert(id, memory);
+        }
+        if learned.is_empty() {
+            return Ok(lesson);
+        }
+        let forecast = Forecast {
+            version: self.forecast.version.saturating_add(1),
+            outlooks,
+        };
+        // the forecast first: whoever is slower finds it newer than it read, and keeps nothing
+        if ports.keep_forecast(&self.fleet, &forecast, now).await? == CommitResult::Committed {
+            ports.keep_memories(&learned, now).await?;
+            lesson.kept = true;
+        }
+        Ok(lesson)
+    }
+}
+
+impl Load {
+    fn of(id: &FleetId, fleet: &Fleet, pool: &PoolSpec, (policy, rule): (&PolicyId, &Predictive)) -> Result<Self, &'static str> {
+        let Queries::One(metric) = rule.measure.metric.queries(id, pool, &fleet.stored.resolved) else {
+            return Err("its load is not one metric");
+        };
+        let none = BTreeMap::new();
+        let ratings = fleet.state.pools.get(&pool.id).map_or(&none, |pool| &pool.ratings);
+        Ok(Self {
+            pool: pool.id.clone(),
+            policy: policy.clone(),
+            subject: Subject {
+                metric,
+                minutes: rule.minutes(pool.warmup),
+            },
+            unit: unit(rule, ratings).ok_or("what one instance can answer is not learned yet")?,
+            usual: rule.usual.iter().map(|share| share.0).collect(),
+        })
+    }
+}
+
+fn looks_ahead(policy: &Policy) -> Option<(&PolicyId, &Predictive)> {
+    match &policy.rule {
+        Rule::Predictive(rule) => Some((&policy.id, rule)),
+        _ => None,
+    }
+}
+
+fn told(pool: &PoolId, policy: &PolicyId, why: &impl fmt::Display) -> String {
+    format!("`{policy}` of pool `{pool}`: {why}")
+}
