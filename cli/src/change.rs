@@ -4,7 +4,7 @@
 use ghostnet_aws::cloudwatch::alarm::AlarmDefinition;
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_core::id::{FleetId, PoolId, SpecVersion};
-use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec, Resolved};
+use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec, Resolved, Rule};
 use ghostnet_core::state::{CapacityState, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::port::{Clock, CommitResult};
 use serde::Serialize;
@@ -137,6 +137,12 @@ fn differences(stored: Option<&StoredSpec>, file: &SpecFile, resolved: &Resolved
 }
 
 impl Change<'_> {
+    /// Whether a policy of the fleet looks ahead.
+    pub(crate) fn looks_ahead(&self) -> bool {
+        let mut policies = self.file.spec.pools.iter().flat_map(|pool| &pool.policies);
+        policies.any(|policy| matches!(policy.rule, Rule::Predictive(_)))
+    }
+
     /// Writes it. The spec first: an alarm without its policy wakes for nothing, a policy without its alarm waits a minute
     /// for the tick.
     ///

@@ -19,6 +19,9 @@ use crate::failure::Failure;
 /// Output that names the function which moves traffic.
 pub(crate) const FAILOVER_FUNCTION: &str = "FailoverFunctionName";
 
+/// Output that names the function which learns from loads.
+pub(crate) const FORECAST_FUNCTION: &str = "ForecastFunctionName";
+
 /// Longest part of an error's text that is shown.
 const MESSAGE_LETTERS_MAX: usize = 300;
 
@@ -46,6 +49,8 @@ pub(crate) struct Stack {
     pub(crate) tick_function: String,
     /// The function that moves traffic; none before the version that had it first.
     pub(crate) failover_function: Option<String>,
+    /// The function that learns from loads; none before the version that had it first.
+    pub(crate) forecast_function: Option<String>,
     /// How alarms are delivered.
     pub(crate) delivery: Delivery,
 }
@@ -152,6 +157,7 @@ impl Stack {
             alarm_function: output("AlarmFunctionName")?,
             tick_function: output("TickFunctionName")?,
             failover_function: outputs.get(FAILOVER_FUNCTION).cloned(),
+            forecast_function: outputs.get(FORECAST_FUNCTION).cloned(),
             delivery,
         })
     }

@@ -317,8 +317,7 @@ class Demo:
         """Writes what the functions logged, and every decision, into the folder."""
         with contextlib.suppress(Exception):
             logs = self.aws.client("logs")
-            for name in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName", "FailoverFunctionName"):
-                function = self.stack[name]
+            for function in (value for name, value in self.stack.items() if name.endswith("FunctionName")):
                 pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
                 events = [event for page in pages for event in page["events"]]
                 lines = [event["message"].rstrip() for event in sorted(events, key=lambda event: event["timestamp"])]

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ["ghostnet-alarm", "ghostnet-tick", "ghostnet-interruption", "ghostnet-failover"]
+FUNCTIONS = ["ghostnet-alarm", "ghostnet-tick", "ghostnet-interruption", "ghostnet-failover", "ghostnet-forecast"]
 NEXT = "/2018-06-01/runtime/invocation/next"
 STARTS = 21
 READY_WITHIN = 10

@@ -12,10 +12,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 import demo as story  # noqa: E402  (puts this folder on the path, too)
+from ahead import Ahead  # noqa: E402
 from local_aws import ROOT, LocalAws, LocalAwsError, duration, guarded, say  # noqa: E402
 
 EVENTS = ROOT / "events"
 EMPTY_WITHIN = 300
+FUNCTIONS = (
+    "AlarmFunctionName",
+    "TickFunctionName",
+    "InterruptionFunctionName",
+    "FailoverFunctionName",
+    "ForecastFunctionName",
+)
 # payloads that are nobody's: each is refused in a log line, never by a failure that Lambda would repeat
 STRANGE = [{}, [], "text", 17, None, {"detail-type": "Something Else", "source": "aws.ec2", "detail": {}}, {"Records": []}]
 
@@ -52,7 +60,7 @@ def check_events(demo):
         failure = invoke(functions, name, event)
         failures += [f"{path.name} -> {name}: {failure}"] if failure else []
     for event in STRANGE:
-        for output in ("AlarmFunctionName", "TickFunctionName", "InterruptionFunctionName", "FailoverFunctionName"):
+        for output in FUNCTIONS:
             name = demo.stack[output]
             failure = invoke(functions, name, event)
             failures += [f"{json.dumps(event)} -> {name}: {failure}"] if failure else []
@@ -93,6 +101,7 @@ def main():
         demo.sides.tell()
         say("[ok] traffic left a dead side, and undo restored the rule exactly")
         check_retiring(demo)
+        Ahead(demo).tell()
     finally:
         if aws.is_running() and demo.stack:
             demo.keep_logs()

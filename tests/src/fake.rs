@@ -15,17 +15,17 @@ use ghostnet_core::id::{
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::Attribute;
 use ghostnet_core::spec::Resolved;
 use ghostnet_core::state::{RecordedOutcome, RouteTo, Routing, SCHEMA, StoredSpec, TrafficState};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
-    Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ForecastStore, ListedInstance, LoadBalancer, LoadId, Loaded,
-    Look, MetricQuery, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
+    Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ForecastStore, ListedInstance,
+    LoadBalancer, LoadId, Loaded, Look, MetricQuery, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
 };
 use jiff::Timestamp;
 
@@ -46,6 +46,10 @@ pub struct FakePorts {
     pub seen_newer: bool,
     /// Port calls that fail, by method.
     pub failing: BTreeMap<&'static str, ErrorClass>,
+    /// Fleets whose spec has a policy that looks ahead.
+    pub looking_ahead: BTreeSet<FleetId>,
+    /// What every metric was in each minute; none: CloudWatch does not answer.
+    pub metric: Option<Finite>,
     /// Fleets whose items cannot be read.
     pub damaged: BTreeMap<FleetId, ErrorClass>,
     /// What listeners and rules do.
@@ -76,6 +80,8 @@ impl FakePorts {
             listed: Vec::new(),
             seen_newer: false,
             failing: BTreeMap::new(),
+            looking_ahead: BTreeSet::new(),
+            metric: None,
             damaged: BTreeMap::new(),
             routing: RefCell::new(BTreeMap::new()),
             traffic: RefCell::new(BTreeMap::new()),
@@ -158,7 +164,7 @@ pub fn group_of(side: &str) -> TargetGroupArn {
     ))
 }
 
-fn stored(fleet: &FleetId, fails_over: bool, now: Timestamp) -> Result<StoredSpec, PortError> {
+fn stored(fleet: &FleetId, fails_over: bool, looks_ahead: bool, now: Timestamp) -> Result<StoredSpec, PortError> {
     let mut spec = serde_json::json!({
         "fleet": fleet,
         "mode": "recommend_only",
@@ -176,6 +182,13 @@ fn stored(fleet: &FleetId, fails_over: bool, now: Timestamp) -> Result<StoredSpe
             { "id": "green", "role": "standby", "target_groups": [group_of("green")] },
         ]);
         spec["failover"] = serde_json::json!({ "mode": "cold_standby", "lever": { "listener_rules": [LISTENER] } });
+    }
+    if looks_ahead {
+        spec["pools"] = serde_json::json!([{ "id": "blue", "target_groups": [group_of("blue")] }]);
+        spec["policies"] = serde_json::json!([
+            { "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": 1000.0 },
+            { "id": "ahead", "type": "predictive", "of": "requests" },
+        ]);
     }
     Ok(StoredSpec {
         schema: SCHEMA,
@@ -327,10 +340,25 @@ impl Discovery for FakePorts {
 
 impl Metrics for FakePorts {
     async fn series(&self, _: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
-        let unknown = Series::Failed {
-            why: "a world without metrics".to_owned(),
+        let minute = jiff::SignedDuration::from_mins(1);
+        let series = |query: &MetricQuery| {
+            let Some(value) = self.metric else {
+                return Series::Failed {
+                    why: "a world without metrics".to_owned(),
+                };
+            };
+            let point = |back| Datapoint {
+                at: self.now.get() - minute * back,
+                value,
+            };
+            Series::Points {
+                points: (1..).take(usize::try_from(query.points).unwrap_or_default()).map(point).collect(),
+                period: Seconds(60),
+                partial: false,
+                incomplete: Vec::new(),
+            }
         };
-        self.answer("series", "", vec![unknown; queries.len()])
+        self.answer("series", &queries.len().to_string(), queries.iter().map(series).collect())
     }
 
     async fn alarm_states(&self, _: &Region, _: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
@@ -356,7 +384,7 @@ impl Store for FakePorts {
         let load = |fleet: &FleetId| {
             self.damaged.get(fleet).map_or(Ok(()), |class| Err(port_error("load", *class)))?;
             let fails_over = self.fleets.iter().any(|entry| entry.fleet == *fleet && entry.fails_over);
-            let spec = stored(fleet, fails_over, self.now.get())?;
+            let spec = stored(fleet, fails_over, self.looking_ahead.contains(fleet), self.now.get())?;
             Ok(Loaded {
                 spec,
                 state: None,

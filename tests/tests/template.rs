@@ -13,12 +13,16 @@ use ghostnet_tests::root;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Map, Value, json};
 
-const FUNCTIONS: [(&str, &str, &str); 4] = [
+const FUNCTIONS: [(&str, &str, &str); 5] = [
     ("alarm", "AlarmFunction", "AlarmRole"),
     ("tick", "TickFunction", "TickRole"),
     ("interruption", "InterruptionFunction", "InterruptionRole"),
     ("failover", "FailoverFunction", "FailoverRole"),
+    ("forecast", "ForecastFunction", "ForecastRole"),
 ];
+
+/// Functions that launch nobody.
+const WITHOUT_LAUNCHES: [&str; 2] = ["failover", "forecast"];
 
 /// What a function needs besides its calls: the platform writes its logs, traces and failed events with its role.
 const PLATFORM: [&str; 5] = [
@@ -90,7 +94,7 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
     let template = template();
     for (name, _, role) in FUNCTIONS {
         let mut granted = actions_of(&template["Resources"][role]["Properties"]["Policies"]);
-        let of_launches = OF_LAUNCHES.iter().filter(|_| name != "failover");
+        let of_launches = OF_LAUNCHES.iter().filter(|_| !WITHOUT_LAUNCHES.contains(&name));
         for action in PLATFORM.iter().chain(of_launches) {
             assert!(granted.remove(*action), "{role} lacks {action}");
         }
@@ -102,7 +106,7 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
 #[test]
 fn tags_are_set_at_launch_or_are_the_one_that_tells_our_instances_that_they_leave() {
     let template = template();
-    for (_, _, role) in FUNCTIONS.into_iter().filter(|(name, _, _)| *name != "failover") {
+    for (_, _, role) in FUNCTIONS.into_iter().filter(|(name, _, _)| !WITHOUT_LAUNCHES.contains(name)) {
         let policies = template["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
         let statements = policies
             .iter()
@@ -269,14 +273,17 @@ const OF_TICK: [&str; 5] = ["publish", "group_attributes", "set_group_attributes
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));
     let shared = root().join("shared/engine/src");
-    let of_failover = |path: &Path| path.ends_with("failover.rs");
-    // failover shares nothing with the others but how fleets are loaded
-    let engine = if function == "failover" {
-        ["failover.rs", "load.rs"]
+    let of_one = |path: &Path| path.ends_with("failover.rs") || path.ends_with("learn.rs");
+    // these two share nothing with the others but how fleets are loaded
+    let alone = |file| {
+        [file, "load.rs"]
             .map(|file| fs::read_to_string(shared.join(file)).unwrap())
             .concat()
-    } else {
-        source_but(&shared, &of_failover)
+    };
+    let engine = match function {
+        "failover" => alone("failover.rs"),
+        "forecast" => alone("learn.rs"),
+        _ => source_but(&shared, &of_one),
     };
     let calls = |call: &&actions::Call| {
         let text = format!(".{}(", call.name);

@@ -5,15 +5,16 @@
 
 use std::path::PathBuf;
 
+use ghostnet_aws::event::evaluate_payload;
+use ghostnet_core::id::FleetId;
 use ghostnet_core::spec::Problem;
-use ghostnet_core::spec::raw::RawPolicy;
 
 use crate::change::{Applied, Change, change};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 use crate::render::problems::FileProblems;
-use crate::spec_file::{self, SpecFile, SpecFiles, SpecProblem};
+use crate::spec_file::{self, SpecFile, SpecFiles};
 use crate::stack::Session;
 
 /// Store fleet specs and keep their alarms
@@ -73,11 +74,71 @@ async fn changes<'f>(session: &Session, files: &'f [SpecFile], dry_run: bool) ->
 
 async fn write(session: &Session, changes: Vec<Change<'_>>, applied: &mut Vec<Applied>) -> Result<(), Failure> {
     let by = session.caller().await;
-    for change in changes {
+    for mut change in changes {
         change.write(session, &by).await?;
+        if change.looks_ahead() {
+            let note = learn_now(session, &change.applied.fleet, &by).await;
+            change.applied.notes.extend(note);
+        }
         applied.push(change.applied);
     }
     Ok(())
+}
+
+/// Has the load of a fleet learned now, and not at the next full hour. A note if that cannot be.
+async fn learn_now(session: &Session, fleet: &FleetId, by: &str) -> Option<String> {
+    let Some(function) = &session.stack.forecast_function else {
+        return Some(format!(
+            "fleet `{fleet}` looks ahead, and the deployed stack is of a version that does not learn: deploy it again"
+        ));
+    };
+    let asked = session.aws.invoke_later(function, evaluate_payload(fleet, by)).await;
+    let error = asked.err()?;
+    Some(format!("fleet `{fleet}` looks ahead from the next full hour on: {error}"))
+}
+
+fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
+    let SpecFiles { good, mut bad } = spec_file::read_all(&args.files)?;
+    for (n, file) in good.iter().enumerate() {
+        if let Some(earlier) = good.iter().take(n).find(|earlier| earlier.spec.id == file.spec.id) {
+            let message = format!("fleet `{}` is in {} too", file.spec.id, earlier.name);
+            let problem = Problem {
+                path: "fleet".to_owned(),
+                message,
+                hint: Some("a fleet has one spec".to_owned()),
+            };
+            bad.push(FileProblems {
+                file: file.name.clone(),
+                problems: vec![file.locate(problem)],
+            });
+        }
+    }
+    if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
+}
+
+async fn write(session: &Session, changes: Vec<Change<'_>>, applied: &mut Vec<Applied>) -> Result<(), Failure> {
+    let by = session.caller().await;
+    for mut change in changes {
+        change.write(session, &by).await?;
+        if change.looks_ahead() {
+            let note = learn_now(session, &change.applied.fleet, &by).await;
+            change.applied.notes.extend(note);
+        }
+        applied.push(change.applied);
+    }
+    Ok(())
+}
+
+/// Has the load of a fleet learned now, and not at the next full hour. A note if that cannot be.
+async fn learn_now(session: &Session, fleet: &FleetId, by: &str) -> Option<String> {
+    let Some(function) = &session.stack.forecast_function else {
+        return Some(format!(
+            "fleet `{fleet}` looks ahead, and the deployed stack is of a version that does not learn: deploy it again"
+        ));
+    };
+    let asked = session.aws.invoke_later(function, evaluate_payload(fleet, by)).await;
+    let error = asked.err()?;
+    Some(format!("fleet `{fleet}` looks ahead from the next full hour on: {error}"))
 }
 
 fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
@@ -107,52 +168,11 @@ fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
     if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
 }
 
-/// Policies that would never have a vote: no function learns from a deployed fleet's load yet.
-fn unfed(file: &SpecFile) -> Vec<SpecProblem> {
-    let of_fleet = file.raw.policies.iter().map(|policies| ("policies".to_owned(), policies));
-    let pools = file.raw.pools.iter().enumerate();
-    let of_pools = pools.filter_map(|(n, pool)| Some((format!("pools[{n}].policies"), pool.policies.as_ref()?)));
-    let looks_ahead = |(at, policies): (String, &Vec<RawPolicy>)| {
-        let places = policies
-            .iter()
-            .enumerate()
-            .filter(|(_, policy)| matches!(policy, RawPolicy::Predictive(_)));
-        places.map(|(n, _)| format!("{at}[{n}]")).collect::<Vec<_>>()
-    };
-    let paths = of_fleet.chain(of_pools).flat_map(looks_ahead);
-    paths
-        .map(|path| {
-            file.locate(Problem {
-                path,
-                message: "nothing learns from the load of a deployed fleet yet: this policy would never have a vote".to_owned(),
-                hint: Some("play it with `ghostnet simulate`, and leave it out of what is applied".to_owned()),
-            })
-        })
-        .collect()
-}
-
 fn answer(applied: &[Applied], console: Console) -> Result<(), Failure> {
     let text: Vec<String> = applied.iter().map(render::changes::text).collect();
     let text = text.join("\n\n");
     match applied {
         [only] => console.answer(&text, only),
         all => console.answer(&text, &all),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_that_nobody_feeds_is_refused_where_it_stands() {
-        let without = include_str!("../../../infra/fleets/web.yaml");
-        let (scheduled, ahead) = ("  - id: friday-evening\n", "  - { id: ahead, type: predictive, of: requests }\n");
-        let text = without.replace(scheduled, &format!("{ahead}{scheduled}"));
-        let file = spec_file::read("web.yaml", &text).unwrap();
-        let problems = unfed(&file);
-        assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].path, "policies[2]");
-        assert_eq!(unfed(&spec_file::read("web.yaml", without).unwrap()), Vec::new());
     }
 }

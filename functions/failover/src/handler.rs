@@ -39,7 +39,7 @@ pub(crate) async fn answer<P: TrafficPorts, H: Host>(
     let fleets: Vec<FleetId> = fleets.into_iter().collect();
     let results = fail_over(ports, host, invocation, &fleets, occasion).await;
     tell(invocation, &results, ports.now());
-    verdict(results).map(|()| None).map_err(told)
+    function::verdict(results).map(|()| None).map_err(told)
 }
 
 fn told(failed: Failed) -> Diagnostic {
@@ -86,18 +86,6 @@ async fn moved<P: TrafficPorts, H: Host>(ports: &P, host: &H, invocation: &Invoc
     let results = fail_over(ports, host, invocation, std::slice::from_ref(fleet), Occasion::Asked(request)).await;
     tell(invocation, &results, ports.now());
     Answer::of_traffic(fleet, results.get(fleet))
-}
-
-/// Lambda is told of a failure only if nothing came of anything, and trying again may help.
-fn verdict(results: Results) -> Result<(), Failed> {
-    if results.is_empty() || results.values().any(Result::is_ok) {
-        return Ok(());
-    }
-    let mut failures = results.into_iter().filter_map(|(fleet, result)| Some((fleet, result.err()?)));
-    match failures.find(|(_, error)| error.is_retryable()) {
-        Some((fleet, source)) => Err(Failed::Fleet { fleet, source }),
-        None => Ok(()),
-    }
 }
 
 fn tell(invocation: &Invocation, results: &Results, now: Timestamp) {

@@ -89,6 +89,10 @@ pub const PORTS: &[Call] = &[
     call("exhausted", &["dynamodb:Query"]),
     call("note_exhausted", &["dynamodb:GetItem", "dynamodb:PutItem"]),
     call("note_alarm", &["dynamodb:PutItem"]),
+    call("forecasts", &["dynamodb:BatchGetItem"]),
+    call("memories", &["dynamodb:BatchGetItem"]),
+    call("keep_forecast", &["dynamodb:PutItem"]),
+    call("keep_memories", &["dynamodb:PutItem"]),
     // no port: failover wakes tick
     call("invoke_later", &["lambda:InvokeFunction"]),
 ];

@@ -121,14 +121,22 @@ impl Looks {
     /// # Errors
     /// The first failure that may pass.
     pub fn verdict(self) -> Result<(), Failed> {
-        if self.any_succeeded() {
-            return Ok(());
-        }
-        let failures = self.results.into_iter().filter_map(|(fleet, result)| Some((fleet, result.err()?)));
-        match failures.into_iter().find(|(_, error)| error.is_retryable()) {
-            Some((fleet, source)) => Err(Failed::Fleet { fleet, source }),
-            None => Ok(()),
-        }
+        verdict(self.results)
+    }
+}
+
+/// Lambda is told of a failure only if nothing came of anything, and trying again may help.
+///
+/// # Errors
+/// The first failure that may pass.
+pub fn verdict<T>(results: BTreeMap<FleetId, Result<T, ReconcileError>>) -> Result<(), Failed> {
+    if results.is_empty() || results.values().any(Result::is_ok) {
+        return Ok(());
+    }
+    let mut failures = results.into_iter().filter_map(|(fleet, result)| Some((fleet, result.err()?)));
+    match failures.find(|(_, error)| error.is_retryable()) {
+        Some((fleet, source)) => Err(Failed::Fleet { fleet, source }),
+        None => Ok(()),
     }
 }
 

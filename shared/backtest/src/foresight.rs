@@ -33,7 +33,10 @@ impl Learning {
         usual.sort_unstable();
         usual.dedup();
         Some(Self {
-            unit: rule.need.unit(Some(world.instance.capacity), world.instance.target).unwrap_or_default(),
+            unit: rule
+                .need
+                .unit(Some(world.instance.capacity), world.instance.target)
+                .unwrap_or_default(),
             // a fleet learns how long its instances take to serve
             minutes: rule.minutes(world.boot),
             usual,

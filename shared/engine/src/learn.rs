@@ -22,7 +22,7 @@ use crate::port::{CommitResult, ForecastPorts, LoadId, MetricQuery};
 
 /// Loads whose memories are held at once, each of about 80 KB; and the most metrics that one call asks for.
 const LOADS_AT_ONCE: usize = 500;
-/// Datapoints asked for at once: what two calls give. A fortnight's minutes of ten fleets, or an hour's of all.
+/// Datapoints held at once: a fortnight of minutes of nine loads, or an hour of all.
 const POINTS_AT_ONCE: u32 = 200_000;
 /// No round is begun later than this before Lambda ends the function.
 const ROUND_TIME: Seconds = Seconds(30);
@@ -39,25 +39,12 @@ pub struct Lesson {
 }
 
 /// Learns for these fleets. One without a policy that looks ahead is absent from the result.
-pub async fn learn<P: ForecastPorts>(
-    ports: &P,
-    invocation: &Invocation,
-    fleets: &[FleetId],
-) -> Result<BTreeMap<FleetId, Result<Lesson, ReconcileError>>, ReconcileError> {
-    let now = ports.now();
+pub async fn learn<P: ForecastPorts>(ports: &P, invocation: &Invocation, fleets: &[FleetId]) -> Results {
     let mut results = BTreeMap::new();
-    let mut waiting: Vec<Pupil> = Vec::new();
-    for (id, fleet) in load(ports, fleets, now).await? {
-        match fleet {
-            Ok(fleet) => waiting.extend(Pupil::of(&id, &fleet)),
-            Err(error) => drop(results.insert(id, Err(error))),
-        }
-    }
-    let ids: Vec<FleetId> = waiting.iter().map(|pupil| pupil.fleet.clone()).collect();
-    let forecasts = if ids.is_empty() { BTreeMap::new() } else { ports.forecasts(&ids).await? };
-    for pupil in &mut waiting {
-        pupil.forecast = forecasts.get(&pupil.fleet).cloned().unwrap_or_default();
-    }
+    let mut waiting = match pupils(ports, fleets, &mut results).await {
+        Ok(pupils) => pupils,
+        Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
+    };
     waiting.sort_by_key(|pupil| (pupil.waits_since(), pupil.fleet.clone()));
     let mut waiting = waiting.into_iter().peekable();
     while waiting.peek().is_some() {
@@ -73,10 +60,31 @@ pub async fn learn<P: ForecastPorts>(
         }
         learn_round(ports, invocation, round, &mut results).await;
     }
-    Ok(results)
+    results
 }
 
-type Results = BTreeMap<FleetId, Result<Lesson, ReconcileError>>;
+/// The fleets for which there is something to learn, with what is known of them so far.
+async fn pupils<P: ForecastPorts>(ports: &P, fleets: &[FleetId], results: &mut Results) -> Result<Vec<Pupil>, ReconcileError> {
+    let mut pupils = Vec::new();
+    for (id, fleet) in load(ports, fleets, ports.now()).await? {
+        match fleet {
+            Ok(fleet) => pupils.extend(Pupil::of(&id, &fleet)),
+            Err(error) => drop(results.insert(id, Err(error))),
+        }
+    }
+    let ids: Vec<FleetId> = pupils.iter().map(|pupil| pupil.fleet.clone()).collect();
+    if ids.is_empty() {
+        return Ok(pupils);
+    }
+    let mut forecasts = ports.forecasts(&ids).await?;
+    for pupil in &mut pupils {
+        pupil.forecast = forecasts.remove(&pupil.fleet).unwrap_or_default();
+    }
+    Ok(pupils)
+}
+
+/// What was learned, by fleet.
+pub type Results = BTreeMap<FleetId, Result<Lesson, ReconcileError>>;
 
 /// Learns for fleets whose memories are read together.
 async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round: Vec<Pupil>, results: &mut Results) {
@@ -117,7 +125,10 @@ async fn learn_group<P: ForecastPorts>(
     now: Timestamp,
     results: &mut Results,
 ) {
-    let asked = group.iter().flat_map(|(_, memories)| memories).filter(|memory| memory.wanted(now) > 0);
+    let asked = group
+        .iter()
+        .flat_map(|(_, memories)| memories)
+        .filter(|memory| memory.wanted(now) > 0);
     let queries: Vec<MetricQuery> = asked
         .map(|memory| MetricQuery {
             shape: memory.metric().clone(),

@@ -15,8 +15,8 @@ use std::time::Duration;
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{
-    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, PolicyId, PoolId, Region, RuleArn, ServiceId, SpecVersion, StepId,
-    TargetGroupArn, WriterId,
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, PolicyId, PoolId, Region, RuleArn, ServiceId, SpecVersion,
+    StepId, TargetGroupArn, WriterId,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Registrar, Registration, Target, Told};
 use ghostnet_core::plan::{Choice, Launch};

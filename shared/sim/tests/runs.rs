@@ -44,7 +44,7 @@ fn adaptive_groups_come_to_another_algorithm_and_set_it() {
     assert!(adapts.is_some());
 }
 
-/// Among a few hundred fleets there are some of each kind. No season is known in this world yet, so whoever looks ahead binds nobody.
+/// Among a few hundred fleets there are some of each kind.
 #[test]
 fn fleets_look_ahead_and_turn_often_by_chance() {
     let designs = (1..=300).filter_map(|seed| {
@@ -64,6 +64,13 @@ fn fleets_look_ahead_and_turn_often_by_chance() {
     }
     assert!(acts > 5 && shows > 0, "{acts} act, {shows} only show");
     assert_eq!(turns, (3..=12).collect());
+}
+
+/// The forecast function runs in this world too, and what it learned has a vote and is in the records.
+#[test]
+fn who_looks_ahead_learns_and_votes() {
+    let tells = |log: &[String]| log.iter().any(|line| line.contains("requests a second expected at"));
+    assert!((1..=40).any(|seed| tells(&logged(seed).log)));
 }
 
 /// What makes a failure shrinkable: a fault that is taken away takes nothing else with it.

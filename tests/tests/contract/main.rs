@@ -13,6 +13,7 @@ mod aws;
 mod cbor;
 mod compute;
 mod discovery;
+mod forecast;
 mod load_balancer;
 mod local;
 mod metrics;
@@ -38,7 +39,7 @@ use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, Compute, DryRun, Ports, Rules, Touch, TrafficStore};
+use ghostnet_engine::port::{Commit, Compute, DryRun, ForecastStore, Ports, Rules, Touch, TrafficStore};
 use ghostnet_sim::broken::Broken;
 use serde_json::json;
 
@@ -52,7 +53,7 @@ use crate::wire::Sent;
 /// two zones, the target group [`sample::group`] behind a listener, and an empty table.
 pub(crate) trait Stage {
     /// Its ports.
-    type Ports: Ports;
+    type Ports: Ports + ForecastStore;
 
     /// In which situations it falls short, and why.
     const SHORT: &'static [(&'static str, Why)];
@@ -197,6 +198,7 @@ fn every<S: Stage>() -> Vec<Situation<S>> {
         discovery::situations(),
         metrics::situations(),
         store::situations(),
+        forecast::situations(),
     ];
     ports.into_iter().flatten().collect()
 }
@@ -274,6 +276,21 @@ fn store_on_aws() {
 #[test]
 fn store_on_the_local_aws() {
     play_locally(Local::without_network, "the table", &store::situations());
+}
+
+#[test]
+fn forecast_in_the_simulated_cloud() {
+    play(Sim::new, &forecast::situations());
+}
+
+#[test]
+fn forecast_on_aws() {
+    play(OnAws::new, &forecast::situations());
+}
+
+#[test]
+fn forecast_on_the_local_aws() {
+    play_locally(Local::without_network, "the table of forecasts", &forecast::situations());
 }
 
 #[test]
@@ -504,6 +521,10 @@ fn a_broken_adapter_is_found_out() {
         (
             |sent| reword(sent, "#generation = :read", "attribute_exists(#generation) OR #generation = :read"),
             "a commit on an older generation",
+        ),
+        (
+            |sent| reword(sent, "#version = :read", "attribute_exists(#version) OR #version = :read"),
+            "a forecast on an older version",
         ),
         (
             |sent| reword(sent, "ALL_OLD", "NONE"),

@@ -73,6 +73,8 @@ const SHORT: &[(&str, Why)] = &[
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a traffic commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("a forecast that is not allowed", Why::NotShown(NO_PERMISSIONS)),
+    ("a forecast asked too fast", Why::NotShown(NO_RATE)),
     ("a subnet without a free address", Why::NotShown(NO_SUCH_REFUSAL)),
     ("a launch template that does not exist", Why::NotShown(NO_SUCH_REFUSAL)),
     (

@@ -1,7 +1,8 @@
 //! Packs metric queries of many fleets into GetMetricData calls.
 //!
-//! A call has one window and at most 500 queries, of which one may be a Metrics Insights query; ids are shared by all
-//! that is in it. So queries are grouped by period, and the names inside an expression get a prefix.
+//! A call has one window and at most 500 queries, of which one may be a Metrics Insights query, and gives at most 100,800 datapoints;
+//! ids are shared by all that is in it. So queries are grouped by period and by whether they reach far back, and the names inside an
+//! expression get a prefix.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,12 @@ use jiff::Timestamp;
 
 /// Data queries per call, inputs of expressions included.
 const QUERIES_PER_CALL: usize = 500;
-/// Datapoints per query: 500 queries of these stay under the 100,800 datapoints of a call.
-const POINTS_MAX: u32 = 190;
+/// Datapoints of a call. What is an input of an expression is not given.
+const POINTS_PER_CALL: u32 = 100_800;
+/// A query of more points reaches far back: the window of a call is that of its longest query, and nobody else should pay for it.
+const POINTS_NEAR: u32 = 190;
+/// Datapoints per query: what CloudWatch keeps by the minute, of fifteen days.
+const POINTS_MAX: u32 = 21_600;
 /// Periods beyond the wanted points, for data that comes late.
 const SLACK_PERIODS: u32 = 3;
 
@@ -35,7 +40,7 @@ pub(super) fn batches(queries: &[MetricQuery]) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     for (index, query) in queries.iter().enumerate() {
         let period = query.shape.period();
-        let load = Load::of(&query.shape);
+        let load = Load::of(query);
         let batch = match batches.iter_mut().find(|batch| batch.period == period && batch.has_room(load)) {
             Some(batch) => batch,
             None => batches.push_mut(Batch {
@@ -46,7 +51,7 @@ pub(super) fn batches(queries: &[MetricQuery]) -> Vec<Batch> {
                 insights: false,
             }),
         };
-        batch.add(index, query.points, load);
+        batch.add(index, load);
     }
     batches
 }
@@ -56,28 +61,35 @@ pub(super) fn batches(queries: &[MetricQuery]) -> Vec<Batch> {
 struct Load {
     size: usize,
     insights: bool,
+    points: u32,
 }
 
 impl Load {
-    fn of(shape: &QueryShape) -> Self {
-        match shape {
-            QueryShape::Stat(_) => Self { size: 1, insights: false },
-            QueryShape::Expression { inputs, .. } => Self {
-                size: inputs.len() + 1,
-                insights: inputs.is_empty(),
-            },
+    fn of(query: &MetricQuery) -> Self {
+        let (size, insights) = match &query.shape {
+            QueryShape::Stat(_) => (1, false),
+            QueryShape::Expression { inputs, .. } => (inputs.len() + 1, inputs.is_empty()),
+        };
+        Self {
+            size,
+            insights,
+            points: query.points.min(POINTS_MAX),
         }
     }
 }
 
 impl Batch {
     fn has_room(&self, load: Load) -> bool {
-        self.size + load.size <= QUERIES_PER_CALL && !(self.insights && load.insights)
+        let both_are_near = (self.points > POINTS_NEAR) == (load.points > POINTS_NEAR);
+        let each = self.points.max(load.points).saturating_add(SLACK_PERIODS);
+        let points = u32::try_from(self.members.len() + 1).unwrap_or(u32::MAX).saturating_mul(each);
+        let fits = self.size + load.size <= QUERIES_PER_CALL && points <= POINTS_PER_CALL;
+        fits && both_are_near && !(self.insights && load.insights)
     }
 
-    fn add(&mut self, index: usize, points: u32, load: Load) {
+    fn add(&mut self, index: usize, load: Load) {
         self.members.push(index);
-        self.points = self.points.max(points.min(POINTS_MAX));
+        self.points = self.points.max(load.points);
         self.size += load.size;
         self.insights |= load.insights;
     }
@@ -274,6 +286,23 @@ mod tests {
     }
 
     #[test]
+    fn a_call_gives_no_more_datapoints_than_it_can_and_who_reaches_far_back_reaches_alone() {
+        let fortnight = || plain(60, 20_163);
+        let queries: Vec<_> = [plain(60, 3), fortnight(), plain(60, 63)]
+            .into_iter()
+            .chain((0..7).map(|_| fortnight()))
+            .collect();
+        let told: Vec<_> = batches(&queries)
+            .iter()
+            .map(|batch| (batch.points, batch.members.clone()))
+            .collect();
+        assert_eq!(told, [(63, vec![0, 2]), (20_163, vec![1, 3, 4, 5]), (20_163, vec![6, 7, 8, 9]),]);
+        let each: Vec<_> = (0..501).map(|_| plain(60, 190)).collect();
+        let sizes: Vec<_> = batches(&each).iter().map(|batch| batch.members.len()).collect();
+        assert_eq!(sizes, [500, 1], "500 queries of 190 points and three more fit");
+    }
+
+    #[test]
     fn a_call_holds_one_insights_query() {
         let insights = || expression("SELECT AVG(CPUUtilization) FROM \"AWS/EC2\"", &[]);
         let sizes: Vec<_> = batches(&[insights(), plain(60, 1), insights()])
@@ -289,7 +318,7 @@ mod tests {
             ("in the middle of a minute", 605, 60, 2, (300, 600)),
             ("on the minute", 600, 60, 2, (300, 600)),
             ("five minutes", 3_899, 300, 1, (2_400, 3_600)),
-            ("more points than a call can give", 600_000, 60, 9_999, (588_420, 600_000)),
+            ("more points than CloudWatch keeps", 6_000_000, 60, 99_999, (4_703_820, 6_000_000)),
         ] {
             let batch = batches(&[plain(period, points)]).remove(0);
             assert_eq!(batch.window(Timestamp::from_second(now).unwrap_or_default()), window, "{situation}");

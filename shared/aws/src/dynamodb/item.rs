@@ -207,6 +207,12 @@ fn bad(call: &'static str, item: &Item, why: &str) -> PortError {
     own(call, ErrorClass::Invalid, code::BAD_ITEM, &format!("`{key}` cannot be read: {why}"))
 }
 
+/// A text, compressed if it would cost more than one read: a smaller one stays readable in the console.
+pub(super) fn folded(body: String) -> AttributeValue {
+    const READ_BYTES: usize = 4_000;
+    if body.len() > READ_BYTES { binary(&body) } else { text(body) }
+}
+
 fn binary(text: &str) -> AttributeValue {
     AttributeValue::B(Blob::new(miniz_oxide::deflate::compress_to_vec(text.as_bytes(), COMPRESSION)))
 }

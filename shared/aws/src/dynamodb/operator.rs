@@ -124,8 +124,8 @@ impl Aws {
         Err(contended())
     }
 
-    /// Forgets a fleet: spec, state, traffic and entry, if the spec is still the one that was read. Its decisions stay
-    /// until they expire; its instances are not touched.
+    /// Forgets a fleet: spec, state, traffic, forecast and entry, if the spec is still the one that was read. Its decisions, and what is
+    /// remembered of its loads, stay until they expire; its instances are not touched.
     ///
     /// # Errors
     /// DynamoDB refuses or does not answer.
@@ -135,7 +135,7 @@ impl Aws {
             let spec = Write::delete(Key::spec(fleet))
                 .when("#version = :read")
                 .value(":read", number(read_version));
-            let rest = [Key::capacity(fleet), Key::traffic(fleet), Key::entry(fleet)].map(Write::delete);
+            let rest = [Key::capacity(fleet), Key::traffic(fleet), Key::forecast(fleet), Key::entry(fleet)].map(Write::delete);
             match self.transact(std::iter::once(spec).chain(rest).collect(), None).await? {
                 Transacted::Done => return Ok(CommitResult::Committed),
                 Transacted::Cancelled(reasons) if !reasons.iter().any(is_refused) => {}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ghostnet_core::forecast::Forecast;
 use ghostnet_core::id::{FleetId, InstallationId, PlanId, Region, StepId};
 use ghostnet_core::observation::{ExhaustedOffering, Offering};
 use ghostnet_core::record::DecisionRecord;
@@ -132,6 +133,10 @@ impl Store for Aws {
             .when("attribute_not_exists(#pk) OR #changed_at <= :changed_at")
             .value(":changed_at", number(changed_at.as_microsecond()));
         Ok(self.write(&note).await? == Written::Done)
+    }
+
+    async fn forecasts(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Forecast>, PortError> {
+        self.forecasts_of(fleets).await
     }
 }
 

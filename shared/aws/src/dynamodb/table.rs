@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::types::AttributeValue;
 use ghostnet_core::id::{FleetId, PlanId, Region, StepId, StepNumber};
 use ghostnet_core::observation::Offering;
+use ghostnet_engine::port::LoadId;
 
 /// An item as DynamoDB gives it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -103,6 +104,14 @@ impl Key {
 
     pub(super) fn traffic(fleet: &FleetId) -> Self {
         Self::of_fleet(fleet, "TRAFFIC".to_owned())
+    }
+
+    pub(super) fn forecast(fleet: &FleetId) -> Self {
+        Self::of_fleet(fleet, "FORECAST".to_owned())
+    }
+
+    pub(super) fn learned(load: &LoadId) -> Self {
+        Self::of_fleet(&load.fleet, format!("LEARNED#{}#{}", load.pool, load.policy))
     }
 
     /// A plan's id begins with its time, so records sort by time.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
+use ghostnet_core::forecast::Forecast;
 use ghostnet_core::id::{AlarmName, Generation, InstallationId, InstanceId, InstanceType, RuleArn, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::Launch;
@@ -12,15 +13,16 @@ use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::port::{
-    Compute, Discovery, DryRun, LoadBalancer, Look, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
+    Compute, Discovery, DryRun, ForecastStore, LoadBalancer, Look, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit,
+    TrafficStore,
 };
 use serde_json::json;
 
 use crate::cloudwatch::{definition, muted, plain};
 use crate::reply::{done as elb_done, fleet_launched, health, launched, page, started, statuses, stopped, terminated};
 use crate::sample::{
-    announced, capacity_item, choice, commit, done, fleet, group, launch, minute, offering, plan_id, record, region, registrar, service,
-    spec, spec_item, state, step, traffic, traffic_commit,
+    announced, capacity_item, choice, commit, done, fleet, group, launch, load, memory, minute, offering, plan_id, record, region,
+    registrar, service, spec, spec_item, state, step, traffic, traffic_commit,
 };
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -254,6 +256,16 @@ fn every_port_needs_what_the_table_says() {
             actions(async |aws| aws.note_exhausted(&region(), &offering(), minute(0)).await),
         ),
         ("note_alarm", actions(async |aws| aws.note_alarm("a", minute(0)).await)),
+        ("forecasts", actions(async |aws| aws.forecasts(&[fleet()]).await)),
+        ("memories", actions(async |aws| aws.memories(&[load(1)]).await)),
+        (
+            "keep_forecast",
+            actions(async |aws| aws.keep_forecast(&fleet(), &Forecast::default(), minute(0)).await),
+        ),
+        (
+            "keep_memories",
+            actions(async |aws| aws.keep_memories(&BTreeMap::from([(load(1), memory(60))]), minute(0)).await),
+        ),
         ("invoke_later", actions(async |aws| aws.invoke_later("tick", b"{}".to_vec()).await)),
     ]);
     compare(PORTS, recorded);

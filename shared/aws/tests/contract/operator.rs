@@ -177,10 +177,10 @@ fn a_fleet_is_forgotten_only_as_it_was_read() {
         .iter()
         .map(|item| item["Delete"]["Key"]["sk"]["S"].as_str().unwrap_or_default())
         .collect();
-    assert_eq!(deleted, ["SPEC", "CAPACITY", "TRAFFIC", "web"]);
+    assert_eq!(deleted, ["SPEC", "CAPACITY", "TRAFFIC", "FORECAST", "web"]);
     assert_eq!(items[0]["Delete"]["ConditionExpression"], json!("#version = :read"));
 
-    let wire = Wire::script([cancelled(&["ConditionalCheckFailed", "None", "None", "None"])]);
+    let wire = Wire::script([cancelled(&["ConditionalCheckFailed", "None", "None", "None", "None"])]);
     assert_eq!(run(wire.aws().delete_fleet(&fleet(), SpecVersion(4))), Ok(CommitResult::Conflict));
 }
 

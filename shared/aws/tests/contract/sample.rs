@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ghostnet_core::failover::{TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord};
+use ghostnet_core::forecast::{Memory, Subject};
 use ghostnet_core::id::{
     BuildId, ClientToken, Epoch, FleetId, Generation, InstallationId, InstanceId, InstanceType, PlanId, PoolId, Region, ServiceId,
     SpecVersion, StepId, StepNumber, SubnetId, TargetGroupArn, WriterId, Zone,
@@ -11,10 +12,13 @@ use ghostnet_core::id::{
 use ghostnet_core::observation::{Market, Observation, Offering, Place, Registrar};
 use ghostnet_core::plan::{Choice, Launch, Plan, StepOutcome, Strategy};
 use ghostnet_core::record::{DecisionRecord, Inputs};
+use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::Signal;
+use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
 use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
-use ghostnet_engine::port::{Announced, Commit, TrafficCommit};
+use ghostnet_core::unit::{Finite, Seconds};
+use ghostnet_engine::port::{Announced, Commit, LoadId, TrafficCommit};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -253,6 +257,39 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
             execute_until: minute(n + 1),
         }),
     }
+}
+
+/// The load of one of many policies.
+pub(crate) fn load(n: u32) -> LoadId {
+    LoadId {
+        fleet: fleet(),
+        pool: pool(),
+        policy: format!("ahead-{n}").parse().unwrap(),
+    }
+}
+
+/// What is remembered of as many minutes, the loads of which are no round numbers.
+pub(crate) fn memory(minutes: u32) -> Memory {
+    let metric = QueryShape::Stat(Stat {
+        namespace: "AWS/ApplicationELB".to_owned(),
+        name: "RequestCount".to_owned(),
+        dimensions: BTreeMap::new(),
+        statistic: "Sum".to_owned(),
+        period: Seconds(60),
+    });
+    let mut memory = Memory::resume(None, Subject { metric, minutes: 4 }, minute(10));
+    let point = |back: u32| Datapoint {
+        at: Seconds::minutes(back).before(minute(10)),
+        value: Finite::new(f64::from(back).sqrt()).unwrap(),
+    };
+    let series = Series::Points {
+        points: (1..=minutes).map(point).collect(),
+        period: Seconds(60),
+        partial: false,
+        incomplete: Vec::new(),
+    };
+    memory.learn(&series, 1.1, minute(10)).unwrap();
+    memory
 }
 
 /// A commit of failover on the version that was read, which moves the epoch.

@@ -56,7 +56,11 @@ impl Forecast {
     /// When the oldest of its outlooks was made; none: there is none.
     #[must_use]
     pub fn oldest(&self) -> Option<Moment> {
-        self.outlooks.values().flat_map(BTreeMap::values).map(|outlook| outlook.made_at).min()
+        self.outlooks
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(|outlook| outlook.made_at)
+            .min()
     }
 }
 

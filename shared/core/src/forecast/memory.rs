@@ -301,7 +301,8 @@ mod tests {
     fn of_another_load_or_for_another_time_or_after_a_fortnight_all_is_learned_anew() {
         let mut memory = Memory::resume(None, subject(60, 4), now());
         learned(&mut memory, now());
-        let resumed = |subject: Subject, days: u32| Memory::resume(Some(memory.clone()), subject, Seconds::minutes(days * 1_440).after(now()));
+        let resumed =
+            |subject: Subject, days: u32| Memory::resume(Some(memory.clone()), subject, Seconds::minutes(days * 1_440).after(now()));
         assert_eq!(resumed(subject(60, 4), 13), memory);
         for (situation, fresh) in [
             ("another metric", resumed(subject(300, 4), 0)),
@@ -318,7 +319,9 @@ mod tests {
         learned(&mut memory, now());
         let before = memory.clone();
         let later = Seconds::minutes(60).after(now());
-        let failed = Series::Failed { why: "Throttled".to_owned() };
+        let failed = Series::Failed {
+            why: "Throttled".to_owned(),
+        };
         let Series::Points { points, period, .. } = series(60, 60, later, weekly) else {
             unreachable!()
         };
@@ -328,10 +331,7 @@ mod tests {
             partial: true,
             incomplete: Vec::new(),
         };
-        assert_eq!(
-            memory.learn(&failed, 60.0, later),
-            Err(Unlearnable::Failed("Throttled".to_owned()))
-        );
+        assert_eq!(memory.learn(&failed, 60.0, later), Err(Unlearnable::Failed("Throttled".to_owned())));
         assert_eq!(memory.learn(&partial, 60.0, later), Err(Unlearnable::Partial));
         assert_eq!(memory, before);
     }
@@ -349,6 +349,10 @@ mod tests {
         }
         let text = serde_json::to_string(&memory).unwrap();
         assert!(text.len() < 120_000, "{} bytes", text.len());
-        assert_eq!(serde_json::from_str::<Memory>(&text).unwrap(), memory, "and comes back as it was, to the bit");
+        assert_eq!(
+            serde_json::from_str::<Memory>(&text).unwrap(),
+            memory,
+            "and comes back as it was, to the bit"
+        );
     }
 }

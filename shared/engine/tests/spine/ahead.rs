@@ -38,11 +38,8 @@ fn hour(world: &Rc<RefCell<World>>, stop: Option<Stop>, request: &str) -> Option
         function: "forecast",
         ..invocation(world, request)
     };
-    let learned = learn(&hand, &invocation, &[fleet()]).now_or_never()?;
-    Some(match learned {
-        Ok(mut lessons) => lessons.remove(&fleet()).unwrap(),
-        Err(error) => Err(error),
-    })
+    let mut lessons = learn(&hand, &invocation, &[fleet()]).now_or_never()?;
+    lessons.remove(&fleet())
 }
 
 fn learned(world: &Rc<RefCell<World>>) -> Lesson {
@@ -75,7 +72,11 @@ fn the_next_tick_launches_ahead_of_a_known_peak() {
     let world = world.borrow();
     let record = world.table.records.values().max_by_key(|record| record.at).unwrap();
     let seasons = &record.inputs.as_ref().unwrap().observation.seasons;
-    assert_eq!(seasons.values().map(|policies| policies.len()).sum::<usize>(), 1, "the record tells by what");
+    assert_eq!(
+        seasons.values().map(|policies| policies.len()).sum::<usize>(),
+        1,
+        "the record tells by what"
+    );
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn a_load_without_a_datapoint_has_no_outlook_and_binds_nobody() {
 fn a_fleet_that_does_not_look_ahead_is_not_learned_for() {
     let world = World::new(spec(3), 3_000.0);
     let (hand, invocation) = (Hand::new(&world, None), invocation(&world, "hour"));
-    let lessons = learn(&hand, &invocation, &[fleet()]).now_or_never().unwrap().unwrap();
+    let lessons = learn(&hand, &invocation, &[fleet()]).now_or_never().unwrap();
     assert!(lessons.is_empty());
     assert_eq!(world.borrow().calls, ["dynamodb:BatchGetItem"]);
 }

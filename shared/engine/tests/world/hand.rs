@@ -402,7 +402,11 @@ impl Metrics for Hand {
                     let value = Finite::new(world.demand?(at))?;
                     Some(Datapoint { at, value })
                 };
-                series(if world.metric_is_missing { Vec::new() } else { minutes.filter_map(point).collect() })
+                series(if world.metric_is_missing {
+                    Vec::new()
+                } else {
+                    minutes.filter_map(point).collect()
+                })
             };
             let answer = |query: &MetricQuery| match &query.shape {
                 QueryShape::Stat(stat) if stat.name == "JobErrors" => errors(query, stat),

@@ -39,6 +39,8 @@ pub(super) const SHORT: &[(&str, Why)] = &[
     ("series that are not allowed", Why::NotShown(NEVER_DENIED)),
     ("a load that is not allowed", Why::NotShown(NEVER_DENIED)),
     ("a commit that is not allowed", Why::NotShown(NEVER_DENIED)),
+    ("a forecast that is not allowed", Why::NotShown(NEVER_DENIED)),
+    ("a forecast asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a launch asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a list asked too fast", Why::NotShown(NEVER_TOO_FAST)),
     ("a terminate asked too fast", Why::NotShown(NEVER_TOO_FAST)),
