@@ -119,6 +119,7 @@ mod tests {
             alarm_function: "f".to_owned(),
             tick_function: "t".to_owned(),
             failover_function: None,
+            forecast_function: None,
             delivery,
         }
     }

@@ -149,6 +149,7 @@ mod tests {
             alarm_function: "f".to_owned(),
             tick_function: "t".to_owned(),
             failover_function: None,
+            forecast_function: None,
             delivery: Delivery::EventBridge,
         };
         let wanted = alarms::wanted(&file(FLEET).spec, &Resolved::default(), &stack);

@@ -116,58 +116,6 @@ fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
     if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
 }
 
-async fn write(session: &Session, changes: Vec<Change<'_>>, applied: &mut Vec<Applied>) -> Result<(), Failure> {
-    let by = session.caller().await;
-    for mut change in changes {
-        change.write(session, &by).await?;
-        if change.looks_ahead() {
-            let note = learn_now(session, &change.applied.fleet, &by).await;
-            change.applied.notes.extend(note);
-        }
-        applied.push(change.applied);
-    }
-    Ok(())
-}
-
-/// Has the load of a fleet learned now, and not at the next full hour. A note if that cannot be.
-async fn learn_now(session: &Session, fleet: &FleetId, by: &str) -> Option<String> {
-    let Some(function) = &session.stack.forecast_function else {
-        return Some(format!(
-            "fleet `{fleet}` looks ahead, and the deployed stack is of a version that does not learn: deploy it again"
-        ));
-    };
-    let asked = session.aws.invoke_later(function, evaluate_payload(fleet, by)).await;
-    let error = asked.err()?;
-    Some(format!("fleet `{fleet}` looks ahead from the next full hour on: {error}"))
-}
-
-fn good_files(args: &Args) -> Result<Vec<SpecFile>, Failure> {
-    let SpecFiles { good, mut bad } = spec_file::read_all(&args.files)?;
-    for (n, file) in good.iter().enumerate() {
-        if let Some(earlier) = good.iter().take(n).find(|earlier| earlier.spec.id == file.spec.id) {
-            let message = format!("fleet `{}` is in {} too", file.spec.id, earlier.name);
-            let problem = Problem {
-                path: "fleet".to_owned(),
-                message,
-                hint: Some("a fleet has one spec".to_owned()),
-            };
-            bad.push(FileProblems {
-                file: file.name.clone(),
-                problems: vec![file.locate(problem)],
-            });
-        }
-    }
-    let unfed = good
-        .iter()
-        .map(|file| (file, unfed(file)))
-        .filter(|(_, problems)| !problems.is_empty());
-    bad.extend(unfed.map(|(file, problems)| FileProblems {
-        file: file.name.clone(),
-        problems,
-    }));
-    if bad.is_empty() { Ok(good) } else { Err(Failure::Specs(bad)) }
-}
-
 fn answer(applied: &[Applied], console: Console) -> Result<(), Failure> {
     let text: Vec<String> = applied.iter().map(render::changes::text).collect();
     let text = text.join("\n\n");

@@ -264,7 +264,7 @@ pub(crate) fn load(n: u32) -> LoadId {
     LoadId {
         fleet: fleet(),
         pool: pool(),
-        policy: format!("ahead-{n}").parse().unwrap(),
+        policy: name(&format!("ahead-{n}")),
     }
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn memory(minutes: u32) -> Memory {
     let mut memory = Memory::resume(None, Subject { metric, minutes: 4 }, minute(10));
     let point = |back: u32| Datapoint {
         at: Seconds::minutes(back).before(minute(10)),
-        value: Finite::new(f64::from(back).sqrt()).unwrap(),
+        value: Finite::new(f64::from(back).sqrt()).unwrap_or_else(|| Finite::from(0)),
     };
     let series = Series::Points {
         points: (1..=minutes).map(point).collect(),
@@ -288,7 +288,7 @@ pub(crate) fn memory(minutes: u32) -> Memory {
         partial: false,
         incomplete: Vec::new(),
     };
-    memory.learn(&series, 1.1, minute(10)).unwrap();
+    assert_eq!(memory.learn(&series, 1.1, minute(10)), Ok(()));
     memory
 }
 
