@@ -13,6 +13,7 @@ mod import;
 mod live;
 mod look;
 mod new_file;
+mod past_load;
 mod playing;
 #[cfg(test)]
 mod rehearsal;
@@ -61,8 +62,8 @@ fn run(cli: &Cli, console: Console) -> Result<(), Failure> {
         Verb::Validate(args) if !args.live => verb::validate::run(args, console),
         Verb::Schema(_) => verb::schema::run(console),
         Verb::Completions(args) => verb::completions::run(args, console),
-        Verb::Simulate(args) => verb::simulate::run(args, console),
-        Verb::Tune(args) => verb::tune::run(args, console),
+        Verb::Simulate(args) if !args.is_past() => verb::simulate::run(args, console),
+        Verb::Tune(args) if !args.is_past() => verb::tune::run(args, console),
         Verb::Swarm(args) => verb::swarm::run(args, console),
         verb => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -97,6 +98,8 @@ async fn ask_aws(verb: &Verb, stack: &str, console: Console) -> Result<(), Failu
         Verb::Undo(args) => verb::failover::undo(args, stack, console).await,
         Verb::Drill(args) => verb::failover::drill(args, stack, console).await,
         Verb::Resume(args) => verb::pause::resume(args, stack, console).await,
-        Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Simulate(_) | Verb::Tune(_) | Verb::Swarm(_) => Ok(()),
+        Verb::Simulate(args) => verb::simulate::run_past(args, stack, console).await,
+        Verb::Tune(args) => verb::tune::run_past(args, stack, console).await,
+        Verb::Init(_) | Verb::Schema(_) | Verb::Completions(_) | Verb::Swarm(_) => Ok(()),
     }
 }

@@ -11,11 +11,64 @@ use ghostnet_core::spec::{CapacityModel, FleetSpec, InstanceCapacity, Metric, Na
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
+use crate::console::Console;
 use crate::failure::Failure;
+use crate::past_load;
 use crate::spec_file;
 
 /// So much of an instance may be used if nobody says otherwise.
 const USED: f64 = 0.7;
+
+/// Where the load comes from: one of these.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Source {
+    /// The load: a CSV file
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub(crate) trace: Option<PathBuf>,
+    /// The load: what CloudWatch knows of the fleet's own, of the last 14 days or --days
+    #[arg(long, group = "what", requires = "fleet")]
+    pub(crate) cloudwatch: bool,
+}
+
+/// A load that is played, and what is worth telling about it.
+#[derive(Debug)]
+pub(crate) struct Played {
+    /// The load.
+    pub(crate) trace: Trace,
+    /// What it is called.
+    pub(crate) name: String,
+    /// What is worth telling.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Played {
+    /// Of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no trace.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, Failure> {
+        let name = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            trace: trace(path)?,
+            name,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Of the fleet's own past.
+    ///
+    /// # Errors
+    /// The spec cannot be read, AWS does not answer, or knows nothing.
+    pub(crate) async fn of_cloudwatch(args: &Args, stack: &str, console: Console) -> Result<Self, Failure> {
+        // clap wants a spec beside it
+        let path = args.fleet.as_deref().unwrap_or_else(|| Path::new("fleet.yaml"));
+        let (spec, pool) = read_spec(path, args.pool.as_deref())?;
+        past_load::read(stack, (&spec, &pool), args.days.unwrap_or(past_load::DAYS), console).await
+    }
+}
 
 /// The fleet, and the world in which it plays.
 #[derive(Debug, clap::Args)]
@@ -112,7 +165,7 @@ pub(crate) fn percent(text: &str) -> Result<f64, &'static str> {
 ///
 /// # Errors
 /// It cannot be read, or is no trace.
-pub(crate) fn trace(path: &Path) -> Result<Trace, Failure> {
+fn trace(path: &Path) -> Result<Trace, Failure> {
     let unreadable = |source| Failure::Read {
         path: path.to_owned(),
         source,

@@ -105,10 +105,9 @@ class Demo:
                 say(f"       {line.strip()}")
 
     def ghostnet(self, *arguments, within=60):
-        """Runs the command line, at most `within` seconds, and returns what it printed."""
-        done = subprocess.run(
-            [str(CLI), *arguments], env=self.aws.environment(), capture_output=True, text=True, check=False, timeout=within
-        )
+        """Runs the command line, at most `within` seconds, and returns what it printed. What it keeps is kept in the folder."""
+        env = {**self.aws.environment(), "XDG_CACHE_HOME": str(self.aws.folder / "cache")}
+        done = subprocess.run([str(CLI), *arguments], env=env, capture_output=True, text=True, check=False, timeout=within)
         if done.returncode != 0:
             raise LocalAwsError(f"ghostnet {' '.join(arguments)} failed ({done.returncode}):\n{done.stderr.strip()}")
         return done.stdout

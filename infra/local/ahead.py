@@ -49,8 +49,18 @@ class Ahead:
         if datetime.datetime.now(datetime.UTC) >= self._rises:
             raise LocalAwsError("the load had risen when the fleet grew: this says nothing of forecasts\n  hint: try again")
         say(f"[ok] {decision['before']} -> {decision['after']} instances ahead of the load: {decision['why']}")
+        self.simulate()
         self.demo.ghostnet("delete", FLEET, "--drain", within=300)
         self._wait_until("that the forecast is deleted with the fleet", LEARNED_WITHIN, lambda: not self.forecast())
+
+    def simulate(self):
+        """The same load is read and played by the command line, the second time from what it kept."""
+        command = ["--json", "simulate", "--fleet", str(self._spec), "--cloudwatch", "--days", "2", "--boot", "60s"]
+        first, second = (json.loads(self.demo.ghostnet(*command)) for _ in range(2))
+        hours = [[row["instance_hours"] for row in played["rows"]] for played in (first, second)]
+        if [row["policy"] for row in first["rows"]] != ["optimum", "ghostnet"] or first["steps"] < 2000:
+            raise LocalAwsError(f"simulate played {first['steps']} steps: {first['rows']}")
+        say(f"[ok] simulate played two days of CloudWatch: {hours[0]} instance-hours, and again {hours[1]}")
 
     def publish(self):
         """Every minute that is over and not published yet."""

@@ -1,20 +1,20 @@
 //! `ghostnet tune`: what to set, by what each setting would have done with a load that is past.
 
-use std::path::PathBuf;
-
 use ghostnet_backtest::tune::{Evidence, Objective, Suggestion, grid, suggest};
 use ghostnet_core::unit::Seconds;
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::playing::{self, Fleet};
+use crate::playing::{self, Fleet, Played, Source};
 use crate::render;
 
 /// Find the settings that would have kept an objective at the least cost
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 #[command(after_help = "Examples:
   ghostnet tune --trace june.csv
+  ghostnet tune --fleet web.yaml --cloudwatch
   ghostnet tune --fleet web.yaml --trace june.csv --objective 0.1%
   ghostnet tune --trace june.csv --objective 1% --limit 0.9 --json | jq .set
 
@@ -25,9 +25,8 @@ for more or for less. Nothing is changed. docs/backtest.md tells how a load is p
 With --json: {trace, objective: {used, percent}, days, present: {caution, hold, usual, instance_hours_per_day, over_percent}, chosen: {the \
 same}, gain_percent, set: [{path, value}], front: [{the same}], notes}.")]
 pub(crate) struct Args {
-    /// The load: a CSV file
-    #[arg(long, value_name = "FILE")]
-    trace: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// More than the limit may be used in this share of the time
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = playing::percent)]
     objective: f64,
@@ -70,8 +69,30 @@ pub(crate) struct Set {
 /// # Errors
 /// The trace or the spec cannot be read, or there is nothing to tune.
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
-    let trace = playing::trace(&args.trace)?;
-    let load = playing::load(&trace, &args.world, |_| Seconds(0))?;
+    match &args.source.trace {
+        Some(trace) => find(Played::of_file(trace)?, args, console),
+        // the group wants one of them
+        None => Ok(()),
+    }
+}
+
+/// Finds the settings by the fleet's own past.
+///
+/// # Errors
+/// AWS does not answer, knows nothing that could be played, or there is nothing to tune.
+pub(crate) async fn run_past(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
+    find(Played::of_cloudwatch(&args.world, stack, console).await?, args, console)
+}
+
+impl Args {
+    /// Whether the load is read from AWS.
+    pub(crate) fn is_past(&self) -> bool {
+        self.source.cloudwatch
+    }
+}
+
+fn find(played: Played, args: &Args, console: Console) -> Result<(), Failure> {
+    let load = playing::load(&played.trace, &args.world, |_| Seconds(0))?;
     let fleet = Fleet::of(&args.world, &load)?;
     let objective = Objective {
         used: args.limit.unwrap_or(fleet.world.instance.target),
@@ -84,15 +105,12 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     })?;
     let ahead = fleet.ahead().unwrap_or_default();
     let tuned = Tuned {
-        trace: args
-            .trace
-            .file_name()
-            .map_or_else(|| args.trace.display().to_string(), |name| name.to_string_lossy().into_owned()),
+        trace: played.name,
         objective,
         gain_percent: 100.0 * (1.0 - suggestion.chosen.instance_hours_per_day / suggestion.present.instance_hours_per_day),
         set: changes(&suggestion.present, &suggestion.chosen, &ahead),
         suggestion,
-        notes: fleet.left_out().into_iter().chain(fleet.unlearned()).collect(),
+        notes: played.notes.into_iter().chain(fleet.left_out()).chain(fleet.unlearned()).collect(),
     };
     console.answer(&render::tune::text(&tuned), &tuned)
 }

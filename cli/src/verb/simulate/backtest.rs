@@ -23,7 +23,7 @@ const WARM_UP: Seconds = Seconds::minutes(7 * 24 * 60);
 
 /// Who is compared, and what is written.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "With --trace")]
+#[command(next_help_heading = "With --trace or --cloudwatch")]
 #[group(skip)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -94,17 +94,25 @@ pub(crate) struct Played {
     pub(crate) worst: Option<(String, WorstHour, Timestamp)>,
 }
 
+impl Args {
+    /// The fleet, and the world in which it plays.
+    pub(crate) fn world(&self) -> &playing::Args {
+        &self.world
+    }
+}
+
 /// Plays a load.
 ///
 /// # Errors
 /// The trace or the spec cannot be read, or nothing of them can be played.
-pub(crate) fn run(path: &Path, args: &Args, console: Console) -> Result<(), Failure> {
+pub(crate) fn run(played: playing::Played, args: &Args, console: Console) -> Result<(), Failure> {
     let begun = ghostnet_aws::clock::now();
     let contestants = contestants(&args.compare)?;
-    let trace = playing::trace(path)?;
-    let name = path
-        .file_name()
-        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let playing::Played {
+        trace,
+        name,
+        notes: of_load,
+    } = played;
     let load = playing::load(&trace, &args.world, |all| {
         args.warmup.unwrap_or_else(|| WARM_UP.min(Seconds(all.0 / 2)))
     })?;
@@ -118,6 +126,7 @@ pub(crate) fn run(path: &Path, args: &Args, console: Console) -> Result<(), Fail
         reasons: args.html.is_some(),
     };
     let (rows, mut notes) = rows(&contest, &contestants, console);
+    notes.extend(of_load);
     notes.extend(fleet.left_out());
     notes.extend(fleet.unlearned());
     if let Some(path) = &args.csv {

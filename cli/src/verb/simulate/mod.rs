@@ -3,10 +3,9 @@
 pub(crate) mod backtest;
 pub(crate) mod scenario;
 
-use std::path::PathBuf;
-
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::playing::{Played, Source};
 
 /// What says how a load is played, and nothing of a named world. `--pool` needs `--fleet`.
 const OF_TRACE: [&str; 16] = [
@@ -36,6 +35,7 @@ const OF_TRACE: [&str; 16] = [
   ghostnet simulate --trace june.csv --compare aws-target-tracking,k8s-hpa,ghostnet-tuned
   ghostnet simulate --fleet web.yaml --trace june.csv --instance-capacity 80 --boot 150s
   ghostnet simulate --trace june.csv --compare all --iso-slo 1% --json
+  ghostnet simulate --fleet web.yaml --cloudwatch --compare all --html web.html
 
 Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
 lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, nobody-serves, one-bad-check, sharer-dies, side-dies, \
@@ -43,13 +43,14 @@ side-never-well, slow-death, spot-famine, spot-reclaim, throttled-account, weigh
 docs/simulator.md tells how to write one.
 
 A trace is a CSV file: `timestamp,requests_per_second`, or `timestamp,value` for another load that instances share, at a regular step. \
-docs/backtest.md tells how it is played, and what the columns mean.
+docs/backtest.md tells how it is played, and what the columns mean. With --cloudwatch the load is what the metric of the pool's policy of type capacity, \
+or the requests of its target groups, was in the last 14 days; it is kept in a file, and the next time only what came since is read.
 
 With --scenario and --json: {scenario, about, good, minutes: [{minute, load, wanted, serving, exist, spot, launched, invocations, \
 timed_out, decisions, used, traffic, answering, moves, story}], expectations: [{says, wrong}], violations}. Exit code 1 if an expectation \
 or an invariant does not hold.
 
-With --trace and --json: {trace, steps, step_seconds, seed, wall_ms, optimum: {instance_hours, never_above}, rows: [{policy, \
+With --trace or --cloudwatch, and --json: {trace, steps, step_seconds, seed, wall_ms, optimum: {instance_hours, never_above}, rows: [{policy, \
 instance_hours, cost_ratio, under_percent, over90_percent, lost_percent, theta_u, theta_o, tau_u, tau_o, instability, \
 scale_outs_per_day, scale_ins_per_day, flaps_per_day, p99_utilisation, settings}], notes}.")]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -57,9 +58,8 @@ pub(crate) struct Args {
     /// The scenario: a name, or a file
     #[arg(long, value_name = "NAME", group = "what", conflicts_with_all = OF_TRACE)]
     scenario: Option<String>,
-    /// The load: a CSV file
-    #[arg(long, value_name = "FILE", group = "what")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     backtest: backtest::Args,
 }
@@ -69,10 +69,26 @@ pub(crate) struct Args {
 /// # Errors
 /// What is to be played cannot be read, or a scenario does not come out as it says.
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
-    match (&args.scenario, &args.trace) {
+    match (&args.scenario, &args.source.trace) {
         (Some(name), _) => scenario::run(name, console),
-        (None, Some(trace)) => backtest::run(trace, &args.backtest, console),
+        (None, Some(trace)) => backtest::run(Played::of_file(trace)?, &args.backtest, console),
         // the group wants one of them
         (None, None) => Ok(()),
+    }
+}
+
+/// Plays the fleet's own past.
+///
+/// # Errors
+/// AWS does not answer, or knows nothing that could be played.
+pub(crate) async fn run_past(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
+    let played = Played::of_cloudwatch(args.backtest.world(), stack, console).await?;
+    backtest::run(played, &args.backtest, console)
+}
+
+impl Args {
+    /// Whether the load is read from AWS.
+    pub(crate) fn is_past(&self) -> bool {
+        self.source.cloudwatch
     }
 }
