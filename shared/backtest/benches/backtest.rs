@@ -15,6 +15,7 @@ use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::replay::{World, play};
 use ghostnet_core::forecast::{Memory, Subject};
 use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::spec::Events;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
 use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
@@ -73,8 +74,18 @@ fn stored(fleet: u32) -> Vec<u8> {
         period: Seconds(60),
     });
     let now = at(14 * 1_440);
-    let mut memory = Memory::resume(None, Subject { metric, minutes: 4 }, now);
-    memory.learn(&series(fleet, 14 * 1_440, memory.wanted(now)), 420.0, now).expect("a fortnight");
+    let mut memory = Memory::resume(
+        None,
+        Subject {
+            metric,
+            minutes: 4,
+            events: Vec::new(),
+        },
+        now,
+    );
+    memory
+        .learn(&series(fleet, 14 * 1_440, memory.wanted(now)), &Events::default(), 420.0, now)
+        .expect("a fortnight");
     folded(&memory)
 }
 
@@ -115,7 +126,9 @@ fn forecasts(c: &mut Criterion) {
                 let text = miniz_oxide::inflate::decompress_to_vec(stored).expect("text");
                 let mut memory: Memory = serde_json::from_slice(&text).expect("a memory");
                 let now = Seconds::minutes(60).after(memory.until());
-                memory.learn(answer, 420.0, Seconds(180).after(now)).expect("an hour");
+                memory
+                    .learn(answer, &Events::default(), 420.0, Seconds(180).after(now))
+                    .expect("an hour");
                 black_box(serde_json::to_vec(&memory.outlook(&USUAL)).expect("an outlook"));
                 black_box(folded(&memory));
             }

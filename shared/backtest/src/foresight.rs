@@ -3,7 +3,7 @@
 //! It does not depend on what the fleet does, so that many settings can be played by what was learned once.
 
 use ghostnet_core::forecast::{Ahead, Learner, SHARES};
-use ghostnet_core::spec::{PoolSpec, Predictive, Rule};
+use ghostnet_core::spec::{Events, PoolSpec, Predictive, Rule};
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
@@ -22,6 +22,8 @@ pub struct Learning {
     minutes: u32,
     /// Shares of which usual loads are wanted, in percent.
     usual: Vec<u16>,
+    /// Without these the load is learned.
+    events: Events,
 }
 
 impl Learning {
@@ -40,6 +42,7 @@ impl Learning {
             // a fleet learns how long its instances take to serve
             minutes: rule.minutes(world.boot),
             usual,
+            events: rule.events.clone(),
         })
     }
 
@@ -49,10 +52,10 @@ impl Learning {
         Learner::new(self.unit, self.minutes, start)
     }
 
-    /// Shares of which usual loads are wanted, in percent.
-    #[must_use]
-    pub fn usual(&self) -> &[u16] {
-        &self.usual
+    /// Has somebody learn the minute that ends at `now`; none: nothing is known of it. What lies ahead.
+    pub fn note(&self, learner: &mut Learner, minute: Option<f64>, now: Timestamp) -> Option<Ahead> {
+        let usually = minute.map(|load| load / self.events.factor(MINUTE.before(now)));
+        Some(learner.note(usually, now, &self.usual)?.with_events(&self.events, now))
     }
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn predictive(rule: &Rule) -> Option<&Predictive> {
 pub struct Foresight {
     minutes: u32,
     usual: Vec<u16>,
+    events: Events,
     known: Vec<Option<Known>>,
     usually: Vec<f64>,
     hours: Vec<Hour>,
@@ -98,6 +102,7 @@ impl Foresight {
         let mut foresight = Self {
             minutes: learning.minutes,
             usual: learning.usual.clone(),
+            events: learning.events.clone(),
             known: Vec::new(),
             usually: Vec::new(),
             hours: Vec::new(),
@@ -107,7 +112,7 @@ impl Foresight {
             let known = load.rates().get(..(place + 1).saturating_sub(delay)).unwrap_or_default();
             let newest = known.get(known.len().saturating_sub(every)..).unwrap_or_default();
             let minute = (!newest.is_empty()).then(|| 60.0 * newest.iter().sum::<f64>() / newest.len() as f64);
-            foresight.keep(learner.note(minute, load.at(place), &learning.usual).as_ref());
+            foresight.keep(learning.note(&mut learner, minute, load.at(place)).as_ref());
         }
         foresight
     }
@@ -120,8 +125,9 @@ impl Foresight {
         let usual = self.usual.len();
         let usually = self.usually.get(minute * usual..(minute + 1) * usual).unwrap_or_default();
         let pairs = self.usual.iter().copied().zip(usually.iter().copied());
+        let then = Seconds::minutes(self.minutes).after(now);
         Some(Ahead {
-            at: Seconds::minutes(self.minutes).after(now).into(),
+            at: then.into(),
             made_at: hour.made_at,
             now: known.now,
             expected: known.expected,
@@ -130,6 +136,7 @@ impl Foresight {
             mean: hour.mean,
             strays: hour.strays,
             usual: if known.has_usual { pairs.collect() } else { Vec::new() },
+            factor: self.events.factor(Seconds(30).before(then)),
         })
     }
 

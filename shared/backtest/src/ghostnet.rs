@@ -178,7 +178,7 @@ impl<'a> GhostNet<'a> {
             Sight::Learning { learning, learner } => {
                 let learner = learner.get_or_insert_with(|| Box::new(learning.learner(look.now)));
                 let minute = (!look.rates.is_empty()).then(|| look.rate(MINUTE) * f64::from(MINUTE.0));
-                learner.note(minute, look.now, learning.usual())
+                learning.note(learner, minute, look.now)
             }
             Sight::Learned(foresight) => usize::try_from(look.seconds / u64::from(MINUTE.0))
                 .ok()

@@ -11,7 +11,7 @@ use ghostnet_core::id::{FleetId, PolicyId, PoolId};
 use ghostnet_core::policy::predictive::unit;
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{Policy, PoolSpec, Predictive, Rule};
+use ghostnet_core::spec::{Events, Policy, PoolSpec, Predictive, Rule};
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
@@ -168,6 +168,7 @@ struct Load {
     pool: PoolId,
     policy: PolicyId,
     subject: Subject,
+    events: Events,
     /// How much of a minute's load one instance carries.
     unit: f64,
     usual: Vec<u16>,
@@ -235,7 +236,7 @@ impl Pupil {
             let missing = Series::Failed {
                 why: "no answer".to_owned(),
             };
-            if let Err(why) = memory.learn(answer.as_ref().unwrap_or(&missing), load.unit, now) {
+            if let Err(why) = memory.learn(answer.as_ref().unwrap_or(&missing), &load.events, load.unit, now) {
                 lesson.trouble.push(told(pool, policy, &why));
                 continue;
             }
@@ -281,7 +282,9 @@ impl Load {
             subject: Subject {
                 metric,
                 minutes: rule.minutes(pool.warmup),
+                events: rule.events.told(),
             },
+            events: rule.events.clone(),
             unit: unit(rule, ratings).ok_or("what one instance can answer is not learned yet")?,
             usual: rule.usual.iter().map(|share| share.0).collect(),
         })

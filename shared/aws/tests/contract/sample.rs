@@ -15,7 +15,7 @@ use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::metric::{QueryShape, Stat};
-use ghostnet_core::spec::{RawFleetSpec, Resolved, Template, TemplateKey};
+use ghostnet_core::spec::{Events, RawFleetSpec, Resolved, Template, TemplateKey};
 use ghostnet_core::state::{CapacityState, PoolState, RecordedOutcome, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::port::{Announced, Commit, LoadId, TrafficCommit};
@@ -277,7 +277,15 @@ pub(crate) fn memory(minutes: u32) -> Memory {
         statistic: "Sum".to_owned(),
         period: Seconds(60),
     });
-    let mut memory = Memory::resume(None, Subject { metric, minutes: 4 }, minute(10));
+    let mut memory = Memory::resume(
+        None,
+        Subject {
+            metric,
+            minutes: 4,
+            events: Vec::new(),
+        },
+        minute(10),
+    );
     let point = |back: u32| Datapoint {
         at: Seconds::minutes(back).before(minute(10)),
         value: Finite::new(f64::from(back).sqrt()).unwrap_or_else(|| Finite::from(0)),
@@ -288,7 +296,7 @@ pub(crate) fn memory(minutes: u32) -> Memory {
         partial: false,
         incomplete: Vec::new(),
     };
-    assert_eq!(memory.learn(&series, 1.1, minute(10)), Ok(()));
+    assert_eq!(memory.learn(&series, &Events::default(), 1.1, minute(10)), Ok(()));
     memory
 }
 

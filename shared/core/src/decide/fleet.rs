@@ -13,14 +13,14 @@ use super::{
     CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, learning, leaving,
     membership, open_steps, operator, outage, renewal, warm,
 };
-use crate::forecast::{Ahead, Recent, Season};
+use crate::forecast::{Ahead, Recent};
 use crate::id::{InstanceId, PolicyId, PoolId};
 use crate::observation::{Instance, Observation};
 use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
-use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, PoolSpec, Rule, WarmSize};
+use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, Policy, PoolSpec, Rule, WarmSize};
 use crate::state::{CapacityState, LastHold, PoolState};
 use crate::unit::Percent;
 use crate::{budget, churn, failover, growth};
@@ -333,7 +333,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         spend_room: room.spend,
         measures_another: !pool.left_groups.is_empty(),
         series: situation.observation.series.get(&pool.id).unwrap_or(&none),
-        ahead: &look_ahead(situation.observation, &pool.id, situation.now),
+        ahead: &look_ahead(situation.observation, pool, situation.now),
         windows: &counted.windows,
         flow: &flow,
         window_removals: counted.window_removals,
@@ -377,23 +377,25 @@ fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
 /// What lies ahead of a pool, for each policy that looks there and of whose load enough is known. A load of long ago is not the
 /// present one.
 #[must_use]
-pub fn look_ahead(observation: &Observation, pool: &PoolId, now: Timestamp) -> BTreeMap<PolicyId, Ahead> {
-    let (Some(seasons), Some(series)) = (observation.seasons.get(pool), observation.series.get(pool)) else {
+pub fn look_ahead(observation: &Observation, pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId, Ahead> {
+    let (Some(seasons), Some(series)) = (observation.seasons.get(&pool.id), observation.series.get(&pool.id)) else {
         return BTreeMap::new();
     };
-    let ahead = |(policy, season): (&PolicyId, &Season)| {
-        let series = series.get(policy)?;
+    let ahead = |policy: &Policy| {
+        let Rule::Predictive(rule) = &policy.rule else { return None };
+        let (season, series) = (seasons.get(&policy.id)?, series.get(&policy.id)?);
         let is_fresh = matches!(series.sample(now), Sample::Value { .. } | Sample::Partial { .. });
-        let recent = Recent::of(series).filter(|_| is_fresh)?;
-        Some((policy.clone(), season.ahead(&recent, now)?))
+        let recent = Recent::of(series, &rule.events).filter(|_| is_fresh)?;
+        let ahead = season.ahead(&recent, now)?.with_events(&rule.events, now);
+        Some((policy.id.clone(), ahead))
     };
-    seasons.iter().filter_map(ahead).collect()
+    pool.policies.iter().filter_map(ahead).collect()
 }
 
 /// Windows of a pool's scheduled policies that are open.
 #[must_use]
 pub fn open_windows(pool: &PoolSpec, now: Timestamp) -> BTreeMap<PolicyId, OpenWindow> {
-    let window = |policy: &crate::spec::Policy| match &policy.rule {
+    let window = |policy: &Policy| match &policy.rule {
         Rule::Scheduled(scheduled) => scheduled.schedule.open_window(now).map(|window| (policy.id.clone(), window)),
         _ => None,
     };

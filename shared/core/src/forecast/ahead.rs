@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::expert::{self, EXPERTS};
 use super::{Curve, Lags, Pair, Recent, SHARES};
 use crate::id::{PolicyId, PoolId};
+use crate::spec::Events;
 use crate::unit::{Moment, Seconds};
 
 /// The level of a season is that of a quarter of an hour.
@@ -111,6 +112,8 @@ pub struct Ahead {
     pub strays: bool,
     /// What so large a share of the loads at this time of day stayed below, in percent.
     pub usual: Vec<(u16, f64)>,
+    /// So many times the load that would be expected without events is expected.
+    pub factor: f64,
 }
 
 impl Outlook {
@@ -176,12 +179,24 @@ impl Season {
             mean: self.mean,
             strays: self.strays,
             usual: self.usual.clone(),
+            factor: 1.0,
         };
         Some((said, ahead))
     }
 }
 
 impl Ahead {
+    /// With the events of then and of now, of a load that was told as it would be without them.
+    #[must_use]
+    pub fn with_events(mut self, events: &Events, now: Timestamp) -> Self {
+        // the middle of the last minute that a launch now has to be ready for
+        self.factor = events.factor(Seconds(30).before(self.at.at()));
+        self.now *= events.factor(now);
+        self.expected *= self.factor;
+        self.usual.iter_mut().for_each(|(_, load)| *load *= self.factor);
+        self
+    }
+
     /// What may come: in this share of the time more does than this load, from often to hardly ever.
     pub fn loads(&self) -> impl Iterator<Item = (f64, f64)> {
         let load = |ratio: &f64| (self.expected + self.least) * ratio - self.least;

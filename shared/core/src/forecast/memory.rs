@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Learner, Outlook};
 use crate::sample::{Datapoint, Series};
+use crate::spec::Events;
 use crate::spec::metric::QueryShape;
 use crate::unit::{Moment, Seconds};
 
@@ -16,13 +17,16 @@ pub const SETTLED_AFTER: Seconds = Seconds(180);
 const OUTLOOK_HOURS: u32 = 4;
 const MINUTE: Seconds = Seconds(60);
 
-/// Whose load, and for how far ahead. Of another load, and for another time, everything is learned anew.
+/// Whose load, for how far ahead, and without which events. If any of it is another one, everything is learned anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// The metric, as CloudWatch is asked for it.
     pub metric: QueryShape,
     /// So many minutes ahead is forecast.
     pub minutes: u32,
+    /// The events without which the load is learned, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// What is remembered of one load.
@@ -92,11 +96,12 @@ impl Memory {
         self.learner.as_ref().map_or(0, Learner::days)
     }
 
-    /// Takes in the minutes that have become final since. One instance carries `unit` of a minute's load.
+    /// Takes in the minutes that have become final since, as they would have been without these events. One instance carries `unit` of a
+    /// minute's load.
     ///
     /// # Errors
     /// The answer is not whole; nothing is taken in.
-    pub fn learn(&mut self, series: &Series, unit: f64, now: Timestamp) -> Result<(), Unlearnable> {
+    pub fn learn(&mut self, series: &Series, events: &Events, unit: f64, now: Timestamp) -> Result<(), Unlearnable> {
         let (points, period) = match series {
             Series::Points { partial: true, .. } => return Err(Unlearnable::Partial),
             Series::Points { points, period, .. } => (points, *period),
@@ -111,7 +116,7 @@ impl Memory {
                 (None, None) => continue,
                 (none, Some(_)) => none.insert(Learner::new(unit, self.subject.minutes, MINUTE.before(end))),
             };
-            learner.note(load, end, &[]);
+            learner.note(load.map(|load| load / events.factor(MINUTE.before(end))), end, &[]);
         }
         if let Some(learner) = &mut self.learner {
             learner.set_unit(unit);
@@ -200,6 +205,7 @@ mod tests {
                 period: Seconds(period),
             }),
             minutes,
+            events: Vec::new(),
         }
     }
 
@@ -230,7 +236,7 @@ mod tests {
 
     fn learned(memory: &mut Memory, now: Timestamp) {
         let answer = series(60, memory.wanted(now), now, weekly);
-        memory.learn(&answer, 60.0, now).unwrap();
+        memory.learn(&answer, &Events::default(), 60.0, now).unwrap();
     }
 
     #[test]
@@ -288,11 +294,11 @@ mod tests {
         for hour in 1..=80 {
             let now = Seconds::minutes(60 * hour).after(begin);
             let answer = series(60, hourly.wanted(now), now, of_past);
-            hourly.learn(&answer, 60.0, now).unwrap();
+            hourly.learn(&answer, &Events::default(), 60.0, now).unwrap();
         }
         let now = Seconds::minutes(60 * 80).after(begin);
         let answer = series(60, at_once.wanted(now), now, of_past);
-        at_once.learn(&answer, 60.0, now).unwrap();
+        at_once.learn(&answer, &Events::default(), 60.0, now).unwrap();
         assert_eq!(hourly, at_once);
         assert_eq!(hourly.days(), 3, "what was before its first minute is no past");
     }
@@ -304,9 +310,14 @@ mod tests {
         let resumed =
             |subject: Subject, days: u32| Memory::resume(Some(memory.clone()), subject, Seconds::minutes(days * 1_440).after(now()));
         assert_eq!(resumed(subject(60, 4), 13), memory);
+        let sale = Subject {
+            events: vec!["3 at 2026-11-27T19:00:00Z for 6h".to_owned()],
+            ..subject(60, 4)
+        };
         for (situation, fresh) in [
             ("another metric", resumed(subject(300, 4), 0)),
             ("another horizon", resumed(subject(60, 5), 0)),
+            ("another event", resumed(sale, 0)),
             ("not learned for a fortnight", resumed(subject(60, 4), 15)),
         ] {
             assert_eq!((fresh.days(), fresh.outlook(&[])), (0, None), "{situation}");
@@ -331,8 +342,11 @@ mod tests {
             partial: true,
             incomplete: Vec::new(),
         };
-        assert_eq!(memory.learn(&failed, 60.0, later), Err(Unlearnable::Failed("Throttled".to_owned())));
-        assert_eq!(memory.learn(&partial, 60.0, later), Err(Unlearnable::Partial));
+        assert_eq!(
+            memory.learn(&failed, &Events::default(), 60.0, later),
+            Err(Unlearnable::Failed("Throttled".to_owned()))
+        );
+        assert_eq!(memory.learn(&partial, &Events::default(), 60.0, later), Err(Unlearnable::Partial));
         assert_eq!(memory, before);
     }
 
@@ -341,11 +355,11 @@ mod tests {
         let mut memory = Memory::resume(None, subject(60, 4), now());
         let odd = |at: Timestamp| Some(weekly(at)? * std::f64::consts::PI);
         let answer = series(60, memory.wanted(now()), now(), odd);
-        memory.learn(&answer, 60.0, now()).unwrap();
+        memory.learn(&answer, &Events::default(), 60.0, now()).unwrap();
         for day in 1..=30 {
             let now = Seconds::minutes(day * 1_440).after(now());
             let answer = series(60, memory.wanted(now), now, odd);
-            memory.learn(&answer, 60.0, now).unwrap();
+            memory.learn(&answer, &Events::default(), 60.0, now).unwrap();
         }
         let text = serde_json::to_string(&memory).unwrap();
         assert!(text.len() < 120_000, "{} bytes", text.len());

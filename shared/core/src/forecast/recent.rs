@@ -4,10 +4,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::sample::Series;
+use crate::spec::{EVENT_LEAST, Events};
 use crate::unit::Seconds;
 
 /// So many minutes are looked at.
 pub const MINUTES: usize = 20;
+/// The same as a length of time.
+const REACH: Seconds = Seconds::minutes(20);
+const _: () = assert!(REACH.0 < EVENT_LEAST.0, "an event changes at most once within it");
 /// No load counts as more: beyond what CloudWatch can tell (2^360), and so far below what a number can be that no sum or product of
 /// loads is infinite.
 pub(super) const LOAD_MOST: f64 = 1e120;
@@ -20,22 +24,25 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// The last minutes of a series, per minute. What has no datapoint ends it; none: not even the newest minute is known.
+    /// The last minutes of a series, per minute, as they would have been without events. What has no datapoint ends it; none: not even the
+    /// newest minute is known.
     #[must_use]
-    pub fn of(series: &Series) -> Option<Self> {
+    pub fn of(series: &Series, events: &Events) -> Option<Self> {
         let Series::Points { points, period, .. } = series else {
             return None;
         };
         let newest = points.first()?;
         let (end, per_minute) = (period.after(newest.at), 60.0 / f64::from(period.0.max(1)));
+        let events = events.stretch(REACH.before(end), end);
         let mut recent = Self::default();
         for (minute, value) in recent.minutes.iter_mut().enumerate() {
             let back = Seconds::minutes(u32::try_from(minute).unwrap_or(u32::MAX));
             let until = back.before(end);
-            let Some(mean) = mean_within(points, *period, Seconds(60).before(until), until) else {
+            let begin = Seconds(60).before(until);
+            let Some(mean) = mean_within(points, *period, begin, until) else {
                 break;
             };
-            *value = (mean * per_minute).clamp(0.0, LOAD_MOST);
+            *value = (mean * per_minute / events.factor(begin)).clamp(0.0, LOAD_MOST);
             recent.known = recent.known.saturating_add(1);
         }
         (recent.known > 0).then_some(recent)
@@ -101,7 +108,7 @@ mod tests {
 
     #[test]
     fn minutes_are_read_from_datapoints_of_any_length() {
-        let of = |period, values: &[f64]| Recent::of(&series(period, values)).unwrap();
+        let of = |period, values: &[f64]| Recent::of(&series(period, values), &Events::default()).unwrap();
         let minutes = of(60, &[5.0, 4.0, 3.0]);
         assert_eq!((minutes.now(), minutes.ago(2), minutes.ago(3)), (5.0, Some(3.0), None));
         assert_eq!(minutes.mean(0, 15), Some(4.0));
@@ -115,7 +122,7 @@ mod tests {
         // of six datapoints of ten seconds the mean, times six
         let ten = of(10, &[1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0]);
         assert_eq!((ten.now(), ten.ago(1), ten.ago(2)), (12.0, Some(54.0), None));
-        assert_eq!(Recent::of(&series(60, &[])), None);
+        assert_eq!(Recent::of(&series(60, &[]), &Events::default()), None);
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub(crate) fn recommend(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballo
         expected: finite(per_second(ahead.expected)),
         prepared: finite(per_second(load)),
         instances,
+        event: Finite::new(ahead.factor).filter(|factor| *factor != Finite::from(1)),
     };
     (Some(instances), reason)
 }

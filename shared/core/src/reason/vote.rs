@@ -141,6 +141,9 @@ pub enum VoteReason {
         prepared: Finite,
         /// So many.
         instances: u32,
+        /// So many times the load without events; none: there is none then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Finite>,
     },
     /// Forecasts are off three times as far as usual.
     ForecastStrays {
@@ -259,11 +262,14 @@ impl fmt::Display for VoteReason {
                 expected,
                 prepared,
                 instances,
-            } => write!(
-                f,
-                "{expected} requests a second expected at {}, prepared for {prepared}: {instances} are needed",
-                at.strftime("%H:%M")
-            ),
+                event,
+            } => {
+                write!(f, "{expected} requests a second expected at {}", at.strftime("%H:%M"))?;
+                if let Some(factor) = event {
+                    write!(f, ", {factor} times what is usual because of an event")?;
+                }
+                write!(f, ", prepared for {prepared}: {instances} are needed")
+            }
             Self::ForecastStrays { now, instances } => write!(
                 f,
                 "forecasts are off three times as far as usual: half as much again as {now} requests a second, {instances}"

@@ -7,7 +7,7 @@ use super::check_guards::duration;
 use super::check_metric::{read_measure, read_metric};
 use super::defaults::ByObjective;
 use super::problem::Problems;
-use super::raw::{RawPolicy, RawPolicyMode, RawPredictiveMode, RawScheduled, RawTargetTracking};
+use super::raw::{RawPolicy, RawPolicyMode, RawPredictiveMode, RawScheduled, RawTargetTracking, RawWhen};
 use super::schedule::{BadSchedule, WINDOW_MAX};
 use super::{
     Metric, Policy, PolicyMode, Rule, Schedule, Scheduled, TargetTracking, check_capacity, check_demand, check_step, defaults, learning,
@@ -142,18 +142,27 @@ fn read_tracking(raw: &RawTargetTracking, at: &str, has_groups: bool, problems: 
 }
 
 fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Option<Scheduled> {
-    let length = duration(Some(&raw.when.for_), &format!("{at}.when.for"), Seconds(60), problems);
+    let schedule = read_when(&raw.when, at, problems);
+    let capacity = &raw.capacity;
+    if (capacity.min, capacity.max, capacity.desired) == (None, None, None) {
+        problems.add(format!("{at}.capacity"), "the window sets nothing", "set `min`, `max` or `desired`");
+    }
+    Some(Scheduled {
+        schedule: schedule?,
+        min: capacity.min,
+        max: capacity.max,
+        desired: capacity.desired,
+    })
+}
+
+/// Reads the field `when` of what stands at `at`.
+pub(super) fn read_when(raw: &RawWhen, at: &str, problems: &mut Problems) -> Option<Schedule> {
+    let length = duration(Some(&raw.for_), &format!("{at}.when.for"), Seconds(60), problems);
     check_length(length, &format!("{at}.when.for"), problems);
-    let schedule = match (&raw.when.cron, &raw.when.at) {
-        (Some(cron), None) => read_cron(
-            cron,
-            raw.when.zone.as_deref(),
-            length.min(WINDOW_MAX),
-            &format!("{at}.when"),
-            problems,
-        ),
+    match (&raw.cron, &raw.at) {
+        (Some(cron), None) => read_cron(cron, raw.zone.as_deref(), length.min(WINDOW_MAX), &format!("{at}.when"), problems),
         (None, Some(text)) => {
-            if raw.when.zone.is_some() {
+            if raw.zone.is_some() {
                 problems.add(format!("{at}.when.zone"), "`zone` belongs to `cron`", "`at` carries its own offset");
             }
             let moment = text.parse::<jiff::Timestamp>();
@@ -171,17 +180,7 @@ fn read_scheduled(raw: &RawScheduled, at: &str, problems: &mut Problems) -> Opti
             );
             None
         }
-    };
-    let capacity = &raw.capacity;
-    if (capacity.min, capacity.max, capacity.desired) == (None, None, None) {
-        problems.add(format!("{at}.capacity"), "the window sets nothing", "set `min`, `max` or `desired`");
     }
-    Some(Scheduled {
-        schedule: schedule?,
-        min: capacity.min,
-        max: capacity.max,
-        desired: capacity.desired,
-    })
 }
 
 pub(super) fn check_length(length: Seconds, at: &str, problems: &mut Problems) {

@@ -25,6 +25,7 @@ mod check_step;
 mod check_warm;
 mod cloud_map;
 pub mod defaults;
+mod events;
 mod failover;
 pub mod formula;
 mod health;
@@ -51,6 +52,7 @@ use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use check_market::{RESERVED_TYPES_MAX, SPOT_DRAIN_MAX};
 pub use cloud_map::{CloudMap, PROPAGATION};
+pub use events::{EVENT_LEAST, Events, Stretch};
 pub use failover::{
     ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead, Lever,
 };

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check_guards::{duration, percent};
 use super::defaults::ByObjective;
+use super::events;
 use super::problem::Problems;
 use super::raw::RawPredictive;
-use super::{CapacityModel, InstanceCapacity, Measure, Metric, MetricSource, NamedMetric, Policy, Rule, TargetTracking};
+use super::{CapacityModel, Events, InstanceCapacity, Measure, Metric, MetricSource, NamedMetric, Policy, Rule, TargetTracking};
 use crate::id::PolicyId;
 use crate::unit::{Finite, Percent, Seconds};
 
@@ -30,6 +31,8 @@ pub struct Predictive {
     pub care: Care,
     /// Never less than what so large a share of the loads at this time of day stayed below.
     pub usual: Option<Percent>,
+    /// Times in which the load is so many times what it would be otherwise.
+    pub events: Events,
 }
 
 /// How many instances a load needs.
@@ -114,6 +117,7 @@ pub(super) fn read(
         }
         usual
     });
+    let events = events::read(raw.events.as_deref().unwrap_or_default(), &format!("{at}.events"), problems);
     let (of, measure, need) = read_of(raw, others, at, problems)?;
     Some(Predictive {
         of,
@@ -122,6 +126,7 @@ pub(super) fn read(
         horizon,
         care: care?,
         usual,
+        events,
     })
 }
 

@@ -77,6 +77,12 @@ impl Schedule {
         })
     }
 
+    /// How long a window stays open.
+    #[must_use]
+    pub fn length(&self) -> Seconds {
+        self.length
+    }
+
     /// The window that is open at `now`, the latest one if several overlap.
     #[must_use]
     pub fn open_window(&self, now: Timestamp) -> Option<OpenWindow> {

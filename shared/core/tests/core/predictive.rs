@@ -1,12 +1,14 @@
 //! Policies that look ahead: what they vote for, whom that binds, and what it never does.
 
 use ghostnet_core::decide::look_ahead;
-use ghostnet_core::forecast::{Ahead, Learner, SHARES};
+use ghostnet_core::forecast::{Ahead, Learner, Memory, SHARES, Subject};
 use ghostnet_core::observation::Observation;
 use ghostnet_core::reason::{VoteReason, Withheld};
-use ghostnet_core::sample::Series;
-use ghostnet_core::spec::PolicyMode;
+use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::spec::metric::QueryShape;
+use ghostnet_core::spec::{Events, PolicyMode, Rule};
 use ghostnet_core::unit::Seconds;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use crate::support::{self, *};
@@ -48,6 +50,7 @@ fn hundred_a_second() -> Ahead {
         mean: 6_000.0,
         strays: false,
         usual: Vec::new(),
+        factor: 1.0,
     }
 }
 
@@ -113,10 +116,120 @@ fn only_a_fresh_load_has_something_ahead() {
         let mut observation = Observation::unknown(at(0));
         observation.seasons = [(support::pool("blue"), [(policy("ahead"), season.clone())].into())].into();
         observation.series = [(support::pool("blue"), [(policy("ahead"), series)].into())].into();
-        let ahead = look_ahead(&observation, &support::pool("blue"), at(0));
+        let ahead = look_ahead(&observation, &pool(json!({}), 0.0).spec, at(0));
         let expected = ahead.get(&policy("ahead")).map(|ahead| ahead.expected);
         assert_eq!(expected, knows.then_some(6_000.0), "{situation}");
     }
+}
+
+/// A sale for an hour from two minutes after now on, and a quiet hour that ended ten minutes before it.
+#[test]
+fn an_event_is_expected_when_it_is_time_and_what_it_was_like_is_not() {
+    let event = |from: i64, factor: f64| json!({ "when": { "at": at(from).to_string(), "for": "1h" }, "factor": factor });
+    let knows = |events: Value, load: [f64; 20]| {
+        let pool = pool(json!({ "events": events }), 0.0);
+        let learner = Learner::new(600.0, 4, at(-60));
+        let season = learner.look_out(at(0), 2, &[]).season(at(0), 4);
+        let mut observation = Observation::unknown(at(0));
+        observation.seasons = [(support::pool("blue"), [(policy("ahead"), season)].into())].into();
+        let series = minutes(at(0), &load.map(Some));
+        observation.series = [(support::pool("blue"), [(policy("ahead"), series)].into())].into();
+        let ahead = look_ahead(&observation, &pool.spec, at(0)).remove(&policy("ahead")).unwrap();
+        (ahead.now, ahead.expected, ahead.factor)
+    };
+    let calm = [6_000.0; 20];
+    // half the load up to ten minutes ago
+    let rose = std::array::from_fn(|minute| if minute < 10 { 6_000.0 } else { 3_000.0 });
+    for (situation, events, load, expected) in [
+        ("no event", json!([]), calm, (6_000.0, 6_000.0, 1.0)),
+        (
+            "it begins before an instance would serve",
+            json!([event(120, 3.0)]),
+            calm,
+            (6_000.0, 18_000.0, 3.0),
+        ),
+        ("it begins later", json!([event(240, 3.0)]), calm, (6_000.0, 6_000.0, 1.0)),
+        ("it is under way", json!([event(-1_800, 3.0)]), calm, (6_000.0, 6_000.0, 3.0)),
+        (
+            "it ends before an instance would serve",
+            json!([event(-3_500, 3.0)]),
+            calm,
+            (6_000.0, 2_000.0, 1.0),
+        ),
+        (
+            "half the usual ended ten minutes ago",
+            json!([event(-4_200, 0.5)]),
+            rose,
+            (6_000.0, 6_000.0, 1.0),
+        ),
+        (
+            "of two that are open the first counts",
+            json!([event(120, 3.0), event(60, 9.0)]),
+            calm,
+            (6_000.0, 18_000.0, 3.0),
+        ),
+    ] {
+        assert_eq!(knows(events, load), expected, "{situation}");
+    }
+}
+
+/// Yesterday there was a sale at this time, and tomorrow there is none: the load is learned as it would have been.
+#[test]
+fn what_is_learned_is_the_load_without_events() {
+    let sale = json!([{ "when": { "at": at(600 - 86_400).to_string(), "for": "1h" }, "factor": 3 }]);
+    let pool = pool(json!({ "events": sale }), 0.0);
+    let [_, ahead] = &pool.spec.policies[..] else {
+        panic!("two policies")
+    };
+    let Rule::Predictive(rule) = &ahead.rule else {
+        panic!("it looks ahead")
+    };
+    let load = |at: Timestamp| 6_000.0 * rule.events.factor(at);
+    let two_days = (1..=2 * 1_440).map(|back| Datapoint {
+        at: at(-60 * back),
+        value: finite(load(at(-60 * back))),
+    });
+    let series = Series::Points {
+        points: two_days.collect(),
+        period: Seconds(60),
+        partial: false,
+        incomplete: Vec::new(),
+    };
+    for (situation, events, expected) in [("with the event", &rule.events, 6_000.0), ("without", &Events::default(), 18_000.0)] {
+        let metric = QueryShape::Stat(
+            serde_json::from_value(json!({
+                "namespace": "Own", "name": "Requests", "dimensions": {}, "statistic": "Sum", "period": 60,
+            }))
+            .unwrap(),
+        );
+        let subject = Subject {
+            metric,
+            minutes: 4,
+            events: events.told(),
+        };
+        let mut memory = Memory::resume(None, subject, at(180));
+        memory.learn(&series, events, 600.0, at(180)).unwrap();
+        let day = memory.outlook(&[]).unwrap().day.unwrap();
+        assert_eq!(day.at(at(1_200)), Some(expected), "{situation}");
+    }
+}
+
+#[test]
+fn a_vote_says_that_it_is_for_an_event() {
+    let pool = knows(
+        pool(json!({}), 6_000.0),
+        Ahead {
+            factor: 3.0,
+            ..expecting(18_000.0)
+        },
+    );
+    let (instances, reason) = vote(&pool);
+    assert_eq!(instances, Some(30));
+    let told = reason.to_string();
+    assert!(
+        told.contains("300 requests a second expected at 12:04, 3 times what is usual because of an event"),
+        "{told}"
+    );
 }
 
 /// Ten instances are too few in 12 % of all minutes, eleven in 6 %, twelve in 1.3 %, twenty never. A fleet is ten on average, so a

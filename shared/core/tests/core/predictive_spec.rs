@@ -61,6 +61,21 @@ fn one_mistake_of_looking_ahead_one_problem() {
             "`demand` has no vote until it has learned, and no other policy adds instances until then",
         ),
         (
+            after(json!({ "events": [{ "when": { "at": "2026-11-27T20:00:00+01:00", "for": "29m" }, "factor": 3 }] })),
+            "policies[1].events[0].when.for",
+            "`29m` is shorter than `30m`",
+        ),
+        (
+            after(json!({ "events": [{ "when": { "cron": "0 20 * * 5", "for": "6h" }, "factor": 0 }] })),
+            "policies[1].events[0].factor",
+            "`0` is not between `0.001` and `1000`",
+        ),
+        (
+            after(json!({ "events": [{ "when": { "for": "6h" }, "factor": 2 }] })),
+            "policies[1].events[0].when",
+            "a window has exactly one of `cron` and `at`",
+        ),
+        (
             after(json!({ "quantile": 0.95, "caution": 8 })),
             "policies[1].quantile",
             "`quantile` and `caution` say the same thing twice",

@@ -60,7 +60,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
         room: room(judged),
         spend_room: judged.decided.spend_room,
         series: inputs.observation.series.get(&judged.pool.id).unwrap_or(&none),
-        ahead: &look_ahead(&inputs.observation, &judged.pool.id, inputs.now),
+        ahead: &look_ahead(&inputs.observation, judged.pool, inputs.now),
         windows: &windows,
         flow: &flow,
         window_removals: budget::window_removals_left(&judged.spec.open_removal_windows(inputs.now), &state),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawDuration, RawPercent};
+use super::{RawDuration, RawPercent, RawWhen};
 
 /// Looks ahead for another policy: launches what will be needed by the time that it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,19 @@ pub struct RawPredictive {
     /// Never less than what so large a share of the last fortnight's loads at this time of day stayed below, such as `90%`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usual: Option<RawPercent>,
+    /// Times in which the load is so many times what it would be otherwise: a sale, a holiday. The first one that is open counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<RawEvent>>,
+}
+
+/// A time in which the load is so many times what it would be otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawEvent {
+    /// When; half an hour at least.
+    pub when: RawWhen,
+    /// So many times: `3`, or `0.5` for half of it.
+    pub factor: f64,
 }
 
 /// What a policy that looks ahead may do.
