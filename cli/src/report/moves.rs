@@ -150,6 +150,10 @@ impl Walk {
             TrafficFinding::NotArmed { .. }
             | TrafficFinding::Suspect { .. }
             | TrafficFinding::Waits { .. }
+            | TrafficFinding::Fences { .. }
+            | TrafficFinding::FenceHolds { .. }
+            | TrafficFinding::PastFence { .. }
+            | TrafficFinding::Unfenced { .. }
             | TrafficFinding::NobodyCanServe { .. }
             | TrafficFinding::WouldFlap { .. }
             | TrafficFinding::ForeignEdit { .. }

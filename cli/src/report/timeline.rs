@@ -128,6 +128,8 @@ fn is_act(finding: &TrafficFinding) -> bool {
         | TrafficFinding::TakesNone { .. }
         | TrafficFinding::TakesItsShare { .. }
         | TrafficFinding::Moves { .. }
+        | TrafficFinding::Fences { .. }
+        | TrafficFinding::PastFence { .. }
         | TrafficFinding::Degrades { .. }
         | TrafficFinding::ServesAgain { .. }
         | TrafficFinding::GaveUp { .. }
@@ -135,6 +137,8 @@ fn is_act(finding: &TrafficFinding) -> bool {
         TrafficFinding::NotArmed { .. }
         | TrafficFinding::Suspect { .. }
         | TrafficFinding::Waits { .. }
+        | TrafficFinding::FenceHolds { .. }
+        | TrafficFinding::Unfenced { .. }
         | TrafficFinding::NobodyCanServe { .. }
         | TrafficFinding::WouldFlap { .. }
         | TrafficFinding::Moved { .. }

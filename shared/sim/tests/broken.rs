@@ -300,6 +300,7 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         degraded: None,
         spread: None,
         drill: None,
+        fence: None,
         serves_until: None,
     }
 }

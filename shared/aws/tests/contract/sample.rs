@@ -168,6 +168,7 @@ pub(crate) fn traffic() -> TrafficState {
         degraded: None,
         spread: None,
         drill: None,
+        fence: None,
         serves_until: None,
     }
 }

@@ -10,7 +10,7 @@ use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
 use super::spending::Spending;
 use super::{
-    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, learning, leaving,
+    CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, fencing, learning, leaving,
     membership, open_steps, operator, outage, renewal, warm,
 };
 use crate::forecast::{Ahead, Recent};
@@ -204,13 +204,14 @@ fn count_pool<'a>(
         breaker::of(pool, &census, pool_state, situation.now)
     });
     findings.extend(launches_refused(situation, pool, state));
+    findings.extend(fencing::of(situation, pool).map(|_| Finding::KeptOut));
     if let Some(breaker) = &breaker {
         findings.push(Finding::BreakerOpen {
             unhealthy: breaker.unhealthy,
             limit: breaker.limit,
         });
         census.keep_the_sick(breaker);
-    } else if acting && judgement == Judgement::Sound {
+    } else if acting && judgement == Judgement::Sound && fencing::of(situation, pool).is_none() {
         renewal::begin(situation, pool, removal_windows, &mut census, state, &mut findings);
     }
     findings.extend(
@@ -342,11 +343,16 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         now: situation.now,
     };
     let mut sizing = size::size(&input);
-    if counted.judgement == Judgement::Held {
+    let held = if counted.judgement == Judgement::Held {
         // what nobody can count, nobody can size
+        Some(Guard::Staleness)
+    } else {
+        fencing::of(situation, pool).map(|_| Guard::Fenced)
+    };
+    if let Some(guard) = held {
         if sizing.desired != loaded.desired {
             sizing.guards.push(GuardOutcome {
-                guard: Guard::Staleness,
+                guard,
                 before: sizing.desired,
                 after: loaded.desired,
             });

@@ -11,7 +11,7 @@ use super::membership::{self, Busy};
 use super::mix::Shares;
 use super::placement::Placement;
 use super::roll::Judgement;
-use super::{Listed, Situation, backoff, balancing, discovery, hooks, leaving, open_steps, renewal, saturate, warm};
+use super::{Listed, Situation, backoff, balancing, discovery, fencing, hooks, leaving, open_steps, renewal, saturate, warm};
 use crate::budget;
 use crate::id::{ClientToken, Generation, InstanceId, Zone};
 use crate::observation::{Market, Place};
@@ -47,7 +47,12 @@ impl Draft {
         }
         let there = counted.census.counts.lasting();
         let over = there > counted.max() || self.capacity > situation.spec.maximum;
-        let wanted = if over { 0 } else { desired };
+        // what would bring somebody to a side that is kept out is not sent again
+        let wanted = if over || fencing::of(situation, counted.pool).is_some() {
+            0
+        } else {
+            desired
+        };
         self.taken_over
             .extend(open_steps::take_over(situation, counted.pool, state, there, wanted));
     }
@@ -95,12 +100,16 @@ impl Hands<'_, '_> {
         let mut busy = Busy::of(state);
         // another pool may have chosen steps for the same groups
         busy.hold(draft.plan.steps().iter().map(|step| &step.action));
-        if sound {
+        let fenced = fencing::of(situation, pool);
+        if sound && fenced.is_none() {
             self.change_capacity(desired, &busy, state, draft);
         }
         let max = self.counted.max();
         let others = membership::of_other_sides(situation, pool, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
+        if let Some(fencing) = fenced {
+            fencing::take_out(situation, fencing, pool_state, &busy.all_instances());
+        }
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, (listed, &others), pool_state, &busy, findings);
         let counted = (census, self.counted.breaker.as_ref());
@@ -114,6 +123,11 @@ impl Hands<'_, '_> {
             let mut ready = leaving::ready_to_terminate(situation, pool, census, pool_state, &busy);
             actions.extend(warm::stops(situation, pool, census, pool_state, (max, &busy), &mut ready));
             actions.extend(ready);
+        }
+        if let Some(fencing) = fenced {
+            let mut busy = busy.all_instances();
+            busy.extend(actions.iter().flat_map(Action::instances).cloned());
+            actions.extend(fencing::stops(situation, (pool, fencing), census, pool_state, &busy));
         }
         for action in actions {
             draft.add(self, action);

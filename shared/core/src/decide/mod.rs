@@ -6,6 +6,7 @@ mod breaker;
 mod census;
 mod discovery;
 mod evacuating;
+mod fencing;
 mod fleet;
 mod groups;
 mod handing_over;

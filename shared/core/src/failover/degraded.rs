@@ -81,7 +81,11 @@ impl Draft<'_> {
         };
         match ready {
             Some((to, out_after)) => self.serve_again(degraded, to, out_after, false),
-            None => self.keep_degraded(degraded),
+            None => {
+                // nobody is kept out for nobody
+                self.lift_fence();
+                self.keep_degraded(degraded);
+            }
         }
     }
 
@@ -137,6 +141,11 @@ impl Draft<'_> {
         let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {
             return;
         };
+        if from == to {
+            self.lift_fence();
+        } else if !self.is_let_in(from_pool, forced) {
+            return self.keep_degraded(degraded);
+        }
         let observed = &self.situation.observation.routing;
         let ours: Vec<&RuleArn> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
         let others = degraded.previous.keys().filter(|rule| !ours.contains(rule));

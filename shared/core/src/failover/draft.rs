@@ -88,6 +88,7 @@ impl<'a> Draft<'a> {
             }
             return;
         }
+        self.tend_fence();
         match (self.state.shift.clone(), self.situation.asked) {
             // nothing has moved yet: who asks may still have it otherwise
             (Some(shift), Some(request)) if shift.stage == Stage::Preparing => self.hear(request),
@@ -120,7 +121,8 @@ impl<'a> Draft<'a> {
         self.account_of_drill();
         let begins_to_move = is_moving(&self.state) && !is_moving(loaded);
         let degrades = self.state.degraded.is_some() && loaded.degraded.is_none();
-        let goes_elsewhere = self.state.active != loaded.active || begins_to_move || degrades;
+        let fenced = |state: &TrafficState| state.fence.as_ref().map(|fence| fence.pool.clone());
+        let goes_elsewhere = self.state.active != loaded.active || begins_to_move || degrades || fenced(&self.state) != fenced(loaded);
         if goes_elsewhere || self.state.floors != loaded.floors {
             self.state.epoch = Epoch(loaded.epoch.0.saturating_add(1));
         }
@@ -131,7 +133,11 @@ impl<'a> Draft<'a> {
         let suspect = self.state.sides.values().any(|side| !side.seen.is_empty());
         TrafficDecision {
             enrols: self.enrols(),
-            look_again: suspect || self.is_drilling() || self.state.shift.is_some() || self.state.degraded.is_some(),
+            look_again: suspect
+                || self.is_drilling()
+                || self.state.shift.is_some()
+                || self.state.fence.is_some()
+                || self.state.degraded.is_some(),
             takers: self.state.takers(situation.spec).into_iter().cloned().collect(),
             state: self.state,
             steps: self.steps,
@@ -157,6 +163,7 @@ impl<'a> Draft<'a> {
                     .filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)))
                     .collect()
             },
+            fenced: self.fence_standing(),
         }
     }
 
@@ -236,6 +243,14 @@ impl<'a> Draft<'a> {
             (TrafficWish::Failback, Some(moved)) => self.begin(moved.from, asked(None, false)),
             // who was registered before is registered again
             (TrafficWish::Undo, Some(moved)) if self.situation.failover.swaps_targets() => self.begin(moved.from, asked(None, true)),
+            (TrafficWish::Undo, Some(moved)) if self.situation.failover.fencing.is_some() => {
+                let readiness = self.readiness(&moved.to, &moved.from);
+                if !readiness.is_some_and(|readiness| readiness.can_be_forced()) {
+                    return self.refuse(Refusal::CannotReach { pool: moved.from });
+                }
+                self.raise_fence(&moved.to, true);
+                self.begin(moved.from, asked(None, true));
+            }
             (TrafficWish::Undo, Some(moved)) => self.undo(moved, asked(None, true)),
             (TrafficWish::Failback | TrafficWish::Undo, None) => self.refuse(Refusal::NothingMoved),
         }

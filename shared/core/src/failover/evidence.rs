@@ -28,6 +28,10 @@ pub(super) struct Looked<'a> {
 impl<'a> Looked<'a> {
     /// What each kind of signal says; a kind that is not known is absent.
     pub(super) fn evidence(&self, detect: &Detect) -> Vec<(SignalKind, Sighting)> {
+        // it is out by our own act: that is no failure
+        if self.seat == Seat::Fenced {
+            return Vec::new();
+        }
         let at = self.observation.observed_at;
         let of_look = |down: Option<bool>| down.map(|down| Sighting { at, down });
         let all = [
@@ -217,7 +221,7 @@ impl<'a> Looked<'a> {
     pub(super) fn ready(&self) -> u32 {
         match self.seat {
             Seat::Out => self.running(),
-            Seat::Own | Seat::Takes | Seat::Enters => self.healthy(),
+            Seat::Own | Seat::Takes | Seat::Enters | Seat::Fenced => self.healthy(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fence::Fenced;
 use super::gate::Readiness;
 use crate::id::{AlarmName, PoolId, RuleArn};
 use crate::state::{DrillOutcome, ShiftReason, SignalKind};
@@ -54,6 +55,29 @@ pub enum TrafficFinding {
         to: PoolId,
         /// What it has, and what it needs.
         readiness: Readiness,
+    },
+    /// Where only one side may ever serve: from now on this one is kept out, and nobody answers until another one is let in.
+    Fences {
+        /// Which.
+        pool: PoolId,
+    },
+    /// It is not out yet, or nobody else is ready: the other side waits.
+    FenceHolds {
+        /// How far it is.
+        fenced: Fenced,
+        /// Whether it takes longer than the spec allows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+    },
+    /// An operator has another side let in although this one was not seen to be out.
+    PastFence {
+        /// How far it is.
+        fenced: Fenced,
+    },
+    /// A side is kept out no longer: it comes back into its target groups.
+    Unfenced {
+        /// Which.
+        pool: PoolId,
     },
     /// Nobody can serve: something else answers.
     Degrades {
@@ -204,6 +228,8 @@ impl TrafficFinding {
                 | Self::Moved { drill: false, .. }
                 | Self::ForeignEdit { .. }
                 | Self::GaveUp { .. }
+                | Self::FenceHolds { late: true, .. }
+                | Self::PastFence { .. }
         ) && !matches!(
             self,
             Self::Leaves {
@@ -255,6 +281,14 @@ impl fmt::Display for TrafficFinding {
             Self::Leaves { from, to, why } => write!(f, "traffic leaves {from} for {to}: {why}"),
             Self::TakesNone { pool, why } => write!(f, "{pool} is to take no traffic: {why}"),
             Self::TakesItsShare { pool, why } => write!(f, "{pool} is to take its share again: {why}"),
+            Self::Fences { pool } => write!(
+                f,
+                "{pool} is taken out of its target groups: nobody answers until another side is let in"
+            ),
+            Self::FenceHolds { fenced, late: false } => write!(f, "{fenced}"),
+            Self::FenceHolds { fenced, late: true } => write!(f, "{fenced}: that takes too long, and no other side is let in"),
+            Self::PastFence { fenced } => write!(f, "an operator has another side let in: {fenced}"),
+            Self::Unfenced { pool } => write!(f, "{pool} is kept out no longer"),
             Self::Degrades { pool } => write!(f, "nobody can serve: something else answers in place of {pool}"),
             Self::ServesAgain { pool } => write!(f, "{pool} can serve: it takes the traffic again"),
             Self::Waits { to, readiness } => write!(f, "{to} is not ready: {readiness}"),

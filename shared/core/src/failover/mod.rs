@@ -9,6 +9,7 @@ mod degraded;
 mod draft;
 mod drill;
 mod evidence;
+mod fence;
 mod finding;
 mod floor;
 mod gate;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::draft::Draft;
 use self::evidence::Looked;
+pub use self::fence::Fenced;
 pub use self::finding::{Refusal, TrafficFinding};
 pub use self::floor::{ready_floor, reserve_of, rests};
 pub use self::gate::Readiness;
@@ -140,7 +142,7 @@ pub struct TrafficDecision {
     pub readiness: BTreeMap<PoolId, Readiness>,
     /// Whether to look again in ten seconds: a side is suspect, or something is on its way.
     pub look_again: bool,
-    /// Whether anybody else is to be registered in target groups that all sides have.
+    /// Whether anybody else is to be registered in target groups than before, or to be stopped.
     pub enrols: bool,
 }
 
@@ -188,6 +190,8 @@ pub struct TrafficStanding {
     /// What stands between each other side and the traffic. Where every side is active, for one that takes some: whether the others could
     /// take its share.
     pub readiness: BTreeMap<PoolId, Readiness>,
+    /// How far a side that is kept out is out; none: no side is kept out.
+    pub fenced: Option<Fenced>,
 }
 
 /// What a look says of a fleet's traffic, for whoever only wants to know.
@@ -228,7 +232,7 @@ impl<'a> TrafficSituation<'a> {
     fn measured_since(&self, pool: &PoolId) -> Option<Timestamp> {
         match Seat::of(self.failover.swaps_targets(), self.traffic, pool) {
             Seat::Own => Some(Timestamp::MIN),
-            Seat::Enters | Seat::Out => None,
+            Seat::Enters | Seat::Out | Seat::Fenced => None,
             // the other one is still leaving
             Seat::Takes if self.traffic.shift.as_ref().is_some_and(|shift| shift.to == *pool) => None,
             Seat::Takes => {

@@ -12,7 +12,7 @@ use crate::state::{Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Stage};
 use crate::unit::Seconds;
 
 /// So long a side that an operator named may take to become ready.
-const PREPARES_FOR: Seconds = Seconds::minutes(30);
+pub(super) const PREPARES_FOR: Seconds = Seconds::minutes(30);
 
 impl Draft<'_> {
     /// A shift begins: at once, if its destination is ready.
@@ -99,10 +99,15 @@ impl Draft<'_> {
     pub(super) fn stop(&mut self) {
         self.state.shift = None;
         self.state.floors.clear();
+        // who was kept out for it serves on: nobody else was let in
+        self.lift_fence();
     }
 
     /// Why a shift that has moved nothing yet is called off; none: it goes on.
     fn in_vain(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<TrafficFinding> {
+        if self.state.is_fenced(&from.id) {
+            return self.in_vain_behind_fence(shift, to);
+        }
         let is_well = |pool: &PoolSpec| self.is_well(&pool.id);
         let swaps = self.situation.failover.swaps_targets();
         let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
@@ -143,7 +148,7 @@ impl Draft<'_> {
         };
         let Some(readiness) = readiness else { return };
         // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
-        let by_itself = matches!(shift.why, ShiftReason::Down { .. });
+        let by_itself = matches!(shift.why, ShiftReason::Down { .. }) && !self.state.is_fenced(&from.id);
         let is_left_for_less =
             by_itself && self.situation.down_by(&self.state, &from.id).len() < 2 && self.anybody_answers(&from.id) != Some(false);
         if is_left_for_less {
@@ -157,6 +162,13 @@ impl Draft<'_> {
         // nobody at all would answer where the last one leaves before the first one is in
         let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {
+            let undoes = self.state.fence.as_ref().is_some_and(|fence| fence.undo);
+            if !self.is_let_in(from, shift.why.is_forced() && !undoes) {
+                return self.hold_floors(shift, from, to);
+            }
+            if undoes {
+                return self.undo_behind_fence(shift);
+            }
             return match &shift.sharing {
                 Some(sharing) => self.move_shares(shift, sharing),
                 None if swaps => {
@@ -176,6 +188,7 @@ impl Draft<'_> {
             to: to.id.clone(),
             readiness,
         });
+        self.tell_fence(from);
         self.hold_floors(shift, from, to);
     }
 
@@ -227,6 +240,21 @@ impl Draft<'_> {
         });
     }
 
+    /// The side that traffic is to leave is out: the rules become what they were. Where none can, nobody is kept out for it.
+    fn undo_behind_fence(&mut self, shift: &Shift) {
+        let is_it = |moved: &Moved| moved.to == shift.from && moved.from == shift.to;
+        let Some(moved) = self.state.moved.clone().filter(is_it) else {
+            return self.stop();
+        };
+        self.undo(moved, shift.why.clone());
+        let refused = TrafficFinding::Refused {
+            why: Refusal::NothingMoved,
+        };
+        if self.findings.contains(&refused) {
+            self.stop();
+        }
+    }
+
     /// The rules as they were. What somebody changed since is not undone.
     pub(super) fn undo(&mut self, moved: Moved, why: ShiftReason) {
         let observed = &self.situation.observation.routing;
@@ -260,6 +288,8 @@ impl Draft<'_> {
         };
         match &shift.sharing {
             Some(sharing) => self.tell_sharing(sharing, &shift.why),
+            // it was told when the other side was fenced
+            None if self.state.fence.is_some() => {}
             None => self.findings.push(TrafficFinding::Leaves {
                 from: shift.from.clone(),
                 to: shift.to.clone(),
@@ -300,6 +330,8 @@ impl Draft<'_> {
             drill: matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. }),
         });
         self.state.shift = None;
+        // one that was passed over stands until that side is out
+        self.tend_fence();
         // what an undo restores is what was before something else answered
         let levers = self.situation.failover.rules();
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);

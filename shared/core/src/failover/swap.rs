@@ -21,6 +21,8 @@ pub(super) enum Seat {
     Enters,
     /// It is not registered there.
     Out,
+    /// They are its own, and it is kept out of them while another side is let in.
+    Fenced,
 }
 
 impl Seat {
@@ -28,7 +30,7 @@ impl Seat {
     pub(super) fn of(swaps: bool, traffic: &TrafficState, pool: &PoolId) -> Self {
         let enters = |shift: &Shift| shift.stage == Stage::Preparing && shift.to == *pool;
         if !swaps {
-            Self::Own
+            if traffic.is_fenced(pool) { Self::Fenced } else { Self::Own }
         } else if traffic.active == *pool {
             Self::Takes
         } else if traffic.shift.as_ref().is_some_and(enters) {
@@ -40,16 +42,23 @@ impl Seat {
 }
 
 /// The spec by which capacity decisions go: a side that is not to be registered has no target groups, and leaves those that the spec
-/// names. None: as it is.
+/// names; so does one that is kept out. None: as it is.
 #[must_use]
 pub fn enrolled(spec: &FleetSpec, traffic: &TrafficState) -> Option<FleetSpec> {
-    if !spec.swaps_targets() {
+    let swaps = spec.swaps_targets();
+    let fencing = spec.failover.as_ref().and_then(|failover| failover.fencing);
+    let fencing = fencing.filter(|_| traffic.fence.is_some());
+    if !swaps && fencing.is_none() {
         return None;
     }
     let mut spec = spec.clone();
     for pool in &mut spec.pools {
-        match Seat::of(true, traffic, &pool.id) {
+        match Seat::of(swaps, traffic, &pool.id) {
             Seat::Out => pool.left_groups = std::mem::take(&mut pool.target_groups),
+            Seat::Fenced => {
+                pool.left_groups = std::mem::take(&mut pool.target_groups);
+                pool.fenced = fencing;
+            }
             // one side at a time sets attributes: how a group spreads requests is remembered with the side that has them
             Seat::Enters => pool.balancing = Balancing::default(),
             Seat::Own | Seat::Takes => {}
@@ -64,11 +73,12 @@ impl Draft<'_> {
         Seat::of(self.situation.failover.swaps_targets(), &self.state, pool)
     }
 
-    /// Whether anybody else is to be registered than before.
+    /// Whether anybody else is to be registered than before, or to be stopped.
     pub(super) fn enrols(&self) -> bool {
         let before = |pool: &PoolId| Seat::of(self.situation.failover.swaps_targets(), self.situation.traffic, pool);
-        let changes = |pool: &PoolSpec| (self.seat(&pool.id) == Seat::Out) != (before(&pool.id) == Seat::Out);
-        self.situation.spec.pools.iter().any(changes)
+        let is_out = |seat: Seat| matches!(seat, Seat::Out | Seat::Fenced);
+        let changes = |pool: &PoolSpec| is_out(self.seat(&pool.id)) != is_out(before(&pool.id));
+        self.situation.spec.pools.iter().any(changes) || self.has_to_stop()
     }
 
     /// How many of a side are registered in all its groups and do not leave them; none: a group could not be read.

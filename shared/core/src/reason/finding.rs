@@ -26,6 +26,8 @@ const FOREIGN_TOLD_MAX: usize = 4;
 pub enum Finding {
     /// No complete list of instances: nothing is concluded from absence.
     InstancesUnknown,
+    /// The side is kept out while another one is let in: nobody of it is launched, started, replaced or registered.
+    KeptOut,
     /// An operator's size holds.
     OperatorHolds {
         /// Who asked.
@@ -383,6 +385,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InstancesUnknown => f.write_str("the list of instances is incomplete: nothing is concluded from absence"),
+            Self::KeptOut => f.write_str("kept out while another side is let in: nobody is launched, started, replaced or registered"),
             Self::OperatorHolds {
                 by,
                 desired,

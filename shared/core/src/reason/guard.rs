@@ -30,6 +30,8 @@ pub enum Guard {
     },
     /// The side only stands by, and no policy has anything to measure.
     Rests,
+    /// The side is kept out while another one is let in.
+    Fenced,
     /// A shift of traffic needs so many.
     TrafficFloor {
         /// So many.
@@ -181,6 +183,7 @@ impl Guard {
         match self {
             Self::Schedule { .. } => "schedule",
             Self::Rests => "rest",
+            Self::Fenced => "fence",
             Self::TrafficFloor { .. } => "traffic floor",
             Self::Reserve { .. } => "reserve",
             Self::ReserveKept => "reserve kept",
@@ -217,6 +220,7 @@ impl fmt::Display for Guard {
         match self {
             Self::Schedule { desired } => write!(f, "a window opens with {desired}"),
             Self::Rests => f.write_str("the side only stands by: no more is kept than it must have ready"),
+            Self::Fenced => f.write_str("the side is kept out while another one is let in: it keeps its size"),
             Self::TrafficFloor { floor } => write!(f, "a shift of traffic needs {floor}"),
             Self::Reserve { asked, spare } => {
                 write!(

@@ -3,6 +3,7 @@
 use super::check_capacity::read_latency;
 use super::check_degraded;
 use super::check_drill;
+use super::check_fencing;
 use super::check_guards::{duration, percent};
 use super::check_lever;
 use super::check_metric::read_of;
@@ -89,6 +90,10 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
             .and_then(|degraded| check_degraded::read(degraded, rules, pools, problems)),
         detect: detect(raw.detect.as_ref(), problems),
         drill: raw.drill.as_ref().map(|drill| check_drill::read(drill, mode, problems)),
+        fencing: raw
+            .fencing
+            .as_ref()
+            .map(|fencing| check_fencing::read(fencing, (mode, &lever), pools, problems)),
         gate,
         standby_size,
         lever,

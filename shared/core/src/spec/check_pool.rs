@@ -137,6 +137,7 @@ pub(super) fn read_pool(
         balancing: check_balancing::read(raw.balancing.as_ref(), defaults_.balancing.as_ref(), &at, problems),
         target_groups,
         left_groups: Vec::new(),
+        fenced: None,
         cloud_map: check_cloud_map::read(raw.cloud_map.as_ref(), &at, problems),
         warm,
         warmup: duration(warmup, &warmup_at, defaults::WARMUP, problems),

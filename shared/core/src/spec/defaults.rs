@@ -41,6 +41,8 @@ pub(super) const FAILOVER_GATE: Percent = Percent(50);
 pub(super) const FAILOVER_UNHEALTHY: Percent = Percent(50);
 pub(super) const FAILOVER_DATAPOINTS: BreachRule = BreachRule { datapoints: 3, of: 3 };
 pub(super) const FAILOVER_DWELL: Seconds = Seconds::minutes(15);
+pub(super) const FENCING_STOP: bool = false;
+pub(super) const FENCING_TIMEOUT: Seconds = Seconds::minutes(10);
 pub(super) const DRILL_LASTS: Seconds = Seconds::minutes(15);
 pub(super) const FAILBACK_AFTER: u8 = 10;
 pub(super) const WARM_RETURN: bool = false;
@@ -286,6 +288,21 @@ pub fn defaults(objective: Objective) -> Vec<Default> {
             "failover.drill.lasts",
             &DRILL_LASTS,
             "some minutes of every metric, and no longer than the dwell in which nothing else moves",
+        ),
+        row(
+            "failover.fencing",
+            &"none",
+            "most fleets may serve from both sides for a moment, and nobody answers while a side is fenced",
+        ),
+        row(
+            "failover.fencing.stop",
+            &FENCING_STOP,
+            "out of its target groups a side gets no requests",
+        ),
+        row(
+            "failover.fencing.timeout",
+            &FENCING_TIMEOUT,
+            "twice as long as AWS lets a target finish by default",
         ),
         row(
             "balancing",

@@ -29,6 +29,18 @@ pub struct Failover {
     pub degraded: Option<Instead>,
     /// Moves on purpose, to know that they can be made; none: never.
     pub drill: Option<Drills>,
+    /// Of two sides only one may ever serve: the one that is left is out before the other one is let in. None: one call moves the traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fencing: Option<Fencing>,
+}
+
+/// What it takes for a side to be out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fencing {
+    /// Its instances are stopped, too: out of its target groups is not enough.
+    pub stop: bool,
+    /// So long it may take; then somebody is told, and the other side still waits.
+    pub timeout: Seconds,
 }
 
 /// Moves of traffic on purpose.

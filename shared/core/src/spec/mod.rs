@@ -12,6 +12,7 @@ mod check_degraded;
 mod check_demand;
 mod check_drill;
 mod check_failover;
+mod check_fencing;
 mod check_guards;
 mod check_lever;
 mod check_lifecycle;
@@ -54,7 +55,7 @@ pub use check_market::{RESERVED_TYPES_MAX, SPOT_DRAIN_MAX};
 pub use cloud_map::{CloudMap, PROPAGATION};
 pub use events::{EVENT_LEAST, Events, Stretch};
 pub use failover::{
-    ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, Instead, Lever,
+    ApplicationSignal, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, Fencing, FixedResponse, Instead, Lever,
 };
 pub use formula::Formula;
 pub use health::{Bound, HealthMetric, READ_EACH_MOST};
@@ -203,9 +204,13 @@ pub struct PoolSpec {
     pub launch: LaunchSpec,
     /// Target groups in which every serving instance is registered.
     pub target_groups: Vec<TargetGroupArn>,
-    /// Target groups that it has in common with other sides, while it takes no traffic: whoever of it is registered there leaves.
+    /// Target groups that it has in common with other sides, while it takes no traffic, or that it is kept out of: whoever of it is
+    /// registered there leaves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_groups: Vec<TargetGroupArn>,
+    /// It is kept out while another side is let in: nobody of it is launched, started or registered, whatever it lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<Fencing>,
     /// The service of Cloud Map in which every serving instance is registered; none: in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_map: Option<CloudMap>,

@@ -4,6 +4,7 @@
 //! not understand out of the way by refusing a newer schema.
 
 mod drill;
+mod fence;
 mod member;
 mod refused;
 mod traffic;
@@ -26,6 +27,7 @@ use crate::refresh::Refresh;
 use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
 pub use drill::{Drill, DrillEnd, DrillOutcome};
+pub use fence::Fence;
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};
 pub use traffic::{

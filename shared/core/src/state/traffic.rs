@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
 use super::drill::{Drill, DrillOutcome};
+use super::fence::Fence;
 use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
 use crate::spec::{FailoverMode, FixedResponse, FleetSpec};
 
@@ -43,6 +44,9 @@ pub struct TrafficState {
     /// The drill that is under way, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
+    /// Where only one side may ever serve: the one that is kept out while another is let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
     /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves_until: Option<Timestamp>,
@@ -65,8 +69,15 @@ impl TrafficState {
             degraded: None,
             spread: None,
             drill: None,
+            fence: None,
             serves_until: None,
         })
+    }
+
+    /// Whether a side is kept out.
+    #[must_use]
+    pub fn is_fenced(&self, pool: &PoolId) -> bool {
+        self.fence.as_ref().is_some_and(|fence| fence.pool == *pool)
     }
 
     /// Whether a side takes no traffic where every side is active.

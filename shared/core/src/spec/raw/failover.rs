@@ -40,6 +40,24 @@ pub struct RawFailover {
     /// Moves on purpose, to know that they can be made. Only with a standby.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<RawDrill>,
+    /// For a fleet of which only one side may ever serve: the side that traffic leaves is out of its target groups before the other one
+    /// gets any. Nobody answers meanwhile. Without it one call moves the traffic. `{}` takes the defaults. Only with a standby, and with
+    /// `lever: { listener_rules: ... }`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fencing: Option<RawFencing>,
+}
+
+/// What it takes for a side to be out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFencing {
+    /// `true`: its instances are stopped, too, and started again once the other side has the traffic. `false` (the default): they run on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<bool>,
+    /// So long it may take until every target is deregistered and drained, and stopped where that is asked for. Then an alert says what
+    /// is missing, and the other side still waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<RawDuration>,
 }
 
 /// Moves of traffic to the standby on purpose, and back.

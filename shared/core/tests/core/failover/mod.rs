@@ -2,6 +2,8 @@
 
 mod degraded;
 mod drill;
+mod fencing;
+mod kept_out;
 mod operator;
 mod sharing;
 mod sides;

@@ -82,6 +82,7 @@ impl Sides {
                 dwell: Seconds::minutes(15),
                 degraded: None,
                 drill: None,
+                fencing: None,
             },
             capacity: CapacityState::new(&spec, at(-7_200)),
             traffic: TrafficState::first(&spec).unwrap(),

@@ -324,6 +324,55 @@ fn one_mistake_one_problem() {
             "`101` is not between `2` and `100`",
             "10 are usual",
         ),
+        (
+            json!({ "fencing": {}, "mode": "active_active" }),
+            sides(none(), json!({ "role": null })),
+            "failover.fencing",
+            "every side serves at once",
+            "`mode: hot_standby` or `cold_standby`",
+        ),
+        (
+            json!({ "fencing": {}, "mode": "degraded", "degraded": { "forward": group("sorry") } }),
+            json!({ "pools": [{ "id": "blue", "target_groups": [group("blue")] }] }),
+            "failover.fencing",
+            "one side alone has none to keep out",
+            "`role: standby`",
+        ),
+        (
+            json!({ "fencing": {}, "lever": { "listener_rules": null, "target_swap": true } }),
+            sides(none(), json!({ "target_groups": [group("blue")] })),
+            "failover.fencing",
+            "`target_swap` has the new side enter before the old one leaves",
+            "a standby at weight 0 is checked",
+        ),
+        (
+            json!({ "fencing": { "timeout": "59s" } }),
+            none(),
+            "failover.fencing.timeout",
+            "`59s` is not between `1m` and `2h`",
+            "`10m`",
+        ),
+        (
+            json!({ "fencing": {} }),
+            sides(none(), json!({ "cloud_map": { "service": "srv-utcrh6wavdkggqtk" } })),
+            "pools[1].cloud_map",
+            "clients find a side by its name whatever the rules say",
+            "leave it out",
+        ),
+        (
+            json!({ "fencing": { "stop": true } }),
+            sides(json!({ "launch": { "market": { "spot_percent": 20 } } }), none()),
+            "pools[0].launch.market.spot_percent",
+            "EC2 stops no spot instance",
+            "`stop: false`",
+        ),
+        (
+            json!({ "fencing": { "timeout": "5m" } }),
+            sides(json!({ "balancing": { "deregistration_delay": "5m" } }), none()),
+            "pools[0].balancing.deregistration_delay",
+            "its targets may take `5m` to finish, and `failover.fencing.timeout` is `5m`",
+            "raise the time-out",
+        ),
     ] {
         let found = wrong(failover, change);
         assert_eq!(found.len(), 1, "{path}: {message}: {found:#?}");

@@ -5,8 +5,8 @@ mod mistakes;
 use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::defaults::defaults;
 use ghostnet_core::spec::{
-    ApplicationSignal, BreachRule, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, FixedResponse, FleetSpec,
-    Lever, Metric, MetricSource, NamedMetric, Problem, RawFleetSpec, Schedule,
+    ApplicationSignal, BreachRule, ContentType, Detect, Drills, Failback, Failover, FailoverMode, Fallback, Fencing, FixedResponse,
+    FleetSpec, Lever, Metric, MetricSource, NamedMetric, Problem, RawFleetSpec, Schedule,
 };
 use ghostnet_core::unit::{Percent, Seconds};
 
@@ -59,6 +59,7 @@ fn a_whole_section_reads_to_what_it_means() {
             "cron": "0 10 * * 2", "zone": "Europe/Berlin", "for": "2h", "lasts": "20m",
             "block_alarms": ["freeze"], "end_alarms": ["checkout-errors", "slow"],
         },
+        "fencing": { "stop": true, "timeout": "4m" },
     }));
     let expected = Failover {
         mode: FailoverMode::ColdStandby,
@@ -81,6 +82,10 @@ fn a_whole_section_reads_to_what_it_means() {
             block_alarms: vec![AlarmName::new("freeze")],
             end_alarms: ["checkout-errors", "slow"].map(AlarmName::new).to_vec(),
         }),
+        fencing: Some(Fencing {
+            stop: true,
+            timeout: Seconds::minutes(4),
+        }),
     };
     assert_eq!(read, expected);
 }
@@ -93,6 +98,8 @@ fn where_it_is_silent_the_printed_defaults_hold() {
     assert_eq!(silent.standby_size, silent.gate);
     let auto = read(json!({ "failback": "auto" })).failback;
     let Failback::Auto { well } = auto else { panic!("{auto:?}") };
+    assert_eq!(silent.fencing, None);
+    let fencing = read(json!({ "fencing": {} })).fencing.unwrap();
     let holds = [
         ("failover", "none".to_owned()),
         ("failover.detect.unhealthy", silent.detect.unhealthy.to_string()),
@@ -107,6 +114,9 @@ fn where_it_is_silent_the_printed_defaults_hold() {
             "failover.drill.lasts",
             read(json!({ "drill": {} })).drill.unwrap().lasts.to_string(),
         ),
+        ("failover.fencing", "none".to_owned()),
+        ("failover.fencing.stop", fencing.stop.to_string()),
+        ("failover.fencing.timeout", fencing.timeout.to_string()),
     ];
     let fleet = spec(json!({}));
     assert_eq!(fleet.failover, None, "a fleet without the section");
