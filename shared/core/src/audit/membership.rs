@@ -1,4 +1,4 @@
-//! I28: an instance enters only a target group that is its side's now.
+//! I28: an instance enters only a target group that is its side's now. I29: nobody comes to a side that is kept out.
 
 use super::Found;
 use super::pool::Judge;
@@ -12,6 +12,11 @@ impl Judge<'_> {
             {
                 let detail = format!("{} would register in {group}, which is not this pool's now", step.id);
                 found.add("I28", Some(self.pool), detail);
+            }
+            let is_kept_out = self.pool.fenced.is_some() && !self.situation.retiring;
+            if is_kept_out && step.action.brings() > 0 {
+                let detail = format!("{} would bring somebody to a side that is kept out", step.id);
+                found.add("I29", Some(self.pool), detail);
             }
         }
     }

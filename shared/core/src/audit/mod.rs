@@ -29,7 +29,7 @@ use crate::unit::Seconds;
 /// An invariant that a decision would break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The invariant, `I1` to `I28` of the architecture document.
+    /// The invariant, `I1` to `I29` of the architecture document.
     pub invariant: String,
     /// The pool.
     pub pool: Option<PoolId>,

@@ -221,8 +221,11 @@ impl Draft<'_> {
 
     fn as_before(&self, rule: &RuleArn, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
         let is_lever = self.situation.failover.rules().contains(rule);
-        if from.id == to.id || !is_lever {
+        if !is_lever {
             return RouteTo::Actions(before.clone());
+        }
+        if from.id == to.id {
+            return self.for_one(before.clone(), to);
         }
         RouteTo::Reweighted {
             actions: before.clone(),

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
 use super::finding::TrafficFinding;
+use super::routing;
 use super::shift::PREPARES_FOR;
 use crate::id::{InstanceId, PoolId, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::plan::{Action, OpenStep};
 use crate::spec::{Fencing, PoolSpec};
-use crate::state::{Fence, Shift, ShiftReason};
+use crate::state::{Fence, Member, RouteTo, Routing, Shift, ShiftReason};
 
 /// Most instances that are named.
 const NAMED_MAX: usize = 4;
@@ -86,6 +87,17 @@ impl Draft<'_> {
         }
         self.wait_for_fence(fenced, fencing);
         false
+    }
+
+    /// Actions that are to be had again: where only one side may ever serve, with nothing for the others, whoever had given them some.
+    pub(super) fn for_one(&self, actions: Routing, to: &PoolSpec) -> RouteTo {
+        let sides = &self.situation.spec.pools;
+        let sends_others = sides.iter().any(|side| side.id != to.id && routing::sends(&actions, side));
+        if self.situation.failover.fencing.is_none() || !sends_others {
+            return RouteTo::Actions(actions);
+        }
+        let weights = routing::only(&actions, sides, to);
+        RouteTo::Reweighted { actions, weights }
     }
 
     /// From this commit on a side is kept out.
@@ -165,7 +177,14 @@ impl Draft<'_> {
         let situation = self.situation;
         let observed = situation.observation;
         let state_of = |id: &InstanceId| observed.instances.as_ref().and_then(|listed| listed.get(id));
-        let is_dead = |id: &InstanceId| matches!(state_of(id), Some(InstanceState::Stopped | InstanceState::Terminated));
+        let pool_state = situation.capacity.pools.get(&pool.id);
+        // the list may be late about one that was started
+        let is_starting = |id: &InstanceId| pool_state.and_then(|state| state.members.get(id)).is_some_and(Member::is_starting);
+        let is_dead = |id: &InstanceId| match state_of(id) {
+            Some(InstanceState::Terminated) => true,
+            Some(InstanceState::Stopped) => !is_starting(id),
+            _ => false,
+        };
         let groups: Vec<Option<&Vec<Target>>> = pool.target_groups.iter().map(|group| observed.targets.get(group)).collect();
         let registered: BTreeSet<&InstanceId> = groups
             .iter()
@@ -173,8 +192,8 @@ impl Draft<'_> {
             .flat_map(|targets| targets.iter())
             .map(|target| &target.instance)
             .collect();
-        let members = situation.capacity.pools.get(&pool.id).map(|state| &state.members);
-        let members = members.into_iter().flatten().filter(|(_, member)| !member.gone).map(|(id, _)| id);
+        let members = pool_state.into_iter().flat_map(|state| &state.members);
+        let members = members.filter(|(_, member)| !member.gone).map(|(id, _)| id);
         let strangers = self.strangers().filter(|_| fencing.stop);
         let everybody: BTreeSet<&InstanceId> = registered.iter().copied().chain(members).chain(strangers).collect();
         let is_out = |id: &&&InstanceId| is_dead(id) || !fencing.stop && !registered.contains(**id);

@@ -27,7 +27,10 @@ fn weight_of(weights: &BTreeMap<TargetGroupArn, u32>, pool: &PoolSpec) -> u32 {
 /// Whether a rule does what it is to do: by the same weights, or, whoever set them, by sending one side's share to the other.
 pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
     match wanted {
-        RouteTo::Weights(_) | RouteTo::Reweighted { .. } => weight_of(&routing.weights, to) > 0 && weight_of(&routing.weights, from) == 0,
+        RouteTo::Weights(_) | RouteTo::Reweighted { .. } => {
+            let has_left = from.id == to.id || weight_of(&routing.weights, from) == 0;
+            weight_of(&routing.weights, to) > 0 && has_left
+        }
         RouteTo::Actions(actions) => routing == actions,
         RouteTo::Fixed(response) => answers(routing, response),
     }
@@ -160,6 +163,16 @@ pub(super) fn all_to(routing: &Routing, sides: &[PoolSpec], to: &TargetGroupArn,
         (group.clone(), weight)
     };
     routing.weights.iter().map(weight).collect()
+}
+
+/// The weights with the share of all sides given to one of them. Groups of others keep what they have.
+pub(super) fn only(routing: &Routing, sides: &[PoolSpec], to: &PoolSpec) -> BTreeMap<TargetGroupArn, u32> {
+    let others = sides.iter().filter(|side| side.id != to.id);
+    let all = others.fold(routing.clone(), |routing, side| Routing {
+        weights: moved(&routing, side, to),
+        ..routing
+    });
+    all.weights
 }
 
 /// The weights with the share of `from` given to `to`. Groups of others keep what they have.

@@ -210,7 +210,12 @@ impl Draft<'_> {
         let routing = &self.situation.observation.routing;
         let of_rule = |rule: &RuleArn| Some((rule.clone(), routing.get(rule)?.clone()));
         let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules().iter().filter_map(of_rule).collect();
-        let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(routing::moved(routing, from, to)));
+        let fenced = self.situation.failover.fencing.is_some();
+        let weights = |routing: &Routing| match fenced {
+            true => routing::only(routing, &self.situation.spec.pools, to),
+            false => routing::moved(routing, from, to),
+        };
+        let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(weights(routing)));
         let wanted: BTreeMap<RuleArn, RouteTo> = previous.iter().map(to_there).collect();
         self.steps = steps(&previous, &wanted);
         self.hold_floors(shift, from, to);
@@ -272,11 +277,18 @@ impl Draft<'_> {
             return self.refuse(Refusal::NothingMoved);
         }
         let sharing = self.undo_spread(&moved, &why);
+        let to = self.situation.spec.pool(&moved.from);
         let wanted: BTreeMap<RuleArn, RouteTo> = moved
             .previous
             .into_iter()
             .filter(|(rule, _)| previous.contains_key(rule))
-            .map(|(rule, actions)| (rule, RouteTo::Actions(actions)))
+            .map(|(rule, actions)| {
+                let set = match to {
+                    Some(to) => self.for_one(actions, to),
+                    None => RouteTo::Actions(actions),
+                };
+                (rule, set)
+            })
             .collect();
         let shift = Shift {
             from: moved.to,

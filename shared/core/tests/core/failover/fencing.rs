@@ -8,6 +8,7 @@ use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::{Drills, Fallback, Fencing, Instead};
 use ghostnet_core::state::{ShiftReason, Stage, TrafficState};
 use ghostnet_core::unit::Seconds;
+use proptest::prelude::*;
 
 use crate::support::*;
 
@@ -602,4 +603,65 @@ fn a_fence_is_stored_only_where_there_is_one() {
     let read: TrafficState = serde_json::from_str(&stored).unwrap();
     assert_eq!(read, sides.traffic);
     assert!(matches!(&sides.traffic.shift, Some(shift) if shift.stage == Stage::Preparing));
+}
+
+/// What a person had given another side is not given back where only one may ever serve.
+#[test]
+fn what_is_restored_sends_something_to_one_side_alone() {
+    let mut sides = fenced(false);
+    sides.weights = [("blue", 90), ("green", 10)].into();
+    sides.ask_for("green", false);
+    sides.leave("blue");
+    sides.looks(2, 10);
+    assert_eq!(sides.weights(), (0, 100));
+    sides.enter("blue");
+    sides.looks(1, 10);
+    sides.ask(TrafficWish::Undo);
+    sides.leave("green");
+    sides.looks(2, 10);
+    assert_eq!((sides.weights(), &sides.traffic.shift), ((100, 0), &None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// Whatever is seen of the old side, the new one is let in only if everybody of it is out, and then at once.
+    #[test]
+    fn nobody_is_let_in_unless_everybody_is_out(
+        seen in proptest::collection::vec((0..8_usize, 0..6_usize), 4),
+        (stop, known, read) in (proptest::bool::ANY, proptest::bool::weighted(0.9), proptest::bool::weighted(0.9)),
+    ) {
+        let healths = [
+            None,
+            None,
+            Some(TargetHealth::Draining),
+            Some(TargetHealth::Healthy),
+            Some(TargetHealth::Unhealthy),
+            Some(TargetHealth::Initial),
+            Some(TargetHealth::InvalidState),
+            Some(TargetHealth::Unavailable),
+        ];
+        let states = [
+            InstanceState::Pending,
+            InstanceState::Running,
+            InstanceState::Stopping,
+            InstanceState::Stopped,
+            InstanceState::ShuttingDown,
+            InstanceState::Terminated,
+        ];
+        let mut sides = fenced(stop);
+        sides.ask_for("green", false);
+        for (id, (health, state)) in sides.of("blue").into_iter().zip(&seen) {
+            sides.health.insert(id.clone(), healths[*health]);
+            sides.states.insert(id, states[*state]);
+        }
+        sides.instances_known = known;
+        sides.unread = (!read).then_some("blue");
+        let is_out = |(health, state): &(usize, usize)| {
+            let is_dead = matches!(states[*state], InstanceState::Stopped | InstanceState::Terminated);
+            is_dead || !stop && healths[*health].is_none()
+        };
+        let decision = sides.looks(1, 10);
+        prop_assert_eq!(moves(&decision), known && read && seen.iter().all(is_out), "{:?}", told(&decision));
+    }
 }

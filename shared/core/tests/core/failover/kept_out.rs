@@ -1,8 +1,8 @@
 //! A side that is kept out while another one is let in: what capacity decisions make of it, and how it comes back.
 
 use ghostnet_core::audit::audit;
-use ghostnet_core::id::InstanceId;
-use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::id::{InstanceId, Zone};
+use ghostnet_core::observation::{InstanceState, Market, Offering, TargetHealth};
 use ghostnet_core::plan::{Action, PlanBuilder};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::signal::Signal;
@@ -128,22 +128,36 @@ fn a_fleet_that_is_deleted_lets_everybody_go() {
 }
 
 #[test]
-fn audit_lets_nobody_of_a_side_that_is_kept_out_in() {
-    let mut world = world(false);
+fn audit_lets_nobody_come_to_a_side_that_is_kept_out() {
+    let mut world = world(true);
     world.minutes(8);
     let id = world.instances.keys().find(|id| id.as_str().contains("blue")).unwrap().clone();
-    let mut decision = world.decide(Signal::Tick);
-    let mut plan = PlanBuilder::new(world.inputs.plan_id.clone());
-    plan.add(
-        &pool("blue"),
-        Action::Register {
-            group: group("blue"),
-            instances: vec![id],
-        },
-    );
-    decision.plan = plan.build(Vec::new(), world.inputs.execute_until);
-    let spec = &world.spec;
-    let situation = world.inputs.situation(spec);
-    let found = audit(&situation, &decision);
-    assert!(found.iter().any(|violation| violation.invariant == "I28"), "{found:?}");
+    let offering = Offering {
+        zone: Zone::new("a"),
+        instance_type: None,
+        market: Market::OnDemand,
+        reservation: None,
+    };
+    let register = Action::Register {
+        group: group("blue"),
+        instances: vec![id.clone()],
+    };
+    let start = Action::Start {
+        instances: vec![id],
+        offering,
+    };
+    for (action, invariant) in [(register, "I28"), (start, "I29")] {
+        let mut decision = world.decide(Signal::Tick);
+        let mut plan = PlanBuilder::new(world.inputs.plan_id.clone());
+        plan.add(&pool("blue"), action);
+        decision.plan = plan.build(Vec::new(), world.inputs.execute_until);
+        let breaks = |world: &World| {
+            let found = audit(&world.inputs.situation(&world.spec), &decision);
+            found.iter().any(|violation| violation.invariant == invariant)
+        };
+        assert!(breaks(&world), "{invariant}");
+        let mut open = world.clone();
+        open.inputs.traffic.fence = None;
+        assert!(!breaks(&open), "{invariant} where nobody is kept out");
+    }
 }
