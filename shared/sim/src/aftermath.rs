@@ -32,6 +32,7 @@ impl World {
         let degraded = |(id, items): (&FleetId, &Items)| items.traffic.degraded.as_ref().map(|_| id.clone());
         self.degraded_at_end = self.table.fleets.iter().filter_map(degraded).collect();
         self.somebody_looks();
+        self.take_strangers_out();
         self.nothing_ages();
         let ours = self.installation.clone();
         let (kept, restored) = (self.kept_warm(), self.watch.was_restored());

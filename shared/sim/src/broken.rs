@@ -84,6 +84,10 @@ pub enum Broken {
     IllnessInvented,
     /// Failover is told that whoever is registered passes its checks.
     HealthInvented,
+    /// Failover is told that nobody is registered in the groups of a side that is kept out.
+    FencedHidden,
+    /// A store that says to whoever decides about capacity that no side is kept out.
+    FenceUnread,
     /// A balancer that answers changes of attributes and does nothing.
     NothingTunes,
     /// A balancer that sets more attributes than it is asked to.

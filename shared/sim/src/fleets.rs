@@ -100,6 +100,23 @@ pub fn fail_over(chance: &mut Chance, design: &mut Design) {
     }
 }
 
+/// Of some fleets that fail over only one side may ever serve. Drawn from a stream of its own too.
+pub fn fence(chance: &mut Chance, design: &mut Design) {
+    let (some, stops) = (chance.once_in(2), chance.once_in(2));
+    let timeout = chance.pick(&[None, Some("1m"), Some("20m")]).copied().flatten();
+    let mut raw = design.raw.clone();
+    let mut try_with = |stop: bool| {
+        if let Some(failover) = raw.failover.as_mut().filter(|_| some) {
+            failover.fencing = serde_json::from_value(json!({ "stop": stop, "timeout": timeout })).ok();
+        }
+        FleetSpec::check(&raw).is_ok()
+    };
+    // one that shares the traffic, has no rules of its own, or is found by its name is none of them; spot instances are not stopped
+    if try_with(stops) || try_with(false) {
+        design.raw = raw;
+    }
+}
+
 /// Some fleets look ahead for a policy that counts requests, and some call it churn only later. Drawn from a stream of its own too.
 pub fn look_ahead(chance: &mut Chance, design: &mut Design) {
     let mut raw = design.raw.clone();

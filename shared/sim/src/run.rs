@@ -106,6 +106,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut varied = Chance::of(setup.seed, 7);
     let mut looking_ahead = Chance::of(setup.seed, 8);
     let mut working = Chance::of(setup.seed, 9);
+    let mut fencing = Chance::of(setup.seed, 10);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -115,6 +116,7 @@ pub fn run(setup: &Setup) -> Outcome {
             variants::vary(&mut varied, &mut design);
             fleets::look_ahead(&mut looking_ahead, &mut design);
             variants::tell_jobs(&mut working, &mut design);
+            fleets::fence(&mut fencing, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

@@ -163,7 +163,7 @@ impl World {
     /// ModifyRule.
     fn set_rule(&mut self, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         const CALL: &str = "elasticloadbalancing:ModifyRule";
-        let Some(now) = self.cloud.rules.get(rule) else {
+        let Some(now) = self.cloud.rules.get(rule).cloned() else {
             return Err(refusal(CALL, ErrorClass::NotFound, "RuleNotFound"));
         };
         // the call replaces the list, whatever it is by now
@@ -178,7 +178,7 @@ impl World {
             }),
         };
         let next = next.ok_or_else(|| refusal(CALL, ErrorClass::Invalid, "BadRequest"))?;
-        let foreign = now != expected && *now != next;
+        let foreign = now != *expected && now != next;
         self.log.line(self.now, || {
             format!(
                 "  {} now: {}{}",
@@ -191,9 +191,9 @@ impl World {
             return Ok(());
         }
         self.cloud.rules.insert(rule.clone(), next);
-        check::traffic::on_set(self, rule);
+        check::traffic::on_set(self, rule, &now);
         if self.broken == Some(Broken::SetsForeignRule) {
-            check::traffic::on_set(self, &RuleArn::new("theirs"));
+            check::traffic::on_set(self, &RuleArn::new("theirs"), &now);
         }
         Ok(())
     }

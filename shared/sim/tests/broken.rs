@@ -153,6 +153,18 @@ fn cases() -> Vec<Case> {
         case(Broken::NothingShifts, DOWN, Check::Converges, &[Check::OneActive]),
         case(Broken::HealthInvented, DOWN, Check::MovesToReady, &[]),
         case(Broken::IllnessInvented, NONE, Check::LeavesTheIll, &[]),
+        saying(
+            Broken::FenceUnread,
+            &[(Fault::OperatorMoves, 40), (Fault::TerminatedByHand, 150)],
+            Check::SingleWriter,
+            "would bring somebody to",
+        ),
+        saying(
+            Broken::FencedHidden,
+            &[(Fault::OperatorMoves, 40)],
+            Check::SingleWriter,
+            "is let in, and of",
+        ),
         case(Broken::SizesOtherwise, NONE, Check::SameSize, &[]),
         saying(Broken::TerminatesAtOnce, NONE, Check::TwoPhases, "in the decision that drained it"),
         saying(Broken::NothingDeregisters, NONE, Check::TwoPhases, "while it is registered"),

@@ -16,7 +16,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, learning, mix, order, pace, same_size, spend, swap};
+use super::{Check, Removal, Watch, evidence, fence, learning, mix, order, pace, same_size, spend, swap};
 use crate::clock::{HOUR, MINUTE, at};
 use crate::world::World;
 
@@ -128,6 +128,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
     swap::on_committed(world, commit, spec, &mut found);
+    fence::on_committed(world, commit, spec, &mut found);
     let (mut removals, mut changes) = (Vec::new(), Vec::new());
     spend::count(&mut world.watch.spent, spec, inputs);
     let tally = world.watch.spent.get(&spec.id).copied().filter(|_| !world.watch.was_restored());

@@ -12,7 +12,7 @@ use ghostnet_core::unit::{Moment, Seconds};
 use ghostnet_engine::port::Announced;
 use jiff::Timestamp;
 
-use super::{Check, discovery, specs_of, swap};
+use super::{Check, discovery, fence, specs_of, swap};
 use crate::clock::{HOUR, MINUTE, Millis, SECOND, at};
 use crate::hand::Hand;
 use crate::world::{World, is_of};
@@ -346,7 +346,7 @@ pub fn on_left(world: &mut World, ids: &[InstanceId]) {
     let spec = world.fleets.get(&fleet).map(|there| &there.spec);
     if spec.is_some_and(|spec| {
         spec.pool(&pool)
-            .is_some_and(|pool| !swap::belongs(spec, Some(&items.traffic), pool))
+            .is_some_and(|pool| !swap::belongs(spec, Some(&items.traffic), pool) || fence::was_kept_out(world, &fleet, pool))
     }) {
         return;
     }

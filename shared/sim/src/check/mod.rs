@@ -10,6 +10,7 @@ mod decision;
 mod discovery;
 mod effect;
 mod evidence;
+mod fence;
 mod learning;
 mod mix;
 mod order;
@@ -119,6 +120,8 @@ checks! {
     LeavesTheIll "I27" "leaves-the-ill";
     /// Where sides have their target groups in common, nobody enters but who takes the traffic, or is about to.
     EntersInTurn "I28" "enters-in-turn";
+    /// Where only one side may ever serve, none is let in while anybody of another one is in, unless a person forces it.
+    SingleWriter "I29" "single-writer";
     /// Nobody commits what was decided in an older epoch, or by an older spec.
     Fenced "I12" "fenced";
     /// Every act and every hold has its record.

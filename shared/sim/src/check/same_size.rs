@@ -80,7 +80,12 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
 /// A pool that nobody can count keeps its size, whatever the votes.
 fn is_held(judged: &Judged<'_>) -> bool {
     let uncounted = |finding: &Finding| matches!(finding, Finding::InstancesUnknown | Finding::UnknownInstances { .. });
-    judged.decided.findings.iter().any(uncounted) || judged.decided.guards.iter().any(|outcome| matches!(outcome.guard, Guard::Staleness | Guard::Fenced))
+    judged.decided.findings.iter().any(uncounted)
+        || judged
+            .decided
+            .guards
+            .iter()
+            .any(|outcome| matches!(outcome.guard, Guard::Staleness | Guard::Fenced))
 }
 
 /// The members as they were sized: those that the decision took back afterwards were leaving then.

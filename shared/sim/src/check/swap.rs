@@ -51,5 +51,8 @@ pub(super) fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &Tra
 
 /// Whether the instances of a pool belong into its groups.
 pub(crate) fn belongs(spec: &FleetSpec, traffic: Option<&TrafficState>, pool: &PoolSpec) -> bool {
+    if traffic.is_some_and(|traffic| traffic.is_fenced(&pool.id)) {
+        return false;
+    }
     !spec.swaps_targets() || traffic.is_some_and(|traffic| traffic.active == pool.id)
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{FleetId, PoolId, RuleArn};
 use ghostnet_core::spec::{ApplicationSignal, FleetSpec, Metric, NamedMetric, PoolSpec};
-use ghostnet_core::state::{Shift, ShiftReason, Stage, TrafficState};
+use ghostnet_core::state::{Routing, Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
 
-use super::{Check, on_traffic, standby, swap};
+use super::{Check, fence, on_traffic, standby, swap};
 use crate::clock::{MINUTE, Millis};
 use crate::cloud::metrics::Minute;
 use crate::measure::TOO_SLOW;
@@ -29,11 +29,16 @@ pub struct Sides {
     pub(super) idle: BTreeMap<(FleetId, PoolId), Millis>,
     /// Requests that may set rules, and until when.
     windows: BTreeMap<(RuleArn, String), Millis>,
+    /// Which side a rule sent something last, where only one may ever serve.
+    pub(super) writers: BTreeMap<RuleArn, PoolId>,
+    /// When it was last kept out.
+    pub(super) fenced: BTreeMap<(FleetId, PoolId), Millis>,
 }
 
 /// Half a minute is over: how is each side?
 pub fn look(world: &mut World) {
     let now = world.now;
+    fence::note(world);
     let mut found = Vec::new();
     for (id, fleet) in &world.fleets {
         if fleet.spec.failover.is_none() {
@@ -115,6 +120,7 @@ pub fn on_committed(world: &mut World, commit: &TrafficCommit, before: u64) {
         world.watch.add(Check::Monotone, now, detail);
     }
     on_traffic(&mut world.watch, now, &commit.fleet, &commit.state);
+    fence::note(world);
     let Some(inputs) = &commit.record.inputs else {
         let detail = format!("the traffic record {} has no inputs", commit.record.id);
         return world.watch.add(Check::OnRecord, now, detail);
@@ -215,8 +221,9 @@ pub fn on_sent(world: &mut World, rule: &RuleArn, request: &str) {
 }
 
 /// A rule was set: to a side that the table says.
-pub fn on_set(world: &mut World, rule: &RuleArn) {
+pub fn on_set(world: &mut World, rule: &RuleArn, before: &Routing) {
     let now = world.now;
+    fence::on_set(world, rule, before);
     let named = |spec: &FleetSpec| {
         spec.failover
             .as_ref()
@@ -233,6 +240,7 @@ pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficSta
     let Some(failover) = &spec.failover else { return };
     standby::judge(world, id, spec, traffic, found);
     swap::judge(world, id, spec, traffic, found);
+    fence::judge(id, traffic, found);
     if let Some(shift) = &traffic.shift {
         found.push((Check::Converges, format!("{id}: the shift to {} does not end", shift.to)));
     }

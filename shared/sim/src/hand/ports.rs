@@ -168,7 +168,8 @@ impl LoadBalancer for Hand {
                 },
             };
             // what was asked to leave is not shown any more, and stays all the same
-            let shown = targets.filter(|(id, _)| !(hides && world.is_leaving(id)));
+            let fenced = fails_over && world.broken == Some(Broken::FencedHidden) && world.is_of_fenced(&group);
+            let shown = targets.filter(|(id, _)| !(fenced || hides && world.is_leaving(id)));
             Ok(shown.map(target).collect())
         })
         .await
@@ -321,9 +322,13 @@ impl Store for Hand {
     }
 
     async fn load(&self, fleets: &[FleetId]) -> Result<BTreeMap<FleetId, Result<Loaded, PortError>>, PortError> {
-        let fleets = fleets.to_vec();
+        let (fleets, unread) = (fleets.to_vec(), self.broken(Broken::FenceUnread) && !self.fails_over());
         self.call("dynamodb:BatchGetItem", move |world| {
-            let loaded = |fleet: &FleetId| Some((fleet.clone(), Ok(world.read_items(fleet)?)));
+            let loaded = |fleet: &FleetId| {
+                let mut items = world.read_items(fleet)?;
+                items.traffic.iter_mut().filter(|_| unread).for_each(|traffic| traffic.fence = None);
+                Some((fleet.clone(), Ok(items)))
+            };
             Ok(fleets.iter().filter_map(loaded).collect())
         })
         .await
