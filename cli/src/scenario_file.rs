@@ -35,6 +35,7 @@ scenarios![
     "sharer-dies",
     "side-dies",
     "side-never-well",
+    "single-writer",
     "slow-death",
     "spot-famine",
     "spot-reclaim",

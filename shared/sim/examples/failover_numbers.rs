@@ -19,7 +19,9 @@ struct Table {
     rules: &'static [By],
 }
 
-const TABLES: [Table; 6] = [
+const FENCED: &[Failure] = &[Failure::Dies, Failure::FallsSilent, Failure::IsSlow, Failure::Pauses];
+
+const TABLES: [Table; 8] = [
     Table {
         title: "Hot standby of the same size",
         mode: Mode::HotFull,
@@ -69,6 +71,18 @@ const TABLES: [Table; 6] = [
             Failure::Pauses,
             Failure::OneIsSick,
         ],
+        rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
+    },
+    Table {
+        title: "Hot standby of the same size, with `fencing: {}`",
+        mode: Mode::Fenced,
+        failures: FENCED,
+        rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
+    },
+    Table {
+        title: "Hot standby of the same size, with `fencing: { stop: true }`",
+        mode: Mode::Stopped,
+        failures: FENCED,
         rules: &[By::GhostNet, By::GhostNetTwoOfThree, By::GhostNetAndBack],
     },
     Table {

@@ -55,6 +55,10 @@ pub enum Mode {
     Swapped,
     /// A hot standby of half the size, and a page that answers while no side can.
     Degraded,
+    /// A hot standby of the same size, of which only one side may ever serve: the other one is out of its group first.
+    Fenced,
+    /// The same, and its instances are stopped.
+    Stopped,
 }
 
 /// What happens.
@@ -203,7 +207,7 @@ impl Trial {
     /// Two sides, each in a zone of its own.
     fn design(&self) -> Result<Design, Untried> {
         let standby = match self.mode {
-            Mode::HotFull | Mode::Swapped => json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE }),
+            Mode::HotFull | Mode::Swapped | Mode::Fenced | Mode::Stopped => json!({ "min": HOME_SIZE, "max": 2 * HOME_SIZE }),
             Mode::HotHalf | Mode::Degraded => json!({ "min": HOME_SIZE / 2, "max": 2 * HOME_SIZE }),
             Mode::Cold => json!({ "min": 0, "max": 2 * HOME_SIZE }),
             // half of what the load asks for, and as much again in reserve
@@ -218,12 +222,13 @@ impl Trial {
         let mode = match self.mode {
             Mode::Cold => "cold_standby",
             Mode::Shared => "active_active",
-            Mode::HotFull | Mode::HotHalf | Mode::Swapped | Mode::Degraded => "hot_standby",
+            Mode::HotFull | Mode::HotHalf | Mode::Swapped | Mode::Degraded | Mode::Fenced | Mode::Stopped => "hot_standby",
         };
         let page = json!({
             "fixed_response": { "status": 503 },
             "checked_by": rule(&format!("{FLEET}-checks")).as_str(),
         });
+        let fencing = matches!(self.mode, Mode::Fenced | Mode::Stopped).then(|| json!({ "stop": self.mode == Mode::Stopped }));
         let swapped = self.mode == Mode::Swapped;
         let lever = if swapped {
             json!({ "target_swap": true })
@@ -252,6 +257,7 @@ impl Trial {
                 "failback": if back { "auto" } else { "manual" },
                 "failback_after": back.then_some(3),
                 "degraded": (self.mode == Mode::Degraded).then_some(page),
+                "fencing": fencing,
             },
         }))?;
         FleetSpec::check(&raw).map_err(Untried::Invalid)?;

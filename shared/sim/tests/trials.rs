@@ -145,3 +145,21 @@ fn a_page_answers_while_both_sides_are_gone_and_no_longer() {
         });
     }
 }
+
+/// What leaves finishes first, here in half a minute to five minutes; who is to be stopped stops after that. The trial itself is broken if
+/// both sides are ever in.
+#[test]
+fn where_one_side_may_serve_it_takes_as_long_as_the_other_one_takes_to_leave() {
+    for (mode, most) in [(Mode::Fenced, 7), (Mode::Stopped, 10)] {
+        for failure in [Failure::Dies, Failure::FallsSilent] {
+            assert_all(mode, failure, By::GhostNet, |toll| {
+                let waited = toll
+                    .shifted_after()
+                    .zip(toll.decided_after())
+                    .map(|(shifted, decided)| shifted - decided);
+                waited.is_some_and(|waited| (SECOND..=most * MINUTE).contains(&waited)) && (toll.moves, toll.false_moves) == (1, 0)
+            });
+        }
+        assert_all(mode, Failure::Pauses, By::GhostNet, |toll| toll.moves == 0);
+    }
+}
