@@ -29,11 +29,23 @@ pub(crate) struct TrafficStatus {
     pub(crate) outlook: Outlook,
     /// A move that is under way.
     pub(crate) shift: Option<ShiftStatus>,
+    /// How far a side that is kept out is out, where only one may ever serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fenced: Option<FencedStatus>,
     /// The last one that ended.
     pub(crate) last_move: Option<MoveStatus>,
     /// The drill that is under way, or the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drill: Option<DrillStatus>,
+}
+
+/// A side that is kept out while another one is let in.
+#[derive(Debug, Serialize)]
+pub(crate) struct FencedStatus {
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// How far it is, in words.
+    pub(crate) told: String,
 }
 
 /// A drill, and what came of it.
@@ -180,6 +192,11 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
     let standing = stand(&situation);
     let traffic = &inputs.traffic;
     let outlook = outlook(&situation, &standing);
+    let fenced = traffic.fence.as_ref().zip(standing.fenced.as_ref());
+    let fenced = fenced.map(|(fence, fenced)| FencedStatus {
+        since: fence.since,
+        told: fenced.to_string(),
+    });
     let takers: Vec<PoolId> = traffic.takers(spec).into_iter().cloned().collect();
     let side = |(id, readiness): (PoolId, Readiness)| SideStatus {
         takes: takers.contains(&id),
@@ -198,6 +215,7 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
         sides,
         outlook,
         shift: traffic.shift.as_ref().map(shift_status),
+        fenced,
         last_move: traffic.moved.as_ref().map(move_status),
         drill: traffic.drill.as_ref().map(drill_status),
     })

@@ -208,6 +208,12 @@ fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
         let text = format!("{} -> {}, {}: {}", shift.from, shift.to, shift.stage.as_str(), shift.why);
         row("moving", time::clock(shift.since, now), text)
     }));
+    rows.extend(
+        traffic
+            .fenced
+            .iter()
+            .map(|fenced| row("fence", time::clock(fenced.since, now), fenced.told.clone())),
+    );
     rows.extend(traffic.last_move.iter().map(|moved| {
         let until = moved.until.map(|until| format!(", until {}", time::clock(until, now)));
         let text = format!("{} -> {}: {}{}", moved.from, moved.to, moved.why, until.unwrap_or_default());
@@ -543,6 +549,7 @@ mod tests {
             sides: vec![side("blue", true, 4, 3), side("green", true, 4, 3), side("red", false, 1, 2)],
             outlook: crate::traffic::Outlook::Succeed,
             shift: None,
+            fenced: None,
             last_move: None,
             drill: None,
         };

@@ -35,7 +35,7 @@ With --json: {fleet, mode, generation, spec_version, retiring, evaluated_at, pau
 desired, in_service, warming, pending, in_flight, draining, unhealthy, warm, preparing, refresh, \
 instances: [{id, phase, zone, type}]}], open_steps, last_act, last_hold, next_look, failover, findings}; without FLEET a list of \
 these. failover, absent without one in the spec: {takers, epoch, armed, down_by, sides: [{id, takes, healthy, needed, down_by}], outlook, \
-shift, last_move}. Phases: pending, warming, in_service, unhealthy, draining, warm, preparing, stopped. refresh, null if none is \
+shift, fenced, last_move}. Phases: pending, warming, in_service, unhealthy, draining, warm, preparing, stopped. refresh, null if none is \
 under way: {state, replaced, total, percent, next_checkpoint, waits_until, paused_by, requested_at, by, reason, \
 back_to}. States: replacing, baking, paused, complete.")]
 pub(crate) struct Args {

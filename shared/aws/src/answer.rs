@@ -113,7 +113,7 @@ impl Answer {
             return Self::Refused { why, hint };
         }
         let state = &report.decision.state;
-        let waiting = |finding: &&TrafficFinding| matches!(finding, TrafficFinding::Waits { .. });
+        let waiting = |finding: &&TrafficFinding| matches!(finding, TrafficFinding::Waits { .. } | TrafficFinding::FenceHolds { .. });
         let waits = state.shift.as_ref().map(|shift| match shift.stage {
             Stage::Moving { .. } => format!("the rules that lead to {} are not all seen to be set", shift.to),
             Stage::Preparing => {
