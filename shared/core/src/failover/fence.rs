@@ -89,11 +89,12 @@ impl Draft<'_> {
         false
     }
 
-    /// Actions that are to be had again: where only one side may ever serve, with nothing for the others, whoever had given them some.
+    /// Actions that are to be had again: where only one side may ever serve, and somebody had given several of them some, with all of it
+    /// for this one. Where it was one alone, whichever, that one has served last.
     pub(super) fn for_one(&self, actions: Routing, to: &PoolSpec) -> RouteTo {
         let sides = &self.situation.spec.pools;
-        let sends_others = sides.iter().any(|side| side.id != to.id && routing::sends(&actions, side));
-        if self.situation.failover.fencing.is_none() || !sends_others {
+        let served = sides.iter().filter(|side| routing::sends(&actions, side)).count();
+        if self.situation.failover.fencing.is_none() || served < 2 {
             return RouteTo::Actions(actions);
         }
         let weights = routing::only(&actions, sides, to);

@@ -622,6 +622,27 @@ fn what_is_restored_sends_something_to_one_side_alone() {
     assert_eq!((sides.weights(), &sides.traffic.shift), ((100, 0), &None));
 }
 
+/// A person had all of it go to the other side: whoever served last serves again, and nobody else is let in for that.
+#[test]
+fn after_a_page_the_side_that_served_before_it_serves_again() {
+    let mut sides = fenced(false);
+    sides.failover.degraded = Some(Instead {
+        answer: Fallback::Forward(group("sorry")),
+        shed: Vec::new(),
+        checked_by: None,
+    });
+    sides.weights = [("blue", 0), ("green", 100), ("sorry", 0)].into();
+    sides.sicken("blue", 4);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.sicken("green", 4);
+    sides.looks(3, 10);
+    assert_eq!(sides.weights["sorry"], 100, "{:?}", sides.traffic);
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(2, 10);
+    assert_eq!((sides.weights(), &sides.traffic.shift), ((0, 100), &None));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
