@@ -136,6 +136,11 @@ fn a_fleet_whose_traffic_moves_ends_the_same() {
 }
 
 #[test]
+fn a_fleet_of_which_one_side_may_serve_ends_the_same() {
+    strike_each("of two sides one may serve");
+}
+
+#[test]
 fn every_kind_of_changing_call_is_struck_in_some_situation() {
     let struck: BTreeSet<&str> = SITUATIONS.iter().flat_map(|situation| situation.calls).copied().collect();
     assert_eq!(struck, BTreeSet::from(CHANGING));

@@ -9,7 +9,7 @@ use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Attribute, FleetSpec, RawFleetSpec};
 use ghostnet_core::unit::Seconds;
 use ghostnet_sim::chance::Chance;
-use ghostnet_sim::clock::{HOUR, at};
+use ghostnet_sim::clock::{HOUR, MINUTE, at};
 use ghostnet_sim::cloud::reservation::Reservations;
 use ghostnet_sim::fleets::{Design, TYPES, ZONES, group};
 use ghostnet_sim::lambda::{Function, Job};
@@ -44,7 +44,7 @@ const UP_AND_DOWN: &[(i64, f64)] = &[(0, 85.0), (6, 85.0), (7, 255.0), (14, 255.
 /// Three are needed throughout.
 const LEVEL: &[(i64, f64)] = &[(0, 85.0)];
 
-pub(crate) const SITUATIONS: [Situation; 9] = [
+pub(crate) const SITUATIONS: [Situation; 10] = [
     Situation {
         name: "grows and shrinks",
         spec: |_| {},
@@ -167,6 +167,27 @@ pub(crate) const SITUATIONS: [Situation; 9] = [
         },
         is_as_meant: |end| end["green"].traffic == 100 && end["blue"].traffic == 0,
         calls: &["elasticloadbalancing:ModifyRule"],
+    },
+    Situation {
+        name: "of two sides one may serve",
+        spec: |spec| {
+            let standby = json!({
+                "id": "green", "role": "standby", "capacity": { "min": 2, "max": 8 }, "target_groups": [group("web", "green").as_str()],
+            });
+            spec["pools"].as_array_mut().unwrap().push(standby);
+            let rules = ["web", "web-api"].map(|name| rule(name).as_str().to_owned());
+            spec["failover"] = json!({
+                "mode": "hot_standby", "lever": { "listener_rules": rules }, "fencing": { "stop": true },
+                "detect": { "response_time": "1s", "alarms": ["latency"], "datapoints": "2 of 3" },
+            });
+        },
+        load: LEVEL,
+        befalls: |world| {
+            let (fleet, side) = (fleet(), "blue".parse::<PoolId>().unwrap());
+            world.side_slows(&fleet, &side, world.now + 10 * MINUTE);
+        },
+        is_as_meant: |end| end["green"].traffic == 100 && end["blue"].traffic == 0 && end["blue"].registered > 0 && end["blue"].warm == 0,
+        calls: &["elasticloadbalancing:ModifyRule", "ec2:StartInstances"],
     },
 ];
 
