@@ -5,7 +5,7 @@
 //! repeat in autumn happens once, the first time.
 
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -30,7 +30,15 @@ pub struct Schedule {
 enum Start {
     At(Timestamp),
     #[serde(skip)]
-    Cron(Box<(Crontab, TimeZone)>),
+    Cron(Box<Cron>),
+}
+
+#[derive(Debug, Clone)]
+struct Cron {
+    crontab: Crontab,
+    /// At these times of the day, in ascending order, on the days that it names. Never none.
+    times: Vec<Time>,
+    zone: TimeZone,
 }
 
 impl PartialEq for Start {
@@ -60,18 +68,20 @@ impl Schedule {
     /// # Errors
     /// What the cron parser says, or that the zone is unknown.
     pub fn repeating(cron: &str, zone: &str, length: Seconds) -> Result<Self, BadSchedule> {
-        if cron.split_whitespace().count() != 5 {
+        let fields: Vec<&str> = cron.split_whitespace().collect();
+        let [minute, hour, _, _, _] = fields[..] else {
             return Err(BadSchedule::Fields);
-        }
+        };
         let zone_data = TimeZoneDatabase::bundled().get(zone).map_err(|_| BadSchedule::Zone)?;
-        // parsed as UTC without naming a zone, because a name would make the parser read the machine's zone files:
-        // occurrences are civil times, and the zone is applied here, from bundled data
-        let mut options = ParseOptions::default();
-        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-        let crontab = cronexpr::parse_crontab_with(cron, options).map_err(|error| BadSchedule::Cron(error.to_string()))?;
+        let crontab = parse(cron)?;
+        let times = times_of_day(&parse(&format!("{minute} {hour} * * *"))?);
         let text = format!("cron {cron} in {zone} for {length}");
         Ok(Self {
-            start: Start::Cron(Box::new((crontab, zone_data))),
+            start: Start::Cron(Box::new(Cron {
+                crontab,
+                times,
+                zone: zone_data,
+            })),
             length,
             text,
         })
@@ -88,7 +98,7 @@ impl Schedule {
     pub fn open_window(&self, now: Timestamp) -> Option<OpenWindow> {
         let since = match &self.start {
             Start::At(at) => (*at <= now).then_some(*at),
-            Start::Cron(parts) => last_occurrence(parts, self.length, now),
+            Start::Cron(cron) => last_occurrence(cron, self.length, now),
         }?;
         let until = self.length.after(since);
         (now < until).then_some(OpenWindow { since, until })
@@ -115,13 +125,42 @@ pub enum BadSchedule {
     Zone,
 }
 
+/// Parsed as UTC without naming a zone, because a name would make the parser read the machine's zone files: occurrences are civil times,
+/// and the zone is applied here, from bundled data.
+fn parse(cron: &str) -> Result<Crontab, BadSchedule> {
+    let mut options = ParseOptions::default();
+    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+    cronexpr::parse_crontab_with(cron, options).map_err(|error| BadSchedule::Cron(error.to_string()))
+}
+
+/// The times at which a cron occurs that names every day. Every hour that it names has the same minutes.
+fn times_of_day(daily: &Crontab) -> Vec<Time> {
+    let Ok(first) = daily.find_next(Timestamp::UNIX_EPOCH) else {
+        return Vec::new();
+    };
+    let (day, first) = (first.date(), first.time());
+    let occurs = |time: &Time| is_on(daily, day.to_datetime(*time));
+    let hours = (0..24).filter_map(|hour| Time::new(hour, first.minute(), 0, 0).ok()).filter(occurs);
+    let minutes = (0..60).filter_map(|minute| Time::new(first.hour(), minute, 0, 0).ok()).filter(occurs);
+    let minutes: Vec<i8> = minutes.map(Time::minute).collect();
+    hours
+        .flat_map(|hour| minutes.iter().filter_map(move |minute| Time::new(hour.hour(), *minute, 0, 0).ok()))
+        .collect()
+}
+
+/// Whether a cron occurs at a civil time.
+fn is_on(crontab: &Crontab, civil: DateTime) -> bool {
+    let at = TimeZone::UTC.to_timestamp(civil).ok();
+    at.is_some_and(|at| crontab.matches(at).unwrap_or(false))
+}
+
 /// The latest occurrence in `(now - length, now]`.
-fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: Timestamp) -> Option<Timestamp> {
+fn last_occurrence(cron: &Cron, length: Seconds, now: Timestamp) -> Option<Timestamp> {
     let opened_after = length.before(now);
-    let (earliest, mut before) = civil_range(zone, opened_after, now);
+    let (earliest, mut before) = civil_range(&cron.zone, opened_after, now);
     loop {
-        let civil = last_civil(crontab, earliest, before)?;
-        match moment(civil, zone) {
+        let civil = last_civil(cron, earliest, before)?;
+        match moment(civil, &cron.zone) {
             Some(at) if at <= now => return (at > opened_after).then_some(at),
             // skipped in spring, or repeated in autumn and not there yet: the one before it
             _ => before = civil,
@@ -129,36 +168,17 @@ fn last_occurrence((crontab, zone): &(Crontab, TimeZone), length: Seconds, now: 
     }
 }
 
-/// The latest occurrence in `(after, before)`. Most crons have one or two in a window: those are asked for one after the other.
-/// The rest is found by halving: a cron of every minute has 44,640 of them in a window of a month, and this asks for some
-/// sixteen.
-fn last_civil(crontab: &Crontab, after: DateTime, before: DateTime) -> Option<DateTime> {
-    let before = TimeZone::UTC.to_timestamp(before).ok()?;
-    let next = |minute: i64| {
-        crontab
-            .find_next(Timestamp::from_second(minute.checked_mul(60)?).ok()?)
-            .ok()
-            .filter(|next| next.timestamp() < before)
-    };
-    let minute = |at: Timestamp| at.as_second().div_euclid(60);
-    // an occurrence follows `low` in time, none follows `high`
-    let (mut low, mut high) = (minute(TimeZone::UTC.to_timestamp(after).ok()?), minute(before).saturating_add(1));
-    let mut latest = next(low)?;
-    for _ in 0..ASKED_IN_A_ROW {
-        low = minute(latest.timestamp());
-        match next(low) {
-            Some(later) => latest = later,
-            None => return Some(latest.datetime()),
+/// The latest occurrence in `(after, before)`: on the latest day that has one, at the latest time of that day.
+fn last_civil(cron: &Cron, after: DateTime, before: DateTime) -> Option<DateTime> {
+    let mut day = before.date();
+    loop {
+        let times = cron.times.iter().rev().map(|time| day.to_datetime(*time));
+        let latest = times.take_while(|at| *at > after).find(|at| *at < before);
+        if let Some(latest) = latest.filter(|latest| is_on(&cron.crontab, *latest)) {
+            return Some(latest);
         }
+        day = day.yesterday().ok().filter(|day| *day >= after.date())?;
     }
-    while high.saturating_sub(low) > 1 {
-        let middle = low.midpoint(high);
-        match next(middle) {
-            Some(later) => (low, latest) = (middle, later),
-            None => high = middle,
-        }
-    }
-    Some(latest.datetime())
 }
 
 /// Civil times that enclose those that the clocks of a zone have shown in `(since, now]`.
@@ -201,8 +221,6 @@ fn moment(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
-/// So many occurrences are asked for one by one before the search begins to halve.
-const ASKED_IN_A_ROW: usize = 2;
 /// No zone shifts its clocks by more.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -262,7 +280,7 @@ mod tests {
         }
     }
 
-    /// The search by halving finds what a look at every minute finds.
+    /// The search by days finds what a look at every minute finds.
     #[test]
     fn the_latest_occurrence_is_the_one_a_clock_would_have_met() {
         let zones = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"];
@@ -272,7 +290,7 @@ mod tests {
         {
             let schedule = Schedule::repeating(cron, zone, Seconds::minutes(3_000)).unwrap();
             let Start::Cron(parts) = &schedule.start else { panic!("a cron") };
-            let (crontab, zone) = parts.as_ref();
+            let Cron { crontab, zone, .. } = parts.as_ref();
             let mut latest = None;
             // around the night in which the clocks go back in Europe, minute by minute
             for minute in 0..36 * 60 {
