@@ -32,11 +32,12 @@ impl<'a, T: Copy> Sorted<'a, T> {
         Walk::over(self.iter())
     }
 
-    /// The value of this id, if it has one.
+    /// The value of this id, if it has one: the first one that was given.
     #[must_use]
     pub fn get(&self, id: &InstanceId) -> Option<T> {
-        let place = self.pairs.binary_search_by(|(other, _)| (*other).cmp(id)).ok()?;
-        self.pairs.get(place).map(|(_, value)| *value)
+        let place = self.pairs.partition_point(|(other, _)| *other < id);
+        let found = self.pairs.get(place).filter(|(other, _)| *other == id);
+        found.map(|(_, value)| *value)
     }
 }
 

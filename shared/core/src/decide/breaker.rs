@@ -9,7 +9,7 @@ use super::backoff::WAIT_FIRST;
 use super::census::{ByMetric, Census, Person, Standing};
 use super::outage;
 use crate::spec::PoolSpec;
-use crate::state::{Member, PoolState};
+use crate::state::PoolState;
 
 /// An open breaker.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +53,8 @@ fn is_sick(standing: Standing) -> bool {
 /// well shows that a newer one helps: of who has just come there are no datapoints yet.
 fn a_newer_one_serves(census: &Census<'_>, state: &PoolState) -> bool {
     let newest = |counts: &dyn Fn(&Person<'_>) -> bool| {
-        let people = census.people.iter().filter(|person| counts(person));
-        people.filter_map(|person| state.members.get(&person.id)).map(Member::came_at).max()
+        let people = census.with(state).filter(|(person, _)| counts(person));
+        people.map(|(_, member)| member.came_at()).max()
     };
     let by_metric = census
         .people
@@ -83,10 +83,9 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
             .map(|unready| unready.counted);
         return sick_for.max().is_some_and(|longest| longest >= WAIT_FIRST);
     };
-    let on_its_way = census.people.iter().any(|person| {
+    let on_its_way = census.with(state).any(|(person, member)| {
         let young = matches!(person.standing, Standing::Pending | Standing::Warming);
-        let launched_since = |since| state.members.get(&person.id).is_some_and(|member| member.came_at().at() > since);
-        young && launched_since(last.since)
+        young && member.came_at().at() > last.since
     });
     now >= last.until() && !on_its_way && census.counts.in_flight == 0
 }

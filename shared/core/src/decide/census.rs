@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
+use super::services::Services;
 use super::{CapacityCount, Listed, Situation, hooks, warm};
 use crate::health::{self, Report};
 use crate::id::InstanceId;
@@ -108,9 +109,23 @@ pub(super) struct Census<'a> {
     /// Whether AWS will retire any of them.
     pub(super) any_retires: bool,
     pub(super) groups: Groups<'a>,
+    pub(super) services: Services<'a>,
 }
 
-impl Census<'_> {
+impl<'a> Census<'a> {
+    /// Everybody, with what is remembered of them by now: drains and take-backs of this very decision are in it. Nobody joins or leaves
+    /// the members of a pool once it is counted, so that nobody has to be looked up.
+    pub(super) fn with<'s>(&'s self, state: &'s PoolState) -> impl Iterator<Item = (&'s Person<'a>, &'s Member)> {
+        debug_assert!(self.people.iter().map(|person| &person.id).eq(state.members.keys()));
+        self.people.iter().zip(state.members.values())
+    }
+
+    /// Whether every group and service of the pool was read and none sends requests to the instance. Past the deadline, one that still
+    /// finishes requests counts as out.
+    pub(super) fn is_out(&self, id: &InstanceId, over: bool) -> bool {
+        self.groups.are_without(id, over) && self.services.are_without(id)
+    }
+
     /// Those that count as coming because their start was committed, and that EC2 still lists at rest.
     pub(super) fn starts_unseen(&self) -> u32 {
         let rests = |instance: &Instance| matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping);
@@ -128,7 +143,7 @@ impl Census<'_> {
 pub(super) fn take<'a>(
     situation: &Situation<'a>,
     pool: &PoolSpec,
-    listed: &Listed<'a>,
+    (listed, services): (&Listed<'a>, Services<'a>),
     state: &mut CapacityState,
     findings: &mut Vec<Finding>,
 ) -> Census<'a> {
@@ -140,7 +155,8 @@ pub(super) fn take<'a>(
     let leaving: BTreeSet<InstanceId> = terminates
         .flat_map(|open| open.step.action.instances().into_iter().cloned())
         .collect();
-    let groups = Groups::of(situation, pool, findings);
+    let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
+    let groups = Groups::of(situation, pool, pool_state, findings);
     let mut verdicts = groups.verdicts();
     let mut instances = listed.walk();
     let mut counts = CapacityCount {
@@ -148,7 +164,6 @@ pub(super) fn take<'a>(
         preparing,
         ..CapacityCount::default()
     };
-    let pool_state: &mut PoolState = state.pools.entry(pool.id.clone()).or_default();
     let mut people = Vec::with_capacity(pool_state.members.len());
     let (mut any_warm, mut any_retires) = (false, false);
     for (id, member) in &mut pool_state.members {
@@ -221,6 +236,7 @@ pub(super) fn take<'a>(
         any_warm,
         any_retires,
         groups,
+        services,
     }
 }
 

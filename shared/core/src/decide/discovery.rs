@@ -11,13 +11,15 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 
 use super::breaker::Breaker;
-use super::census::{Census, Person, Standing};
+use super::census::{Census, Standing};
 use super::membership::Busy;
+use super::services::Services;
 use super::{Listed, Situation};
 use crate::id::{InstanceId, ServiceId};
 use crate::observation::{InstanceState, Registrar, Registration};
 use crate::plan::{Action, REGISTRATIONS_PER_LOOK_MAX, REGISTRATIONS_PER_STEP_MAX};
 use crate::reason::Finding;
+use crate::sorted::{Sorted, Walk};
 use crate::spec::{CloudMap, PoolSpec};
 use crate::state::{Member, PoolState};
 use crate::unit::{Moment, Seconds};
@@ -32,14 +34,13 @@ pub(super) fn may_take_effect(asked_until: Moment, now: Timestamp) -> bool {
 }
 
 /// Notes since when the services list a leaving member no more, and forgets former services in which nobody of ours is left.
-pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState) {
+pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, services: &Services<'_>, state: &mut PoolState) {
     if pool.cloud_map.is_none() && state.former_services.is_empty() {
         return;
     }
     let now = situation.now;
-    let services: Vec<ServiceId> = state.all_services(pool).cloned().collect();
     for (id, member) in &mut state.members {
-        let drain = member.drain.filter(|_| is_in_none(situation, services.iter(), id));
+        let drain = member.drain.filter(|_| services.are_without(id));
         member.withdrawn_after = drain.map(|drain| {
             let now = Seconds::between(drain.since.at(), now);
             member.withdrawn_after.unwrap_or(now)
@@ -53,19 +54,6 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Pool
     state
         .former_services
         .retain(|service, since| may_take_effect(*since, now) || !empty(service));
-}
-
-/// Whether every service was read and none lists the instance.
-fn is_in_none<'a>(situation: &Situation<'_>, mut services: impl Iterator<Item = &'a ServiceId>, id: &InstanceId) -> bool {
-    services.all(|service| {
-        let there = situation.observation.registrations.get(service);
-        there.is_some_and(|there| !there.iter().any(|registration| registration.instance == *id))
-    })
-}
-
-/// Whether no service of the pool lists the instance. What is not known is waited for.
-pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId) -> bool {
-    is_in_none(situation, state.all_services(pool), id)
 }
 
 /// Whether clients have had the time to forget an instance that leaves.
@@ -90,7 +78,7 @@ pub(super) fn steps(
     let mut actions = leave_former_services(situation, pool, listed, state, busy);
     let Some(cloud_map) = &pool.cloud_map else { return actions };
     let service = &cloud_map.service;
-    let Some(there) = situation.observation.registrations.get(service) else {
+    let Some(there) = census.services.registered_in(service) else {
         findings.push(Finding::ServiceUnknown { service: service.clone() });
         return actions;
     };
@@ -151,19 +139,18 @@ fn to_withdraw(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     (census, keeps_the_sick): (&Census<'_>, bool),
-    (service, there): (&ServiceId, &[Registration]),
+    (service, there): (&ServiceId, &Sorted<'_, &Registration>),
     listed: &Listed<'_>,
     state: &PoolState,
     findings: &mut Vec<Finding>,
 ) -> Vec<InstanceId> {
     let (mut leaving, mut foreign) = (Vec::new(), Vec::new());
-    for registration in there {
-        let id = &registration.instance;
-        let is_gone = match state.members.get(id) {
-            Some(member) if member.gone => true,
-            Some(member) => {
-                let may_leave = |person: &Person<'_>| is_out_of_service(person.standing, keeps_the_sick);
-                if leaves(member) || person(census, id).is_some_and(may_leave) {
+    let mut ours = Walk::over(census.with(state).map(|ours| (&ours.0.id, ours)));
+    for (id, registration) in there.iter() {
+        let is_gone = match ours.to(id) {
+            Some((_, member)) if member.gone => true,
+            Some((person, member)) => {
+                if leaves(member) || is_out_of_service(person.standing, keeps_the_sick) {
                     leaving.push(id.clone());
                 }
                 false
@@ -228,19 +215,15 @@ fn is_out_of_service(standing: Standing, keeps_the_sick: bool) -> bool {
 fn to_announce(
     cloud_map: &CloudMap,
     census: &Census<'_>,
-    there: &[Registration],
+    there: &Sorted<'_, &Registration>,
     state: &PoolState,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<InstanceId, Ipv4Addr> {
-    let registered: BTreeMap<&InstanceId, &Registration> =
-        there.iter().map(|registration| (&registration.instance, registration)).collect();
+    let mut registered = there.walk();
     let stays = |member: &Member| !member.gone && !leaves(member) && member.warm.is_none();
     let mut wanted = BTreeMap::new();
-    for person in &census.people {
+    for (person, member) in census.with(state).filter(|(_, member)| stays(member)) {
         let Some(instance) = person.listed.filter(|instance| instance.state == InstanceState::Running) else {
-            continue;
-        };
-        let Some(member) = state.members.get(&person.id).filter(|member| stays(member)) else {
             continue;
         };
         let taken_back = person.standing == Standing::Draining && member.served_since.is_some();
@@ -253,15 +236,10 @@ fn to_announce(
             });
             continue;
         };
-        let is_right = |there: &&Registration| there.by.is_none() || there.address == Some(address) && there.port == cloud_map.port;
-        if !registered.get(&person.id).is_some_and(is_right) {
+        let is_right = |there: &Registration| there.by.is_none() || there.address == Some(address) && there.port == cloud_map.port;
+        if !registered.to(&person.id).is_some_and(is_right) {
             wanted.insert(person.id.clone(), address);
         }
     }
     wanted
-}
-
-fn person<'s, 'a>(census: &'s Census<'a>, id: &InstanceId) -> Option<&'s Person<'a>> {
-    let place = census.people.binary_search_by(|person| person.id.cmp(id)).ok()?;
-    census.people.get(place)
 }

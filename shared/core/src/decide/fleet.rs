@@ -8,6 +8,7 @@ use super::breaker::{self, Breaker};
 use super::census::{self, Census};
 use super::hands::{Draft, Hands};
 use super::roll::{self, Judgement};
+use super::services::Services;
 use super::spending::Spending;
 use super::{
     CapacityCount, Decision, Flow, Listed, PoolDecision, Situation, backoff, balancing, discovery, evacuating, fencing, learning, leaving,
@@ -186,18 +187,18 @@ fn count_pool<'a>(
     open_steps::settle(situation, pool, state, &mut findings);
     warm::watch(situation, pool, listed, state);
     let acting = may_act(situation, state);
-    if let Some(pool_state) = state.pools.get_mut(&pool.id) {
-        membership::forget_former_groups(situation, pool_state);
-        discovery::watch(situation, pool, pool_state);
-        evacuating::forget(situation, pool_state);
-        renewal::notice(situation, pool_state);
-        renewal::settle(situation, pool, listed, pool_state, &mut findings);
-        if acting {
-            leaving::interrupted(situation, pool_state, &mut findings);
-            balancing::adapt(situation, pool, pool_state, &mut findings);
-        }
+    let pool_state = state.pools.entry(pool.id.clone()).or_default();
+    let services = Services::of(situation, pool, pool_state);
+    membership::forget_former_groups(situation, pool_state);
+    discovery::watch(situation, pool, &services, pool_state);
+    evacuating::forget(situation, pool_state);
+    renewal::notice(situation, pool_state);
+    renewal::settle(situation, pool, listed, pool_state, &mut findings);
+    if acting {
+        leaving::interrupted(situation, pool_state, &mut findings);
+        balancing::adapt(situation, pool, pool_state, &mut findings);
     }
-    let mut census = census::take(situation, pool, listed, state, &mut findings);
+    let mut census = census::take(situation, pool, (listed, services), state, &mut findings);
     let breaker = state.pools.get_mut(&pool.id).and_then(|pool_state| {
         backoff::end(pool_state, situation.now);
         outage::watch(situation, pool, &census, pool_state, &mut findings);

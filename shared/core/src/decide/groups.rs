@@ -6,6 +6,7 @@ use crate::observation::{Target, TargetHealth};
 use crate::reason::Finding;
 use crate::sorted::{Pairs, Sorted, Walk};
 use crate::spec::PoolSpec;
+use crate::state::PoolState;
 
 /// The balancer's word on one instance; the worst one of its groups counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +25,15 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Groups<'a> {
     read: Vec<(&'a TargetGroupArn, Sorted<'a, TargetHealth>)>,
+    /// Those that it must leave; none: one could not be read.
+    left: Vec<Option<Sorted<'a, TargetHealth>>>,
     /// Whether every group of the pool could be read.
     complete: bool,
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn of(situation: &Situation<'a>, pool: &PoolSpec, findings: &mut Vec<Finding>) -> Self {
+    pub(super) fn of(situation: &Situation<'a>, pool: &PoolSpec, state: &PoolState, findings: &mut Vec<Finding>) -> Self {
+        let sorted = |targets: &'a Vec<Target>| Sorted::of(targets.iter().map(|target| (&target.instance, target.health)));
         let mut read = Vec::new();
         for group in &pool.target_groups {
             let Some((group, targets)) = situation.observation.targets.get_key_value(group) else {
@@ -39,9 +43,11 @@ impl<'a> Groups<'a> {
             if fails_open(targets) {
                 findings.push(Finding::FailOpen { group: group.clone() });
             }
-            read.push((group, Sorted::of(targets.iter().map(|target| (&target.instance, target.health)))));
+            read.push((group, sorted(targets)));
         }
+        let left = pool.left_groups.iter().chain(&state.former_groups);
         Self {
+            left: left.map(|group| situation.observation.targets.get(group).map(sorted)).collect(),
             complete: read.len() == pool.target_groups.len(),
             read,
         }
@@ -55,6 +61,18 @@ impl<'a> Groups<'a> {
     /// Whether every group of the pool could be read.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether every group was read in which an instance of the pool may be registered, and none sends requests to this one. Past the
+    /// deadline, one that still finishes requests counts as out.
+    pub(super) fn are_without(&self, id: &InstanceId, over: bool) -> bool {
+        let is_without = |targets: &Sorted<'a, TargetHealth>| match targets.get(id) {
+            None | Some(TargetHealth::InvalidState) => true,
+            Some(TargetHealth::Draining) => over,
+            Some(_) => false,
+        };
+        let left = |targets: &Option<Sorted<'a, TargetHealth>>| targets.as_ref().is_some_and(is_without);
+        self.complete && self.read.iter().all(|(_, targets)| is_without(targets)) && self.left.iter().all(left)
     }
 
     /// Verdicts on instances, asked in the order of their ids.

@@ -118,8 +118,7 @@ impl Hands<'_, '_> {
         actions.extend(balancing::steps(situation, pool, pool_state, &busy));
         if sound {
             // one that leaves a group in this very plan is looked at again before it is terminated
-            let mut busy = busy.all_instances();
-            busy.extend(actions.iter().flat_map(Action::instances).cloned());
+            busy.hold(actions.iter());
             let mut ready = leaving::ready_to_terminate(situation, pool, census, pool_state, &busy);
             actions.extend(warm::stops(situation, pool, census, pool_state, (max, &busy), &mut ready));
             actions.extend(ready);
@@ -147,10 +146,10 @@ impl Hands<'_, '_> {
         let mut needed = self.limit_growth(desired.saturating_sub(capacity), draft);
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         if needed > 0 {
-            let taken_back = leaving::take_back(pool, census, pool_state, &busy.all_instances(), &mut shares, needed, findings);
+            let taken_back = leaving::take_back(pool, census, pool_state, busy, &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
-            let taken_in = warm::take_in(pool, census, pool_state, &busy.all_instances(), needed, findings);
+            let taken_in = warm::take_in(pool, census, pool_state, busy, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_in);
             draft.preparing = draft.preparing.saturating_sub(taken_in);
             shares.add(Market::OnDemand, taken_in);
@@ -204,8 +203,7 @@ impl Hands<'_, '_> {
         let may_remove = situation.spec.mode != FleetMode::OutOnly && self.counted.breaker.is_none() && desired <= capacity;
         if situation.retiring || may_remove {
             let allowed = removals_left.saturating_sub(drained);
-            let busy = busy.all_instances();
-            drained = drained.saturating_add(warm::remove(situation, pool, census, pool_state, (allowed, max), &busy, findings));
+            drained = drained.saturating_add(warm::remove(situation, pool, census, pool_state, (allowed, max), busy, findings));
         }
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
         let calm = drained == 0 && self.is_calm(desired);
@@ -247,7 +245,7 @@ impl Hands<'_, '_> {
         if needed == 0 || !self.counted.census.any_warm {
             return 0;
         }
-        let mut ready = warm::startable(situation, pool, &self.counted.census, state, &busy.all_instances());
+        let mut ready = warm::startable(situation, pool, &self.counted.census, state, busy);
         if ready.is_empty() {
             return 0;
         }

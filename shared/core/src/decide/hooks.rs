@@ -53,12 +53,11 @@ pub(super) fn steps(
         return Vec::new();
     }
     let (mut leave, mut stay) = (Vec::new(), Vec::new());
-    for person in &census.people {
+    // drains and take-backs of this very decision are in the state
+    for (person, member) in census.with(state) {
         let Some(instance) = person.listed.filter(|instance| instance.state == InstanceState::Running) else {
             continue;
         };
-        // drains and take-backs of this very decision are in the state
-        let Some(member) = state.members.get(&person.id) else { continue };
         let Some(told) = must_be_told(situation, member, instance, findings) else {
             continue;
         };

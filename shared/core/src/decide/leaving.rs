@@ -2,19 +2,20 @@
 //!
 //! Until its terminate is committed, a draining instance can be taken back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::census::{Census, Person, Standing};
+use super::membership::Busy;
 use super::mix::Shares;
 use super::order::{self, Order};
 use super::{Situation, backoff, discovery, hooks, outage};
 use crate::id::{InstanceId, Zone};
-use crate::observation::{Instance, InstanceState, Market, TargetHealth};
+use crate::observation::{Instance, InstanceState, Market};
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::signal::{EVENT_AGE_MAX, InterruptionKind, Signal};
 use crate::spec::PoolSpec;
-use crate::state::{Drain, DrainReason, PoolState};
+use crate::state::{Drain, DrainReason, Member, PoolState};
 use crate::unit::{Moment, Seconds};
 
 /// A spot notice gives this long.
@@ -59,28 +60,22 @@ pub(super) fn take_back(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
     shares: &mut Shares,
     needed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
     let mut candidates: Vec<(Moment, InstanceId, Market)> = Vec::new();
-    for person in census
-        .people
-        .iter()
-        .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
-    {
+    for (person, member) in draining(census, state, busy) {
         // one that has said its last word, or is reported sick, would only stand there
         let works =
             |instance: &Instance| instance.state == InstanceState::Running && !hooks::gave_up(pool, instance) && !person.is_reported;
         let running = person.listed.is_some_and(works);
-        let member = state.members.get(&person.id);
         // in a zone that is out it would be no help
         let helps = running && !outage::is_out(state, person);
-        let drain = member
-            .filter(|member| member.terminating_since.is_none() && member.warm.is_none())
-            .and_then(|member| member.drain);
-        if let Some(drain) = drain.filter(|drain| helps && drain.why == DrainReason::ScaleIn) {
+        let free = member.terminating_since.is_none() && member.warm.is_none();
+        let drain = member.drain.filter(|drain| drain.why == DrainReason::ScaleIn);
+        if let Some(drain) = drain.filter(|_| helps && free) {
             candidates.push((drain.since, person.id.clone(), person.market));
         }
     }
@@ -95,6 +90,12 @@ pub(super) fn take_back(
         }
     }
     taken
+}
+
+/// Those that leave, and that no open step touches.
+fn draining<'s, 'a>(census: &'s Census<'a>, state: &'s PoolState, busy: &'s Busy) -> impl Iterator<Item = (&'s Person<'a>, &'s Member)> {
+    let leave = census.with(state).filter(|(person, _)| person.standing == Standing::Draining);
+    leave.filter(|(person, _)| !busy.touches(&person.id))
 }
 
 /// Begins to drain sick instances, at most `allowed`. Returns how many.
@@ -235,19 +236,14 @@ pub(super) fn ready_to_terminate(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &PoolState,
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
 ) -> Vec<Action> {
     let loaded = situation.state.pools.get(&pool.id);
     let mut ready: Vec<InstanceId> = Vec::new();
-    for person in census
-        .people
-        .iter()
-        .filter(|person| person.standing == Standing::Draining && !busy.contains(&person.id))
-    {
+    for (person, member) in draining(census, state, busy) {
         let Some(instance) = person.listed.filter(|instance| !instance.state.is_gone()) else {
             continue;
         };
-        let Some(member) = state.members.get(&person.id) else { continue };
         let again = member
             .terminating_since
             .is_none_or(|since| Seconds::between(since.at(), situation.now) >= TERMINATE_AGAIN_AFTER);
@@ -271,7 +267,7 @@ pub(super) fn ready_to_terminate(
             !pool.target_groups.is_empty()
         };
         let finished = finished && discovery::is_forgotten(situation, pool, member);
-        if is_out(situation, pool, state, &instance.id, over) && (over || finished) {
+        if (over || finished) && census.is_out(&instance.id, over) {
             ready.push(person.id.clone());
         }
     }
@@ -281,22 +277,6 @@ pub(super) fn ready_to_terminate(
             instances: instances.to_vec(),
         })
         .collect()
-}
-
-/// Whether every group and service of the pool was read and none sends requests to the instance. Past the deadline, one that still
-/// finishes requests counts as out.
-pub(super) fn is_out(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, id: &InstanceId, over: bool) -> bool {
-    let out_of_groups = state.all_groups(pool).all(|group| {
-        let Some(targets) = situation.observation.targets.get(group) else {
-            return false;
-        };
-        match targets.iter().find(|target| target.instance == *id).map(|target| target.health) {
-            None | Some(TargetHealth::InvalidState) => true,
-            Some(TargetHealth::Draining) => over,
-            Some(_) => false,
-        }
-    });
-    out_of_groups && discovery::is_out(situation, pool, state, id)
 }
 
 pub(super) fn begin(

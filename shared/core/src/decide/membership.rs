@@ -3,7 +3,7 @@
 //! Only a group that was read completely is touched, only instances of this fleet are registered, and only targets that
 //! this fleet registered are deregistered: foreign ones are told, and left alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Census, Standing};
 use super::{Listed, Situation, hooks};
@@ -13,7 +13,7 @@ use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
 use crate::reason::Finding;
 use crate::sorted::{Sorted, Walk};
 use crate::spec::PoolSpec;
-use crate::state::{CapacityState, Member, PoolState};
+use crate::state::{CapacityState, PoolState};
 
 /// The register and deregister steps of one pool.
 pub(super) fn steps(
@@ -85,9 +85,9 @@ pub(super) struct Busy {
     /// Instances with an open start, stop or terminate.
     pub(super) instances: BTreeSet<InstanceId>,
     /// Targets with an open register or deregister.
-    pub(super) targets: BTreeSet<(TargetGroupArn, InstanceId)>,
+    pub(super) targets: BTreeMap<TargetGroupArn, BTreeSet<InstanceId>>,
     /// Registrations in Cloud Map with an open announcement or withdrawal.
-    pub(super) registrations: BTreeSet<(ServiceId, InstanceId)>,
+    pub(super) registrations: BTreeMap<ServiceId, BTreeSet<InstanceId>>,
     /// Groups whose attributes an open step sets.
     pub(super) groups: BTreeSet<TargetGroupArn>,
     /// Instances with an open tag step.
@@ -112,33 +112,29 @@ impl Busy {
                 }
                 Action::Tag { instances, .. } => self.tagged.extend(instances.iter().cloned()),
                 Action::Register { group, instances } | Action::Deregister { group, instances } => {
-                    self.targets.extend(instances.iter().map(|id| (group.clone(), id.clone())));
+                    let held = self.targets.entry(group.clone()).or_default();
+                    held.extend(instances.iter().cloned());
                 }
                 Action::Announce { service, .. } | Action::Withdraw { service, .. } => {
-                    let held = action.instances().into_iter().map(|id| (service.clone(), id.clone()));
-                    self.registrations.extend(held);
+                    let held = self.registrations.entry(service.clone()).or_default();
+                    held.extend(action.instances().into_iter().cloned());
                 }
             }
         }
     }
 
     fn holds(&self, group: &TargetGroupArn, id: &InstanceId) -> bool {
-        self.instances.contains(id) || self.targets.contains(&(group.clone(), id.clone()))
+        self.instances.contains(id) || self.targets.get(group).is_some_and(|held| held.contains(id))
     }
 
     pub(super) fn is_held_in(&self, service: &ServiceId, id: &InstanceId) -> bool {
-        self.instances.contains(id) || self.registrations.contains(&(service.clone(), id.clone()))
+        self.instances.contains(id) || self.registrations.get(service).is_some_and(|held| held.contains(id))
     }
 
-    /// Every instance that some open step touches.
-    pub(super) fn all_instances(&self) -> BTreeSet<InstanceId> {
-        self.instances
-            .iter()
-            .chain(self.targets.iter().map(|(_, id)| id))
-            .chain(self.registrations.iter().map(|(_, id)| id))
-            .chain(&self.tagged)
-            .cloned()
-            .collect()
+    /// Whether any open step touches the instance.
+    pub(super) fn touches(&self, id: &InstanceId) -> bool {
+        let mut held = self.targets.values().chain(self.registrations.values());
+        self.instances.contains(id) || self.tagged.contains(id) || held.any(|held| held.contains(id))
     }
 }
 
@@ -152,22 +148,18 @@ fn to_register(
 ) -> Vec<InstanceId> {
     let mut targets = targets.walk();
     let missing = census
-        .people
-        .iter()
-        .filter(|person| matches!(targets.to(&person.id), None | Some(TargetHealth::Draining)));
-    let wanted = missing.filter(|person| {
+        .with(state)
+        .filter(|(person, _)| matches!(targets.to(&person.id), None | Some(TargetHealth::Draining)));
+    let wanted = missing.filter(|(person, member)| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
-        let stays = |member: &Member| {
-            let enters = !hooks::is_awaited(pool, member, person.listed);
-            let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.gone;
-            enters && !leaves && member.warm.is_none()
-        };
-        running && person.standing != Standing::Out && state.members.get(&person.id).is_some_and(stays)
+        let enters = !hooks::is_awaited(pool, member, person.listed);
+        let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.gone;
+        running && person.standing != Standing::Out && enters && !leaves && member.warm.is_none()
     });
     wanted
-        .filter(|person| !busy.holds(group, &person.id))
-        .map(|person| person.id.clone())
+        .filter(|(person, _)| !busy.holds(group, &person.id))
+        .map(|(person, _)| person.id.clone())
         .collect()
 }
 

@@ -25,6 +25,7 @@ pub mod placement;
 mod refreshing;
 mod renewal;
 mod roll;
+mod services;
 mod spending;
 mod warm;
 

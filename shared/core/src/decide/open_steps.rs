@@ -3,15 +3,13 @@
 //! Inside its window a step is happening: nobody touches it. Thirty seconds after, whoever decides may settle it by
 //! looking: a launch by its tags, a (de)registration by the membership that is there. A terminate is never dropped.
 
-use std::collections::BTreeSet;
-
 use super::Situation;
 use crate::id::InstanceId;
 use crate::observation::{Instance, InstanceState};
 use crate::plan::{Action, LAUNCH_GIVEN_UP_AFTER, OpenStep, RESEND_AGE_MAX, Step};
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
-use crate::state::CapacityState;
+use crate::state::{CapacityState, Member};
 use crate::unit::Seconds;
 
 /// Closes what the look settles. Sends nothing.
@@ -22,8 +20,8 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     if !state.open.iter().any(|open| open.step.pool == pool.id) {
         return;
     }
-    let alive = alive(state, pool);
-    let waits = not_started_yet(state, pool, instances);
+    let members = state.pools.get(&pool.id).map(|pool| &pool.members);
+    let member = |id: &InstanceId| members.and_then(|members| members.get(id));
     // by the moment of the look: the wait is for EC2's list, and a decision may come half a minute after it
     let seen_at = situation.now.min(situation.observation.observed_at);
     let mut not_started = Vec::new();
@@ -57,7 +55,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
             | Action::Tag { .. } => !over,
             Action::Start { instances: ids, .. } => {
                 if over {
-                    ids.retain(|id| waits.contains(id));
+                    ids.retain(|id| member(id).is_some_and(|member| waits(member, id, instances)));
                 }
                 let given_up = seen_at >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
                 if given_up {
@@ -67,7 +65,7 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
             }
             Action::Terminate { instances: ids } => {
                 if over {
-                    ids.retain(|id| alive.contains(id));
+                    ids.retain(|id| member(id).is_some_and(|member| !member.gone));
                 }
                 !ids.is_empty()
             }
@@ -81,15 +79,13 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     }
 }
 
-/// Members whose start is committed and that this look does not show running.
-fn not_started_yet(state: &CapacityState, pool: &PoolSpec, instances: &[Instance]) -> BTreeSet<InstanceId> {
-    let comes = |id: &InstanceId| {
+/// Whether a member's start is committed and this look does not show it running.
+fn waits(member: &Member, id: &InstanceId, instances: &[Instance]) -> bool {
+    let comes = || {
         let listed = instances.iter().find(|instance| instance.id == *id);
         listed.is_some_and(|instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running))
     };
-    let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
-    let waits = members.filter(|(id, member)| member.is_starting() && member.drain.is_none() && !member.gone && !comes(id));
-    waits.map(|(id, _)| id.clone()).collect()
+    member.is_starting() && member.drain.is_none() && !member.gone && !comes()
 }
 
 /// Steps that this decision sends again, under their own ids and in a new window. `capacity` counts every open launch;
@@ -147,10 +143,4 @@ fn is_unseen(open: &OpenStep, instances: &[Instance]) -> bool {
 
 fn is_young(open: &OpenStep, situation: &Situation<'_>) -> bool {
     Seconds::between(open.committed_at, situation.now) < RESEND_AGE_MAX
-}
-
-/// Members of a pool that were not seen gone.
-fn alive(state: &CapacityState, pool: &PoolSpec) -> BTreeSet<InstanceId> {
-    let members = state.pools.get(&pool.id).into_iter().flat_map(|pool| &pool.members);
-    members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()).collect()
 }

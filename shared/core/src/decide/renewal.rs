@@ -19,7 +19,6 @@ use crate::operator::Evacuation;
 use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
-use crate::sorted::Walk;
 use crate::spec::{Drift, FleetMode, OpenRemovalWindow, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
 use crate::unit::Seconds;
@@ -130,13 +129,12 @@ fn choose(
         return Vec::new();
     }
     let serving = || {
-        let all = census.people.iter().enumerate();
-        all.filter(|(_, person)| person.standing == Standing::InService)
+        let all = census.with(state).enumerate();
+        all.filter(|(_, (person, _))| person.standing == Standing::InService)
     };
-    let mut members = Walk::over(state.members.iter());
-    let candidate = |(place, person): (usize, &Person<'_>)| {
+    let candidate = |(place, (person, member)): (usize, (&Person<'_>, &Member))| {
         let instance = person.listed?;
-        let why = reason(situation, pool, causes, members.to(&person.id)?, instance)?;
+        let why = reason(situation, pool, causes, member, instance)?;
         if causes.only_leaves && why != RenewReason::Evacuation {
             return None;
         }
@@ -159,7 +157,7 @@ fn choose(
     }
     if candidates.is_empty() {
         let from = unbalanced(situation, pool, census, state);
-        let is_there = |(_, person): &(usize, &Person<'_>)| {
+        let is_there = |(_, (person, _)): &(usize, (&Person<'_>, &Member))| {
             let listed = person.listed.filter(|instance| !instance.protected);
             from.is_some() && listed.map(|instance| &instance.zone) == from.as_ref()
         };
@@ -388,18 +386,19 @@ fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: 
 
 /// Keeps the account of a refresh; whether it may mark more now.
 fn account(situation: &Situation<'_>, census: &Census<'_>, state: &mut PoolState, findings: &mut Vec<Finding>) -> bool {
-    let Some(refresh) = &mut state.refresh else { return false };
-    let back_to = refresh.back.as_ref().map(|back| back.to.clone());
+    let Some(refresh) = &state.refresh else { return false };
     if !refresh.goes_on() {
         findings.extend(refresh.pinned(situation.spec_version).cloned().map(|to| Finding::RolledBack { to }));
         return false;
     }
-    let older = census.people.iter().filter_map(|person| {
-        let (member, instance) = (state.members.get(&person.id)?, person.listed?);
+    let older = census.with(state).filter_map(|(person, member)| {
+        let instance = person.listed?;
         let is_old = !instance.protected && refresh.replaces(born(member, Some(instance)), instance.template.as_ref());
         (is_old && !member.gone && person.standing != Standing::Out).then_some(instance)
     });
     let older: Vec<&Instance> = older.collect();
+    let Some(refresh) = &mut state.refresh else { return false };
+    let back_to = refresh.back.as_ref().map(|back| back.to.clone());
     if refresh.total.is_none() && refresh.back.is_none() {
         refresh.from = version_of_most(&older);
     }

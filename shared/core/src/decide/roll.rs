@@ -72,7 +72,8 @@ fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]
 
 /// Whether an instance's tags name this step.
 pub(super) fn is_of(instance: &Instance, step: &crate::id::StepId) -> bool {
-    instance.plan.as_ref() == Some(&step.plan) && instance.step == Some(step.number)
+    // the number first: it is compared at once, and tells most apart
+    instance.step == Some(step.number) && instance.plan.as_ref() == Some(&step.plan)
 }
 
 /// Walks members and list side by side, once: marks members that are gone or vanished, and returns who is listed and no member.

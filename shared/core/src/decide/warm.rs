@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
+use super::membership::Busy;
 use super::{Listed, Situation, backoff, discovery, hooks, leaving, outage, renewal};
 use crate::growth;
 use crate::id::{InstanceId, Zone};
@@ -103,7 +104,7 @@ pub(super) fn take_in(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
     needed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
@@ -111,7 +112,7 @@ pub(super) fn take_in(
     let preparing = census.people.iter().filter(|person| person.standing == Standing::Preparing);
     // one that is not listed may be no more, and one that has said its last word would only stand there
     let works = |instance: &Instance| !hooks::gave_up(pool, instance);
-    for person in preparing.filter(|person| person.listed.is_some_and(works) && !busy.contains(&person.id)) {
+    for person in preparing.filter(|person| person.listed.is_some_and(works) && !busy.touches(&person.id)) {
         if taken >= needed {
             break;
         }
@@ -135,21 +136,18 @@ pub(super) fn startable<'a>(
     pool: &PoolSpec,
     census: &Census<'a>,
     state: &PoolState,
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
 ) -> Vec<&'a Instance> {
     let again = |member: &Member| {
         let tried = member.started_at.map(|at| Seconds::between(at.at(), situation.now));
         tried.is_none_or(|ago| ago >= START_AGAIN_AFTER)
     };
     let rests = census
-        .people
-        .iter()
-        .filter(|person| person.standing == Standing::Warm && !busy.contains(&person.id));
+        .with(state)
+        .filter(|(person, _)| person.standing == Standing::Warm && !busy.touches(&person.id));
     let mut ready: Vec<(&Member, &'a Instance)> = Vec::new();
-    for person in rests {
-        let (Some(instance), Some(member)) = (person.listed, state.members.get(&person.id)) else {
-            continue;
-        };
+    for (person, member) in rests {
+        let Some(instance) = person.listed else { continue };
         let offering = offering(pool, instance);
         let exhausted = situation
             .observation
@@ -260,7 +258,7 @@ pub(super) fn remove(
     census: &Census<'_>,
     state: &mut PoolState,
     (allowed, max): (u32, u32),
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
     findings: &mut Vec<Finding>,
 ) -> u32 {
     if !census.any_warm {
@@ -268,12 +266,11 @@ pub(super) fn remove(
     }
     give_up_returning(situation, pool, state, busy);
     let surplus = stock(census, state).saturating_sub(wanted(situation, pool, census, state, max));
-    let mut chosen: Vec<(&InstanceId, DrainReason)> = Vec::new();
-    for person in candidates(census, state, busy) {
+    let mut chosen: Vec<(InstanceId, DrainReason)> = Vec::new();
+    for (person, member) in candidates(census, state, busy) {
         if chosen.len() >= usize::try_from(allowed).unwrap_or(usize::MAX) {
             break;
         }
-        let Some(member) = state.members.get(&person.id) else { continue };
         let gone_already = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         let why = if situation.retiring {
             Some(DrainReason::WarmSurplus)
@@ -290,13 +287,13 @@ pub(super) fn remove(
         } else {
             (gone_already < surplus).then_some(DrainReason::WarmSurplus)
         };
-        chosen.extend(why.map(|why| (&person.id, why)));
+        chosen.extend(why.map(|why| (person.id.clone(), why)));
     }
     for (id, why) in &chosen {
         if *why == DrainReason::WarmRestless {
             backoff::lengthen(&mut state.warm_backoff, situation.now);
         }
-        if let Some(member) = state.members.get_mut(*id) {
+        if let Some(member) = state.members.get_mut(id) {
             member.drain = Some(Drain {
                 since: situation.now.into(),
                 // it takes no requests that it could finish
@@ -304,7 +301,7 @@ pub(super) fn remove(
                 why: *why,
             });
             findings.push(Finding::Drains {
-                instance: (*id).clone(),
+                instance: id.clone(),
                 why: *why,
             });
         }
@@ -313,14 +310,14 @@ pub(super) fn remove(
 }
 
 /// Who may be removed, the oldest first. A fleet that is being deleted gives up its protected ones only when a person does.
-fn candidates<'c, 'a>(census: &'c Census<'a>, state: &PoolState, busy: &BTreeSet<InstanceId>) -> Vec<&'c Person<'a>> {
-    let is_candidate = |person: &&Person<'_>| {
-        let stays = state.members.get(&person.id).is_some_and(|member| member.drain.is_none());
+fn candidates<'s, 'a>(census: &'s Census<'a>, state: &'s PoolState, busy: &Busy) -> Vec<(&'s Person<'a>, &'s Member)> {
+    let is_candidate = |(person, member): &(&Person<'_>, &Member)| {
         let protected = person.listed.is_none_or(|instance| instance.protected);
-        matches!(person.standing, Standing::Warm | Standing::Preparing) && stays && !protected && !busy.contains(&person.id)
+        matches!(person.standing, Standing::Warm | Standing::Preparing) && member.drain.is_none() && !protected && !busy.touches(&person.id)
     };
-    let mut people: Vec<&Person<'_>> = census.people.iter().filter(is_candidate).collect();
-    people.sort_by_key(|person| (state.members.get(&person.id).map(|member| member.known_since), person.id.clone()));
+    let mut people: Vec<_> = census.with(state).filter(is_candidate).collect();
+    // as old ones stay in the order of their ids
+    people.sort_by_key(|(_, member)| member.known_since);
     people
 }
 
@@ -344,12 +341,12 @@ fn is_outdated(member: &Member, instance: Option<&Instance>, pool: &PoolSpec, no
 }
 
 /// Who came from scale-in and does not come to rest leaves as all others do; so do all if no stock is kept any more.
-fn give_up_returning(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, busy: &BTreeSet<InstanceId>) {
+fn give_up_returning(situation: &Situation<'_>, pool: &PoolSpec, state: &mut PoolState, busy: &Busy) {
     let keeps = pool.warm.is_some() && !situation.retiring;
     let members = state
         .members
         .iter_mut()
-        .filter(|(id, member)| is_returning(member) && !busy.contains(*id));
+        .filter(|(id, member)| is_returning(member) && !busy.touches(id));
     for (_, member) in members {
         let tried = member.warm.map(|warm| Seconds::between(warm.since.at(), situation.now));
         if !keeps || tried.is_some_and(|tried| tried >= pool.registration_deadline) {
@@ -365,7 +362,7 @@ pub(super) fn stops(
     pool: &PoolSpec,
     census: &Census<'_>,
     state: &mut PoolState,
-    (max, busy): (u32, &BTreeSet<InstanceId>),
+    (max, busy): (u32, &Busy),
     leaving: &mut Vec<Action>,
 ) -> Vec<Action> {
     // who was stopped and does not rest yet is not terminated meanwhile
@@ -373,12 +370,10 @@ pub(super) fn stops(
     let Some(spec) = pool.warm.filter(|_| !situation.retiring) else {
         return Vec::new();
     };
-    let mut chosen: Vec<InstanceId> = census
-        .people
-        .iter()
-        .filter(|person| !busy.contains(&person.id) && is_ready(situation, pool, state, person))
-        .map(|person| person.id.clone())
-        .collect();
+    let ready = census
+        .with(state)
+        .filter(|(person, member)| is_ready(situation, pool, census, person, member) && !busy.touches(&person.id));
+    let mut chosen: Vec<InstanceId> = ready.map(|(person, _)| person.id.clone()).collect();
     let mut room = wanted(situation, pool, census, state, max).saturating_sub(stock(census, state));
     if spec.takes_returns && situation.spec.mode == FleetMode::On {
         let mut returned = BTreeSet::new();
@@ -422,31 +417,29 @@ fn is_recorded(situation: &Situation<'_>, pool: &PoolSpec, id: &InstanceId) -> b
 }
 
 /// Whether one that is kept, and runs, is to be stopped now: ready without a balancer's word is running for the pool's warm-up.
-fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, state: &PoolState, person: &Person<'_>) -> bool {
+fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, person: &Person<'_>, member: &Member) -> bool {
     let Some(instance) = person.listed.filter(|instance| instance.state == InstanceState::Running) else {
-        return false;
-    };
-    let Some(member) = state.members.get(&person.id) else {
         return false;
     };
     // the second look must have begun after the drain was decided
     let is_seen = member
         .drain
         .is_none_or(|drain| situation.observation.observed_at > drain.since.at());
-    let is_kept = is_seen && member.is_warm() && (member.drain.is_none() || is_returning(member));
-    let recorded = is_recorded(situation, pool, &person.id);
-    let booted = situation.now >= pool.warmup.after(instance.launched_at);
+    let is_kept = member.is_warm() && is_seen && (member.drain.is_none() || is_returning(member));
+    let booted = || situation.now >= pool.warmup.after(instance.launched_at);
     // clients of one that served must have had their time, or it is past its own
-    let is_forgotten = member
-        .drain
-        .is_none_or(|drain| situation.now >= drain.deadline.at() || discovery::is_forgotten(situation, pool, member));
+    let is_forgotten = || {
+        member
+            .drain
+            .is_none_or(|drain| situation.now >= drain.deadline.at() || discovery::is_forgotten(situation, pool, member))
+    };
     // who is reported sick is not worth keeping
     is_kept
-        && recorded
-        && booted
-        && is_forgotten
         && !person.is_reported
-        && leaving::is_out(situation, pool, state, &person.id, is_returning(member))
+        && booted()
+        && is_forgotten()
+        && is_recorded(situation, pool, &person.id)
+        && census.is_out(&person.id, is_returning(member))
 }
 
 /// Whether one that would be terminated now is kept instead: as young as the others, and of a type that the pool still names.

@@ -141,7 +141,9 @@ fn times_of_day(daily: &Crontab) -> Vec<Time> {
     let (day, first) = (first.date(), first.time());
     let occurs = |time: &Time| is_on(daily, day.to_datetime(*time));
     let hours = (0..24).filter_map(|hour| Time::new(hour, first.minute(), 0, 0).ok()).filter(occurs);
-    let minutes = (0..60).filter_map(|minute| Time::new(first.hour(), minute, 0, 0).ok()).filter(occurs);
+    let minutes = (0..60)
+        .filter_map(|minute| Time::new(first.hour(), minute, 0, 0).ok())
+        .filter(occurs);
     let minutes: Vec<i8> = minutes.map(Time::minute).collect();
     hours
         .flat_map(|hour| minutes.iter().filter_map(move |minute| Time::new(hour.hour(), *minute, 0, 0).ok()))
