@@ -92,9 +92,10 @@ fn last(pool: &PoolSpec, member: &Member, instance: &Instance, observation: &Obs
 /// Whether a metric of its own could make an instance of this pool sick at `now`. Only then is it read.
 #[must_use]
 pub fn can_be_told(pool: &PoolSpec, member: &Member, instance: &Instance, now: Timestamp) -> bool {
+    let Some(metric) = &pool.health_metric else { return false };
     let stays = member.drain.is_none() && member.terminating_since.is_none() && member.warm.is_none();
-    let since = pool.health_metric.as_ref().zip(told_from(pool, member, instance));
-    stays && instance.state == InstanceState::Running && since.is_some_and(|(metric, from)| now >= metric.lasts().after(from))
+    let is_long_enough = |from| now >= metric.lasts().after(from);
+    stays && instance.state == InstanceState::Running && told_from(pool, member, instance).is_some_and(is_long_enough)
 }
 
 /// From when on datapoints of an instance count: it serves, and the grace after its last start is over. None: it never served.

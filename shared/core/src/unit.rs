@@ -44,13 +44,15 @@ impl Seconds {
     /// The moment this long after `start`; the end of time instead of an overflow.
     #[must_use]
     pub fn after(self, start: Timestamp) -> Timestamp {
-        start.checked_add(self.span()).unwrap_or(Timestamp::MAX)
+        let second = start.as_second().saturating_add(self.0.into());
+        Timestamp::new(second, start.subsec_nanosecond()).unwrap_or(Timestamp::MAX)
     }
 
     /// The moment this long before `end`; the beginning of time instead of an overflow.
     #[must_use]
     pub fn before(self, end: Timestamp) -> Timestamp {
-        end.checked_sub(self.span()).unwrap_or(Timestamp::MIN)
+        let second = end.as_second().saturating_sub(self.0.into());
+        Timestamp::new(second, end.subsec_nanosecond()).unwrap_or(Timestamp::MIN)
     }
 
     /// Whole seconds from `start` to `end`, zero if `end` is earlier.
@@ -264,6 +266,30 @@ mod tests {
         for bad in ["", "5", "m", "-5m", "+5m", "1.5h", "5 m", "99999999d", "５m"] {
             assert_eq!(Seconds::parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn lengths_are_whole_seconds_wherever_a_second_begins() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (start, end, seconds) in [
+            ("2026-06-02T15:00:00Z", "2026-06-02T15:01:00Z", 60),
+            ("2026-06-02T15:00:00.7Z", "2026-06-02T15:00:02.6Z", 1),
+            ("2026-06-02T15:00:00.6Z", "2026-06-02T15:00:02.7Z", 2),
+            ("1969-12-31T23:59:59.4Z", "1970-01-01T00:00:00.5Z", 1),
+            ("1969-12-31T23:59:58.5Z", "1969-12-31T23:59:59.4Z", 0),
+            ("2026-06-02T15:00:00Z", "2026-06-02T14:59:59.5Z", 0),
+            ("2026-06-02T15:00:00Z", "2020-01-01T00:00:00Z", 0),
+        ] {
+            let length = Seconds::between(at(start), at(end));
+            assert_eq!(length, Seconds(seconds), "{start} to {end}");
+            assert_eq!(length.before(length.after(at(start))), at(start));
+        }
+        assert_eq!(
+            Seconds::minutes(1).after(at("1969-12-31T23:59:59.4Z")),
+            at("1970-01-01T00:00:59.4Z")
+        );
+        assert_eq!(Seconds(1).after(Timestamp::MAX), Timestamp::MAX);
+        assert_eq!(Seconds(1).before(Timestamp::MIN), Timestamp::MIN);
     }
 
     #[test]

@@ -225,13 +225,13 @@ impl Flow {
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either: what counts is when it fell sick
         let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
-        let mut flow = Self::default();
+        let (mut flow, mut last_drain) = (Self::default(), None);
         for member in members.values() {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
             let drain = member.drain.filter(|drain| drain.since < now);
             // who was out of service changes no metric by leaving
             let served = drain.filter(|drain| !drain.why.is_of_warm());
-            flow.last_drain = flow.last_drain.max(served.map(|drain| drain.since.at()));
+            last_drain = last_drain.max(served.map(|drain| drain.since));
             let Some(since) = member.served_since else { continue };
             let served = |until: Moment| Served {
                 since: since.at(),
@@ -244,6 +244,7 @@ impl Flow {
                 _ => {}
             }
         }
+        flow.last_drain = last_drain.map(Moment::at);
         flow
     }
 
