@@ -64,29 +64,29 @@ impl<'a> Placer<'a> {
     /// Places `count` instances in these markets, each zone in the first that it has, as far as offerings and calls last.
     pub fn place(&mut self, count: u32, markets: &[Market]) {
         let first = |zone: &Zone| markets.iter().find_map(|market| self.first_available(zone, *market));
-        let candidates: Vec<(Place, Offering)> = self
-            .places
-            .iter()
-            .filter_map(|place| Some((place.clone(), first(&place.zone)?)))
-            .collect();
+        let slots = self.places.iter().filter_map(|place| Some(self.slot(place, first(&place.zone)?)));
+        let mut slots: Vec<Slot> = slots.collect();
+        let mut calls = self.placements.len();
         for _ in 0..count {
             // instances of one zone may be spread over several subnets: the zone decides first, then the subnet's own count
-            let rank = |(order, (place, offering)): &(usize, &(Place, Offering))| {
-                (
-                    self.by_zone.get(&place.zone).copied().unwrap_or(0),
-                    self.placed(place, offering),
-                    *order,
-                )
+            let rank = |(order, slot): &(usize, &Slot)| (slot.in_zone, slot.there.saturating_add(slot.more), *order);
+            let new_calls = usize::try_from(self.calls_left).is_ok_and(|most| calls < most);
+            let fits = |(_, slot): &(usize, &Slot)| new_calls || !slot.is_empty();
+            let best = slots.iter().enumerate().min_by_key(rank).map(|(order, _)| order);
+            let chosen = slots.iter().enumerate().filter(fits).min_by_key(rank).map(|(order, _)| order);
+            self.limited_by_calls |= best != chosen;
+            let Some(slot) = chosen.and_then(|order| slots.get_mut(order)) else {
+                break;
             };
-            let new_calls = usize::try_from(self.calls_left).is_ok_and(|most| self.placements.len() < most);
-            let fits = |(_, (place, offering)): &(usize, &(Place, Offering))| new_calls || self.placed(place, offering) > 0;
-            let best = candidates.iter().enumerate().min_by_key(rank);
-            let chosen = candidates.iter().enumerate().filter(fits).min_by_key(rank);
-            let limited = best.map(|(order, _)| order) != chosen.map(|(order, _)| order);
-            let chosen = chosen.map(|(_, chosen)| chosen.clone());
-            self.limited_by_calls |= limited;
-            let Some((place, offering)) = chosen else { break };
-            self.add(place, offering);
+            calls = calls.saturating_add(usize::from(slot.is_empty()));
+            slot.more = slot.more.saturating_add(1);
+            let zone = slot.place.zone.clone();
+            for slot in slots.iter_mut().filter(|slot| slot.place.zone == zone) {
+                slot.in_zone = slot.in_zone.saturating_add(1);
+            }
+        }
+        for slot in slots.into_iter().filter(|slot| slot.more > 0) {
+            self.add(slot);
         }
     }
 
@@ -105,21 +105,30 @@ impl<'a> Placer<'a> {
         placements
     }
 
-    fn placed(&self, place: &Place, offering: &Offering) -> u32 {
-        let there = self.placements.iter().find(|placement| placement.is_of(place, offering));
-        there.map_or(0, |placement| placement.count)
+    fn slot(&self, place: &Place, offering: Offering) -> Slot {
+        let there = self.placements.iter().find(|placement| placement.is_of(place, &offering));
+        Slot {
+            in_zone: self.by_zone.get(&place.zone).copied().unwrap_or(0),
+            there: there.map_or(0, |placement| placement.count),
+            more: 0,
+            place: place.clone(),
+            offering,
+        }
     }
 
-    fn add(&mut self, place: Place, offering: Offering) {
-        let in_zone = self.by_zone.entry(place.zone.clone()).or_default();
-        *in_zone = in_zone.saturating_add(1);
-        match self.placements.iter_mut().find(|placement| placement.is_of(&place, &offering)) {
-            Some(placement) => placement.count = placement.count.saturating_add(1),
+    fn add(&mut self, slot: Slot) {
+        self.by_zone.insert(slot.place.zone.clone(), slot.in_zone);
+        match self
+            .placements
+            .iter_mut()
+            .find(|placement| placement.is_of(&slot.place, &slot.offering))
+        {
+            Some(placement) => placement.count = placement.count.saturating_add(slot.more),
             None => self.placements.push(Placement {
-                place,
-                offering,
+                place: slot.place,
+                offering: slot.offering,
                 others: Vec::new(),
-                count: 1,
+                count: slot.more,
             }),
         }
     }
@@ -132,6 +141,25 @@ impl<'a> Placer<'a> {
     fn available(&self, zone: &Zone, market: Market) -> impl Iterator<Item = Offering> + '_ {
         let is_left = |candidate: &Offering| !self.exhausted.iter().any(|exhausted| exhausted.offering == *candidate);
         self.launch.offerings(zone, market).filter(is_left)
+    }
+}
+
+/// Where instances may go while some are placed.
+#[derive(Debug)]
+struct Slot {
+    place: Place,
+    offering: Offering,
+    /// So many are in its zone, wherever in it.
+    in_zone: u32,
+    /// So many were placed here before.
+    there: u32,
+    /// So many are placed here now.
+    more: u32,
+}
+
+impl Slot {
+    fn is_empty(&self) -> bool {
+        self.there == 0 && self.more == 0
     }
 }
 
