@@ -87,10 +87,13 @@ impl Loads {
     /// What an instance carries, if that is known and no older than a metric may be.
     #[must_use]
     pub fn load(&self, instance: &InstanceId, now: Timestamp) -> Option<Finite> {
+        self.fresh(now)?.get(instance).copied()
+    }
+
+    /// What each instance carries, if that is no older than a metric may be.
+    pub(crate) fn fresh(&self, now: Timestamp) -> Option<&BTreeMap<InstanceId, Finite>> {
         let age = Seconds::between(self.period.after(self.at), now);
-        (age <= age_max(self.period))
-            .then(|| self.by_instance.get(instance).copied())
-            .flatten()
+        (age <= age_max(self.period)).then_some(&self.by_instance)
     }
 }
 
@@ -249,7 +252,7 @@ impl Series {
     fn agree(&self, rule: BreachRule, test: impl Fn(&Datapoint) -> bool) -> bool {
         let Self::Points { points, period, .. } = self else { return false };
         let Some(newest) = points.first() else { return false };
-        let reach = Seconds(period.0.saturating_mul(u32::from(rule.of).saturating_sub(1))).before(newest.at);
+        let reach = reach(*period, rule.of, newest.at);
         let hits = points
             .iter()
             .take_while(|point| point.at >= reach)
@@ -261,9 +264,10 @@ impl Series {
 
 impl Series {
     /// One series out of several: a datapoint for every moment at which all of them have one and `value`, which is given
-    /// their values in the order of their names, has an answer. What one of them lacks, the whole lacks.
+    /// their values in the order of their names, has an answer. What one of them lacks, the whole lacks. Only the last `periods` are
+    /// combined, up to the newest datapoint that comes of it.
     #[must_use]
-    pub fn combine(&self, value: impl Fn(&[f64]) -> Option<Finite>) -> Self {
+    pub fn combine(&self, periods: u8, value: impl Fn(&[f64]) -> Option<Finite>) -> Self {
         let Self::Several { inputs } = self else { return self.clone() };
         let (mut columns, mut longest, mut some, mut lacking) = (Vec::new(), Seconds(0), false, Vec::new());
         for series in inputs.values() {
@@ -288,13 +292,22 @@ impl Series {
             value(&values?).map(|value| Datapoint { at, value })
         };
         let moments = columns.first().into_iter().flat_map(|points| points.iter());
+        let mut all = moments.filter_map(|point| at_moment(point.at));
+        let newest = all.next();
+        let reach = newest.map(|newest| reach(longest, periods, newest.at));
+        let others = all.take_while(|point| Some(point.at) >= reach);
         Self::Points {
-            points: moments.filter_map(|point| at_moment(point.at)).collect(),
+            points: newest.into_iter().chain(others).collect(),
             period: longest,
             partial: some,
             incomplete: lacking,
         }
     }
+}
+
+/// When the first of so many periods began of which the last one began at `newest`.
+fn reach(period: Seconds, periods: u8, newest: Timestamp) -> Timestamp {
+    Seconds(period.0.saturating_mul(u32::from(periods).saturating_sub(1))).before(newest)
 }
 
 impl Sample {

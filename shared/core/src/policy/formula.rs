@@ -8,10 +8,10 @@ use crate::sample::Series;
 use crate::spec::FormulaRule;
 use crate::unit::Finite;
 
-/// The formula's value at every moment at which all of its metrics have one.
+/// The formula's value at every moment that the policy looks at and at which all of its metrics have one.
 pub(crate) fn series(rule: &FormulaRule, series: &Series) -> Series {
     match rule.formula.compile() {
-        Some(formula) => series.combine(|values| formula.value(values)),
+        Some(formula) => series.combine(rule.measure.periods(), |values| formula.value(values)),
         None => Series::Failed {
             why: format!("`{}` is not understood", rule.formula),
         },

@@ -80,7 +80,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
             }),
             Err(hours) => (None, VoteReason::Unlearned { hours }),
         },
-        Rule::Queue(rule) => on(&rule.measure, &queue::backlog(series), ballot, |reading| {
+        Rule::Queue(rule) => on(&rule.measure, &queue::backlog(rule, series), ballot, |reading| {
             queue::recommend(rule, series, reading, ballot)
         }),
         Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), ballot, |reading| {

@@ -106,8 +106,14 @@ impl<'a> Count<'a> {
     fn cheapest(&self, ahead: &Ahead, caution: f64) -> Option<(f64, u32)> {
         let fleet = f64::from(self.needed(ahead.mean)?.max(1));
         let mut best: Option<(f64, f64, u32)> = None;
+        let mut last: Option<(f64, u32)> = None;
         for (share, load) in ahead.loads() {
-            let Some(instances) = self.needed(load) else { break };
+            // many shares have one load, and to count for it is the dear part
+            let counted = last.filter(|(counted, _)| *counted == load).map(|(_, instances)| instances);
+            let Some(instances) = counted.or_else(|| self.needed(load)) else {
+                break;
+            };
+            last = Some((load, instances));
             let cost = f64::from(instances) + caution * fleet * share;
             match best {
                 // more instances alone cost more than the best does together

@@ -21,7 +21,7 @@ pub(crate) const IN_WORK: &str = "in_work";
 pub(crate) const OLDEST: &str = "oldest";
 
 /// The backlog: what waits and what is being worked on.
-pub(crate) fn backlog(series: &Series) -> Series {
+pub(crate) fn backlog(rule: &QueueRule, series: &Series) -> Series {
     let Series::Several { inputs } = series else {
         return series.clone();
     };
@@ -29,7 +29,7 @@ pub(crate) fn backlog(series: &Series) -> Series {
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), inputs.get(name)?.clone())));
     let messages = Series::Several { inputs: counted.collect() };
-    messages.combine(|values| Finite::new(values.iter().sum()))
+    messages.combine(rule.measure.periods(), |values| Finite::new(values.iter().sum()))
 }
 
 #[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]

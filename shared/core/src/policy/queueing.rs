@@ -37,13 +37,22 @@ fn c_of_b(servers: u32, load: f64, blocked: f64) -> f64 {
 /// The share of requests that take longer than `within`, waiting and service together, when the share `waits` waits at all
 /// and the queue drains with `spare` requests per second beyond what comes.
 fn slower_than(within: f64, each: f64, spare: f64, waits: f64) -> f64 {
-    let served = libm::exp(-each * within);
+    slower(slow_alone(within, each), within, each, spare, waits)
+}
+
+/// The share of requests whose service alone takes longer than `within`.
+fn slow_alone(within: f64, each: f64) -> f64 {
+    libm::exp(-each * within)
+}
+
+/// As [`slower_than`], given what service `alone` comes to: that is the same for any number of servers.
+fn slower(alone: f64, within: f64, each: f64, spare: f64, waits: f64) -> f64 {
     if libm::fabs(spare - each) < 1e-9 * each {
-        return served * (1.0 + waits * each * within);
+        return alone * (1.0 + waits * each * within);
     }
     // e^(-each t) - e^(-spare t), without losing digits where both are near
-    let apart = -served * libm::expm1((each - spare) * within);
-    served + waits * each / (spare - each) * apart
+    let apart = -alone * libm::expm1((each - spare) * within);
+    alone + waits * each / (spare - each) * apart
 }
 
 /// The fewest instances behind one queue of which at most the share `late` of requests take longer than `within`. None if the
@@ -53,7 +62,8 @@ pub fn shared_queue(rate: f64, each: f64, within: f64, late: f64) -> Option<u32>
     if rate <= 0.0 {
         return Some(0);
     }
-    if within <= 0.0 || libm::exp(-each * within) > late {
+    let alone = slow_alone(within, each);
+    if within <= 0.0 || alone > late {
         return None;
     }
     let load = rate / each;
@@ -66,7 +76,7 @@ pub fn shared_queue(rate: f64, each: f64, within: f64, late: f64) -> Option<u32>
         servers = servers.checked_add(1)?;
         blocked = next_b(blocked, servers, load);
         let spare = f64::from(servers) * each - rate;
-        if spare > 0.0 && slower_than(within, each, spare, c_of_b(servers, load, blocked)) <= late {
+        if spare > 0.0 && slower(alone, within, each, spare, c_of_b(servers, load, blocked)) <= late {
             return Some(servers);
         }
     }

@@ -162,6 +162,14 @@ pub struct Measure {
     pub missing: MissingRule,
 }
 
+impl Measure {
+    /// No earlier datapoints than so many are looked at.
+    #[must_use]
+    pub fn periods(&self) -> u8 {
+        self.out.of.max(self.in_.of)
+    }
+}
+
 /// `datapoints` of the last `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreachRule {
