@@ -28,6 +28,11 @@ impl SpendCap {
         }
     }
 
+    /// The price of each of these.
+    pub(crate) fn prices_of(&self, types: &[&InstanceType]) -> Vec<u64> {
+        types.iter().map(|instance_type| self.price(instance_type)).collect()
+    }
+
     /// Millionths that an hour of another instance of this pool costs at most.
     #[must_use]
     pub fn price_of_growth(&self, pool: &PoolSpec) -> u64 {

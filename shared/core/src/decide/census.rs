@@ -1,6 +1,6 @@
 //! Counts a pool: each member gets one standing, and the standings add up to the counts that `size` works on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::groups::{Groups, Verdict};
 use super::services::Services;
 use super::{CapacityCount, Listed, Situation, hooks, warm};
 use crate::health::{self, Report};
-use crate::id::InstanceId;
+use crate::id::{InstanceId, InstanceType, Zone};
 use crate::observation::{Instance, InstanceState, Market};
 use crate::plan::Action;
 use crate::reason::Finding;
@@ -86,12 +86,20 @@ pub(super) struct Person<'a> {
     pub(super) standing: Standing,
     /// What EC2 lists; none if it does not list it.
     pub(super) listed: Option<&'a Instance>,
+    /// The place of its zone in [`Census::zones`], if it is listed.
+    pub(super) zone: Option<usize>,
+    /// The place of its type in [`Census::types`], if it is listed.
+    pub(super) kind: Option<usize>,
     /// How it was bought: as EC2 lists it, or else as it was launched.
     pub(super) market: Market,
     /// Whether something beside the target groups says that it is sick.
     pub(super) is_reported: bool,
     /// What the metric of its own says.
     pub(super) by_metric: ByMetric,
+    /// Whether every target group of the pool was read and takes it for healthy: then it is registered in all of them.
+    pub(super) is_healthy: bool,
+    /// Whether every Cloud Map service of the pool was read and none lists it.
+    pub(super) is_in_no_service: bool,
     /// Whether it takes requests all the same: it passes the checks of its target groups, and has not said its last word.
     pub(super) answers: bool,
     /// Whether it serves only until another one does in its place.
@@ -103,6 +111,10 @@ pub(super) struct Person<'a> {
 pub(super) struct Census<'a> {
     /// In the order of their ids.
     pub(super) people: Vec<Person<'a>>,
+    /// Where they are: each zone once.
+    pub(super) zones: Vec<&'a Zone>,
+    /// What they are: each type once.
+    pub(super) types: Vec<&'a InstanceType>,
     pub(super) counts: CapacityCount,
     /// Whether any of them is kept warm, comes from there, or goes there.
     pub(super) any_warm: bool,
@@ -122,8 +134,28 @@ impl<'a> Census<'a> {
 
     /// Whether every group and service of the pool was read and none sends requests to the instance. Past the deadline, one that still
     /// finishes requests counts as out.
-    pub(super) fn is_out(&self, id: &InstanceId, over: bool) -> bool {
-        self.groups.are_without(id, over) && self.services.are_without(id)
+    pub(super) fn is_out(&self, person: &Person<'a>, over: bool) -> bool {
+        person.is_in_no_service && self.groups.are_without(&person.id, over)
+    }
+
+    /// How many of those that `count` are in each zone, in the order of [`Census::zones`].
+    pub(super) fn by_zone(&self, counts: impl Fn(&Person<'a>) -> bool) -> Vec<u32> {
+        let mut by_zone = vec![0_u32; self.zones.len()];
+        for person in self.people.iter().filter(|person| counts(person)) {
+            if let Some(count) = person.zone.and_then(|zone| by_zone.get_mut(zone)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        by_zone
+    }
+
+    /// The same by name, without the zones in which there is nobody.
+    pub(super) fn by_zone_name(&self, counts: impl Fn(&Person<'a>) -> bool) -> BTreeMap<Zone, u32> {
+        let counted = self.zones.iter().zip(self.by_zone(counts));
+        counted
+            .filter(|(_, count)| *count > 0)
+            .map(|(zone, count)| (Zone::clone(zone), count))
+            .collect()
     }
 
     /// Those that count as coming because their start was committed, and that EC2 still lists at rest.
@@ -165,11 +197,14 @@ pub(super) fn take<'a>(
         ..CapacityCount::default()
     };
     let mut people = Vec::with_capacity(pool_state.members.len());
+    let (mut zones, mut types) = (Vec::new(), Vec::new());
     let (mut any_warm, mut any_retires) = (false, false);
-    for (id, member) in &mut pool_state.members {
+    for (place, (id, member)) in pool_state.members.iter_mut().enumerate() {
         let instance = instances.to(id);
         let report = instance.and_then(|instance| Report::on(pool, member, instance, situation.observation));
-        let balancer = hooks::gated(pool, member, instance, verdicts.of(id));
+        let verdict = verdicts.of(id);
+        let is_healthy = verdict == Verdict::Healthy;
+        let balancer = hooks::gated(pool, member, instance, verdict);
         let unread = is_unread(situation, pool, member, instance);
         let is_reported = report.is_some();
         let by_metric = match (&report, instance) {
@@ -223,21 +258,35 @@ pub(super) fn take<'a>(
             id: id.clone(),
             standing,
             listed: instance,
+            zone: instance.map(|instance| place_of(&instance.zone, &mut zones)),
+            kind: instance.map(|instance| place_of(&instance.instance_type, &mut types)),
             market: instance.map_or(as_launched, |instance| instance.market),
             is_reported,
             by_metric,
+            is_healthy,
+            is_in_no_service: services.are_without(place),
             answers,
             renewing,
         });
     }
     Census {
         people,
+        zones,
+        types,
         counts,
         any_warm,
         any_retires,
         groups,
         services,
     }
+}
+
+/// The place of a name among all that were met; a new one comes last.
+fn place_of<'a, T: PartialEq>(name: &'a T, met: &mut Vec<&'a T>) -> usize {
+    met.iter().position(|other| *other == name).unwrap_or_else(|| {
+        met.push(name);
+        met.len().saturating_sub(1)
+    })
 }
 
 /// Instances that open launches may still bring. A launch and the instances that carry its tag are counted once.

@@ -13,13 +13,12 @@ use jiff::Timestamp;
 use super::breaker::Breaker;
 use super::census::{Census, Standing};
 use super::membership::Busy;
-use super::services::Services;
+use super::services::{Registered, Services};
 use super::{Listed, Situation};
 use crate::id::{InstanceId, ServiceId};
 use crate::observation::{InstanceState, Registrar, Registration};
 use crate::plan::{Action, REGISTRATIONS_PER_LOOK_MAX, REGISTRATIONS_PER_STEP_MAX};
 use crate::reason::Finding;
-use crate::sorted::{Sorted, Walk};
 use crate::spec::{CloudMap, PoolSpec};
 use crate::state::{Member, PoolState};
 use crate::unit::{Moment, Seconds};
@@ -39,8 +38,8 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, services: &Servi
         return;
     }
     let now = situation.now;
-    for (id, member) in &mut state.members {
-        let drain = member.drain.filter(|_| services.are_without(id));
+    for (place, member) in state.members.values_mut().enumerate() {
+        let drain = member.drain.filter(|_| services.are_without(place));
         member.withdrawn_after = drain.map(|drain| {
             let now = Seconds::between(drain.since.at(), now);
             member.withdrawn_after.unwrap_or(now)
@@ -139,45 +138,41 @@ fn to_withdraw(
     situation: &Situation<'_>,
     pool: &PoolSpec,
     (census, keeps_the_sick): (&Census<'_>, bool),
-    (service, there): (&ServiceId, &Sorted<'_, &Registration>),
+    (service, there): (&ServiceId, &Registered<'_>),
     listed: &Listed<'_>,
     state: &PoolState,
     findings: &mut Vec<Finding>,
 ) -> Vec<InstanceId> {
-    let (mut leaving, mut foreign) = (Vec::new(), Vec::new());
-    let mut ours = Walk::over(census.with(state).map(|ours| (&ours.0.id, ours)));
-    for (id, registration) in there.iter() {
-        let is_gone = match ours.to(id) {
-            Some((_, member)) if member.gone => true,
-            Some((person, member)) => {
-                if leaves(member) || is_out_of_service(person.standing, keeps_the_sick) {
-                    leaving.push(id.clone());
-                }
-                false
-            }
-            None => match &registration.by {
-                Some(by) if is_here(situation, pool, by) => is_ghost(situation, listed, id),
-                Some(_) => false,
-                None => {
-                    foreign.push(id.clone());
-                    false
-                }
-            },
-        };
-        if is_gone {
-            leaving.push(id.clone());
-            findings.push(Finding::GhostRegistration {
-                instance: id.clone(),
-                service: service.clone(),
-            });
+    let (mut leaving, mut ghosts, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+    let ours = census.with(state).zip(&there.members);
+    for ((person, member), _) in ours.filter(|(_, registration)| registration.is_some()) {
+        if member.gone {
+            ghosts.push(person.id.clone());
+        } else if leaves(member) || is_out_of_service(person.standing, keeps_the_sick) {
+            leaving.push(person.id.clone());
         }
     }
+    for registration in &there.strangers {
+        let id = &registration.instance;
+        match &registration.by {
+            Some(by) if is_here(situation, pool, by) && is_ghost(situation, listed, id) => ghosts.push(id.clone()),
+            Some(_) => {}
+            None => foreign.push(id.clone()),
+        }
+    }
+    ghosts.sort();
+    findings.extend(ghosts.iter().map(|id| Finding::GhostRegistration {
+        instance: id.clone(),
+        service: service.clone(),
+    }));
     if !foreign.is_empty() {
         findings.push(Finding::ForeignRegistrations {
             service: service.clone(),
             instances: foreign,
         });
     }
+    leaving.extend(ghosts);
+    leaving.sort();
     leaving
 }
 
@@ -215,14 +210,14 @@ fn is_out_of_service(standing: Standing, keeps_the_sick: bool) -> bool {
 fn to_announce(
     cloud_map: &CloudMap,
     census: &Census<'_>,
-    there: &Sorted<'_, &Registration>,
+    there: &Registered<'_>,
     state: &PoolState,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<InstanceId, Ipv4Addr> {
-    let mut registered = there.walk();
     let stays = |member: &Member| !member.gone && !leaves(member) && member.warm.is_none();
     let mut wanted = BTreeMap::new();
-    for (person, member) in census.with(state).filter(|(_, member)| stays(member)) {
+    let ours = census.with(state).zip(&there.members);
+    for ((person, member), registration) in ours.filter(|((_, member), _)| stays(member)) {
         let Some(instance) = person.listed.filter(|instance| instance.state == InstanceState::Running) else {
             continue;
         };
@@ -237,7 +232,7 @@ fn to_announce(
             continue;
         };
         let is_right = |there: &Registration| there.by.is_none() || there.address == Some(address) && there.port == cloud_map.port;
-        if !registered.to(&person.id).is_some_and(is_right) {
+        if !registration.is_some_and(is_right) {
             wanted.insert(person.id.clone(), address);
         }
     }

@@ -191,41 +191,26 @@ pub(super) fn drain_excess(
     if excess == 0 {
         return 0;
     }
-    let mut candidates: Vec<&Person<'_>> = census
-        .people
-        .iter()
-        .filter(|person| may_leave(person, situation.retiring) && !person.renewing)
-        .collect();
+    let mut order = Order::of(pool, census.by_zone(is_in_zone), *shares);
+    let may_leave = |person: &Person<'_>| may_leave(person, situation.retiring) && !person.renewing;
+    let mut candidates = order::candidates(situation, pool, census, may_leave);
     let lasting = census.counts.serving().saturating_sub(census.counts.renewing);
     let mut serving_left = lasting.saturating_sub(desired);
-    let mut by_zone = zones(census);
-    findings.extend(order::unknown_loads(situation, pool, &candidates));
+    findings.extend(order::unknown_loads(pool, &candidates));
     let mut drained = 0;
     while drained < excess {
-        let spare = |person: &&&Person<'_>| serving_left > 0 || !person.standing.serves();
-        let order = Order {
-            situation,
-            pool,
-            by_zone: &by_zone,
-            shares: *shares,
-        };
-        let next = candidates
-            .iter()
-            .filter(spare)
-            .min_by(|a, b| order.compare(a, b))
-            .map(|person| (person.id.clone(), person.standing, zone(person), person.market));
-        let Some((id, standing, zone, market)) = next else { break };
-        candidates.retain(|person| person.id != id);
-        if standing.serves() {
+        let all = candidates.iter().enumerate();
+        let spare = all.filter(|(_, one)| serving_left > 0 || !one.person.standing.serves());
+        let Some(next) = order.first(spare) else { break };
+        let next = candidates.remove(next);
+        if next.person.standing.serves() {
             serving_left = serving_left.saturating_sub(1);
         }
-        if let Some(count) = zone.and_then(|zone| by_zone.get_mut(&zone)) {
-            *count = count.saturating_sub(1);
-        }
-        shares.remove(market);
-        begin(situation, pool, state, &id, DrainReason::ScaleIn, findings);
+        order.remove(&next);
+        begin(situation, pool, state, &next.person.id, DrainReason::ScaleIn, findings);
         drained += 1;
     }
+    *shares = order.shares;
     drained
 }
 
@@ -267,7 +252,7 @@ pub(super) fn ready_to_terminate(
             !pool.target_groups.is_empty()
         };
         let finished = finished && discovery::is_forgotten(situation, pool, member);
-        if (over || finished) && census.is_out(&instance.id, over) {
+        if (over || finished) && census.is_out(person, over) {
             ready.push(person.id.clone());
         }
     }
@@ -303,20 +288,13 @@ pub(super) fn begin(
     }
 }
 
-/// Instances per zone, without those that leave, will be replaced, or count for nothing.
-pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
-    // by reference first: a copy of each name would cost more than the counting
-    let mut by_zone: BTreeMap<&Zone, u32> = BTreeMap::new();
-    let stays = |person: &&Person<'_>| person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
-    for person in census.people.iter().filter(|person| !person.renewing).filter(stays) {
-        if let Some(instance) = person.listed {
-            let count = by_zone.entry(&instance.zone).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-    by_zone.into_iter().map(|(zone, count)| (zone.clone(), count)).collect()
+/// Whether it counts in the balance of zones: not if it leaves, will be replaced, or counts for nothing.
+pub(super) fn is_in_zone(person: &Person<'_>) -> bool {
+    let stays = person.standing.serves() || matches!(person.standing, Standing::Warming | Standing::Pending);
+    stays && !person.renewing
 }
 
-fn zone(person: &Person<'_>) -> Option<Zone> {
-    person.listed.map(|instance| instance.zone.clone())
+/// Instances per zone, as far as they count there.
+pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
+    census.by_zone_name(is_in_zone)
 }

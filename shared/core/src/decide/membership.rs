@@ -146,18 +146,16 @@ fn to_register(
     busy: &Busy,
     group: &TargetGroupArn,
 ) -> Vec<InstanceId> {
-    let mut targets = targets.walk();
-    let missing = census
-        .with(state)
-        .filter(|(person, _)| matches!(targets.to(&person.id), None | Some(TargetHealth::Draining)));
-    let wanted = missing.filter(|(person, member)| {
+    let wanted = census.with(state).filter(|(person, member)| {
         let running = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
         // the census was taken before this decision's drains and take-backs: the state has the last word
         let enters = !hooks::is_awaited(pool, member, person.listed);
         let leaves = member.drain.is_some() || member.terminating_since.is_some() || member.gone;
         running && person.standing != Standing::Out && enters && !leaves && member.warm.is_none()
     });
+    // nearly all are healthy, so that few are looked for
     wanted
+        .filter(|(person, _)| !person.is_healthy && matches!(targets.get(&person.id), None | Some(TargetHealth::Draining)))
         .filter(|(person, _)| !busy.holds(group, &person.id))
         .map(|(person, _)| person.id.clone())
         .collect()

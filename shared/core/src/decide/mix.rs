@@ -63,9 +63,9 @@ impl Shares {
         }
     }
 
-    /// Whether one that leaves this market would be missed in the base.
-    pub(super) fn is_base(self, market: Market, mix: &MarketMix) -> bool {
-        market.share() == Market::OnDemand && self.on_demand <= mix.on_demand_base
+    /// Whether one that leaves the share on demand would be missed in the base.
+    pub(super) fn is_at_base(self, mix: &MarketMix) -> bool {
+        self.on_demand <= mix.on_demand_base
     }
 
     /// One leaves.

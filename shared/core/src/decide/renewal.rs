@@ -116,10 +116,10 @@ pub(super) fn begin(
 }
 
 /// Who is marked, by place in the census, and why: no more than are `allowed`.
-fn choose(
+fn choose<'a>(
     situation: &Situation<'_>,
     pool: &PoolSpec,
-    census: &Census<'_>,
+    census: &Census<'a>,
     state: &PoolState,
     causes: Causes<'_>,
     allowed: Allowed,
@@ -132,14 +132,14 @@ fn choose(
         let all = census.with(state).enumerate();
         all.filter(|(_, (person, _))| person.standing == Standing::InService)
     };
-    let candidate = |(place, (person, member)): (usize, (&Person<'_>, &Member))| {
+    let candidate = |(place, (person, member)): (usize, (&Person<'a>, &Member))| {
         let instance = person.listed?;
         let why = reason(situation, pool, causes, member, instance)?;
         if causes.only_leaves && why != RenewReason::Evacuation {
             return None;
         }
         // zone by zone, so that no more than one zone changes at a time
-        Some((why, instance.zone.clone(), place))
+        Some((why, &instance.zone, place))
     };
     let mut candidates: Vec<_> = serving().filter_map(candidate).collect();
     candidates.sort();

@@ -48,7 +48,8 @@ impl<'a> Spending<'a> {
     /// it. Who is kept stopped costs nothing that is counted here.
     fn cost(&self, counted: &Counted<'_>, wanted: u32) -> u64 {
         let (counts, each) = (&counted.census.counts, self.cap.price_of_growth(counted.pool));
-        let price = |person: &Person<'_>| person.listed.map_or(each, |instance| self.cap.price(&instance.instance_type));
+        let prices = self.cap.prices_of(&counted.census.types);
+        let price = |person: &Person<'_>| person.kind.and_then(|kind| prices.get(kind)).copied().unwrap_or(each);
         let (mut there, mut known): (u64, u32) = (0, 0);
         for person in &counted.census.people {
             match person.standing {

@@ -189,16 +189,8 @@ pub(super) fn launched_as(launch: &LaunchSpec) -> LaunchSpec {
 
 /// Where warm instances are, beside those that serve.
 pub(super) fn zones(census: &Census<'_>) -> BTreeMap<Zone, u32> {
-    let mut by_zone = leaving::zones(census);
-    let warm = census
-        .people
-        .iter()
-        .filter(|person| matches!(person.standing, Standing::Warm | Standing::Preparing));
-    for instance in warm.filter_map(|person| person.listed) {
-        let there: &mut u32 = by_zone.entry(instance.zone.clone()).or_default();
-        *there = there.saturating_add(1);
-    }
-    by_zone
+    let is_warm = |person: &Person<'_>| matches!(person.standing, Standing::Warm | Standing::Preparing);
+    census.by_zone_name(|person| leaving::is_in_zone(person) || is_warm(person))
 }
 
 /// What starting an instance needs capacity of.
@@ -439,7 +431,7 @@ fn is_ready(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, per
         && booted()
         && is_forgotten()
         && is_recorded(situation, pool, &person.id)
-        && census.is_out(&person.id, is_returning(member))
+        && census.is_out(person, is_returning(member))
 }
 
 /// Whether one that would be terminated now is kept instead: as young as the others, and of a type that the pool still names.
