@@ -43,10 +43,17 @@ impl SpendCap {
 
     /// Millionths per hour that these instances cost: what boots or runs is paid for, what is stopped or ends is not.
     pub fn rate<'a>(&self, instances: impl Iterator<Item = &'a Instance>) -> u64 {
-        instances
-            .filter(|instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running))
-            .map(|instance| self.price(&instance.instance_type))
-            .fold(0, u64::saturating_add)
+        let paid = instances.filter(|instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running));
+        let mut counted: Vec<(&InstanceType, u64)> = Vec::new();
+        for instance in paid {
+            // a fleet has few types: each is priced once
+            match counted.iter_mut().find(|(met, _)| *met == &instance.instance_type) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => counted.push((&instance.instance_type, 1)),
+            }
+        }
+        let costs = counted.into_iter().map(|(met, count)| self.price(met).saturating_mul(count));
+        costs.fold(0, u64::saturating_add)
     }
 
     /// Millionths per hour that may be spent from now until the day ends.

@@ -41,14 +41,8 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
         state.pause = None;
     }
     let pools = &situation.spec.pools;
-    let listed = Listed::of(
-        situation
-            .observation
-            .instances
-            .iter()
-            .flatten()
-            .map(|instance| (&instance.id, instance)),
-    );
+    let instances = situation.observation.instances.as_deref().unwrap_or_default();
+    let listed = Listed::of(instances.iter().map(|instance| (&instance.id, instance)));
     let by_pool = by_pool(&listed);
     // every pool has the same windows: each is looked up once
     let removal_windows = situation.spec.open_removal_windows(situation.now);
@@ -136,8 +130,11 @@ type ByPool<'a> = BTreeMap<Option<&'a PoolId>, Vec<&'a Instance>>;
 
 fn by_pool<'a>(listed: &Listed<'a>) -> ByPool<'a> {
     let mut by_pool = ByPool::new();
-    for (_, instance) in listed.iter() {
-        by_pool.entry(instance.pool.as_ref()).or_default().push(instance);
+    let all: Vec<&Instance> = listed.iter().map(|(_, instance)| instance).collect();
+    // most fleets have one pool: then all is one run
+    for run in all.chunk_by(|one, next| one.pool == next.pool) {
+        let pool = run.first().and_then(|instance| instance.pool.as_ref());
+        by_pool.entry(pool).or_default().extend_from_slice(run);
     }
     by_pool
 }
