@@ -3,11 +3,10 @@
 //! Nobody of it is launched, started, replaced or registered, whatever it lacks: what would heal it would bring it back. Who is stopped is
 //! kept as a warm instance is, and so is started again before anybody is launched, once the side is kept out no longer.
 
-use std::collections::BTreeSet;
-
 use super::Situation;
-use super::census::Census;
+use super::census::{Census, Person};
 use super::leaving;
+use super::membership::Busy;
 use crate::id::InstanceId;
 use crate::observation::InstanceState;
 use crate::plan::{Action, INSTANCES_PER_STEP_MAX};
@@ -20,13 +19,13 @@ pub(super) fn of(situation: &Situation<'_>, pool: &PoolSpec) -> Option<Fencing> 
 }
 
 /// Takes everybody out of service who is to be stopped. The stop comes from a later look, as with all who are stopped.
-pub(super) fn take_out(situation: &Situation<'_>, fencing: Fencing, state: &mut PoolState, busy: &BTreeSet<InstanceId>) {
+pub(super) fn take_out(situation: &Situation<'_>, fencing: Fencing, state: &mut PoolState, busy: &Busy) {
     if !fencing.stop {
         return;
     }
     leaving::release_kept(situation, state);
     let stays = |member: &Member| member.drain.is_none() && member.terminating_since.is_none() && !member.gone;
-    let members = state.members.iter_mut().filter(|(id, member)| stays(member) && !busy.contains(*id));
+    let members = state.members.iter_mut().filter(|(id, member)| stays(member) && !busy.touches(id));
     for (_, member) in members {
         let warm = Warm {
             phase: WarmPhase::Preparing,
@@ -42,24 +41,18 @@ pub(super) fn stops(
     (pool, fencing): (&PoolSpec, Fencing),
     census: &Census<'_>,
     state: &mut PoolState,
-    busy: &BTreeSet<InstanceId>,
+    busy: &Busy,
 ) -> Vec<Action> {
     let loaded = situation.state.pools.get(&pool.id);
     let was_out = |id: &InstanceId| loaded.and_then(|loaded| loaded.members.get(id)).is_some_and(Member::is_warm);
-    let runs = census
-        .people
-        .iter()
-        .filter(|person| fencing.stop && !busy.contains(&person.id))
-        .filter(|person| person.listed.is_some_and(|instance| instance.state == InstanceState::Running));
-    let chosen: Vec<InstanceId> = runs
-        .map(|person| person.id.clone())
-        .filter(|id| {
-            state
-                .members
-                .get(id)
-                .is_some_and(|member| member.is_warm() && member.drain.is_none())
-        })
-        .filter(|id| was_out(id) && leaving::is_out(situation, pool, state, id, false))
+    let may_stop = |person: &Person<'_>, member: &Member| {
+        let runs = person.listed.is_some_and(|instance| instance.state == InstanceState::Running);
+        fencing.stop && runs && !busy.touches(&person.id) && member.is_warm() && member.drain.is_none()
+    };
+    let chosen: Vec<InstanceId> = census
+        .with(state)
+        .filter(|(person, member)| may_stop(person, member) && was_out(&person.id) && census.is_out(person, false))
+        .map(|(person, _)| person.id.clone())
         .collect();
     for id in &chosen {
         if let Some(member) = state.members.get_mut(id) {

@@ -108,7 +108,7 @@ impl Hands<'_, '_> {
         let others = membership::of_other_sides(situation, pool, state);
         let Some(pool_state) = state.pools.get_mut(&pool.id) else { return };
         if let Some(fencing) = fenced {
-            fencing::take_out(situation, fencing, pool_state, &busy.all_instances());
+            fencing::take_out(situation, fencing, pool_state, &busy);
         }
         let (census, findings) = (&self.counted.census, &mut self.counted.findings);
         let mut actions = membership::steps(situation, pool, census, (listed, &others), pool_state, &busy, findings);
@@ -124,8 +124,7 @@ impl Hands<'_, '_> {
             actions.extend(ready);
         }
         if let Some(fencing) = fenced {
-            let mut busy = busy.all_instances();
-            busy.extend(actions.iter().flat_map(Action::instances).cloned());
+            busy.hold(actions.iter());
             actions.extend(fencing::stops(situation, (pool, fencing), census, pool_state, &busy));
         }
         for action in actions {
