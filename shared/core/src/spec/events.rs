@@ -15,8 +15,9 @@ use crate::unit::{Finite, Seconds};
 pub const EVENT_LEAST: Seconds = Seconds::minutes(30);
 /// Most events of one policy.
 const EVENTS_MAX: usize = 100;
-/// A load is at most so many times, and at least a part of so many, what it would be otherwise.
+/// A load is at most so many times what it would be otherwise, and at least so small a part of it.
 const FACTOR_MOST: f64 = 1_000.0;
+const FACTOR_LEAST: f64 = 0.001;
 
 /// Events, the first one that is open counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -87,9 +88,9 @@ pub(super) fn read(raw: &[RawEvent], at: &str, problems: &mut Problems) -> Event
                 "what is shorter is a burst: leave it to `caution`",
             );
         }
-        let factor = Finite::new(raw.factor).filter(|factor| (1.0 / FACTOR_MOST..=FACTOR_MOST).contains(&factor.get()));
+        let factor = Finite::new(raw.factor).filter(|factor| (FACTOR_LEAST..=FACTOR_MOST).contains(&factor.get()));
         if factor.is_none() {
-            let message = format!("`{}` is not between `{}` and `{FACTOR_MOST}`", raw.factor, 1.0 / FACTOR_MOST);
+            let message = format!("`{}` is not between `{FACTOR_LEAST}` and `{FACTOR_MOST}`", raw.factor);
             problems.add(
                 format!("{at}.factor"),
                 message,
