@@ -150,8 +150,8 @@ fn any_foresight(chance: &mut Chance, raw: &RawFleetSpec) -> Option<RawPolicy> {
     fields.extend(chance.pick(&cares)?.as_object()?.clone());
     fields.insert("horizon".to_owned(), json!(chance.pick(&[None, Some("4m"), Some("10m")])?));
     fields.insert("usual".to_owned(), json!(chance.pick(&[None, Some("90%")])?));
-    // a guess of somebody's, which comes true or does not
-    let event = json!([{ "when": { "cron": "0 * * * *", "for": "30m" }, "factor": chance.pick(&[0.5, 2.0, 3.0])? }]);
+    // a guess of somebody's that does not come true, over before the calm
+    let event = json!([{ "when": { "at": "2026-06-01T01:10:00Z", "for": "1h" }, "factor": chance.pick(&[0.5, 2.0, 3.0])? }]);
     fields.insert("events".to_owned(), json!(chance.once_in(3).then_some(event)));
     serde_json::from_value(policy).ok()
 }

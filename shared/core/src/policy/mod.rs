@@ -86,7 +86,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
         Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), ballot, |reading| {
             formula::recommend(rule, reading, ballot)
         }),
-        Rule::Predictive(rule) => predictive::recommend(rule, ballot.ahead.get(&policy.id), ballot),
+        Rule::Predictive(rule) => predictive::recommend(rule, ballot.ahead.get(&policy.id), series.sample(ballot.now), ballot),
         // a window moves bounds and floors; it has no vote that could bind the others
         Rule::Scheduled(_) => (
             None,

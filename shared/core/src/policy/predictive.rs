@@ -10,6 +10,7 @@ use crate::forecast::Ahead;
 use crate::id::PolicyId;
 use crate::rating::{self, Rating};
 use crate::reason::VoteReason;
+use crate::sample::Sample;
 use crate::spec::{Care, Need, Predictive};
 use crate::unit::{Finite, Seconds};
 
@@ -27,7 +28,20 @@ pub fn unit(rule: &Predictive, ratings: &BTreeMap<PolicyId, Rating>) -> Option<f
     rule.need.unit(rating::learned(ratings.get(&rule.of)).map(Finite::get), USED)
 }
 
-pub(crate) fn recommend(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opinion {
+pub(crate) fn recommend(rule: &Predictive, ahead: Option<&Ahead>, present: Sample, ballot: &Ballot<'_>) -> Opinion {
+    if ballot.measures_another {
+        return (None, VoteReason::NoTraffic);
+    }
+    let (instances, reason) = foresee(rule, ahead, ballot);
+    // of a load that is known in part only what is known may add; what is not known may not remove
+    let removes = instances.is_some_and(|instances| instances < ballot.desired);
+    if removes && matches!(present, Sample::Partial { .. }) {
+        return (Some(ballot.desired), VoteReason::NoValue { sample: present });
+    }
+    (instances, reason)
+}
+
+fn foresee(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opinion {
     let Some(ahead) = ahead else {
         return (None, VoteReason::NoForecast);
     };

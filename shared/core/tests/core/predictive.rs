@@ -214,6 +214,19 @@ fn what_is_learned_is_the_load_without_events() {
     }
 }
 
+/// Found by the simulator: audit refused what a part of the load had led to.
+#[test]
+fn a_load_that_is_known_in_part_adds_and_never_removes() {
+    for (situation, series, expected, voted) in [
+        ("all of it, fewer", fresh(at(0), 3_000.0), 3_000.0, 5),
+        ("a part of it, fewer", partial(at(0), 3_000.0), 3_000.0, 10),
+        ("a part of it, more", partial(at(0), 3_000.0), 9_000.0, 15),
+    ] {
+        let pool = knows(pool(json!({}), 3_000.0), expecting(expected)).change(|pool| drop(pool.series.insert(policy("ahead"), series)));
+        assert_eq!(vote(&pool).0, Some(voted), "{situation}");
+    }
+}
+
 #[test]
 fn a_vote_says_that_it_is_for_an_event() {
     let pool = knows(
