@@ -99,15 +99,22 @@ impl Args {
     pub(crate) fn world(&self) -> &playing::Args {
         &self.world
     }
+
+    /// Who is compared. Asked before a load is read: that may take a while.
+    ///
+    /// # Errors
+    /// A name is none.
+    pub(crate) fn contestants(&self) -> Result<Vec<Contestant>, Failure> {
+        contestants(&self.compare)
+    }
 }
 
 /// Plays a load.
 ///
 /// # Errors
 /// The trace or the spec cannot be read, or nothing of them can be played.
-pub(crate) fn run(played: playing::Played, args: &Args, console: Console) -> Result<(), Failure> {
+pub(crate) fn run(played: playing::Played, contestants: &[Contestant], args: &Args, console: Console) -> Result<(), Failure> {
     let begun = ghostnet_aws::clock::now();
-    let contestants = contestants(&args.compare)?;
     let playing::Played {
         trace,
         name,
@@ -125,7 +132,7 @@ pub(crate) fn run(played: playing::Played, args: &Args, console: Console) -> Res
         iso: args.iso_slo,
         reasons: args.html.is_some(),
     };
-    let (rows, mut notes) = rows(&contest, &contestants, console);
+    let (rows, mut notes) = rows(&contest, contestants, console);
     notes.extend(of_load);
     notes.extend(fleet.left_out());
     notes.extend(fleet.unlearned());

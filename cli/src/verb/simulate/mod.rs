@@ -71,7 +71,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
     match (&args.scenario, &args.source.trace) {
         (Some(name), _) => scenario::run(name, console),
-        (None, Some(trace)) => backtest::run(Played::of_file(trace)?, &args.backtest, console),
+        (None, Some(trace)) => {
+            let contestants = args.backtest.contestants()?;
+            backtest::run(Played::of_file(trace)?, &contestants, &args.backtest, console)
+        }
         // the group wants one of them
         (None, None) => Ok(()),
     }
@@ -82,8 +85,9 @@ pub(crate) fn run(args: &Args, console: Console) -> Result<(), Failure> {
 /// # Errors
 /// AWS does not answer, or knows nothing that could be played.
 pub(crate) async fn run_past(args: &Args, stack: &str, console: Console) -> Result<(), Failure> {
+    let contestants = args.backtest.contestants()?;
     let played = Played::of_cloudwatch(args.backtest.world(), stack, console).await?;
-    backtest::run(played, &args.backtest, console)
+    backtest::run(played, &contestants, &args.backtest, console)
 }
 
 impl Args {
