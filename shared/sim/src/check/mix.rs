@@ -47,7 +47,9 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .findings
         .iter()
         .any(|finding| matches!(finding, Finding::TakenBack { .. }));
-    let simple = there == counts.lasting() && counts.in_flight == 0 && !any_taken_back;
+    // one that is sick and one that is to be replaced from now on make up for each other in the sum
+    let any_sick = counts.unhealthy > 0;
+    let simple = there == counts.lasting() && counts.in_flight == 0 && !any_taken_back && !any_sick;
     if !simple || sick_count || nothing_on_demand(judged) {
         return;
     }
