@@ -4,17 +4,17 @@
 //! found no capacity, is loaded and observed again alone: an observation always begins after its load.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_lock::Semaphore;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
 use ghostnet_core::id::FleetId;
-use ghostnet_core::observation::Observation;
+use ghostnet_core::observation::{Instance, InstanceState, Observation, Offering, Target, TargetHealth};
 use ghostnet_core::plan::{Action, Refusal, Step, StepOutcome};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
 use ghostnet_core::signal::Signal;
-use ghostnet_core::spec::RESERVED_TYPES_MAX;
+use ghostnet_core::spec::{FleetSpec, RESERVED_TYPES_MAX};
 use ghostnet_core::state::SCHEMA;
 use jiff::Timestamp;
 
@@ -89,7 +89,7 @@ pub async fn reconcile<P: Ports>(
 /// What stands in the way of a decision.
 pub async fn preview<P: Ports>(ports: &P, invocation: &Invocation, fleet: &FleetId, signal: &Signal) -> Result<Preview, ReconcileError> {
     let seen = look_at_one(ports, invocation, fleet, signal).await?;
-    let (attempt, decision) = Attempt::new(ports, invocation, fleet, &seen, signal, 0).await;
+    let (attempt, decision) = Attempt::new(ports, invocation, fleet, &seen, signal, (0, &BTreeSet::new())).await;
     let violations = audit(&attempt.situation(), &decision);
     Ok(Preview {
         inputs: attempt.inputs(),
@@ -158,12 +158,13 @@ async fn act_on<P: Ports>(shared: &Shared<'_, P>, id: &FleetId, seen: Seen) -> R
     } = *shared;
     let (mut seen, mut conflicts, mut rounds, mut attempts) = (seen, 0, 0, 0);
     let mut acted = None;
+    let mut ran_out = BTreeSet::new();
     loop {
         let place = places.acquire().await;
         if ports.now() >= invocation.execute_until(ports.now()) {
             return acted.ok_or(ReconcileError::OutOfTime);
         }
-        let (attempt, decision) = Attempt::new(ports, invocation, id, &seen, signal, attempts).await;
+        let (attempt, decision) = Attempt::new(ports, invocation, id, &seen, signal, (attempts, &ran_out)).await;
         attempts += 1;
         match attempt.commit(ports, decision).await? {
             Committed::Nothing(decision) => {
@@ -176,7 +177,8 @@ async fn act_on<P: Ports>(shared: &Shared<'_, P>, id: &FleetId, seen: Seen) -> R
                 }
             }
             Committed::Won(decision) => {
-                let Acted { report, again } = attempt.execute(ports, pace, place, decision, conflicts).await;
+                let Acted { report, again, exhausted } = attempt.execute(ports, pace, place, decision, conflicts).await;
+                ran_out.extend(exhausted);
                 let report = report.after(acted.take());
                 rounds += 1;
                 if !again || rounds >= CAPACITY_ROUNDS_MAX {
@@ -215,6 +217,8 @@ struct Acted {
     report: Report,
     /// A launch found no capacity, or its market at the quota: decide again at once, around it.
     again: bool,
+    /// Offerings that had none.
+    exhausted: BTreeSet<Offering>,
 }
 
 impl<'a> Attempt<'a> {
@@ -224,7 +228,7 @@ impl<'a> Attempt<'a> {
         id: &'a FleetId,
         seen: &'a Seen,
         signal: &'a Signal,
-        number: u32,
+        (number, ran_out): (u32, &BTreeSet<Offering>),
     ) -> (Self, Decision) {
         let now = ports.now();
         let writer = invocation.writer(id, number);
@@ -243,23 +247,30 @@ impl<'a> Attempt<'a> {
             plan_id,
         };
         let mut decision = attempt.decide();
-        if attempt.ask_what_ran_out(ports, &decision).await {
+        if attempt.ask_what_ran_out(ports, &decision, ran_out).await {
             decision = attempt.decide();
         }
         (attempt, decision)
     }
 
-    /// Offerings without capacity matter only when something is launched or started, so they are read only then. Whether there are some.
-    async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P, decision: &Decision) -> bool {
+    /// Offerings without capacity matter only when something is launched or started, so they are read only then. Where nobody serves, only
+    /// those count that this look itself found empty: a call that is refused costs less than minutes without an answer. Whether there
+    /// are some.
+    async fn ask_what_ran_out<P: Ports>(&mut self, ports: &P, decision: &Decision, ran_out: &BTreeSet<Offering>) -> bool {
         let grows = |action: &Action| matches!(action, Action::Launch(_) | Action::Start { .. });
         if !decision.plan.steps.iter().any(|step| grows(&step.action)) {
             return false;
         }
         match ports.exhausted(&self.invocation.region, self.now).await {
-            Ok(exhausted) if exhausted.is_empty() => false,
-            Ok(exhausted) => {
-                self.observation.to_mut().exhausted = exhausted;
-                true
+            Ok(mut exhausted) => {
+                if nobody_serves(&self.seen.fleet.spec, &self.observation) {
+                    exhausted.retain(|exhausted| ran_out.contains(&exhausted.offering));
+                }
+                let any = !exhausted.is_empty();
+                if any {
+                    self.observation.to_mut().exhausted = exhausted;
+                }
+                any
             }
             Err(error) => {
                 tracing::warn!(%error, "exhausted offerings are unknown");
@@ -378,6 +389,7 @@ impl<'a> Attempt<'a> {
             return Acted {
                 report: self.report(decision, true, Executed::default(), conflicts),
                 again: false,
+                exhausted: BTreeSet::new(),
             };
         }
         let execution = Execution {
@@ -405,6 +417,7 @@ impl<'a> Attempt<'a> {
             .iter()
             .any(|step| outcome(step).is_some_and(|outcome| is_gone_around(&step.action, outcome)));
         Acted {
+            exhausted: std::mem::take(&mut executed.exhausted),
             report: self.report(decision, true, executed, conflicts),
             again,
         }
@@ -427,6 +440,21 @@ impl<'a> Attempt<'a> {
             conflicts,
         }
     }
+}
+
+/// Whether it is known that nobody of a fleet answers: no target of its groups does, or, where it has no groups, no instance runs.
+fn nobody_serves(spec: &FleetSpec, observation: &Observation) -> bool {
+    let mut groups = spec.pools.iter().flat_map(|pool| &pool.target_groups).peekable();
+    if groups.peek().is_none() {
+        let runs = |instance: &Instance| instance.state == InstanceState::Running;
+        return observation.instances.as_ref().is_some_and(|all| !all.iter().any(runs));
+    }
+    let may_answer = |target: &Target| match target.health {
+        TargetHealth::Healthy | TargetHealth::Unchecked | TargetHealth::Unavailable => true,
+        TargetHealth::Initial | TargetHealth::Unhealthy | TargetHealth::InvalidState | TargetHealth::Draining => false,
+    };
+    let is_silent = |targets: &Vec<Target>| !targets.iter().any(may_answer);
+    groups.all(|group| observation.targets.get(group).is_some_and(is_silent))
 }
 
 /// Whether another offering may give what this one did not.

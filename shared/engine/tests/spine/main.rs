@@ -14,6 +14,7 @@ mod learned;
 mod loads;
 mod not_found;
 mod own_metric;
+mod refused;
 mod reservations;
 #[path = "../world/run.rs"]
 mod run;
