@@ -175,10 +175,10 @@ class LocalAws:
         # sam builds one function after the other, and each is linked by one thread: together they take half the time
         together = [str(BIN / "cargo-lambda"), "lambda", "build", "--release", "--locked", "--bins"]
         took = self.run("compiling the functions and the command line", together, "compile.log")
-        say(f"[ok] compiled 4 functions and the command line ({duration(took)})")
+        say(f"[ok] compiled the functions and the command line ({duration(took)})")
         overrides = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
         took = self.run("sam build", [str(BIN / "sam"), "build", *overrides], "build.log")
-        say(f"[ok] packed 4 functions ({duration(took)})")
+        say(f"[ok] packed the functions ({duration(took)})")
 
     def deploy(self):
         """Deploys GhostNet's template as a user would, and returns the stack's outputs."""
