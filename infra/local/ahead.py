@@ -26,6 +26,7 @@ VALUES_PER_CALL = 500
 
 LEARNED_WITHIN = 60
 LAUNCHED_WITHIN = 200
+FORGOTTEN_WITHIN = 300
 LOOK_EVERY = 2
 
 
@@ -50,8 +51,14 @@ class Ahead:
             raise LocalAwsError("the load had risen when the fleet grew: this says nothing of forecasts\n  hint: try again")
         say(f"[ok] {decision['before']} -> {decision['after']} instances ahead of the load: {decision['why']}")
         self.simulate()
-        self.demo.ghostnet("delete", FLEET, "--drain", within=300)
-        self._wait_until("that the forecast is deleted with the fleet", LEARNED_WITHIN, lambda: not self.forecast())
+        self._wait_until("the end of the fleet", FORGOTTEN_WITHIN, self.forgotten)
+        if self.forecast():
+            raise LocalAwsError("the forecast outlived its fleet")
+        say("[ok] the forecast is deleted with the fleet")
+
+    def forgotten(self):
+        """Deleting drains first, and forgets once nobody is left."""
+        return json.loads(self.demo.ghostnet("--json", "delete", FLEET, "--drain"))["done"] == "forgotten"
 
     def simulate(self):
         """The same load is read and played by the command line, the second time from what it kept."""
