@@ -5,7 +5,7 @@ use ghostnet_core::id::{InstanceId, PlanId, StepId, StepNumber};
 use ghostnet_core::observation::{InstanceState, Offering, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::{Drills, Fallback, Fencing, Instead};
+use ghostnet_core::spec::{Drills, Fencing};
 use ghostnet_core::state::{ShiftReason, Stage, TrafficState};
 use ghostnet_core::unit::Seconds;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ use super::moves;
 use super::sides::Sides;
 
 /// Two sides of four of which only one may ever serve. Tick is the tests' hand: `leave`.
-fn fenced(stop: bool) -> Sides {
+pub(super) fn fenced(stop: bool) -> Sides {
     let mut sides = Sides::new(4, 4);
     sides.failover.fencing = Some(Fencing {
         stop,
@@ -32,11 +32,11 @@ fn set(sides: &mut Sides, side: &str, state: InstanceState) {
     }
 }
 
-fn kept_out(sides: &Sides) -> Option<&str> {
+pub(super) fn kept_out(sides: &Sides) -> Option<&str> {
     sides.traffic.fence.as_ref().map(|fence| fence.pool.as_str())
 }
 
-fn told(decision: &TrafficDecision) -> Vec<String> {
+pub(super) fn told(decision: &TrafficDecision) -> Vec<String> {
     decision.findings.iter().map(ToString::to_string).collect()
 }
 
@@ -464,67 +464,6 @@ fn an_undo_that_nobody_can_reach_keeps_nobody_out() {
     );
 }
 
-/// Something else answers: whoever takes the traffic next waits until the side that had it is out.
-#[test]
-fn after_something_else_has_answered_it_is_the_same() {
-    let mut sides = fenced(false);
-    sides.failover.degraded = Some(Instead {
-        answer: Fallback::Forward(group("sorry")),
-        shed: Vec::new(),
-        checked_by: None,
-    });
-    sides.weights.insert("sorry", 0);
-    sides.look();
-    sides.sicken("blue", 4);
-    sides.alarm("blue", "latency", AlarmState::Alarm);
-    sides.sicken("green", 4);
-    sides.looks(3, 10);
-    assert_eq!(sides.weights["sorry"], 100, "{:?}", sides.traffic);
-    assert_eq!(kept_out(&sides), None);
-    sides.heal("green");
-    let decision = sides.looks(1, 10);
-    assert_eq!(
-        (kept_out(&sides), sides.weights["sorry"]),
-        (Some("blue"), 100),
-        "{:?}",
-        told(&decision)
-    );
-    sides.looks(2, 10);
-    assert_eq!(sides.weights(), (0, 0), "it is registered");
-    sides.leave("blue");
-    sides.looks(1, 10);
-    assert_eq!((sides.weights(), sides.weights["sorry"]), ((0, 100), 0));
-    sides.looks(1, 10);
-    assert_eq!((kept_out(&sides), sides.traffic.degraded.is_some()), (None, false));
-}
-
-#[test]
-fn the_side_that_had_the_traffic_serves_again_after_something_else_without_a_fence() {
-    let mut sides = fenced(false);
-    sides.failover.degraded = Some(Instead {
-        answer: Fallback::Forward(group("sorry")),
-        shed: Vec::new(),
-        checked_by: None,
-    });
-    sides.weights.insert("sorry", 0);
-    sides.look();
-    sides.sicken("blue", 4);
-    sides.alarm("blue", "latency", AlarmState::Alarm);
-    sides.sicken("green", 4);
-    sides.looks(3, 10);
-    sides.heal("green");
-    sides.looks(1, 10);
-    assert_eq!(kept_out(&sides), Some("blue"));
-    // the one that was to take it falls ill again
-    sides.sicken("green", 4);
-    sides.looks(1, 10);
-    assert_eq!(kept_out(&sides), None, "nobody is kept out for nobody");
-    sides.heal("blue");
-    sides.alarm("blue", "latency", AlarmState::Ok);
-    sides.looks(1, 10);
-    assert_eq!((kept_out(&sides), sides.weights()), (None, (100, 0)));
-}
-
 /// A lost call is sent again, and the side stays out meanwhile; a look that a crash follows changes nothing.
 #[test]
 fn a_crash_anywhere_is_repaired_by_the_next_look() {
@@ -620,27 +559,6 @@ fn what_is_restored_sends_something_to_one_side_alone() {
     sides.leave("green");
     sides.looks(2, 10);
     assert_eq!((sides.weights(), &sides.traffic.shift), ((100, 0), &None));
-}
-
-/// A person had all of it go to the other side: whoever served last serves again, and nobody else is let in for that.
-#[test]
-fn after_a_page_the_side_that_served_before_it_serves_again() {
-    let mut sides = fenced(false);
-    sides.failover.degraded = Some(Instead {
-        answer: Fallback::Forward(group("sorry")),
-        shed: Vec::new(),
-        checked_by: None,
-    });
-    sides.weights = [("blue", 0), ("green", 100), ("sorry", 0)].into();
-    sides.sicken("blue", 4);
-    sides.alarm("blue", "latency", AlarmState::Alarm);
-    sides.sicken("green", 4);
-    sides.looks(3, 10);
-    assert_eq!(sides.weights["sorry"], 100, "{:?}", sides.traffic);
-    sides.heal("blue");
-    sides.alarm("blue", "latency", AlarmState::Ok);
-    sides.looks(2, 10);
-    assert_eq!((sides.weights(), &sides.traffic.shift), ((0, 100), &None));
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 mod degraded;
 mod drill;
+mod fenced_page;
 mod fencing;
 mod kept_out;
 mod operator;

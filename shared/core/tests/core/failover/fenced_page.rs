@@ -1,0 +1,75 @@
+//! Where only one side may ever serve and a page answers for both: who had the traffic is out before another side has it.
+
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::{Fallback, Instead};
+
+use crate::support::*;
+
+use super::fencing::{fenced, kept_out, told};
+use super::sides::Sides;
+
+/// Two fenced sides with these weights, both of which have fallen ill, and the page that answers.
+fn both_ill((blue, green): (u32, u32)) -> Sides {
+    let mut sides = fenced(false);
+    sides.failover.degraded = Some(Instead {
+        answer: Fallback::Forward(group("sorry")),
+        shed: Vec::new(),
+        checked_by: None,
+    });
+    sides.weights = [("blue", blue), ("green", green), ("sorry", 0)].into();
+    sides.look();
+    sides.sicken("blue", 4);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.sicken("green", 4);
+    sides.looks(3, 10);
+    assert_eq!(sides.weights["sorry"], 100, "{:?}", sides.traffic);
+    sides
+}
+
+/// Something else answers: whoever takes the traffic next waits until the side that had it is out.
+#[test]
+fn after_something_else_has_answered_it_is_the_same() {
+    let mut sides = both_ill((100, 0));
+    assert_eq!(kept_out(&sides), None);
+    sides.heal("green");
+    let decision = sides.looks(1, 10);
+    assert_eq!(
+        (kept_out(&sides), sides.weights["sorry"]),
+        (Some("blue"), 100),
+        "{:?}",
+        told(&decision)
+    );
+    sides.looks(2, 10);
+    assert_eq!(sides.weights(), (0, 0), "it is registered");
+    sides.leave("blue");
+    sides.looks(1, 10);
+    assert_eq!((sides.weights(), sides.weights["sorry"]), ((0, 100), 0));
+    sides.looks(1, 10);
+    assert_eq!((kept_out(&sides), sides.traffic.degraded.is_some()), (None, false));
+}
+
+#[test]
+fn the_side_that_had_the_traffic_serves_again_after_something_else_without_a_fence() {
+    let mut sides = both_ill((100, 0));
+    sides.heal("green");
+    sides.looks(1, 10);
+    assert_eq!(kept_out(&sides), Some("blue"));
+    // the one that was to take it falls ill again
+    sides.sicken("green", 4);
+    sides.looks(1, 10);
+    assert_eq!(kept_out(&sides), None, "nobody is kept out for nobody");
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(1, 10);
+    assert_eq!((kept_out(&sides), sides.weights()), (None, (100, 0)));
+}
+
+/// A person had all of it go to the other side: whoever served last serves again, and nobody else is let in for that.
+#[test]
+fn after_a_page_the_side_that_served_before_it_serves_again() {
+    let mut sides = both_ill((0, 100));
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(2, 10);
+    assert_eq!((sides.weights(), &sides.traffic.shift), ((0, 100), &None));
+}
