@@ -1,0 +1,116 @@
+//! What is drawn of fleets with several sides: how traffic leaves one, and of which only one may ever serve.
+
+use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
+use serde_json::{Value, json};
+
+use super::{Design, SHARED, group};
+use crate::chance::Chance;
+
+/// Some fleets with a standby fail over. Drawn from a stream of its own too.
+pub fn fail_over(chance: &mut Chance, design: &mut Design) {
+    let has_standby = design.raw.pools.len() > 1 && design.raw.pools.iter().all(|pool| pool.target_groups.is_some());
+    if !has_standby || !chance.once_in(2) {
+        return;
+    }
+    let (hot, auto) = (chance.once_in(2), chance.once_in(2));
+    let gates = [Some("10%"), Some("50%"), Some("100%")];
+    let Some(gate) = chance.pick(&gates).copied() else { return };
+    let mut raw = design.raw.clone();
+    if let Some(capacity) = raw.pools.last_mut().and_then(|standby| standby.capacity.as_mut()) {
+        let size = design.size.saturating_mul(2);
+        (capacity.min, capacity.max) = (Some(u32::from(hot) * chance.count(1, size)), Some(size));
+        capacity.initial = capacity.min;
+    }
+    raw.maximum = raw.maximum.map(|maximum| maximum.saturating_add(design.size.saturating_mul(2)));
+    let detect = json!({
+        "unhealthy": chance.pick(&["30%", "50%", "100%"]), "datapoints": chance.pick(&["2 of 3", "3 of 3", "3 of 5"]),
+        "error_rate": chance.pick(&[Some("20%"), None]),
+        "response_time": chance.pick(&[Some("1s"), None]),
+        "alarms": chance.pick(&[Some(["latency"]), None]),
+    });
+    let mut failover = json!({
+        "mode": if hot { "hot_standby" } else { "cold_standby" },
+        "detect": detect,
+        "gate": { "healthy": gate },
+        "lever": { "listener_rules": [crate::traffic::rule(&raw.fleet).as_str()] },
+        "failback": if auto { "auto" } else { "manual" },
+        "failback_after": if auto { chance.pick(&[3, 10]) } else { None },
+        "dwell": chance.pick(&["5m", "15m"]),
+        "degraded": any_answer_instead(chance, &raw.fleet),
+    });
+    // drawn last: seeds from before there was a choice draw the same fleets
+    if hot && chance.once_in(3) {
+        share_alike(&mut raw, &mut failover);
+    } else if chance.once_in(3) {
+        be_drilled(chance, &mut failover);
+    }
+    let is_shared = raw.pools.iter().all(|pool| pool.role.is_none());
+    if !is_shared && chance.once_in(3) {
+        swap_targets(&mut raw, &mut failover);
+    }
+    raw.failover = serde_json::from_value(failover).ok();
+    if raw.failover.is_some() && FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
+    }
+}
+
+/// Of some fleets that fail over only one side may ever serve. Drawn from a stream of its own too.
+pub fn fence(chance: &mut Chance, design: &mut Design) {
+    let (some, stops) = (chance.once_in(2), chance.once_in(2));
+    let timeout = chance.pick(&[None, Some("1m"), Some("20m")]).copied().flatten();
+    let mut raw = design.raw.clone();
+    let mut try_with = |stop: bool| {
+        if let Some(failover) = raw.failover.as_mut().filter(|_| some) {
+            failover.fencing = serde_json::from_value(json!({ "stop": stop, "timeout": timeout })).ok();
+        }
+        FleetSpec::check(&raw).is_ok()
+    };
+    // one that shares the traffic, has no rules of its own, or is found by its name is none of them; spot instances are not stopped
+    if try_with(stops) || try_with(false) {
+        design.raw = raw;
+    }
+}
+
+/// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.
+fn be_drilled(chance: &mut Chance, failover: &mut Value) {
+    let window = chance.once_in(2).then_some("*/40 * * * *");
+    let drill = json!({ "lasts": chance.pick(&["5m", "15m"]), "cron": window, "for": window.map(|_| "20m") });
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("drill".to_owned(), drill);
+    }
+}
+
+/// All sides have one target group, and whoever is registered there takes the traffic. Nothing else can answer there.
+fn swap_targets(raw: &mut RawFleetSpec, failover: &mut Value) {
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("lever".to_owned(), json!({ "target_swap": true }));
+        failover.remove("degraded");
+    }
+    let shared = group(&raw.fleet, SHARED).as_str().to_owned();
+    for pool in &mut raw.pools {
+        pool.target_groups = Some(vec![shared.clone()]);
+    }
+}
+
+/// The standby is a side like the other one, and both share the traffic.
+fn share_alike(raw: &mut RawFleetSpec, failover: &mut Value) {
+    if let Some(failover) = failover.as_object_mut() {
+        failover.insert("mode".to_owned(), json!("active_active"));
+    }
+    if let Some(standby) = raw.pools.last_mut() {
+        (standby.role, standby.policies) = (None, None);
+    }
+}
+
+/// What some fleets answer when no side can.
+fn any_answer_instead(chance: &mut Chance, fleet: &str) -> Option<Value> {
+    let [checks, shed] = ["checks", "shed"].map(|name| crate::traffic::rule(&format!("{fleet}-{name}")));
+    let kinds = [
+        None,
+        Some(json!({ "forward": group(fleet, "sorry").as_str() })),
+        Some(json!({
+            "fixed_response": { "status": 503, "body": "back soon" }, "checked_by": checks.as_str(), "shed_rules": [shed.as_str()],
+        })),
+    ];
+    chance.pick(&kinds)?.clone()
+}
