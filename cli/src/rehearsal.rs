@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ghostnet_core::failover::{TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, TrafficWish, decide};
-use ghostnet_core::id::{InstanceId, PlanId, PoolId, RuleArn, SpecVersion};
+use ghostnet_core::id::{InstanceId, PlanId, PoolId, RouteId, SpecVersion};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::spec::{FleetSpec, PoolRole, PoolSpec, RawFleetSpec};
 use ghostnet_core::state::{CapacityState, Member, RouteTo, Routing, TrafficState};
@@ -25,7 +25,7 @@ pub(crate) struct Rehearsal {
     capacity: CapacityState,
     traffic: TrafficState,
     instances: BTreeMap<InstanceId, (PoolId, InstanceState, TargetHealth)>,
-    routing: BTreeMap<RuleArn, Routing>,
+    routing: BTreeMap<RouteId, Routing>,
     records: Vec<TrafficRecord>,
 }
 
@@ -131,7 +131,7 @@ impl Rehearsal {
         self.records
             .push(TrafficRecord::new(id, self.spec.id.clone(), build, &decision, inputs));
         for step in &decision.steps {
-            self.routing.insert(step.rule.clone(), set(&step.expected, &step.set));
+            self.routing.insert(step.route.clone(), set(&step.expected, &step.set));
         }
         if !decision.steps.is_empty() {
             self.now = self.now.checked_add(CALL).unwrap_or(self.now);
@@ -170,17 +170,18 @@ impl Rehearsal {
             targets: targets.collect(),
             alarms: BTreeMap::new(),
             application: BTreeMap::new(),
+            requests: BTreeMap::new(),
             routing: self.routing.clone(),
         }
     }
 }
 
 /// Every rule sends everything to the side that takes it, or as much to each that shares it.
-fn first_routing(spec: &FleetSpec) -> BTreeMap<RuleArn, Routing> {
-    let rules = spec.failover.iter().flat_map(|failover| failover.all_rules());
+fn first_routing(spec: &FleetSpec) -> BTreeMap<RouteId, Routing> {
+    let rules = spec.failover.iter().flat_map(|failover| failover.all_routes());
     let weight = |pool: &PoolSpec| if pool.role == PoolRole::Active { 100 } else { 0 };
     let sides = spec.pools.iter();
-    let weights = sides.flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), weight(pool))));
+    let weights = sides.flat_map(|pool| pool.reached_by().into_iter().map(move |destination| (destination, weight(pool))));
     let routing = Routing {
         weights: weights.collect(),
         actions: "forward".to_owned(),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::health_alarms;
-use ghostnet_core::id::{PoolId, RuleArn};
+use ghostnet_core::id::{Destination, PoolId, RouteId};
+use ghostnet_core::route::Route;
 use ghostnet_core::spec::{Failover, Fallback, FleetSpec, Instead, PoolSpec, Problem};
 use ghostnet_core::state::Routing;
-use ghostnet_engine::port::Rules;
+use ghostnet_engine::port::Routes;
 
 use crate::failure::Failure;
 use crate::stack::Session;
@@ -21,38 +22,44 @@ pub(crate) async fn notes(session: &Session, spec: &FleetSpec) -> Result<Vec<Pro
     Ok(notes)
 }
 
-/// Listeners and rules that could not move traffic to a side.
+/// Routes that could not move traffic to a side.
 async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
-    let rules: &[RuleArn] = spec.failover.as_ref().map(Failover::rules).unwrap_or_default();
+    let rules: &[RouteId] = spec.failover.as_ref().map(Failover::routes).unwrap_or_default();
     if rules.is_empty() {
         return Ok(Vec::new());
     }
     let checked_by = instead(spec).and_then(|instead| instead.checked_by.clone());
-    let read: Vec<RuleArn> = spec
+    let read: Vec<RouteId> = spec
         .failover
         .iter()
-        .flat_map(Failover::all_rules)
+        .flat_map(Failover::all_routes)
         .cloned()
         .chain(checked_by)
         .collect();
     let routing = session.aws.routing(session.aws.home(), &read).await;
-    let routing = routing.map_err(Failure::aws("listeners and rules cannot be read"))?;
+    let routing = routing.map_err(Failure::aws("the routes of `failover.lever` cannot be read"))?;
     Ok(judge_rules(spec, rules, &routing))
 }
 
-fn judge_rules(spec: &FleetSpec, rules: &[RuleArn], routing: &BTreeMap<RuleArn, Routing>) -> Vec<Problem> {
+fn judge_rules(spec: &FleetSpec, rules: &[RouteId], routing: &BTreeMap<RouteId, Routing>) -> Vec<Problem> {
     let mut notes = Vec::new();
+    let field = spec.failover.as_ref().map(|failover| failover.lever.field()).unwrap_or_default();
     for (n, rule) in rules.iter().enumerate() {
-        let path = format!("failover.lever.listener_rules[{n}]");
+        let path = format!("failover.lever.{field}[{n}]");
         let Some(routing) = routing.get(rule) else {
-            let message = "it does not exist here, or its actions are not one forward action: nothing fails over by it".to_owned();
+            let message = format!("it does not exist here, or {}: nothing fails over by it", why_unset(rule));
             notes.push(Problem { path, message, hint: None });
             continue;
         };
         for pool in unnamed(spec, routing) {
-            let message = format!(
-                "it forwards to no target group of `{pool}`: traffic cannot go there, and nothing may check it; add one at weight 0"
-            );
+            let message = match rule.route() {
+                Route::Rule => format!(
+                    "it forwards to no target group of `{pool}`: traffic cannot go there, and nothing may check it; add one at weight 0"
+                ),
+                Route::Records(_) | Route::Endpoints | Route::Dials => {
+                    format!("it has nothing that leads to `{pool}`: traffic cannot go there; add it at weight 0")
+                }
+            };
             notes.push(Problem {
                 path: path.clone(),
                 message,
@@ -60,7 +67,7 @@ fn judge_rules(spec: &FleetSpec, rules: &[RuleArn], routing: &BTreeMap<RuleArn, 
             });
         }
         if let Some(Fallback::Forward(group)) = instead(spec).map(|instead| &instead.answer)
-            && !routing.weights.contains_key(group)
+            && !routing.weights.contains_key(&Destination::from(group))
         {
             let message =
                 "it does not forward to the group of `degraded.forward`: nothing else answers there; add it at weight 0".to_owned();
@@ -71,18 +78,27 @@ fn judge_rules(spec: &FleetSpec, rules: &[RuleArn], routing: &BTreeMap<RuleArn, 
     notes
 }
 
+/// Why a route that exists is not ours to set.
+fn why_unset(route: &RouteId) -> &'static str {
+    match route.route() {
+        Route::Rule => "its actions are not one forward action",
+        Route::Records(_) => "its records are not all weighted, or one primary and one secondary",
+        Route::Endpoints | Route::Dials => "it has nothing to weigh",
+    }
+}
+
 fn instead(spec: &FleetSpec) -> Option<&Instead> {
     spec.failover.as_ref()?.degraded.as_ref()
 }
 
-/// Pools of which a rule names no group.
+/// Pools to which a route leads in no way.
 fn unnamed<'a>(spec: &'a FleetSpec, routing: &Routing) -> impl Iterator<Item = &'a PoolId> {
-    let is_named = |pool: &&PoolSpec| pool.target_groups.iter().any(|group| routing.weights.contains_key(group));
+    let is_named = |pool: &&PoolSpec| routing.weights.keys().any(|destination| pool.receives(destination));
     spec.pools.iter().filter(move |pool| !is_named(pool)).map(|pool| &pool.id)
 }
 
 /// The rules beside the lever that matter while no side can serve.
-fn judge_instead(spec: &FleetSpec, routing: &BTreeMap<RuleArn, Routing>) -> Vec<Problem> {
+fn judge_instead(spec: &FleetSpec, routing: &BTreeMap<RouteId, Routing>) -> Vec<Problem> {
     let Some(instead) = instead(spec) else { return Vec::new() };
     let mut notes = Vec::new();
     let mut note = |path: String, message: String| {
@@ -136,17 +152,17 @@ mod tests {
             panic!("the example has no problems")
         };
         let spec = &file.spec;
-        let rules = spec.failover.as_ref().map(Failover::rules).unwrap_or_default();
+        let rules = spec.failover.as_ref().map(Failover::routes).unwrap_or_default();
         let of = |sides: usize| {
             let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
             let routing = Routing {
                 answer: None,
-                weights: groups.map(|group| (group, 1)).collect(),
+                weights: groups.map(|group| (Destination::from(&group), 1)).collect(),
                 actions: String::new(),
             };
             rules.iter().map(|rule| (rule.clone(), routing.clone())).collect()
         };
-        let told = |routing: BTreeMap<RuleArn, Routing>| {
+        let told = |routing: BTreeMap<RouteId, Routing>| {
             let notes = judge_rules(spec, rules, &routing);
             notes
                 .into_iter()
@@ -163,17 +179,17 @@ mod tests {
         assert!(unknown.contains("listener_rules[0]: it does not exist here"), "{unknown}");
 
         let mut spec = spec.clone();
-        let checks = RuleArn::new("checks");
+        let checks = RouteId::new("checks");
         if let Some(failover) = &mut spec.failover {
             failover.degraded = Some(Instead {
                 answer: Fallback::Forward(TargetGroupArn::new("sorry")),
-                shed: vec![RuleArn::new("shed")],
+                shed: vec![RouteId::new("shed")],
                 checked_by: Some(checks.clone()),
             });
         }
         let mut named = of(2);
         let two = named.values().next().cloned();
-        let told = |routing: &BTreeMap<RuleArn, Routing>| {
+        let told = |routing: &BTreeMap<RouteId, Routing>| {
             let notes = judge_rules(&spec, rules, routing);
             notes.into_iter().map(|note| note.path).collect::<Vec<_>>()
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, TrafficStanding, stand};
-use ghostnet_core::id::{Epoch, PoolId, RuleArn};
+use ghostnet_core::id::{Epoch, PoolId, RouteId};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::spec::{FleetMode, FleetSpec};
-use ghostnet_core::state::{Drill, Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
+use ghostnet_core::state::{AtRisk, Drill, Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -67,6 +67,8 @@ pub(crate) struct DrillStatus {
     pub(crate) outcome: Option<String>,
     /// From its end until the traffic was seen to be back.
     pub(crate) to_recover: Option<Seconds>,
+    /// Requests that came while the weights were being set, there and back; none: nobody knows, or it is not over.
+    pub(crate) requests_at_risk: AtRisk,
 }
 
 /// A side that takes no traffic, and what it has; or one that takes some, and what the others have for its share.
@@ -83,7 +85,7 @@ pub(crate) struct SideStatus {
     /// Kinds of signal by which it is down.
     pub(crate) down_by: Vec<SignalKind>,
     /// Listeners and rules that forward to none of its groups, or cannot be read.
-    pub(crate) unreachable: Vec<RuleArn>,
+    pub(crate) unreachable: Vec<RouteId>,
 }
 
 /// A move that is under way.
@@ -299,6 +301,7 @@ fn drill_status(drill: &Drill) -> DrillStatus {
         is_running: drill.is_running(),
         outcome: ended.map(|end| end.why.to_string()),
         to_recover: back.map(|(end, back)| Seconds::between(end.at, back)),
+        requests_at_risk: drill.at_risk,
     }
 }
 

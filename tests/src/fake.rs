@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{
-    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, RuleArn, ServiceId, SpecVersion, StepId,
+    AlarmName, BuildId, FleetId, InstallationId, InstanceId, InstanceType, PlanId, Region, RouteId, ServiceId, SpecVersion, StepId,
     TargetGroupArn, Zone,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, InstanceState, Market, Offering, Registration, Target, Told};
@@ -25,7 +25,7 @@ use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::invocation::Invocation;
 use ghostnet_engine::port::{
     Announced, Clock, Commit, CommitResult, Compute, Discovery, DryRun, FleetAnswer, FleetEntry, ForecastStore, ListedInstance,
-    LoadBalancer, LoadId, Loaded, Look, MetricQuery, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit, TrafficStore,
+    LoadBalancer, LoadId, Loaded, Look, MetricQuery, Metrics, PublishedValue, Routes, Store, Touch, TrafficCommit, TrafficStore,
 };
 use jiff::Timestamp;
 
@@ -53,7 +53,7 @@ pub struct FakePorts {
     /// Fleets whose items cannot be read.
     pub damaged: BTreeMap<FleetId, ErrorClass>,
     /// What listeners and rules do.
-    pub routing: RefCell<BTreeMap<RuleArn, Routing>>,
+    pub routing: RefCell<BTreeMap<RouteId, Routing>>,
     /// Where traffic is, of fleets that failover committed.
     pub traffic: RefCell<BTreeMap<FleetId, TrafficState>>,
     /// What was asked: the method, and what it was asked for.
@@ -286,14 +286,14 @@ impl LoadBalancer for FakePorts {
     }
 }
 
-impl Rules for FakePorts {
-    async fn routing(&self, _: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
+impl Routes for FakePorts {
+    async fn routing(&self, _: &Region, rules: &[RouteId]) -> Result<BTreeMap<RouteId, Routing>, PortError> {
         let there = self.routing.borrow();
         let found = rules.iter().filter_map(|rule| Some((rule.clone(), there.get(rule)?.clone())));
         self.answer("routing", "", found.collect())
     }
 
-    async fn set_routing(&self, _: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    async fn set_routing(&self, _: &Region, rule: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         let routing = match set {
             RouteTo::Weights(weights) => Routing {
                 weights: weights.clone(),

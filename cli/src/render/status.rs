@@ -1,6 +1,6 @@
 //! How fleets stand, for people.
 
-use ghostnet_core::id::{PoolId, RuleArn};
+use ghostnet_core::id::{PoolId, RouteId};
 use ghostnet_core::state::SignalKind;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -85,7 +85,7 @@ fn side(side: &SideStatus) -> String {
     } else {
         format!(", down by {}", kinds(&side.down_by))
     };
-    let unreachable: Vec<&str> = side.unreachable.iter().map(RuleArn::as_str).collect();
+    let unreachable: Vec<&str> = side.unreachable.iter().map(RouteId::as_str).collect();
     let unreachable = if unreachable.is_empty() {
         String::new()
     } else {
@@ -233,6 +233,15 @@ fn drilled(drill: &DrillStatus) -> String {
     parts.extend(drill.to_shift.map(|length| format!("there after {length}")));
     parts.extend(drill.outcome.clone());
     parts.extend(drill.to_recover.map(|length| format!("back after {length}")));
+    let risked = |way, requests: Option<u64>| requests.map(|requests| format!("{requests} {way}"));
+    let risked: Vec<String> = [
+        risked("there", drill.requests_at_risk.there),
+        risked("back", drill.requests_at_risk.back),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    parts.extend((!risked.is_empty()).then(|| format!("requests at risk: {}", risked.join(", "))));
     parts.extend(drill.is_running.then(|| "under way".to_owned()));
     parts.join(" · ")
 }
@@ -449,7 +458,7 @@ mod tests {
         let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
         let routing = Routing {
             answer: None,
-            weights: groups.map(|group| (group, 1)).collect(),
+            weights: groups.map(|group| ((&group).into(), 1)).collect(),
             actions: String::new(),
         };
         let instances = observed.instances.as_ref();
@@ -459,17 +468,18 @@ mod tests {
             targets: observed.targets.clone(),
             alarms: BTreeMap::new(),
             application: BTreeMap::new(),
+            requests: BTreeMap::new(),
             routing: spec
                 .failover
                 .iter()
-                .flat_map(|failover| failover.rules().iter().map(|rule| (rule.clone(), routing.clone())))
+                .flat_map(|failover| failover.routes().iter().map(|rule| (rule.clone(), routing.clone())))
                 .collect(),
         }
     }
 
     #[test]
     fn traffic_stands_in_a_line_or_two() {
-        use ghostnet_core::state::{Drill, DrillEnd, DrillOutcome, Moved, Shift, ShiftReason, SignalKind, Stage};
+        use ghostnet_core::state::{AtRisk, Drill, DrillEnd, DrillOutcome, Moved, Shift, ShiftReason, SignalKind, Stage};
         let pool = |name: &str| name.parse::<PoolId>().unwrap_or_else(|error| panic!("{error}"));
         let by = vec![SignalKind::Instances, SignalKind::Targets];
         let told = |status: FleetStatus| {
@@ -498,6 +508,11 @@ mod tests {
                 at: fixture::at("12:30:12"),
                 why,
             }),
+            sets_since: None,
+            at_risk: AtRisk {
+                there: Some(1_240),
+                back: None,
+            },
         };
         let asked = ShiftReason::Asked {
             by: "ana".into(),

@@ -139,14 +139,14 @@ pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId
         return shares_of_targets(situation);
     }
     let routing = |rule| situation.observation.routing.get(rule);
-    let read: Vec<&Routing> = situation.failover.rules().iter().filter_map(routing).collect();
+    let read: Vec<&Routing> = situation.failover.routes().iter().filter_map(routing).collect();
     let rules = u64::try_from(read.len()).ok().filter(|rules| *rules > 0)?;
     let share = |pool: &ghostnet_core::spec::PoolSpec| {
         let of_rule = |routing: &&Routing| {
             let all: u64 = routing.weights.values().copied().map(u64::from).sum();
-            let own = routing.weights.iter().filter(|(group, _)| pool.target_groups.contains(group));
-            let own: u64 = own.map(|(_, weight)| u64::from(*weight)).sum();
-            (own * 100 * PARTS).checked_div(all).unwrap_or(0)
+            (u64::from(pool.weight_in(&routing.weights)) * 100 * PARTS)
+                .checked_div(all)
+                .unwrap_or(0)
         };
         let parts = read.iter().map(of_rule).sum::<u64>() / rules;
         u32::try_from((parts + PARTS / 2) / PARTS).unwrap_or(100)
@@ -208,7 +208,6 @@ fn floor(decided: &[Decided<'_>], side: &PoolId) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use ghostnet_core::id::TargetGroupArn;
 
     use super::super::tests::{report, there_and_back};
     use super::*;
@@ -275,10 +274,10 @@ mod tests {
         let Ok(mut spec) = ghostnet_core::spec::FleetSpec::check(&inputs.spec) else {
             panic!("a good spec")
         };
-        let another = ghostnet_core::id::RuleArn::new("another");
-        let unread = ghostnet_core::id::RuleArn::new("unread");
+        let another = ghostnet_core::id::RouteId::new("another");
+        let unread = ghostnet_core::id::RouteId::new("unread");
         if let Some(failover) = &mut spec.failover {
-            let rules = failover.rules().iter().cloned().chain([another.clone(), unread]);
+            let rules = failover.routes().iter().cloned().chain([another.clone(), unread]);
             failover.lever = ghostnet_core::spec::Lever::ListenerRules(rules.collect());
         }
         let mut inputs = inputs;
@@ -287,7 +286,7 @@ mod tests {
         };
         let mut weights = first.weights.clone();
         weights.values_mut().for_each(|weight| *weight = 1);
-        weights.insert(TargetGroupArn::new("of-nobody"), 1);
+        weights.insert(ghostnet_core::id::Destination::new("of-nobody"), 1);
         inputs.observation.routing.insert(another, Routing { weights, ..first });
         let of = |spec: &ghostnet_core::spec::FleetSpec, inputs: &ghostnet_core::failover::TrafficInputs| {
             inputs.situation(spec).and_then(|situation| shares(&situation))

@@ -44,14 +44,25 @@ pub const PORTS: &[Call] = &[
     call("deregister", &["elasticloadbalancing:DeregisterTargets"]),
     call("group_attributes", &["elasticloadbalancing:DescribeTargetGroupAttributes"]),
     call("set_group_attributes", &["elasticloadbalancing:ModifyTargetGroupAttributes"]),
-    // by what is named: listeners and rules are asked and set by calls of their own
+    // by what is named: each kind of route is asked and set by a call of its own
     call(
         "routing",
-        &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"],
+        &[
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeRules",
+            "globalaccelerator:DescribeEndpointGroup",
+            "globalaccelerator:ListEndpointGroups",
+            "route53:ListResourceRecordSets",
+        ],
     ),
     call(
         "set_routing",
-        &["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
+        &[
+            "elasticloadbalancing:ModifyListener",
+            "elasticloadbalancing:ModifyRule",
+            "globalaccelerator:UpdateEndpointGroup",
+            "route53:ChangeResourceRecordSets",
+        ],
     ),
     call("registrations", &["servicediscovery:ListInstances"]),
     // where the service has records, Cloud Map changes them with the caller's rights

@@ -1,7 +1,7 @@
 //! SDK clients per region, and the time-outs that keep every step under its limit.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -23,6 +23,9 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Longest time of one call, retries and the waits between them included.
 const CALL_SECONDS_MAX: u64 = 18;
 
+/// Where Global Accelerator is told what to do, wherever it accelerates.
+const ACCELERATOR_REGION: &str = "us-west-2";
+
 // a step that consists of one call ends in time
 const _: () = assert!(CALL_SECONDS_MAX < STEP_SECONDS_MAX.0 as u64);
 
@@ -36,6 +39,9 @@ pub struct Aws {
     pub(crate) retention_days: u32,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     clients: Mutex<BTreeMap<Region, Arc<Clients>>>,
+    // made when first asked for: few fleets have such a lever
+    route53: OnceLock<aws_sdk_route53::Client>,
+    accelerator: OnceLock<aws_sdk_globalaccelerator::Client>,
 }
 
 /// Clients of one region.
@@ -76,6 +82,8 @@ impl Aws {
             table: settings.table.clone(),
             retention_days: settings.retention_days,
             clients: Mutex::new(clients),
+            route53: OnceLock::new(),
+            accelerator: OnceLock::new(),
         })
     }
 
@@ -108,6 +116,19 @@ impl Aws {
             .arn()
             .unwrap_or("unknown")
             .to_owned())
+    }
+
+    /// Route 53, which is one for all regions of a partition.
+    pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
+        self.route53.get_or_init(|| aws_sdk_route53::Client::new(&self.config))
+    }
+
+    /// Global Accelerator, whose API is in one region.
+    pub(crate) fn accelerator(&self) -> &aws_sdk_globalaccelerator::Client {
+        self.accelerator.get_or_init(|| {
+            let region = aws_config::Region::new(ACCELERATOR_REGION);
+            aws_sdk_globalaccelerator::Client::new(&self.config.to_builder().region(region).build())
+        })
     }
 
     /// The clients of a region, made when first asked for.

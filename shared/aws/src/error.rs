@@ -74,6 +74,8 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("ProvisionedThroughputExceeded*", ErrorClass::Throttled),
     ("BandwidthLimitExceeded", ErrorClass::Throttled),
     ("SlowDown", ErrorClass::Throttled),
+    // Route 53 is still at an earlier change of that zone
+    ("PriorRequestNotComplete", ErrorClass::Throttled),
     // the token: look the launch up by its tags
     ("IdempotentParameterMismatch*", ErrorClass::Token),
     ("IdempotentInstanceTerminated", ErrorClass::Token),
@@ -84,6 +86,9 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("RuleNotFound*", ErrorClass::NotFound),
     ("ServiceNotFound", ErrorClass::NotFound),
     ("InstanceNotFound", ErrorClass::NotFound),
+    ("NoSuchHostedZone", ErrorClass::NotFound),
+    ("EndpointGroupNotFound*", ErrorClass::NotFound),
+    ("AcceleratorNotFound*", ErrorClass::NotFound),
     // the instance is not running, or gone: a later look decides
     ("InvalidTarget*", ErrorClass::NotFound),
     ("ResourceNotFound*", ErrorClass::NotFound),
@@ -111,6 +116,7 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("InternalFailure", ErrorClass::Transient),
     ("InternalServerError", ErrorClass::Transient),
     ("InternalServiceFault", ErrorClass::Transient),
+    ("InternalServiceErrorException", ErrorClass::Transient),
     ("ServiceUnavailable*", ErrorClass::Transient),
     ("Unavailable", ErrorClass::Transient),
     ("RequestTimeout*", ErrorClass::Transient),

@@ -5,6 +5,7 @@
 //! service; [`error`] sorts AWS's codes into classes; `clock` is the one file that reads the operating system's clock.
 #![warn(missing_docs)]
 
+mod accelerator;
 pub mod actions;
 pub mod answer;
 pub mod autoscaling;
@@ -23,6 +24,8 @@ pub mod function;
 pub mod lambda;
 mod limits;
 pub mod ownership;
+mod route53;
+mod routes;
 mod rules;
 pub mod settings;
 mod status;

@@ -3,16 +3,16 @@
 //! Only an action list of exactly one action, a forward or a fixed response, is ours to set. A list that authenticates first or redirects
 //! has more in it than is kept here, and AWS replaces the whole list: it is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum as Kind, FixedResponseActionConfig, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
 };
-use ghostnet_core::id::{Region, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{Destination, Region, RouteId, TargetGroupArn};
+use ghostnet_core::route::Weights;
 use ghostnet_core::spec::{ContentType, FixedResponse};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::Rules;
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
@@ -39,7 +39,7 @@ enum Deed {
     /// By weights.
     #[serde(rename = "forward_weighted")]
     Weighted {
-        groups: BTreeMap<TargetGroupArn, u32>,
+        groups: Weights,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stickiness: Option<Stickiness>,
     },
@@ -58,10 +58,10 @@ struct Stickiness {
     seconds: Option<i32>,
 }
 
-impl Rules for Aws {
-    async fn routing(&self, region: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
-        let distinct: BTreeSet<&RuleArn> = rules.iter().collect();
-        let (listeners, rules): (Vec<&RuleArn>, Vec<&RuleArn>) = distinct.into_iter().partition(|arn| is_listener(arn));
+impl Aws {
+    /// What listeners and rules do; one that is not ours to set is absent.
+    pub(crate) async fn rules(&self, region: &Region, rules: &[&RouteId]) -> Result<BTreeMap<RouteId, Routing>, PortError> {
+        let (listeners, rules): (Vec<&RouteId>, Vec<&RouteId>) = rules.iter().copied().partition(|arn| is_listener(arn));
         let asks = listeners
             .chunks(ASKED_PER_CALL)
             .map(|arns| (true, arns))
@@ -80,7 +80,8 @@ impl Rules for Aws {
         Ok(routing)
     }
 
-    async fn set_routing(&self, region: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    /// The list of one action that does it.
+    pub(crate) async fn set_rule(&self, region: &Region, rule: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         let call = if is_listener(rule) { SET_LISTENER } else { SET_RULE };
         let deed = match set {
             RouteTo::Weights(weights) => Deed::parse(call, expected)?.with(call, weights)?,
@@ -105,11 +106,11 @@ impl Rules for Aws {
 }
 
 /// The action list of each of some listeners or rules.
-type Lists = Vec<(RuleArn, Vec<Action>)>;
+type Lists = Vec<(RouteId, Vec<Action>)>;
 
 impl Aws {
     /// In one call, or one by one where one that does not exist would hide the others.
-    async fn lists(&self, region: &Region, of_listeners: bool, arns: &[&RuleArn]) -> Result<Lists, PortError> {
+    async fn lists(&self, region: &Region, of_listeners: bool, arns: &[&RouteId]) -> Result<Lists, PortError> {
         match self.ask(region, of_listeners, arns).await {
             Err(error) if error.class == ErrorClass::NotFound && arns.len() > 1 => {}
             ended => return none_if_gone(ended),
@@ -121,7 +122,7 @@ impl Aws {
         Ok(lists)
     }
 
-    async fn ask(&self, region: &Region, of_listeners: bool, arns: &[&RuleArn]) -> Result<Lists, PortError> {
+    async fn ask(&self, region: &Region, of_listeners: bool, arns: &[&RouteId]) -> Result<Lists, PortError> {
         let names = Some(arns.iter().map(ToString::to_string).collect());
         let elbv2 = &self.clients(region).elbv2;
         if of_listeners {
@@ -131,7 +132,7 @@ impl Aws {
                 let arn = listener
                     .listener_arn
                     .ok_or_else(|| incomplete(LISTENERS, "a listener without ARN"))?;
-                Ok((RuleArn::new(arn), listener.default_actions.unwrap_or_default()))
+                Ok((RouteId::new(arn), listener.default_actions.unwrap_or_default()))
             });
             return list.collect();
         }
@@ -148,7 +149,7 @@ impl Aws {
                 );
                 return None;
             }
-            Some(Ok((RuleArn::new(arn), rule.actions.unwrap_or_default())))
+            Some(Ok((RouteId::new(arn), rule.actions.unwrap_or_default())))
         });
         list.collect()
     }
@@ -162,7 +163,7 @@ fn none_if_gone(lists: Result<Lists, PortError>) -> Result<Lists, PortError> {
 }
 
 /// `...:listener/app/...`, and for a rule `...:listener-rule/app/...`.
-fn is_listener(arn: &RuleArn) -> bool {
+fn is_listener(arn: &RouteId) -> bool {
     arn.as_str().contains(":listener/")
 }
 
@@ -200,7 +201,7 @@ impl Deed {
 
     fn routing(&self) -> Result<Routing, PortError> {
         let weights = match self {
-            Self::Only { group } => BTreeMap::from([(group.clone(), WEIGHT_DEFAULT.unsigned_abs())]),
+            Self::Only { group } => BTreeMap::from([(Destination::from(group), WEIGHT_DEFAULT.unsigned_abs())]),
             Self::Weighted { groups, .. } => groups.clone(),
             Self::Fixed { .. } => BTreeMap::new(),
         };
@@ -225,9 +226,9 @@ impl Deed {
     }
 
     /// The same with these weights. A group that they do not name keeps its own; one that the action does not name is refused.
-    fn with(self, call: &'static str, weights: &BTreeMap<TargetGroupArn, u32>) -> Result<Self, PortError> {
+    fn with(self, call: &'static str, weights: &Weights) -> Result<Self, PortError> {
         let (mut groups, stickiness) = match self {
-            Self::Only { group } => (BTreeMap::from([(group, WEIGHT_DEFAULT.unsigned_abs())]), None),
+            Self::Only { group } => (BTreeMap::from([(Destination::from(&group), WEIGHT_DEFAULT.unsigned_abs())]), None),
             Self::Weighted { groups, stickiness } => (groups, stickiness),
             Self::Fixed { .. } => (BTreeMap::new(), None),
         };
@@ -297,11 +298,11 @@ fn fixed(action: &Action) -> Result<Deed, String> {
     })
 }
 
-fn weight(tuple: &TargetGroupTuple) -> Result<(TargetGroupArn, u32), PortError> {
+fn weight(tuple: &TargetGroupTuple) -> Result<(Destination, u32), PortError> {
     let group = tuple
         .target_group_arn()
         .ok_or_else(|| incomplete(RULES, "a weight without target group"))?;
     let weight = tuple.weight().unwrap_or(WEIGHT_DEFAULT);
     let weight = u32::try_from(weight).map_err(|_| incomplete(RULES, &format!("{group} has weight {weight}")))?;
-    Ok((TargetGroupArn::new(group), weight))
+    Ok((Destination::new(group), weight))
 }

@@ -132,8 +132,10 @@ text_id! {
     PlanId;
     /// One invocation: what a commit writes so that its author can tell an own write from a foreign one.
     WriterId;
-    /// A listener or a rule of a load balancer, as its ARN.
-    RuleArn;
+    /// What a lever sets: a listener or a rule by its ARN, or what else [`crate::route::Route`] knows.
+    RouteId;
+    /// Where a route sends requests: a target group, an endpoint or an endpoint group by its ARN, a record of Route 53 by its set identifier.
+    Destination;
     /// An alarm, by name (not by ARN): unique in an account and region.
     AlarmName;
     /// The source revision and version that made a decision; replay is exact only within one build.

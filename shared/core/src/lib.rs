@@ -29,6 +29,7 @@ pub mod reason;
 pub mod record;
 pub mod refresh;
 pub mod reserve;
+pub mod route;
 pub mod sample;
 pub mod signal;
 pub mod size;

@@ -10,13 +10,14 @@ use futures::StreamExt;
 use ghostnet_core::failover::{
     LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, alarms, decide,
 };
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RouteId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
+use ghostnet_core::route::Route;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::metric::Queries;
-use ghostnet_core::spec::{Failover, FleetSpec};
-use ghostnet_core::state::Routing;
+use ghostnet_core::spec::metric::{Queries, QueryShape};
+use ghostnet_core::spec::{Failover, FleetSpec, Metric, MetricSource, NamedMetric};
+use ghostnet_core::state::{Drill, Routing};
 use jiff::Timestamp;
 
 use crate::invocation::{Invocation, ReconcileError, plan_id};
@@ -32,6 +33,8 @@ pub const LOOKS_UNTIL_NEXT: u32 = 6;
 const ATTEMPTS_MAX: u32 = 10;
 /// Target groups asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
+/// Routes asked at the same time: Route 53 hears five calls a second of an account.
+const ROUTES_AT_ONCE: usize = 4;
 /// Fleets that are decided at the same time.
 const FLEETS_AT_ONCE: usize = 8;
 /// A datapoint may come a few periods late; older ones say nothing of now.
@@ -319,13 +322,13 @@ async fn attempt_once<P: TrafficPorts>(
     report.records.push(plan);
     for step in &report.decision.steps {
         if ports.now() >= execute_until {
-            report.trouble.push(format!("no time was left to set {}", step.rule));
+            report.trouble.push(format!("no time was left to set {}", step.route));
             break;
         }
         report.sent = report.sent.saturating_add(1);
-        if let Err(error) = ports.set_routing(&invocation.region, &step.rule, &step.expected, &step.set).await {
+        if let Err(error) = ports.set_routing(&invocation.region, &step.route, &step.expected, &step.set).await {
             // whether it was set is seen by the next look
-            report.trouble.push(format!("{} was not set: {error}", step.rule));
+            report.trouble.push(format!("{} was not set: {error}", step.route));
         }
     }
     Ok(Some(report))
@@ -364,18 +367,19 @@ async fn see<P: TrafficPorts>(
         return Ok(seen);
     }
     let now = ports.now();
-    let (instances, targets, states_of_alarms, application, routing) = futures::join!(
+    let (instances, targets, states_of_alarms, measured, routing) = futures::join!(
         ports.instances(&invocation.region, &invocation.installation),
         read_targets(ports, invocation, &ready),
         read_alarms(ports, invocation, &ready),
-        read_application(ports, invocation, &ready, now),
+        read_metrics(ports, invocation, &ready, now),
         read_routing(ports, invocation, &ready)
     );
     let instances = instances.inspect_err(|error| tracing::warn!(%error, "instances are unknown")).ok();
-    let mut application = application;
+    let mut measured = measured;
     for (id, fleet) in ready {
         let groups = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
-        let rules = fleet.spec.failover.iter().flat_map(Failover::all_rules);
+        let rules = fleet.spec.failover.iter().flat_map(Failover::all_routes);
+        let Measured { application, requests } = measured.remove(&id).unwrap_or_default();
         let observation = TrafficObservation {
             observed_at: now,
             instances: instances.as_ref().map(|listed| states(&id, listed)),
@@ -385,7 +389,8 @@ async fn see<P: TrafficPorts>(
             alarms: alarms(&fleet.spec)
                 .filter_map(|alarm| states_of_alarms.get_key_value(&alarm).map(|(alarm, state)| (alarm.clone(), *state)))
                 .collect(),
-            application: application.remove(&id).unwrap_or_default(),
+            application,
+            requests,
             routing: rules.filter_map(|rule| Some((rule.clone(), routing.get(rule)?.clone()))).collect(),
         };
         seen.insert(id, Ok(Seen { fleet, observation }));
@@ -433,42 +438,73 @@ async fn read_alarms<P: TrafficPorts>(
         .unwrap_or_default()
 }
 
-/// The application's metrics by side, in the order of the spec, in one call.
-async fn read_application<P: TrafficPorts>(
+/// What was measured of a fleet's sides.
+#[derive(Debug, Default)]
+struct Measured {
+    /// The application's metrics, in the order of the spec.
+    application: BTreeMap<PoolId, Vec<Series>>,
+    /// Requests per minute, while a drill is made.
+    requests: BTreeMap<PoolId, Series>,
+}
+
+/// What is measured of the sides of all fleets, in one call.
+async fn read_metrics<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
     now: Timestamp,
-) -> BTreeMap<FleetId, BTreeMap<PoolId, Vec<Series>>> {
+) -> BTreeMap<FleetId, Measured> {
     let (mut whose, mut queries) = (Vec::new(), Vec::new());
+    let mut ask = |of: (FleetId, PoolId, bool), shape| {
+        whose.push(of);
+        queries.push(MetricQuery {
+            shape,
+            points: APPLICATION_POINTS,
+        });
+    };
     for (id, fleet) in fleets {
         for (pool, shape) in application_shapes(&fleet.spec, fleet) {
-            whose.push((id.clone(), pool));
-            queries.push(MetricQuery {
-                shape,
-                points: APPLICATION_POINTS,
-            });
+            ask((id.clone(), pool, true), shape);
+        }
+        for (pool, shape) in request_shapes(fleet) {
+            ask((id.clone(), pool, false), shape);
         }
     }
-    let mut read: BTreeMap<FleetId, BTreeMap<PoolId, Vec<Series>>> = BTreeMap::new();
+    let mut read: BTreeMap<FleetId, Measured> = BTreeMap::new();
     if queries.is_empty() {
         return read;
     }
     match ports.series(&invocation.region, &queries, now).await {
         Ok(answers) => {
-            for ((id, pool), series) in whose.into_iter().zip(answers) {
-                read.entry(id).or_default().entry(pool).or_default().push(series);
+            for ((id, pool, of_application), series) in whose.into_iter().zip(answers) {
+                let measured = read.entry(id).or_default();
+                if of_application {
+                    measured.application.entry(pool).or_default().push(series);
+                } else {
+                    measured.requests.insert(pool, series);
+                }
             }
         }
-        Err(error) => tracing::warn!(%error, "the application's metrics are unknown"),
+        Err(error) => tracing::warn!(%error, "metrics of the sides are unknown"),
     }
     read
 }
 
-fn application_shapes<'a>(
-    spec: &'a FleetSpec,
-    fleet: &'a Fleet,
-) -> impl Iterator<Item = (PoolId, ghostnet_core::spec::metric::QueryShape)> + 'a {
+/// How many requests each side gets, of a fleet whose drill is under way.
+fn request_shapes(fleet: &Fleet) -> impl Iterator<Item = (PoolId, QueryShape)> + '_ {
+    let drills = fleet.traffic.drill.as_ref().is_some_and(Drill::is_running);
+    let requests = Metric::Named {
+        name: NamedMetric::AlbRequestCount,
+        source: MetricSource::TargetGroup,
+    };
+    let pools = fleet.spec.pools.iter().filter(move |_| drills);
+    pools.filter_map(move |pool| match requests.queries(&fleet.spec.id, pool, &fleet.stored.resolved) {
+        Queries::One(shape) => Some((pool.id.clone(), shape)),
+        Queries::PerInstance(_) | Queries::Several(_) => None,
+    })
+}
+
+fn application_shapes<'a>(spec: &'a FleetSpec, fleet: &'a Fleet) -> impl Iterator<Item = (PoolId, QueryShape)> + 'a {
     let signals = spec.failover.iter().flat_map(|failover| &failover.detect.application);
     spec.pools.iter().flat_map(move |pool| {
         signals
@@ -481,22 +517,26 @@ fn application_shapes<'a>(
     })
 }
 
+/// What the routes of all fleets do. Rules are read together; everything else is a call of its own, so that one that cannot be read hides
+/// no other.
 async fn read_routing<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-) -> BTreeMap<RuleArn, Routing> {
+) -> BTreeMap<RouteId, Routing> {
     let failovers = fleets.values().filter_map(|fleet| fleet.spec.failover.as_ref());
-    let rules: BTreeSet<&RuleArn> = failovers.flat_map(Failover::all_rules).collect();
-    let rules: Vec<RuleArn> = rules.into_iter().cloned().collect();
-    if rules.is_empty() {
-        return BTreeMap::new();
-    }
-    match ports.routing(&invocation.region, &rules).await {
-        Ok(routing) => routing,
-        Err(error) => {
-            tracing::warn!(%error, "rules are unknown");
+    let routes: BTreeSet<RouteId> = failovers.flat_map(Failover::all_routes).cloned().collect();
+    let (rules, others): (Vec<RouteId>, Vec<RouteId>) = routes.into_iter().partition(|route| route.route() == Route::Rule);
+    let asks = others.into_iter().map(|route| vec![route]);
+    let asks = asks.chain((!rules.is_empty()).then_some(rules));
+    let ask = |routes: Vec<RouteId>| async move {
+        let read = ports.routing(&invocation.region, &routes).await;
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%error, ?routes, "what they do is unknown");
             BTreeMap::new()
-        }
-    }
+        })
+    };
+    let asked: Vec<_> = asks.map(ask).collect();
+    let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(ROUTES_AT_ONCE).collect().await;
+    answers.into_iter().flatten().collect()
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ghostnet_core::failover::TrafficRecord;
 use ghostnet_core::forecast::{Forecast, Memory};
 use ghostnet_core::id::{
-    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, PolicyId, PoolId, Region, RuleArn, ServiceId, SpecVersion,
+    AlarmName, Epoch, FleetId, Generation, InstallationId, InstanceId, PlanId, PolicyId, PoolId, Region, RouteId, ServiceId, SpecVersion,
     StepId, TargetGroupArn, WriterId,
 };
 use ghostnet_core::observation::{ExhaustedOffering, Instance, Offering, Registrar, Registration, Target, Told};
@@ -33,8 +33,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ErrorClass, PortError};
 
 /// All ports that failover needs.
-pub trait TrafficPorts: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock {}
-impl<T: Compute + LoadBalancer + Rules + Metrics + Store + TrafficStore + Clock> TrafficPorts for T {}
+pub trait TrafficPorts: Compute + LoadBalancer + Routes + Metrics + Store + TrafficStore + Clock {}
+impl<T: Compute + LoadBalancer + Routes + Metrics + Store + TrafficStore + Clock> TrafficPorts for T {}
 
 /// All ports that learning from the past needs.
 pub trait ForecastPorts: Metrics + Store + ForecastStore + Clock {}
@@ -174,15 +174,15 @@ pub trait LoadBalancer {
     ) -> Result<(), PortError>;
 }
 
-/// Listeners and rules of load balancers: where requests are sent. Failover alone asks for them and sets them.
-pub trait Rules {
-    /// What each of these does: a listener by its default action, a rule by its own. One that does not exist, or does something
-    /// that has no weights to move, is absent.
-    async fn routing(&self, region: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError>;
+/// Where requests are sent: listeners and rules of load balancers, records of Route 53, endpoints and traffic dials of Global
+/// Accelerator. Failover alone asks for them and sets them.
+pub trait Routes {
+    /// What each of these does: a listener by its default action, a rule by its own, a name by its records, an accelerator by its weights
+    /// or dials. One that does not exist, or does something that has no weights to move, is absent.
+    async fn routing(&self, region: &Region, routes: &[RouteId]) -> Result<BTreeMap<RouteId, Routing>, PortError>;
 
-    /// Has a listener or a rule, which does `expected`, do something else. Attempted once: a late second one could undo what was
-    /// decided since.
-    async fn set_routing(&self, region: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError>;
+    /// Has a route, which does `expected`, do something else. Attempted once: a late second one could undo what was decided since.
+    async fn set_routing(&self, region: &Region, route: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError>;
 }
 
 /// Where failover runs.

@@ -107,6 +107,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut looking_ahead = Chance::of(setup.seed, 8);
     let mut working = Chance::of(setup.seed, 9);
     let mut fencing = Chance::of(setup.seed, 10);
+    let mut leading = Chance::of(setup.seed, 11);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -117,6 +118,7 @@ pub fn run(setup: &Setup) -> Outcome {
             fleets::look_ahead(&mut looking_ahead, &mut design);
             variants::tell_jobs(&mut working, &mut design);
             fleets::fence(&mut fencing, &mut design);
+            fleets::lead_elsewhere(&mut leading, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

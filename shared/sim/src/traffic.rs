@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ghostnet_core::failover::{TrafficRequest, TrafficWish};
-use ghostnet_core::id::{FleetId, PoolId, Region, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{Destination, FleetId, PoolId, Region, RouteId};
 use ghostnet_core::observation::InstanceState;
+use ghostnet_core::route::{Route, Weights};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Failover, FailoverMode, Fallback, FleetSpec, PoolSpec};
 use ghostnet_core::state::{RouteTo, Routing, TrafficState};
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{CommitResult, Host, Rules, TrafficCommit, TrafficStore};
+use ghostnet_engine::port::{CommitResult, Host, Routes, TrafficCommit, TrafficStore};
 
 use crate::broken::Broken;
 use crate::check;
 use crate::clock::{MINUTE, Millis, SECOND, at};
-use crate::cloud::refusal;
+use crate::cloud::{followed_within, refusal};
 use crate::fault::Fault;
 use crate::hand::Hand;
 use crate::lambda::{Function, Job};
@@ -26,8 +27,8 @@ const ALL: u32 = 100;
 
 /// The rule that sends a fleet's requests to its sides.
 #[must_use]
-pub fn rule(fleet: &str) -> RuleArn {
-    RuleArn::new(format!(
+pub fn rule(fleet: &str) -> RouteId {
+    RouteId::new(format!(
         "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/{fleet}/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"
     ))
 }
@@ -37,13 +38,13 @@ const BESIDE: &str = "; ";
 
 /// A rule that forwards by these weights. The list of actions is the balancer's own text.
 #[must_use]
-pub fn routing(weights: BTreeMap<TargetGroupArn, u32>) -> Routing {
+pub fn routing(weights: Weights) -> Routing {
     forwarding(weights, "")
 }
 
 /// A rule that forwards by these weights, and whose list of actions says something else as well.
 #[must_use]
-pub fn forwarding(weights: BTreeMap<TargetGroupArn, u32>, beside: &str) -> Routing {
+pub fn forwarding(weights: Weights, beside: &str) -> Routing {
     let groups: Vec<String> = weights.iter().map(|(group, weight)| format!("{group}={weight}")).collect();
     let sign = if beside.is_empty() { "" } else { BESIDE };
     Routing {
@@ -55,7 +56,7 @@ pub fn forwarding(weights: BTreeMap<TargetGroupArn, u32>, beside: &str) -> Routi
 
 /// The same list with these weights, as the adapter makes it: a group that they do not name keeps its own, and what the list says
 /// beside them stays. None: they name a group that the list does not.
-fn reweighted(list: &Routing, weights: &BTreeMap<TargetGroupArn, u32>) -> Option<Routing> {
+fn reweighted(list: &Routing, weights: &Weights) -> Option<Routing> {
     let mut all = list.weights.clone();
     for (group, weight) in weights {
         *all.get_mut(group)? = *weight;
@@ -65,25 +66,31 @@ fn reweighted(list: &Routing, weights: &BTreeMap<TargetGroupArn, u32>) -> Option
 }
 
 /// Where a fleet's other rules send their requests.
-fn others(fleet: &FleetId) -> TargetGroupArn {
-    TargetGroupArn::new(format!("{fleet}-others"))
+fn others(fleet: &FleetId) -> Destination {
+    Destination::new(format!("{fleet}-others"))
 }
 
 /// The weights of a rule that sends everything to these sides, to each as much.
-pub(crate) fn weights(spec: &FleetSpec, takes: impl Fn(&PoolId) -> bool) -> BTreeMap<TargetGroupArn, u32> {
+pub(crate) fn weights(spec: &FleetSpec, takes: impl Fn(&PoolId) -> bool) -> Weights {
     let of = |pool: &PoolSpec| if takes(&pool.id) { ALL } else { 0 };
     let groups = spec
         .pools
         .iter()
-        .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
+        .flat_map(|pool| pool.reached_by().into_iter().map(move |destination| (destination, of(pool))));
     let instead = spec
         .failover
         .iter()
         .filter_map(|failover| match &failover.degraded.as_ref()?.answer {
-            Fallback::Forward(group) => Some((group.clone(), 0)),
+            Fallback::Forward(group) => Some((Destination::from(group), 0)),
             Fallback::FixedResponse(_) => None,
         });
     groups.chain(instead).collect()
+}
+
+/// What share of a route's requests goes to a side.
+fn hundredths(pool: &PoolSpec, routing: &Routing) -> u32 {
+    let all: u32 = routing.weights.values().sum();
+    (pool.weight_in(&routing.weights) * 100).checked_div(all).unwrap_or(0)
 }
 
 impl World {
@@ -91,9 +98,9 @@ impl World {
     pub(crate) fn add_rules(&mut self, spec: &FleetSpec) {
         let Some(failover) = &spec.failover else { return };
         let Some(traffic) = TrafficState::first(spec) else { return };
-        for rule in failover.rules() {
+        for rule in failover.routes() {
             let right = routing(weights(spec, |pool| traffic.takers(spec).contains(&pool)));
-            self.cloud.rules.insert(rule.clone(), right);
+            self.cloud.set_route(rule.clone(), right, self.now);
         }
         let other = others(&spec.id);
         for rule in failover.degraded.iter().flat_map(|instead| &instead.shed) {
@@ -121,12 +128,22 @@ impl World {
         if failover.swaps_targets() {
             return self.share_of_targets(spec, pool);
         }
-        let Some(routing) = failover.rules().first().and_then(|rule| self.cloud.rules.get(rule)) else {
+        let route = failover.routes().first();
+        let Some((route, routing)) = route.and_then(|route| Some((route, self.cloud.rules.get(route)?))) else {
             return first();
         };
-        let all: u32 = routing.weights.values().sum();
-        let own: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
-        (own * 100).checked_div(all).unwrap_or(0)
+        let share = hundredths(pool, routing);
+        let Some((changed, before)) = self.cloud.before.get(route) else {
+            return share;
+        };
+        // as many follow in one second as in another
+        let within = followed_within(route);
+        let left = within.saturating_sub(self.now - changed).max(0);
+        let part = |share: u32, of: Millis| Millis::from(share) * of;
+        let both = part(hundredths(pool, before), left) + part(share, within - left);
+        both.checked_div(within)
+            .and_then(|share| u32::try_from(share).ok())
+            .unwrap_or(share)
     }
 
     /// The same where all sides have one target group: each of its targets takes as much as every other one.
@@ -152,21 +169,20 @@ impl World {
         if failover.swaps_targets() {
             return self.is_in_no_group(pool);
         }
-        let mut rules = failover.all_rules().filter_map(|rule| self.cloud.rules.get(rule));
-        !rules.any(|routing| {
-            pool.target_groups
-                .iter()
-                .any(|group| routing.weights.get(group).is_some_and(|weight| *weight > 0))
-        })
+        let mut rules = failover.all_routes().filter_map(|rule| self.cloud.rules.get(rule));
+        !rules.any(|routing| pool.weight_in(&routing.weights) > 0)
     }
 
-    /// ModifyRule.
-    fn set_rule(&mut self, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    /// ModifyRule, ChangeResourceRecordSets or UpdateEndpointGroup.
+    fn set_rule(&mut self, rule: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         const CALL: &str = "elasticloadbalancing:ModifyRule";
         let Some(now) = self.cloud.rules.get(rule).cloned() else {
             return Err(refusal(CALL, ErrorClass::NotFound, "RuleNotFound"));
         };
-        // the call replaces the list, whatever it is by now
+        // Route 53 replaces what was read and nothing else; the other calls replace whatever is there by now
+        if matches!(rule.route(), Route::Records(_)) && now != *expected {
+            return Err(refusal(CALL, ErrorClass::Invalid, "InvalidChangeBatch"));
+        }
         let next = match set {
             RouteTo::Weights(weights) => reweighted(expected, weights),
             RouteTo::Reweighted { actions, weights } => reweighted(actions, weights),
@@ -190,10 +206,10 @@ impl World {
         if self.broken == Some(Broken::NothingShifts) {
             return Ok(());
         }
-        self.cloud.rules.insert(rule.clone(), next);
+        self.cloud.set_route(rule.clone(), next, self.now);
         check::traffic::on_set(self, rule, &now);
         if self.broken == Some(Broken::SetsForeignRule) {
-            check::traffic::on_set(self, &RuleArn::new("theirs"), &now);
+            check::traffic::on_set(self, &RouteId::new("theirs"), &now);
         }
         Ok(())
     }
@@ -306,16 +322,16 @@ impl World {
         if !self.faults.strikes(Fault::ForeignRouting) {
             return;
         }
-        let rules: Vec<RuleArn> = self.cloud.rules.keys().cloned().collect();
+        let rules: Vec<RouteId> = self.cloud.rules.keys().cloned().collect();
         let Some(chance) = self.faults.chance(Fault::ForeignRouting) else {
             return;
         };
         let (Some(rule), swap) = (chance.pick(&rules).cloned(), chance.once_in(2)) else {
             return;
         };
-        let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.rules().contains(&rule);
+        let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.routes().contains(&rule);
         let is_shared = self.fleets.values().any(|fleet| fleet.spec.failover.as_ref().is_some_and(names));
-        if let Some(there) = self.cloud.rules.get_mut(&rule) {
+        if let Some(there) = self.cloud.rules.get(&rule) {
             let mut weights = there.weights.clone();
             for weight in weights.values_mut() {
                 *weight = match (is_shared, swap) {
@@ -325,7 +341,8 @@ impl World {
                     (_, false) => (*weight).max(10),
                 };
             }
-            *there = routing(weights);
+            let set = routing(weights);
+            self.cloud.set_route(rule.clone(), set, self.now);
             self.log.line(self.now, || format!("somebody sets {}", rule.as_str()));
         }
     }
@@ -383,15 +400,15 @@ impl World {
             };
             // what answers in place of all sides was set by the fleet, unless a restored table forgot it
             let degraded = items.traffic.degraded.as_ref();
-            let is_ours = |rule: &RuleArn, now: Option<&Routing>| match degraded.and_then(|degraded| degraded.wanted.get(rule)) {
+            let is_ours = |rule: &RouteId, now: Option<&Routing>| match degraded.and_then(|degraded| degraded.wanted.get(rule)) {
                 Some(RouteTo::Fixed(response)) => now.is_some_and(|now| now.answer.as_ref() == Some(response)),
                 Some(RouteTo::Weights(weights)) => now.is_some_and(|now| now.weights == *weights),
                 _ => false,
             };
-            for rule in failover.rules() {
+            for rule in failover.routes() {
                 if !is_ours(rule, self.cloud.rules.get(rule)) {
                     let right = routing(weights(&fleet.spec, |pool| items.traffic.takers(&fleet.spec).contains(&pool)));
-                    self.cloud.rules.insert(rule.clone(), right);
+                    self.cloud.set_route(rule.clone(), right, self.now);
                 }
             }
             for rule in failover.degraded.iter().flat_map(|instead| &instead.shed) {
@@ -422,19 +439,19 @@ impl World {
     }
 }
 
-impl Rules for Hand {
-    async fn routing(&self, _: &Region, rules: &[RuleArn]) -> Result<BTreeMap<RuleArn, Routing>, PortError> {
+impl Routes for Hand {
+    async fn routing(&self, _: &Region, rules: &[RouteId]) -> Result<BTreeMap<RouteId, Routing>, PortError> {
         let rules = rules.to_vec();
         self.call("elasticloadbalancing:DescribeRules", move |world| {
             // what neither forwards nor answers is not ours to set
             let is_ours = |routing: &&Routing| !routing.weights.is_empty() || routing.answer.is_some();
-            let there = |rule: &RuleArn| Some((rule.clone(), world.cloud.rules.get(rule).filter(is_ours)?.clone()));
+            let there = |rule: &RouteId| Some((rule.clone(), world.cloud.rules.get(rule).filter(is_ours)?.clone()));
             Ok(rules.iter().filter_map(there).collect())
         })
         .await
     }
 
-    async fn set_routing(&self, _: &Region, rule: &RuleArn, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    async fn set_routing(&self, _: &Region, rule: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         check::traffic::on_sent(&mut self.world.borrow_mut(), rule, &self.request);
         let (rule, expected, set) = (rule.clone(), expected.clone(), set.clone());
         self.call("elasticloadbalancing:ModifyRule", move |world| {

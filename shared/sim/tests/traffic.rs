@@ -278,7 +278,7 @@ fn traffic_comes_back_by_itself_only_where_it_may_and_after_the_dwell() {
 /// traffic arrives all the same, and the world is right in the end.
 #[test]
 fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
-    for make in [design, swapping] {
+    for make in [design, swapping, by_records, by_endpoints, by_dials] {
         let until_it_dies = {
             let mut runner = runner(make(true, json!({})), &[], None);
             runner.storm(20);
@@ -329,6 +329,59 @@ fn whatever_call_fails_or_is_made_twice_a_drill_is_made_once_and_ends() {
                 assert_well(&runner);
             }
         }
+    }
+}
+
+/// A name in Route 53 leads to the sides.
+fn by_records(hot: bool, failover: Value) -> Design {
+    let lever = json!({ "route53_records": [{ "zone": "Z0123ABC", "name": "www.example.com", "type": "A" }] });
+    led(hot, failover, lever)
+}
+
+/// An endpoint group of an accelerator does.
+fn by_endpoints(hot: bool, failover: Value) -> Design {
+    let balancer = |side: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{side}/1");
+    let endpoints = json!({ "blue": balancer("blue"), "green": balancer("green") });
+    let group = format!("{ACCELERATOR}/endpoint-group/1");
+    led(
+        hot,
+        failover,
+        json!({ "accelerator_endpoints": [{ "endpoint_group": group, "endpoints": endpoints }] }),
+    )
+}
+
+/// A listener of an accelerator does.
+fn by_dials(hot: bool, failover: Value) -> Design {
+    let group = |side: &str| format!("{ACCELERATOR}/endpoint-group/{side}");
+    let groups = json!({ "blue": group("blue"), "green": group("green") });
+    led(
+        hot,
+        failover,
+        json!({ "accelerator_dials": [{ "listener": ACCELERATOR, "endpoint_groups": groups }] }),
+    )
+}
+
+const ACCELERATOR: &str = "arn:aws:globalaccelerator::123456789012:accelerator/a/listener/b";
+
+fn led(hot: bool, failover: Value, lever: Value) -> Design {
+    let mut failover = failover;
+    failover["lever"] = lever;
+    design(hot, failover)
+}
+
+#[test]
+fn a_side_that_dies_is_left_by_whatever_leads_to_it_and_clients_follow() {
+    for make in [by_records, by_endpoints, by_dials] {
+        let mut runner = runner(make(true, json!({})), &[], None);
+        runner.storm(20);
+        assert_eq!((active(&runner), share(&runner, "blue")), (pool("blue"), 100));
+        side_fails(&runner, "blue", true, 60);
+        let took = minutes_until(&mut runner, "green", 10);
+        assert!(
+            took.is_some_and(|took| took <= 3),
+            "{took:?}: the last ones a minute after the others"
+        );
+        assert_well(&runner);
     }
 }
 

@@ -39,7 +39,7 @@ use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
-use ghostnet_engine::port::{Commit, Compute, DryRun, ForecastStore, Ports, Rules, Touch, TrafficStore};
+use ghostnet_engine::port::{Commit, Compute, DryRun, ForecastStore, Ports, Routes, Touch, TrafficStore};
 use ghostnet_sim::broken::Broken;
 use serde_json::json;
 
@@ -88,7 +88,7 @@ pub(crate) trait Stage {
 
 /// A stage whose ports do what failover needs as well. Its situations have names of their own; a stage that has none of it, as the
 /// local AWS, need not list them.
-pub(crate) trait TrafficStage: Stage<Ports: Rules + TrafficStore> {
+pub(crate) trait TrafficStage: Stage<Ports: Routes + TrafficStore> {
     /// Of listeners and rules.
     fn rules(&self, given: rules::Given) -> Played;
 }

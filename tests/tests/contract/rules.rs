@@ -2,25 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{RuleArn, TargetGroupArn};
+use ghostnet_core::id::{Destination, RouteId};
+use ghostnet_core::route::Weights;
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
-use ghostnet_engine::port::Rules;
+use ghostnet_engine::port::Routes;
 
 use crate::sample::region;
 use crate::{Mishap, Played, Situation, TrafficStage, by_class, expect};
-
-type Weights = BTreeMap<TargetGroupArn, u32>;
 
 /// What may be so of listeners and rules.
 #[derive(Debug, Clone)]
 pub(crate) enum Given {
     /// It forwards by these weights.
-    Forwards(RuleArn, Weights),
+    Forwards(RouteId, Weights),
     /// The same, and clients stay with their group.
-    Sticks(RuleArn, Weights),
+    Sticks(RouteId, Weights),
     /// It redirects.
-    Redirects(RuleArn),
+    Redirects(RouteId),
 }
 
 /// The contract.
@@ -106,7 +105,7 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
 }
 
 /// Only the weights are others, and what was is set again exactly.
-fn weights_that_are_set<S: TrafficStage>(stage: &S, arn: &RuleArn) -> Played {
+fn weights_that_are_set<S: TrafficStage>(stage: &S, arn: &RouteId) -> Played {
     stage.rules(Given::Sticks(arn.clone(), blue()))?;
     let before = one(stage, arn)?;
     let answer = set(stage, arn, &before, &RouteTo::Weights(green()));
@@ -130,31 +129,31 @@ fn set_is_open<S: TrafficStage>(stage: &S, mishap: Mishap, wanted: &Weights) -> 
     expect("weights", one(stage, &rule())?.weights, wanted.clone())
 }
 
-fn one<S: TrafficStage>(stage: &S, arn: &RuleArn) -> Result<Routing, crate::Short> {
+fn one<S: TrafficStage>(stage: &S, arn: &RouteId) -> Result<Routing, crate::Short> {
     let mut read = by_class(stage.run(stage.ports().routing(&region(), std::slice::from_ref(arn))));
     let read = read.as_mut().ok().and_then(|read| read.remove(arn));
     read.ok_or_else(|| crate::Short::Otherwise(format!("{arn} is not read")))
 }
 
-fn weights<S: TrafficStage>(stage: &S, asked: &[RuleArn]) -> Result<BTreeMap<RuleArn, Weights>, ErrorClass> {
+fn weights<S: TrafficStage>(stage: &S, asked: &[RouteId]) -> Result<BTreeMap<RouteId, Weights>, ErrorClass> {
     let read = by_class(stage.run(stage.ports().routing(&region(), asked)))?;
     Ok(read.into_iter().map(|(arn, routing)| (arn, routing.weights)).collect())
 }
 
-fn set<S: TrafficStage>(stage: &S, arn: &RuleArn, expected: &Routing, to: &RouteTo) -> Result<(), ErrorClass> {
+fn set<S: TrafficStage>(stage: &S, arn: &RouteId, expected: &Routing, to: &RouteTo) -> Result<(), ErrorClass> {
     by_class(stage.run(stage.ports().set_routing(&region(), arn, expected, to)))
 }
 
-fn listener() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/1/2")
+fn listener() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/1/2")
 }
 
-fn rule() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
+fn rule() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
 }
 
-fn absent() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/0")
+fn absent() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/0")
 }
 
 fn blue() -> Weights {
@@ -171,6 +170,6 @@ fn both(blue: u32, green: u32) -> Weights {
         .into()
 }
 
-fn group(name: &str) -> TargetGroupArn {
-    TargetGroupArn::new(format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/1"))
+fn group(name: &str) -> Destination {
+    Destination::new(format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/1"))
 }

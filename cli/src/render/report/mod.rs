@@ -197,7 +197,7 @@ mod tests {
             record.id = ghostnet_core::id::PlanId::new(hostile);
             record.build = ghostnet_core::id::BuildId::new(hostile);
             record.findings.push(ghostnet_core::failover::TrafficFinding::ForeignEdit {
-                rule: ghostnet_core::id::RuleArn::new(hostile),
+                route: ghostnet_core::id::RouteId::new(hostile),
             });
         }
         let mut report = report(&records, &[]);

@@ -1,7 +1,8 @@
 use std::cell::RefCell;
 
 use ghostnet_core::failover::{TrafficRequest, TrafficWish};
-use ghostnet_core::id::{InstallationId, RuleArn};
+use ghostnet_core::id::{InstallationId, RouteId};
+use ghostnet_core::route::Weights;
 use ghostnet_core::state::Routing;
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -13,6 +14,12 @@ use super::*;
 /// When the operator's requests of `events/` were issued.
 const ASKED_AT: &str = "2026-03-02T08:00:00Z";
 
+fn weights(blue: u32, green: u32) -> Weights {
+    [("blue", blue), ("green", green)]
+        .map(|(side, weight)| ((&group_of(side)).into(), weight))
+        .into()
+}
+
 /// A world just after the requests, in which these fleets fail over, all traffic being at blue.
 fn world(fleets: &[&str]) -> FakePorts {
     let now = Seconds(5).after(ASKED_AT.parse().unwrap());
@@ -22,10 +29,10 @@ fn world(fleets: &[&str]) -> FakePorts {
     }
     let routing = Routing {
         answer: None,
-        weights: [(group_of("blue"), 100), (group_of("green"), 0)].into(),
+        weights: weights(100, 0),
         actions: "as they were".to_owned(),
     };
-    ports.routing.borrow_mut().insert(RuleArn::new(LISTENER), routing);
+    ports.routing.borrow_mut().insert(RouteId::new(LISTENER), routing);
     ports
 }
 
@@ -119,8 +126,8 @@ async fn an_operator_moves_traffic_and_takes_it_back() {
     };
     assert_eq!((heard.takers, heard.sent), (vec!["green".parse().unwrap()], 1));
     assert_eq!(heard.waits, None, "seen to be set");
-    let weights = ports.routing.borrow()[&RuleArn::new(LISTENER)].weights.clone();
-    assert_eq!(weights, [(group_of("blue"), 0), (group_of("green"), 100)].into());
+    let set = ports.routing.borrow()[&RouteId::new(LISTENER)].weights.clone();
+    assert_eq!(set, weights(0, 100));
 
     let answer = run(&ports, asks("web", TrafficWish::Undo).payload()).await;
     let Ok(Some(Answer::Traffic(heard))) = answer else {

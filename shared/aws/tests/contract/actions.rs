@@ -6,14 +6,15 @@ use ghostnet_aws::Aws;
 use ghostnet_aws::actions::{Call, OPERATOR, PORTS};
 use ghostnet_aws::dynamodb::operator::SpecWrite;
 use ghostnet_core::forecast::Forecast;
-use ghostnet_core::id::{AlarmName, Generation, InstallationId, InstanceId, InstanceType, RuleArn, SpecVersion, SubnetId};
+use ghostnet_core::id::{AlarmName, Destination, Generation, InstallationId, InstanceId, InstanceType, RouteId, SpecVersion, SubnetId};
 use ghostnet_core::observation::Told;
 use ghostnet_core::plan::Launch;
+use ghostnet_core::route::Route;
 use ghostnet_core::spec::metric::QueryShape;
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::port::{
-    Compute, Discovery, DryRun, ForecastStore, LoadBalancer, Look, Metrics, PublishedValue, Rules, Store, Touch, TrafficCommit,
+    Compute, Discovery, DryRun, ForecastStore, LoadBalancer, Look, Metrics, PublishedValue, Routes, Store, Touch, TrafficCommit,
     TrafficStore,
 };
 use serde_json::json;
@@ -26,12 +27,24 @@ use crate::sample::{
 };
 use crate::wire::{Reply, Sent, Wire, run};
 
-fn listener() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/a/b")
+fn listener() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/a/b")
 }
 
-fn rule() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/a/b/c")
+fn rule() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/a/b/c")
+}
+
+fn records() -> RouteId {
+    RouteId::new("route53:Z0123ABC/www.example.com/A")
+}
+
+fn accelerator() -> RouteId {
+    RouteId::new("arn:aws:globalaccelerator::1:accelerator/a/listener/b")
+}
+
+fn endpoint_group() -> RouteId {
+    RouteId::new("arn:aws:globalaccelerator::1:accelerator/a/listener/b/endpoint-group/c")
 }
 
 /// A plausible answer to any request.
@@ -184,17 +197,36 @@ fn every_port_needs_what_the_table_says() {
             "set_group_attributes",
             actions(async |aws| aws.set_group_attributes(&region(), &group(), &BTreeMap::new()).await),
         ),
-        ("routing", actions(async |aws| aws.routing(&region(), &[listener(), rule()]).await)),
+        (
+            "routing",
+            actions(async |aws| {
+                for route in [listener(), rule(), records(), accelerator(), endpoint_group()] {
+                    drop(aws.routing(&region(), &[route]).await);
+                }
+            }),
+        ),
         (
             "set_routing",
             actions(async |aws| {
-                for arn in [listener(), rule()] {
+                let forward = json!({ "type": "forward", "group": group() });
+                let record = json!({ "chosen": { "weighted": 1 }, "answer": { "values": { "ttl": 60, "values": ["192.0.2.1"] } } });
+                for (route, was, to) in [
+                    (listener(), forward.clone(), "blue"),
+                    (rule(), forward, "blue"),
+                    (records(), json!({ "records": { "blue": record } }), "blue"),
+                    (accelerator(), json!({ "dials": { "blue": 100.0 } }), "blue"),
+                    (endpoint_group(), json!({ "endpoints": { "blue": { "weight": 1 } } }), "blue"),
+                ] {
                     let routing = Routing {
                         answer: None,
                         weights: BTreeMap::new(),
-                        actions: json!({ "type": "forward", "group": group() }).to_string(),
+                        actions: was.to_string(),
                     };
-                    drop(aws.set_routing(&region(), &arn, &routing, &RouteTo::Actions(routing.clone())).await);
+                    let set = match route.route() {
+                        Route::Rule => RouteTo::Actions(routing.clone()),
+                        _ => RouteTo::Weights([(Destination::new(to), 0)].into()),
+                    };
+                    drop(aws.set_routing(&region(), &route, &routing, &set).await);
                 }
             }),
         ),

@@ -1,6 +1,7 @@
 //! The adapters against a recorded wire: what they send, byte by byte as AWS would read it, and what they make of its
 //! answers. For what a local AWS cannot show: pages, partial launches, error codes, lost answers, transactions.
 
+mod accelerator;
 mod actions;
 mod autoscaling;
 mod cbor;
@@ -15,6 +16,7 @@ mod limits;
 mod operator;
 mod ownership;
 mod reply;
+mod route53;
 mod rules;
 mod sample;
 mod status;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{RuleArn, TargetGroupArn};
+use ghostnet_core::id::{Destination, RouteId};
+use ghostnet_core::route::Weights;
 use ghostnet_core::spec::{ContentType, FixedResponse};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
-use ghostnet_engine::port::Rules;
+use ghostnet_engine::port::Routes;
 
 use crate::reply::{done, forward, listeners, rules};
 use crate::sample::region;
@@ -16,16 +17,16 @@ const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
 const STICKS: &str = "<Enabled>true</Enabled><DurationSeconds>600</DurationSeconds>";
 
-fn listener(n: u32) -> RuleArn {
-    RuleArn::new(format!("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/a/{n}"))
+fn listener(n: u32) -> RouteId {
+    RouteId::new(format!("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/a/{n}"))
 }
 
-fn rule(n: u32) -> RuleArn {
-    RuleArn::new(format!("arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/a/b/{n}"))
+fn rule(n: u32) -> RouteId {
+    RouteId::new(format!("arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/a/b/{n}"))
 }
 
-fn weights(of: &[(&str, u32)]) -> BTreeMap<TargetGroupArn, u32> {
-    of.iter().map(|(group, weight)| (TargetGroupArn::new(*group), *weight)).collect()
+fn weights(of: &[(&str, u32)]) -> Weights {
+    of.iter().map(|(group, weight)| (Destination::new(*group), *weight)).collect()
 }
 
 /// What a listener's actions are read as; none: not at all.

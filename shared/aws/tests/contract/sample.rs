@@ -235,6 +235,7 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
         targets: BTreeMap::new(),
         alarms: BTreeMap::new(),
         application: BTreeMap::new(),
+        requests: BTreeMap::new(),
         routing: BTreeMap::new(),
     };
     TrafficRecord {

@@ -223,6 +223,7 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
         let service = match target.split_once('_').map_or(target, |(name, _)| name) {
             name if name.starts_with("ServiceQuotas") => "servicequotas",
             name if name.starts_with("Route53AutoNaming") => "servicediscovery",
+            name if name.starts_with("GlobalAccelerator") => "globalaccelerator",
             _ => "dynamodb",
         };
         let body = serde_json::from_slice(bytes).unwrap_or_default();
@@ -235,6 +236,9 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
         let body = serde_json::from_slice(bytes).unwrap_or_default();
         return (sent(request, "lambda", "InvokeFunction", body), false);
     }
+    if let Some((_, zone)) = request.uri().split_once("/2013-04-01/hostedzone/") {
+        return (of_zone(request, zone, bytes), false);
+    }
     let parameters = form(std::str::from_utf8(bytes).unwrap_or_default());
     let service = match parameters.get("Version").map(String::as_str) {
         Some("2016-11-15") => "ec2",
@@ -245,6 +249,21 @@ pub(crate) fn read(request: &HttpRequest) -> (Sent, bool) {
     let operation = parameters.get("Action").cloned().unwrap_or_default();
     let body = parameters.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     (sent(request, service, &operation, Value::Object(body)), false)
+}
+
+/// Of Route 53: the zone, the parameters of a question, and the document of a change as `xml`.
+fn of_zone(request: &HttpRequest, rest: &str, document: &[u8]) -> Sent {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let zone = path.split('/').next().unwrap_or_default();
+    let mut body: serde_json::Map<String, Value> = form(query).into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    body.insert("zone".to_owned(), zone.into());
+    let operation = if document.is_empty() {
+        "ListResourceRecordSets"
+    } else {
+        body.insert("xml".to_owned(), String::from_utf8_lossy(document).into_owned().into());
+        "ChangeResourceRecordSets"
+    };
+    sent(request, "route53", operation, Value::Object(body))
 }
 
 fn sent(request: &HttpRequest, service: &str, operation: &str, body: Value) -> Sent {

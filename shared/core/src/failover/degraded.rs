@@ -6,8 +6,9 @@ use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
 use super::shift::steps;
 use super::{Readiness, TrafficRequest, TrafficWish, routing};
-use crate::id::{PoolId, RuleArn, TargetGroupArn};
+use crate::id::{Destination, PoolId, RouteId};
 use crate::plan::TAKE_OVER_MARGIN;
+use crate::route::Weights;
 use crate::spec::{Fallback, PoolSpec};
 use crate::state::{Degraded, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Stage};
 
@@ -27,24 +28,25 @@ impl Draft<'_> {
         let Some(instead) = &self.situation.failover.degraded else { return };
         let observed = &self.situation.observation.routing;
         let sides = &self.situation.spec.pools;
-        let rules = self.situation.failover.rules().iter().filter_map(|rule| {
+        let rules = self.situation.failover.routes().iter().filter_map(|rule| {
             let now = observed.get(rule)?;
             let set = match &instead.answer {
                 Fallback::FixedResponse(response) => RouteTo::Fixed(response.clone()),
                 Fallback::Forward(group) => {
+                    let group = Destination::from(group);
                     // one that does not name the group cannot send it anything
-                    now.weights.get(group)?;
-                    let share = routing::share_of(now, sides).max(SHARE_LEAST);
-                    RouteTo::Weights(routing::all_to(now, sides, group, share))
+                    now.weights.get(&group)?;
+                    let share = routing::share_of(now, sides).clamp(SHARE_LEAST, rule.weight_max());
+                    RouteTo::Weights(routing::all_to(now, sides, &group, share))
                 }
             };
             Some((rule.clone(), set))
         });
         let shed = instead.shed.iter().filter(|rule| observed.contains_key(*rule));
         let shed = shed.map(|rule| (rule.clone(), RouteTo::Fixed(instead.shed_answer())));
-        let wanted: BTreeMap<RuleArn, RouteTo> = rules.chain(shed).collect();
-        let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = wanted.keys().filter_map(of_rule).collect();
+        let wanted: BTreeMap<RouteId, RouteTo> = rules.chain(shed).collect();
+        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = wanted.keys().filter_map(of_rule).collect();
         if wanted.is_empty() {
             return self.findings.push(TrafficFinding::NobodyCanServe { pool: active.clone() });
         }
@@ -97,7 +99,7 @@ impl Draft<'_> {
         if open(active).is_some() {
             return Some(active.clone());
         }
-        let is_ours = |rule: &RuleArn| !self.situation.failover.rules().contains(rule) || self.does_as_set(degraded, rule);
+        let is_ours = |rule: &RouteId| !self.situation.failover.routes().contains(rule) || self.does_as_set(degraded, rule);
         let all_ours = degraded.wanted.keys().all(is_ours);
         let others = self.situation.spec.pools.iter().filter(|pool| all_ours && pool.id != *active);
         let ready = others.filter_map(|pool| Some((pool.id.clone(), open(&pool.id)?.healthy)));
@@ -147,9 +149,9 @@ impl Draft<'_> {
             return self.keep_degraded(degraded);
         }
         let observed = &self.situation.observation.routing;
-        let ours: Vec<&RuleArn> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
+        let ours: Vec<&RouteId> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
         let others = degraded.previous.keys().filter(|rule| !ours.contains(rule));
-        let others: Vec<TrafficFinding> = others.map(|rule| TrafficFinding::ForeignEdit { rule: rule.clone() }).collect();
+        let others: Vec<TrafficFinding> = others.map(|rule| TrafficFinding::ForeignEdit { route: rule.clone() }).collect();
         self.findings.extend(others);
         let wanted = ours.iter().filter_map(|rule| {
             let before = degraded.previous.get(*rule)?;
@@ -159,9 +161,9 @@ impl Draft<'_> {
             };
             Some(((*rule).clone(), set))
         });
-        let wanted: BTreeMap<RuleArn, RouteTo> = wanted.collect();
+        let wanted: BTreeMap<RouteId, RouteTo> = wanted.collect();
         let now = wanted.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
-        let now: BTreeMap<RuleArn, Routing> = now.collect();
+        let now: BTreeMap<RouteId, Routing> = now.collect();
         let why = ShiftReason::CanServe {
             by: degraded.by.clone(),
             forced,
@@ -173,7 +175,7 @@ impl Draft<'_> {
             let usual = degraded
                 .previous
                 .iter()
-                .filter(|(rule, _)| self.situation.failover.rules().contains(rule));
+                .filter(|(rule, _)| self.situation.failover.routes().contains(rule));
             let usual = usual
                 .map(|(rule, before)| (rule.clone(), self.usual_weights(rule, before).clone()))
                 .collect();
@@ -198,14 +200,19 @@ impl Draft<'_> {
     }
 
     /// The weights by which every side takes its share, of a rule as it was before something else answered.
-    fn usual_weights<'b>(&'b self, rule: &RuleArn, before: &'b Routing) -> &'b BTreeMap<TargetGroupArn, u32> {
+    fn usual_weights<'b>(&'b self, rule: &RouteId, before: &'b Routing) -> &'b Weights {
         let usual = self.state.spread.as_ref().and_then(|spread| spread.usual.get(rule));
         usual.unwrap_or(&before.weights)
     }
 
-    fn shares_again(&self, rule: &RuleArn, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
-        let weights = routing::shared(self.usual_weights(rule, before), &self.situation.spec.pools, out_after);
-        if !self.situation.failover.rules().contains(rule) || weights == before.weights {
+    fn shares_again(&self, rule: &RouteId, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
+        let weights = routing::shared(
+            self.usual_weights(rule, before),
+            &self.situation.spec.pools,
+            out_after,
+            rule.weight_max(),
+        );
+        if !self.situation.failover.routes().contains(rule) || weights == before.weights {
             return RouteTo::Actions(before.clone());
         }
         RouteTo::Reweighted {
@@ -214,22 +221,22 @@ impl Draft<'_> {
         }
     }
 
-    fn does_as_set(&self, degraded: &Degraded, rule: &RuleArn) -> bool {
+    fn does_as_set(&self, degraded: &Degraded, rule: &RouteId) -> bool {
         let now = self.situation.observation.routing.get(rule);
         now.zip(degraded.wanted.get(rule)).is_some_and(|(now, set)| routing::does(now, set))
     }
 
-    fn as_before(&self, rule: &RuleArn, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
-        let is_lever = self.situation.failover.rules().contains(rule);
+    fn as_before(&self, rule: &RouteId, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
+        let is_lever = self.situation.failover.routes().contains(rule);
         if !is_lever {
             return RouteTo::Actions(before.clone());
         }
         if from.id == to.id {
-            return self.for_one(before.clone(), to);
+            return self.for_one(rule, before.clone(), to);
         }
         RouteTo::Reweighted {
             actions: before.clone(),
-            weights: routing::moved(before, from, to),
+            weights: routing::moved(before, from, to, rule.weight_max()),
         }
     }
 
@@ -243,11 +250,11 @@ impl Draft<'_> {
             let now = observed.get(*rule);
             now.is_some_and(|now| !routing::does(now, set))
         });
-        let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, set)| (rule.clone(), set.clone())).collect();
+        let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(rule, set)| (rule.clone(), set.clone())).collect();
         let (ours, foreign): (BTreeMap<_, _>, BTreeMap<_, _>) = undone
             .into_iter()
             .partition(|(rule, _)| observed.get(rule) == degraded.previous.get(rule));
-        let foreign = foreign.into_keys().map(|rule| TrafficFinding::ForeignEdit { rule });
+        let foreign = foreign.into_keys().map(|route| TrafficFinding::ForeignEdit { route });
         self.findings.extend(foreign);
         let now = ours.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
         self.steps = steps(&now.collect(), &ours);

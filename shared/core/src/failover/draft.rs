@@ -4,7 +4,7 @@ use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
 use super::swap::Seat;
 use super::{TrafficDecision, TrafficRequest, TrafficSituation, TrafficStanding, TrafficStep, TrafficWish, routing, watch};
-use crate::id::{Epoch, PoolId, RuleArn};
+use crate::id::{Epoch, PoolId, RouteId};
 use crate::operator::AHEAD_MAX;
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
@@ -63,7 +63,7 @@ impl<'a> Draft<'a> {
             return self.registered(pool).map(|registered| registered == 0);
         }
         let observed = &self.situation.observation.routing;
-        let mut rules = self.situation.failover.all_rules().map(|rule| observed.get(rule));
+        let mut rules = self.situation.failover.all_routes().map(|rule| observed.get(rule));
         rules.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
     }
 
@@ -191,7 +191,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What a rule does, or will do again once something else no longer answers in its place.
-    pub(super) fn routing(&self, rule: &RuleArn) -> Option<&Routing> {
+    pub(super) fn routing(&self, rule: &RouteId) -> Option<&Routing> {
         let now = self.situation.observation.routing.get(rule)?;
         let before = self.state.degraded.as_ref().and_then(|degraded| {
             let set = degraded.wanted.get(rule)?;

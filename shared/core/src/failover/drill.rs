@@ -9,8 +9,11 @@ use super::TrafficRequest;
 use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
 use crate::id::{AlarmName, PoolId};
+use crate::policy::count_ceil;
+use crate::sample::{Sample, Series};
 use crate::signal::AlarmState;
-use crate::state::{Drill, DrillEnd, DrillOutcome, ShiftReason, SignalKind};
+use crate::state::{AtRisk, Drill, DrillEnd, DrillOutcome, Shift, ShiftReason, SignalKind, Stage};
+use crate::unit::Seconds;
 
 /// Who begins a drill that nobody asked for.
 const BY_SCHEDULE: &str = "schedule";
@@ -89,6 +92,8 @@ impl Draft<'_> {
             moved_at: None,
             ended: None,
             back_at: None,
+            sets_since: None,
+            at_risk: AtRisk::default(),
         });
         self.begin(to, ShiftReason::Drill { by, reason });
     }
@@ -151,7 +156,40 @@ impl Draft<'_> {
             (Some(_), None) if drill.moved_at.is_none() => drill.end(at, DrillOutcome::NeverMoved),
             (Some(_) | None, _) => drill.end(at, DrillOutcome::Overtaken),
         }
+        self.note_risk(&mut drill);
         self.state.drill = Some(drill);
+    }
+
+    /// Counts the requests that come while the weights are being set.
+    fn note_risk(&self, drill: &mut Drill) {
+        let of_drill = |shift: &&Shift| matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. });
+        let shift = self.state.shift.as_ref().filter(of_drill);
+        if shift.is_some_and(|shift| matches!(shift.stage, Stage::Moving { .. })) {
+            drill.sets_since.get_or_insert(self.situation.now);
+            return;
+        }
+        let Some(since) = drill.sets_since.take().filter(|_| shift.is_none()) else {
+            return;
+        };
+        let came = self.requests_in(Seconds::between(since, self.situation.now));
+        if drill.back_at.is_some() {
+            drill.at_risk.back = came;
+        } else if drill.moved_at.is_some() {
+            drill.at_risk.there = came;
+        }
+    }
+
+    /// Requests to all sides together in this time, rounded up, by the last minute that is known of each side of which one is.
+    fn requests_in(&self, time: Seconds) -> Option<u64> {
+        let now = self.situation.now;
+        let rate = |series: &Series| match series.sample(now) {
+            Sample::Value { value, .. } => Some(u64::from(count_ceil(value.get()))),
+            Sample::Partial { .. } | Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => None,
+        };
+        let rates: Vec<u64> = self.situation.observation.requests.values().filter_map(rate).collect();
+        let a_minute = rates.iter().copied().fold(0, u64::saturating_add);
+        let came = a_minute.saturating_mul(u64::from(time.0)).div_ceil(60);
+        (!rates.is_empty()).then_some(came)
     }
 }
 

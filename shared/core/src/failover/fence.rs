@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::finding::TrafficFinding;
 use super::routing;
 use super::shift::PREPARES_FOR;
-use crate::id::{InstanceId, PoolId, TargetGroupArn};
+use crate::id::{InstanceId, PoolId, RouteId, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::plan::{Action, OpenStep};
 use crate::spec::{Fencing, PoolSpec};
@@ -91,13 +91,13 @@ impl Draft<'_> {
 
     /// Actions that are to be had again: where only one side may ever serve, and somebody had given several of them some, with all of it
     /// for this one. Where it was one alone, whichever, that one has served last.
-    pub(super) fn for_one(&self, actions: Routing, to: &PoolSpec) -> RouteTo {
+    pub(super) fn for_one(&self, route: &RouteId, actions: Routing, to: &PoolSpec) -> RouteTo {
         let sides = &self.situation.spec.pools;
         let served = sides.iter().filter(|side| routing::sends(&actions, side)).count();
         if self.situation.failover.fencing.is_none() || served < 2 {
             return RouteTo::Actions(actions);
         }
-        let weights = routing::only(&actions, sides, to);
+        let weights = routing::only(&actions, sides, to, route.weight_max());
         RouteTo::Reweighted { actions, weights }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fence::Fenced;
 use super::gate::Readiness;
-use crate::id::{AlarmName, PoolId, RuleArn};
+use crate::id::{AlarmName, PoolId, RouteId};
 use crate::state::{DrillOutcome, ShiftReason, SignalKind};
 
 /// What is worth telling.
@@ -132,10 +132,10 @@ pub enum TrafficFinding {
         /// Which.
         pool: PoolId,
     },
-    /// Somebody else changed a rule meanwhile: left alone.
+    /// Somebody else changed a route meanwhile: left alone.
     ForeignEdit {
         /// Which.
-        rule: RuleArn,
+        route: RouteId,
     },
     /// A drill by the schedule does not begin yet.
     DrillWaits {
@@ -249,7 +249,7 @@ impl Refusal {
             Self::Shifts { .. } => "`ghostnet status FLEET` shows how far it is; ask again when it is over",
             Self::NothingMoved => "`ghostnet failover FLEET --to POOL` moves it",
             Self::CannotReach { .. } => {
-                "a forward action of every rule in `failover.lever` names a target group of each side; a standby's has weight 0"
+                "every route of `failover.lever` has a destination of each side, its target group, record or endpoint; a standby's has weight 0"
             }
             Self::Degraded => {
                 "a side serves again as soon as it is ready; `ghostnet failover FLEET --to POOL --force` does not wait for that"
@@ -303,7 +303,7 @@ impl fmt::Display for TrafficFinding {
             Self::GaveUp { to } => write!(f, "{to} did not become ready in half an hour: traffic stays"),
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
             Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
-            Self::ForeignEdit { rule } => write!(f, "somebody else changed {rule}: left alone"),
+            Self::ForeignEdit { route } => write!(f, "somebody else changed {route}: left alone"),
             Self::DrillWaits { why } => write!(f, "no drill yet: {why}"),
             Self::DrillEnds { why } => write!(f, "the drill is over: {why}"),
             Self::Refused { why } => write!(f, "refused: {why}"),
@@ -318,7 +318,7 @@ impl fmt::Display for Refusal {
             Self::IsActive { pool } => write!(f, "`{pool}` takes the traffic already"),
             Self::Shifts { to } => write!(f, "traffic is on its way to `{to}`"),
             Self::NothingMoved => f.write_str("nothing was moved that could go back"),
-            Self::CannotReach { pool } => write!(f, "no rule reaches `{pool}`, so nothing checks it and nothing could move there"),
+            Self::CannotReach { pool } => write!(f, "no route leads to `{pool}`, so nothing checks it and nothing could move there"),
             Self::Degraded => f.write_str("nobody can serve, and something else answers"),
             Self::NotAllowed => f.write_str("the fleet is paused, or its mode forbids it"),
             Self::NoDrill => f.write_str("the spec says nothing of drills"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Looked;
 use super::routing;
-use crate::id::RuleArn;
+use crate::id::RouteId;
 use crate::spec::Failover;
 use crate::state::{Routing, SignalKind};
 
@@ -19,7 +19,7 @@ pub struct Readiness {
     /// So many are needed.
     pub needed: u32,
     /// Rules that could not be read, or do not name a group of this side: its groups are not checked there.
-    pub unreachable: Vec<RuleArn>,
+    pub unreachable: Vec<RouteId>,
     /// Kinds of signal that say that it is down.
     pub down_by: Vec<SignalKind>,
 }
@@ -31,13 +31,13 @@ impl Readiness {
         to: &Looked<'_>,
         source_size: u32,
         down_by: Vec<SignalKind>,
-        routing: impl Fn(&RuleArn) -> Option<&'a Routing>,
+        routing: impl Fn(&RouteId) -> Option<&'a Routing>,
     ) -> Self {
-        let reaches = |rule: &&RuleArn| routing(rule).is_some_and(|routing| routing::names(routing, to.pool));
+        let reaches = |rule: &&RouteId| routing(rule).is_some_and(|routing| routing::names(routing, to.pool));
         Self {
             healthy: to.ready(),
             needed: failover.gate.of_ceil(source_size).max(1),
-            unreachable: failover.rules().iter().filter(|rule| !reaches(rule)).cloned().collect(),
+            unreachable: failover.routes().iter().filter(|rule| !reaches(rule)).cloned().collect(),
             down_by,
         }
     }

@@ -35,7 +35,7 @@ pub use self::record::{TrafficInputs, TrafficRecord};
 use self::swap::Seat;
 pub use self::swap::enrolled;
 pub use self::watch::LOOKS_APART;
-use crate::id::{AlarmName, InstanceId, PoolId, RuleArn, TargetGroupArn};
+use crate::id::{AlarmName, InstanceId, PoolId, RouteId, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::sample::Series;
 use crate::signal::{AlarmState, health_alarm};
@@ -56,8 +56,11 @@ pub struct TrafficObservation {
     pub alarms: BTreeMap<AlarmName, AlarmState>,
     /// The application's metrics by side, in the order of the spec.
     pub application: BTreeMap<PoolId, Vec<Series>>,
-    /// What each rule does.
-    pub routing: BTreeMap<RuleArn, Routing>,
+    /// Requests per minute of each side, while a drill is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<PoolId, Series>,
+    /// What each route does.
+    pub routing: BTreeMap<RouteId, Routing>,
 }
 
 /// Everything that a traffic decision may depend on.
@@ -115,11 +118,11 @@ pub enum TrafficWish {
     Drill,
 }
 
-/// A rule to be set.
+/// A route to be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficStep {
     /// Which.
-    pub rule: RuleArn,
+    pub route: RouteId,
     /// Only if it is still this: somebody else's change is not overwritten.
     pub expected: Routing,
     /// To what.

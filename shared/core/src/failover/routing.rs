@@ -1,35 +1,28 @@
-//! Weights of a forward action: what moves when traffic does, and who had them before.
+//! Weights of a route: what moves when traffic does, and who had them before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::id::{PoolId, TargetGroupArn};
+use crate::id::{Destination, PoolId};
+use crate::route::Weights;
 use crate::spec::{FixedResponse, PoolSpec};
 use crate::state::{RouteTo, Routing};
 
-/// Largest weight of a group, by AWS.
-const WEIGHT_MAX: u32 = 999;
-
-/// Whether a rule forwards to a group of this side, at whatever weight.
+/// Whether a route has a destination of this side, at whatever weight.
 pub(super) fn names(routing: &Routing, pool: &PoolSpec) -> bool {
-    routing.weights.keys().any(|group| pool.target_groups.contains(group))
+    routing.weights.keys().any(|destination| pool.receives(destination))
 }
 
 /// Whether a rule sends anything to this side.
 pub(super) fn sends(routing: &Routing, pool: &PoolSpec) -> bool {
-    weight_of(&routing.weights, pool) > 0
-}
-
-fn weight_of(weights: &BTreeMap<TargetGroupArn, u32>, pool: &PoolSpec) -> u32 {
-    let own = weights.iter().filter(|(group, _)| pool.target_groups.contains(group));
-    own.map(|(_, weight)| *weight).fold(0, u32::saturating_add)
+    pool.weight_in(&routing.weights) > 0
 }
 
 /// Whether a rule does what it is to do: by the same weights, or, whoever set them, by sending one side's share to the other.
 pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
     match wanted {
         RouteTo::Weights(_) | RouteTo::Reweighted { .. } => {
-            let has_left = from.id == to.id || weight_of(&routing.weights, from) == 0;
-            weight_of(&routing.weights, to) > 0 && has_left
+            let has_left = from.id == to.id || from.weight_in(&routing.weights) == 0;
+            to.weight_in(&routing.weights) > 0 && has_left
         }
         RouteTo::Actions(actions) => routing == actions,
         RouteTo::Fixed(response) => answers(routing, response),
@@ -38,7 +31,7 @@ pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: 
 
 /// Whether a rule sends nothing to the sides that are to take none, and something to the one that comes back, or to any, whoever set it.
 pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<PoolId>, comes_back: Option<&PoolSpec>) -> bool {
-    let is_idle = |side: &PoolSpec| weight_of(&routing.weights, side) == 0;
+    let is_idle = |side: &PoolSpec| side.weight_in(&routing.weights) == 0;
     let takes = match comes_back {
         Some(side) => !is_idle(side),
         None => !sides.iter().all(is_idle),
@@ -46,19 +39,19 @@ pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<Po
     takes && sides.iter().filter(|side| out.contains(&side.id)).all(is_idle)
 }
 
-/// The weights with the shares of the sides that take none given to the others, to each by its own. Groups of others keep what they have.
+/// The weights with the shares of the sides that take none given to the others, to each by its own. Destinations of others keep what they have.
 /// Where nobody else has a weight, the shares are equal.
-pub(super) fn shared(weights: &BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec], out: &BTreeSet<PoolId>) -> BTreeMap<TargetGroupArn, u32> {
-    let takes = |group: &TargetGroupArn| {
-        let owner = sides.iter().find(|side| side.target_groups.contains(group));
+pub(super) fn shared(weights: &Weights, sides: &[PoolSpec], out: &BTreeSet<PoolId>, most: u32) -> Weights {
+    let takes = |destination: &Destination| {
+        let owner = sides.iter().find(|side| side.receives(destination));
         owner.map(|side| !out.contains(&side.id))
     };
     let sum = |of: bool| {
-        let groups = weights.iter().filter(|(group, _)| takes(group) == Some(of));
+        let groups = weights.iter().filter(|(destination, _)| takes(destination) == Some(of));
         groups.map(|(_, weight)| u64::from(*weight)).fold(0, u64::saturating_add)
     };
     let (lost, kept) = (sum(false), sum(true));
-    let takers = weights.keys().filter(|group| takes(group) == Some(true)).count();
+    let takers = weights.keys().filter(|destination| takes(destination) == Some(true)).count();
     let all = if kept == 0 {
         u64::try_from(takers).unwrap_or(u64::MAX)
     } else {
@@ -67,41 +60,41 @@ pub(super) fn shared(weights: &BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec]
     .max(1);
     // cumulative, so that what is rounded off here is given there
     let mut reached = 0_u64;
-    let mut next = |group: &TargetGroupArn, weight: u32| match takes(group) {
+    let mut next = |destination: &Destination, weight: u32| match takes(destination) {
         None => weight,
         Some(false) => 0,
         Some(true) => {
             let before = lost.saturating_mul(reached).checked_div(all).unwrap_or(0);
             reached = reached.saturating_add(if kept == 0 { 1 } else { u64::from(weight) });
             let after = lost.saturating_mul(reached).checked_div(all).unwrap_or(0);
-            let more = u32::try_from(after.saturating_sub(before)).unwrap_or(WEIGHT_MAX);
-            weight.saturating_add(more).min(WEIGHT_MAX)
+            let more = u32::try_from(after.saturating_sub(before)).unwrap_or(most);
+            weight.saturating_add(more).min(most)
         }
     };
     weights
         .iter()
-        .map(|(group, weight)| (group.clone(), next(group, *weight)))
+        .map(|(destination, weight)| (destination.clone(), next(destination, *weight)))
         .collect()
 }
 
 /// The weights with as much for this side as the others have on average, where it has nothing: of a side that nobody knows a share of,
 /// nothing else can be said, and without a weight it would never come back.
-pub(super) fn with_a_share_for(to: &PoolSpec, weights: BTreeMap<TargetGroupArn, u32>, sides: &[PoolSpec]) -> BTreeMap<TargetGroupArn, u32> {
-    if weight_of(&weights, to) > 0 {
+pub(super) fn with_a_share_for(to: &PoolSpec, weights: Weights, sides: &[PoolSpec], most: u32) -> Weights {
+    if to.weight_in(&weights) > 0 {
         return weights;
     }
     let others: Vec<u32> = sides
         .iter()
-        .map(|side| weight_of(&weights, side))
+        .map(|side| side.weight_in(&weights))
         .filter(|weight| *weight > 0)
         .collect();
     let sum = others.iter().copied().fold(0, u32::saturating_add);
     let mean = sum.div_ceil(count(others.len()));
-    let receivers = weights.keys().filter(|group| to.target_groups.contains(group)).count();
-    let each = mean.div_ceil(count(receivers)).clamp(1, WEIGHT_MAX);
-    let weight = |(group, weight): (TargetGroupArn, u32)| {
-        let weight = if to.target_groups.contains(&group) { each } else { weight };
-        (group, weight)
+    let receivers = weights.keys().filter(|destination| to.receives(destination)).count();
+    let each = mean.div_ceil(count(receivers)).clamp(1, most);
+    let weight = |(destination, weight): (Destination, u32)| {
+        let weight = if to.receives(&destination) { each } else { weight };
+        (destination, weight)
     };
     weights.into_iter().map(weight).collect()
 }
@@ -112,19 +105,16 @@ fn count(many: usize) -> u32 {
 }
 
 /// The weights as they are, and for the sides that take none those by which they usually do.
-pub(super) fn with_shares_of(
-    weights: &BTreeMap<TargetGroupArn, u32>,
-    usual: Option<&BTreeMap<TargetGroupArn, u32>>,
-    sides: &[PoolSpec],
-    out: &BTreeSet<PoolId>,
-) -> BTreeMap<TargetGroupArn, u32> {
-    let is_out = |group: &TargetGroupArn| {
+pub(super) fn with_shares_of(weights: &Weights, usual: Option<&Weights>, sides: &[PoolSpec], out: &BTreeSet<PoolId>) -> Weights {
+    let is_out = |destination: &Destination| {
         let mut sides = sides.iter().filter(|side| out.contains(&side.id));
-        sides.any(|side| side.target_groups.contains(group))
+        sides.any(|side| side.receives(destination))
     };
-    let weight = |(group, weight): (&TargetGroupArn, &u32)| {
-        let usual = usual.and_then(|usual| usual.get(group)).filter(|_| is_out(group) && *weight == 0);
-        (group.clone(), usual.copied().unwrap_or(*weight))
+    let weight = |(destination, weight): (&Destination, &u32)| {
+        let usual = usual
+            .and_then(|usual| usual.get(destination))
+            .filter(|_| is_out(destination) && *weight == 0);
+        (destination.clone(), usual.copied().unwrap_or(*weight))
     };
     weights.iter().map(weight).collect()
 }
@@ -146,51 +136,52 @@ pub(super) fn does(routing: &Routing, set: &RouteTo) -> bool {
 pub(super) fn share_of(routing: &Routing, sides: &[PoolSpec]) -> u32 {
     sides
         .iter()
-        .map(|side| weight_of(&routing.weights, side))
+        .map(|side| side.weight_in(&routing.weights))
         .fold(0, u32::saturating_add)
 }
 
-/// The weights with the share of all sides given to one group. Groups of others keep what they have.
-pub(super) fn all_to(routing: &Routing, sides: &[PoolSpec], to: &TargetGroupArn, share: u32) -> BTreeMap<TargetGroupArn, u32> {
-    let weight = |(group, weight): (&TargetGroupArn, &u32)| {
-        let weight = if group == to {
-            share.min(WEIGHT_MAX)
-        } else if sides.iter().any(|side| side.target_groups.contains(group)) {
+/// The weights with the share of all sides given to one destination. Those of others keep what they have.
+pub(super) fn all_to(routing: &Routing, sides: &[PoolSpec], to: &Destination, share: u32) -> Weights {
+    let weight = |(destination, weight): (&Destination, &u32)| {
+        let weight = if destination == to {
+            share
+        } else if sides.iter().any(|side| side.receives(destination)) {
             0
         } else {
             *weight
         };
-        (group.clone(), weight)
+        (destination.clone(), weight)
     };
     routing.weights.iter().map(weight).collect()
 }
 
-/// The weights with the share of all sides given to one of them. Groups of others keep what they have.
-pub(super) fn only(routing: &Routing, sides: &[PoolSpec], to: &PoolSpec) -> BTreeMap<TargetGroupArn, u32> {
+/// The weights with the share of all sides given to one of them. Destinations of others keep what they have.
+pub(super) fn only(routing: &Routing, sides: &[PoolSpec], to: &PoolSpec, most: u32) -> Weights {
     let others = sides.iter().filter(|side| side.id != to.id);
     let all = others.fold(routing.clone(), |routing, side| Routing {
-        weights: moved(&routing, side, to),
+        weights: moved(&routing, side, to, most),
         ..routing
     });
     all.weights
 }
 
-/// The weights with the share of `from` given to `to`. Groups of others keep what they have.
-pub(super) fn moved(routing: &Routing, from: &PoolSpec, to: &PoolSpec) -> BTreeMap<TargetGroupArn, u32> {
-    let share = weight_of(&routing.weights, from)
-        .saturating_add(weight_of(&routing.weights, to))
-        .clamp(1, WEIGHT_MAX);
-    let receivers = routing.weights.keys().filter(|group| to.target_groups.contains(group)).count();
+/// The weights with the share of `from` given to `to`. Destinations of others keep what they have.
+pub(super) fn moved(routing: &Routing, from: &PoolSpec, to: &PoolSpec, most: u32) -> Weights {
+    let share = from
+        .weight_in(&routing.weights)
+        .saturating_add(to.weight_in(&routing.weights))
+        .clamp(1, most);
+    let receivers = routing.weights.keys().filter(|destination| to.receives(destination)).count();
     let each = (share / count(receivers)).max(1);
-    let weight = |(group, weight): (&TargetGroupArn, &u32)| {
-        let weight = if to.target_groups.contains(group) {
+    let weight = |(destination, weight): (&Destination, &u32)| {
+        let weight = if to.receives(destination) {
             each
-        } else if from.target_groups.contains(group) {
+        } else if from.receives(destination) {
             0
         } else {
             *weight
         };
-        (group.clone(), weight)
+        (destination.clone(), weight)
     };
     routing.weights.iter().map(weight).collect()
 }

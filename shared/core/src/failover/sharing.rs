@@ -6,7 +6,8 @@ use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
 use super::{TrafficRequest, TrafficWish, routing};
-use crate::id::{PoolId, RuleArn, TargetGroupArn};
+use crate::id::{PoolId, RouteId};
+use crate::route::Weights;
 use crate::spec::{FailoverMode, PoolSpec};
 use crate::state::{Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Spread, Stage};
 
@@ -84,11 +85,11 @@ impl<'a> Draft<'a> {
 
     /// Whether these sides together could take what `size` instances do.
     fn readiness_of(&self, takers: &[PoolId], size: u32) -> Readiness {
-        let rules = self.situation.failover.rules();
+        let rules = self.situation.failover.routes();
         let most = takers.iter().filter_map(|side| self.situation.spec.pool(side)).map(PoolSpec::most);
         let most = most.fold(0, u32::saturating_add);
         let up: Vec<&PoolId> = takers.iter().filter(|side| !self.is_down(side)).collect();
-        let reaches = |rule: &&RuleArn| {
+        let reaches = |rule: &&RouteId| {
             let pools = takers.iter().filter_map(|side| self.situation.spec.pool(side));
             self.routing(rule)
                 .is_some_and(|routing| pools.into_iter().any(|pool| routing::names(routing, pool)))
@@ -317,17 +318,18 @@ impl<'a> Draft<'a> {
     /// From this commit on these take no traffic, and the others take what was theirs.
     pub(super) fn move_shares(&mut self, shift: &Shift, sharing: &Sharing) {
         let observed = &self.situation.observation.routing;
-        let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules().iter().filter_map(of_rule).collect();
+        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_rule).collect();
         let usual = self.usual(&previous);
         let sides = &self.situation.spec.pools;
-        let to_takers = |(rule, weights): (&RuleArn, &BTreeMap<TargetGroupArn, u32>)| {
-            let weights = routing::shared(weights, sides, &sharing.out_after);
+        let to_takers = |(rule, weights): (&RouteId, &Weights)| {
+            let most = rule.weight_max();
+            let weights = routing::shared(weights, sides, &sharing.out_after, most);
             let back = sides.iter().filter(|side| sharing.brings_back(&side.id));
-            let weights = back.fold(weights, |weights, side| routing::with_a_share_for(side, weights, sides));
+            let weights = back.fold(weights, |weights, side| routing::with_a_share_for(side, weights, sides, most));
             (rule.clone(), RouteTo::Weights(weights))
         };
-        let wanted: BTreeMap<RuleArn, RouteTo> = usual.iter().map(to_takers).collect();
+        let wanted: BTreeMap<RouteId, RouteTo> = usual.iter().map(to_takers).collect();
         self.hold_floors_of_sharers(sharing);
         self.spread(&sharing.out_after, &shift.why, usual);
         self.steps = super::shift::steps(&previous, &wanted);
@@ -336,14 +338,14 @@ impl<'a> Draft<'a> {
 
     /// The weights by which every side takes its share: as they are, but for the sides that take none now. What somebody set meanwhile for
     /// those that take some holds.
-    fn usual(&self, now: &BTreeMap<RuleArn, Routing>) -> BTreeMap<RuleArn, BTreeMap<TargetGroupArn, u32>> {
+    fn usual(&self, now: &BTreeMap<RouteId, Routing>) -> BTreeMap<RouteId, Weights> {
         let Some(spread) = &self.state.spread else {
             return now.iter().map(|(rule, routing)| (rule.clone(), routing.weights.clone())).collect();
         };
         let (sides, out) = (&self.situation.spec.pools, self.state.out());
-        let weights = |(rule, routing): (&RuleArn, &Routing)| {
+        let weights = |(rule, routing): (&RouteId, &Routing)| {
             let weights = match spread.usual.get(rule) {
-                Some(usual) if routing::shared(usual, sides, &out) == routing.weights => usual.clone(),
+                Some(usual) if routing::shared(usual, sides, &out, rule.weight_max()) == routing.weights => usual.clone(),
                 usual => routing::with_shares_of(&routing.weights, usual, sides, &out),
             };
             (rule.clone(), weights)
@@ -352,12 +354,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes who takes none from now on.
-    pub(super) fn spread(
-        &mut self,
-        out_after: &BTreeSet<PoolId>,
-        why: &ShiftReason,
-        usual: BTreeMap<RuleArn, BTreeMap<TargetGroupArn, u32>>,
-    ) {
+    pub(super) fn spread(&mut self, out_after: &BTreeSet<PoolId>, why: &ShiftReason, usual: BTreeMap<RouteId, Weights>) {
         let before = self.state.spread.take();
         let left = |side: &PoolId| {
             let known = before.as_ref().and_then(|before| before.out.get(side)).cloned();

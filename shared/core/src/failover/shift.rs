@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
 use super::{TrafficStep, routing};
-use crate::id::{PoolId, RuleArn};
+use crate::id::{PoolId, RouteId};
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::spec::PoolSpec;
 use crate::state::{Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Stage};
@@ -65,7 +65,7 @@ impl Draft<'_> {
                     let now = observed.get(*rule);
                     now.is_none_or(|now| !self.is_done(shift, now, wanted, from, to))
                 });
-                let undone: BTreeMap<RuleArn, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
+                let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
                 if undone.is_empty() {
                     self.arrive(shift, previous.clone(), wanted.clone());
                 } else if self.situation.now >= TAKE_OVER_MARGIN.after(*execute_until) {
@@ -208,21 +208,25 @@ impl Draft<'_> {
     /// From this commit on traffic belongs to the destination; who decided before it is refused.
     fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         let routing = &self.situation.observation.routing;
-        let of_rule = |rule: &RuleArn| Some((rule.clone(), routing.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = self.situation.failover.rules().iter().filter_map(of_rule).collect();
+        let of_rule = |rule: &RouteId| Some((rule.clone(), routing.get(rule)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_rule).collect();
         let fenced = self.situation.failover.fencing.is_some();
-        let weights = |routing: &Routing| match fenced {
-            true => routing::only(routing, &self.situation.spec.pools, to),
-            false => routing::moved(routing, from, to),
+        let to_there = |(route, routing): (&RouteId, &Routing)| {
+            let most = route.weight_max();
+            let weights = if fenced {
+                routing::only(routing, &self.situation.spec.pools, to, most)
+            } else {
+                routing::moved(routing, from, to, most)
+            };
+            (route.clone(), RouteTo::Weights(weights))
         };
-        let to_there = |(rule, routing): (&RuleArn, &Routing)| (rule.clone(), RouteTo::Weights(weights(routing)));
-        let wanted: BTreeMap<RuleArn, RouteTo> = previous.iter().map(to_there).collect();
+        let wanted: BTreeMap<RouteId, RouteTo> = previous.iter().map(to_there).collect();
         self.steps = steps(&previous, &wanted);
         self.hold_floors(shift, from, to);
         self.depart(shift, previous, wanted);
     }
 
-    pub(super) fn depart(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, wanted: BTreeMap<RuleArn, RouteTo>) {
+    pub(super) fn depart(&mut self, shift: &Shift, previous: BTreeMap<RouteId, Routing>, wanted: BTreeMap<RouteId, RouteTo>) {
         let swaps = self.situation.failover.swaps_targets();
         self.findings.push(TrafficFinding::Moves {
             to: shift.to.clone(),
@@ -263,8 +267,8 @@ impl Draft<'_> {
     /// The rules as they were. What somebody changed since is not undone.
     pub(super) fn undo(&mut self, moved: Moved, why: ShiftReason) {
         let observed = &self.situation.observation.routing;
-        let of_rule = |rule: &RuleArn| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RuleArn, Routing> = moved.previous.keys().filter_map(of_rule).collect();
+        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = moved.previous.keys().filter_map(of_rule).collect();
         if previous.len() < moved.previous.len() {
             return self.refuse(Refusal::CannotReach { pool: moved.from });
         }
@@ -272,19 +276,19 @@ impl Draft<'_> {
             .into_iter()
             .partition(|(rule, now)| moved.set.get(rule).is_none_or(|set| routing::does(now, set)));
         self.findings
-            .extend(foreign.into_keys().map(|rule| TrafficFinding::ForeignEdit { rule }));
+            .extend(foreign.into_keys().map(|route| TrafficFinding::ForeignEdit { route }));
         if previous.is_empty() {
             return self.refuse(Refusal::NothingMoved);
         }
         let sharing = self.undo_spread(&moved, &why);
         let to = self.situation.spec.pool(&moved.from);
-        let wanted: BTreeMap<RuleArn, RouteTo> = moved
+        let wanted: BTreeMap<RouteId, RouteTo> = moved
             .previous
             .into_iter()
             .filter(|(rule, _)| previous.contains_key(rule))
             .map(|(rule, actions)| {
                 let set = match to {
-                    Some(to) => self.for_one(actions, to),
+                    Some(to) => self.for_one(&rule, actions, to),
                     None => RouteTo::Actions(actions),
                 };
                 (rule, set)
@@ -317,26 +321,26 @@ impl Draft<'_> {
     fn send_again(
         &mut self,
         shift: &Shift,
-        previous: &BTreeMap<RuleArn, Routing>,
-        wanted: &BTreeMap<RuleArn, RouteTo>,
-        undone: &BTreeMap<RuleArn, RouteTo>,
+        previous: &BTreeMap<RouteId, Routing>,
+        wanted: &BTreeMap<RouteId, RouteTo>,
+        undone: &BTreeMap<RouteId, RouteTo>,
     ) {
         let observed = &self.situation.observation.routing;
         for rule in undone
             .keys()
             .filter(|rule| observed.get(*rule).is_some_and(|now| previous.get(*rule) != Some(now)))
         {
-            self.findings.push(TrafficFinding::ForeignEdit { rule: rule.clone() });
+            self.findings.push(TrafficFinding::ForeignEdit { route: rule.clone() });
         }
         let as_before = previous.iter().filter(|(rule, before)| observed.get(*rule) == Some(before));
-        let as_before: BTreeMap<RuleArn, Routing> = as_before.map(|(rule, before)| (rule.clone(), before.clone())).collect();
+        let as_before: BTreeMap<RouteId, Routing> = as_before.map(|(rule, before)| (rule.clone(), before.clone())).collect();
         self.steps = steps(&as_before, undone);
         if !self.steps.is_empty() {
             self.depart(shift, previous.clone(), wanted.clone());
         }
     }
 
-    fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RuleArn, Routing>, set: BTreeMap<RuleArn, RouteTo>) {
+    fn arrive(&mut self, shift: &Shift, previous: BTreeMap<RouteId, Routing>, set: BTreeMap<RouteId, RouteTo>) {
         self.findings.push(TrafficFinding::Moved {
             to: shift.to.clone(),
             drill: matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. }),
@@ -345,7 +349,7 @@ impl Draft<'_> {
         // one that was passed over stands until that side is out
         self.tend_fence();
         // what an undo restores is what was before something else answered
-        let levers = self.situation.failover.rules();
+        let levers = self.situation.failover.routes();
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);
         previous.retain(|rule, _| levers.contains(rule));
         set.retain(|rule, _| levers.contains(rule));
@@ -373,10 +377,10 @@ impl Draft<'_> {
 }
 
 /// A step for each rule that is known and wanted.
-pub(super) fn steps(expected: &BTreeMap<RuleArn, Routing>, wanted: &BTreeMap<RuleArn, RouteTo>) -> Vec<TrafficStep> {
-    let step = |(rule, set): (&RuleArn, &RouteTo)| {
+pub(super) fn steps(expected: &BTreeMap<RouteId, Routing>, wanted: &BTreeMap<RouteId, RouteTo>) -> Vec<TrafficStep> {
+    let step = |(rule, set): (&RouteId, &RouteTo)| {
         Some(TrafficStep {
-            rule: rule.clone(),
+            route: rule.clone(),
             expected: expected.get(rule)?.clone(),
             set: set.clone(),
         })

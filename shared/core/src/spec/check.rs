@@ -71,7 +71,11 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     }
     let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let spend = check_spend::read(raw.guards.as_ref(), &pools, problems);
-    let failover = check_failover::read(raw, &pools, problems);
+    let (failover, mut destinations) = check_failover::read(raw, &pools, problems).unzip();
+    let named = |(_, pool): (usize, PoolSpec)| PoolSpec {
+        destinations: destinations.as_mut().and_then(|of| of.remove(&pool.id)).unwrap_or_default(),
+        ..pool
+    };
     let most = pools.iter().map(|(_, pool)| pool.most()).fold(0, u32::saturating_add);
     Some(FleetSpec {
         id: id?,
@@ -81,7 +85,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
         quiet_poll,
         spend,
         removal_windows,
-        pools: pools.into_iter().map(|(_, pool)| pool).collect(),
+        pools: pools.into_iter().map(named).collect(),
         failover,
         alarms: raw.alarms.iter().flatten().map(|alarm| alarm.alarm.clone()).collect(),
     })

@@ -6,14 +6,14 @@ use super::check_pool::is_target_group;
 use super::failover::{ContentType, Fallback, FixedResponse, Instead};
 use super::problem::Problems;
 use super::raw::{RawContentType, RawDegraded, RawFixedResponse};
-use crate::id::{RuleArn, TargetGroupArn};
+use crate::id::{RouteId, TargetGroupArn};
 
 /// Longest body of a fixed response, by AWS.
 const BODY_MAX: usize = 1_024;
 
 const AT: &str = "failover.degraded";
 
-pub(super) fn read(raw: &RawDegraded, lever: &[RuleArn], pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Instead> {
+pub(super) fn read(raw: &RawDegraded, lever: &[RouteId], pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Instead> {
     let answer = match (&raw.fixed_response, &raw.forward) {
         (Some(response), None) => Fallback::FixedResponse(fixed_response(response, problems)),
         (None, Some(group)) => Fallback::Forward(forward(group, pools, problems)),
@@ -76,7 +76,7 @@ fn forward(group: &str, pools: &[(usize, PoolSpec)], problems: &mut Problems) ->
     group
 }
 
-fn checked_by(raw: &RawDegraded, answer: &Fallback, lever: &[RuleArn], problems: &mut Problems) -> Option<RuleArn> {
+fn checked_by(raw: &RawDegraded, answer: &Fallback, lever: &[RouteId], problems: &mut Problems) -> Option<RouteId> {
     let at = format!("{AT}.checked_by");
     match (answer, &raw.checked_by) {
         (Fallback::Forward(_), None) => None,
@@ -96,7 +96,7 @@ fn checked_by(raw: &RawDegraded, answer: &Fallback, lever: &[RuleArn], problems:
         }
         (Fallback::FixedResponse(_), Some(text)) => {
             check_rule(text, &at, problems);
-            let rule = RuleArn::new(text.clone());
+            let rule = RouteId::new(text.clone());
             if lever.contains(&rule) {
                 problems.add(
                     &at,
@@ -109,7 +109,7 @@ fn checked_by(raw: &RawDegraded, answer: &Fallback, lever: &[RuleArn], problems:
     }
 }
 
-fn shed(texts: &[String], lever: &[RuleArn], checked_by: Option<&str>, problems: &mut Problems) -> Vec<RuleArn> {
+fn shed(texts: &[String], lever: &[RouteId], checked_by: Option<&str>, problems: &mut Problems) -> Vec<RouteId> {
     let at = format!("{AT}.shed_rules");
     let shed = rules(texts, &at, 0, problems);
     for (n, rule) in shed.iter().enumerate() {

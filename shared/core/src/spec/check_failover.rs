@@ -8,6 +8,7 @@ use super::check_guards::{duration, percent};
 use super::check_lever;
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
+use super::check_routes::Destinations;
 use super::problem::Problems;
 use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawFleetSpec, RawLatency, RawOf, RawPercent, RawRole};
 use super::{
@@ -24,7 +25,8 @@ const HEALTH_ALARMS_MAX: usize = 5;
 /// A shorter one would let traffic go back and forth faster than anybody can look.
 const DWELL_MIN: Seconds = Seconds::minutes(5);
 
-pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Failover> {
+/// With what the routes of its lever name the sides by.
+pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<(Failover, Destinations)> {
     let raw = fleet.failover.as_ref()?;
     let mode = match raw.mode {
         RawFailoverMode::HotStandby => FailoverMode::HotStandby,
@@ -77,12 +79,12 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         let hint = "what moves twice in a few minutes serves nobody; 15 minutes are usual";
         problems.add("failover.dwell", format!("`{dwell}` is shorter than `{DWELL_MIN}`"), hint);
     }
-    let lever = check_lever::read(raw, mode, pools, problems);
+    let (lever, destinations) = check_lever::read(raw, mode, pools, problems);
     let rules = match &lever {
         Lever::ListenerRules(rules) => rules.as_slice(),
-        Lever::TargetSwap => &[],
+        Lever::TargetSwap | Lever::Route53Records(_) | Lever::AcceleratorEndpoints(_) | Lever::AcceleratorDials(_) => &[],
     };
-    Some(Failover {
+    let failover = Failover {
         mode,
         degraded: raw
             .degraded
@@ -99,7 +101,8 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         lever,
         failback: failback(raw, problems),
         dwell,
-    })
+    };
+    Some((failover, destinations))
 }
 
 /// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.

@@ -2,36 +2,76 @@
 
 use std::collections::BTreeSet;
 
+use super::check_routes::{Destinations, Routes};
 use super::problem::Problems;
-use super::raw::RawFailover;
+use super::raw::{RawFailover, RawLever};
 use super::{FailoverMode, Lever, PoolSpec};
-use crate::id::RuleArn;
+use crate::id::RouteId;
 
 /// Most listeners and rules that one shift sets: each is a call of its own.
 const RULES_MAX: usize = 10;
 
-pub(super) fn read(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Lever {
+pub(super) fn read(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) -> (Lever, Destinations) {
     let at = "failover.lever";
-    match (&raw.lever.listener_rules, raw.lever.target_swap) {
-        (None, Some(true)) => {
+    let elsewhere = |of: fn(Vec<RouteId>) -> Lever, read: Routes<'_>, problems: &mut Problems| {
+        check_elsewhere(raw, mode, problems);
+        (of(read.routes), read.destinations)
+    };
+    let RawLever {
+        listener_rules,
+        target_swap,
+        route53_records,
+        accelerator_endpoints,
+        accelerator_dials,
+    } = &raw.lever;
+    match (
+        listener_rules,
+        target_swap,
+        route53_records,
+        accelerator_endpoints,
+        accelerator_dials,
+    ) {
+        (None, Some(true), None, None, None) => {
             check_swap(raw, mode, pools, problems);
-            return Lever::TargetSwap;
+            return (Lever::TargetSwap, Destinations::new());
         }
-        (Some(listener_rules), None) => {
-            return Lever::ListenerRules(rules(listener_rules, "failover.lever.listener_rules", 1, problems));
+        (Some(listener_rules), None, None, None, None) => {
+            let rules = rules(listener_rules, "failover.lever.listener_rules", 1, problems);
+            return (Lever::ListenerRules(rules), Destinations::new());
         }
-        (Some(_), Some(_)) => problems.add(
-            at,
-            "two levers would pull at the same traffic",
-            "write one of `listener_rules` and `target_swap: true`",
-        ),
-        (None, Some(false) | None) => problems.add(
+        (None, None, Some(records), None, None) => {
+            return elsewhere(Lever::Route53Records, Routes::records(records, pools, problems), problems);
+        }
+        (None, None, None, Some(groups), None) => {
+            return elsewhere(Lever::AcceleratorEndpoints, Routes::endpoints(groups, pools, problems), problems);
+        }
+        (None, None, None, None, Some(listeners)) => {
+            return elsewhere(Lever::AcceleratorDials, Routes::dials(listeners, pools, problems), problems);
+        }
+        (None, Some(false) | None, None, None, None) => problems.add(
             at,
             "nothing moves the traffic",
             "write `listener_rules: [ARN]`, or `target_swap: true` where all sides have the same target groups",
         ),
+        _ => problems.add(
+            at,
+            "two levers would pull at the same traffic",
+            "write one of `listener_rules`, `target_swap: true`, `route53_records`, `accelerator_endpoints` and `accelerator_dials`",
+        ),
     }
-    Lever::ListenerRules(Vec::new())
+    (Lever::ListenerRules(Vec::new()), Destinations::new())
+}
+
+/// What is outside of a balancer only ever leads to a side.
+fn check_elsewhere(raw: &RawFailover, mode: FailoverMode, problems: &mut Problems) {
+    if raw.degraded.is_some() || mode == FailoverMode::Degraded {
+        let hint = "write `listener_rules`, or leave `degraded` out";
+        problems.add(
+            "failover.degraded",
+            "nothing else can answer where no rule of a balancer is set",
+            hint,
+        );
+    }
 }
 
 /// Who takes the traffic is who is registered: all sides name the same groups, and treat them alike.
@@ -67,7 +107,7 @@ fn check_swap(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolSpec)]
 }
 
 /// ARNs of listeners and rules, each once.
-pub(super) fn rules(texts: &[String], at: &str, least: usize, problems: &mut Problems) -> Vec<RuleArn> {
+pub(super) fn rules(texts: &[String], at: &str, least: usize, problems: &mut Problems) -> Vec<RouteId> {
     if texts.len() < least || texts.len() > RULES_MAX {
         let message = format!("`{}` listeners and rules are not between `{least}` and `{RULES_MAX}`", texts.len());
         problems.add(at, message, "each is set by a call of its own");
@@ -79,7 +119,7 @@ pub(super) fn rules(texts: &[String], at: &str, least: usize, problems: &mut Pro
             problems.add(format!("{at}[{n}]"), "it is listed twice", "one line is enough");
         }
     }
-    texts.iter().map(|text| RuleArn::new(text.clone())).collect()
+    texts.iter().map(|text| RouteId::new(text.clone())).collect()
 }
 
 pub(super) fn check_rule(text: &str, at: &str, problems: &mut Problems) {

@@ -1,5 +1,7 @@
 //! Reads one pool of a raw spec, over the fleet's defaults.
 
+use std::collections::BTreeSet;
+
 use super::check::{NAME_HINT, TARGET_GROUPS_MAX};
 use super::check_guards::{duration, read_guards};
 use super::check_lifecycle::{HEARTBEAT_LEAST, Known, STATUS_CHECKS_LEAST, read_keep, read_max_age, read_order, read_report};
@@ -137,6 +139,7 @@ pub(super) fn read_pool(
         balancing: check_balancing::read(raw.balancing.as_ref(), defaults_.balancing.as_ref(), &at, problems),
         target_groups,
         left_groups: Vec::new(),
+        destinations: BTreeSet::new(),
         fenced: None,
         cloud_map: check_cloud_map::read(raw.cloud_map.as_ref(), &at, problems),
         warm,

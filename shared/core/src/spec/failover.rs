@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::metric::Metric;
 use super::rule::BreachRule;
 use super::schedule::Schedule;
-use crate::id::{AlarmName, HealthAlarm, RuleArn, TargetGroupArn};
+use crate::id::{AlarmName, HealthAlarm, RouteId, TargetGroupArn};
 use crate::unit::{Finite, Percent, Seconds};
 
 /// When a side counts as failed, where its traffic goes, and how it comes back.
@@ -64,18 +64,21 @@ impl Drills {
 }
 
 impl Failover {
-    /// Listeners and rules whose forward weights move.
+    /// The routes whose weights move.
     #[must_use]
-    pub fn rules(&self) -> &[RuleArn] {
+    pub fn routes(&self) -> &[RouteId] {
         match &self.lever {
-            Lever::ListenerRules(rules) => rules,
+            Lever::ListenerRules(routes)
+            | Lever::Route53Records(routes)
+            | Lever::AcceleratorEndpoints(routes)
+            | Lever::AcceleratorDials(routes) => routes,
             Lever::TargetSwap => &[],
         }
     }
 
-    /// Listeners and rules that are read and may be set.
-    pub fn all_rules(&self) -> impl Iterator<Item = &RuleArn> {
-        self.rules().iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
+    /// The routes that are read and may be set.
+    pub fn all_routes(&self) -> impl Iterator<Item = &RouteId> {
+        self.routes().iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
     }
 
     /// Whether the sides share their target groups, and who is registered there decides who takes the traffic.
@@ -90,9 +93,29 @@ impl Failover {
 #[serde(rename_all = "snake_case")]
 pub enum Lever {
     /// Weights of the forward actions of these listeners and rules. Never empty.
-    ListenerRules(Vec<RuleArn>),
+    ListenerRules(Vec<RouteId>),
     /// All sides have the same target groups, and whoever takes the traffic is registered there.
     TargetSwap,
+    /// Weights of the records of these names, or which of two is the primary one. Never empty.
+    Route53Records(Vec<RouteId>),
+    /// Weights of the endpoints of these endpoint groups of Global Accelerator. Never empty.
+    AcceleratorEndpoints(Vec<RouteId>),
+    /// Traffic dials of the endpoint groups of these listeners of Global Accelerator. Never empty.
+    AcceleratorDials(Vec<RouteId>),
+}
+
+impl Lever {
+    /// Its field of the spec.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::ListenerRules(_) => "listener_rules",
+            Self::TargetSwap => "target_swap",
+            Self::Route53Records(_) => "route53_records",
+            Self::AcceleratorEndpoints(_) => "accelerator_endpoints",
+            Self::AcceleratorDials(_) => "accelerator_dials",
+        }
+    }
 }
 
 /// What answers when no side can serve.
@@ -101,9 +124,9 @@ pub struct Instead {
     /// What every rule of the lever does.
     pub answer: Fallback,
     /// Rules whose requests are turned away meanwhile.
-    pub shed: Vec<RuleArn>,
+    pub shed: Vec<RouteId>,
     /// A rule that goes on forwarding to a group of every side, so that their checks go on while the lever answers by itself.
-    pub checked_by: Option<RuleArn>,
+    pub checked_by: Option<RouteId>,
 }
 
 impl Instead {

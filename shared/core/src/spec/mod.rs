@@ -21,6 +21,7 @@ mod check_metric;
 mod check_policy;
 mod check_pool;
 mod check_reserve;
+mod check_routes;
 mod check_spend;
 mod check_step;
 mod check_warm;
@@ -43,12 +44,13 @@ pub mod schedule;
 mod simple;
 pub mod warm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{FleetId, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
+use crate::id::{Destination, FleetId, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
+use crate::route::Weights;
 use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use check_market::{RESERVED_TYPES_MAX, SPOT_DRAIN_MAX};
@@ -208,6 +210,9 @@ pub struct PoolSpec {
     /// registered there leaves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_groups: Vec<TargetGroupArn>,
+    /// What routes name it by, where the lever's are not those of target groups; empty: its target groups.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub destinations: BTreeSet<Destination>,
     /// It is kept out while another side is let in: nobody of it is launched, started or registered, whatever it lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fenced: Option<Fencing>,
@@ -265,6 +270,31 @@ impl FleetSpec {
 }
 
 impl PoolSpec {
+    /// Whether a route that sends requests there sends them to this side.
+    #[must_use]
+    pub fn receives(&self, destination: &Destination) -> bool {
+        if self.destinations.is_empty() {
+            return self.target_groups.iter().any(|group| group.as_str() == destination.as_str());
+        }
+        self.destinations.contains(destination)
+    }
+
+    /// Of these weights, those that lead to this side.
+    #[must_use]
+    pub fn weight_in(&self, weights: &Weights) -> u32 {
+        let own = weights.iter().filter(|(destination, _)| self.receives(destination));
+        own.map(|(_, weight)| *weight).fold(0, u32::saturating_add)
+    }
+
+    /// What routes name it by.
+    #[must_use]
+    pub fn reached_by(&self) -> BTreeSet<Destination> {
+        if self.destinations.is_empty() {
+            return self.target_groups.iter().map(Destination::from).collect();
+        }
+        self.destinations.clone()
+    }
+
     /// The policy that tells what each instance carries, if the scale-in order wants to know it.
     #[must_use]
     pub fn load_policy(&self) -> Option<&Policy> {

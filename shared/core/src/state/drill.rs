@@ -28,6 +28,32 @@ pub struct Drill {
     /// When the traffic was seen to be back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_at: Option<Timestamp>,
+    /// Since when the weights are being set, there or back; none: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets_since: Option<Timestamp>,
+    /// Requests that came while they were being set.
+    #[serde(default, skip_serializing_if = "AtRisk::is_unknown")]
+    pub at_risk: AtRisk,
+}
+
+/// Requests that came between the decision to set the weights and the look that saw them set: what a move that goes wrong meets. By the
+/// rate that was measured last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRisk {
+    /// On the way there; none: it is not over, or nobody knows the rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub there: Option<u64>,
+    /// On the way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<u64>,
+}
+
+impl AtRisk {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The end of a drill; the traffic has yet to come back.

@@ -26,7 +26,7 @@ use crate::reason::Direction;
 use crate::refresh::Refresh;
 use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
 use crate::unit::{Moment, Seconds};
-pub use drill::{Drill, DrillEnd, DrillOutcome};
+pub use drill::{AtRisk, Drill, DrillEnd, DrillOutcome};
 pub use fence::Fence;
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::SCHEMA;
 use super::drill::{Drill, DrillOutcome};
 use super::fence::Fence;
-use crate::id::{Epoch, PoolId, RuleArn, TargetGroupArn};
+use crate::id::{Epoch, PoolId, RouteId};
+use crate::route::Weights;
 use crate::spec::{FailoverMode, FixedResponse, FleetSpec};
 
 /// The traffic state of one fleet: item `TRAFFIC`, written by failover (and the first one by `apply`).
@@ -108,7 +109,7 @@ impl TrafficState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// The weights by which every side takes its share, by rule.
-    pub usual: BTreeMap<RuleArn, BTreeMap<TargetGroupArn, u32>>,
+    pub usual: BTreeMap<RouteId, Weights>,
     /// Who takes none. Never empty.
     pub out: BTreeMap<PoolId, Left>,
 }
@@ -299,9 +300,9 @@ pub enum Stage {
         /// Who committed it sends until then.
         execute_until: Timestamp,
         /// The routing as it was, by rule: what an undo restores.
-        previous: BTreeMap<RuleArn, Routing>,
+        previous: BTreeMap<RouteId, Routing>,
         /// What each rule is to do.
-        wanted: BTreeMap<RuleArn, RouteTo>,
+        wanted: BTreeMap<RouteId, RouteTo>,
     },
 }
 
@@ -310,7 +311,7 @@ pub enum Stage {
 #[serde(rename_all = "snake_case")]
 pub enum RouteTo {
     /// The same actions with these weights.
-    Weights(BTreeMap<TargetGroupArn, u32>),
+    Weights(Weights),
     /// Exactly these actions.
     Actions(Routing),
     /// These actions with other weights.
@@ -318,7 +319,7 @@ pub enum RouteTo {
         /// The actions.
         actions: Routing,
         /// The weights.
-        weights: BTreeMap<TargetGroupArn, u32>,
+        weights: Weights,
     },
     /// The balancer itself answers.
     Fixed(FixedResponse),
@@ -334,9 +335,9 @@ pub struct Degraded {
     /// Who committed it sends until then.
     pub execute_until: Timestamp,
     /// The routing as it was, by rule.
-    pub previous: BTreeMap<RuleArn, Routing>,
+    pub previous: BTreeMap<RouteId, Routing>,
     /// What each rule is to do meanwhile.
-    pub wanted: BTreeMap<RuleArn, RouteTo>,
+    pub wanted: BTreeMap<RouteId, RouteTo>,
 }
 
 /// A shift that ended.
@@ -351,21 +352,21 @@ pub struct Moved {
     /// When the weights were seen to be set.
     pub at: Timestamp,
     /// The routing as it was.
-    pub previous: BTreeMap<RuleArn, Routing>,
+    pub previous: BTreeMap<RouteId, Routing>,
     /// What each rule was set to: one that does something else by now was changed by somebody.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub set: BTreeMap<RuleArn, RouteTo>,
+    pub set: BTreeMap<RouteId, RouteTo>,
     /// Where every side is active: who takes no traffic. Absent where one side takes all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<Sharing>,
 }
 
-/// What a listener or a rule does with requests.
+/// What a route does with requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routing {
-    /// Weights of its forward action.
-    pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// The whole list of actions, as the balancer gave it.
+    /// Weights of its destinations.
+    pub weights: Weights,
+    /// All that it was set to, as its adapter reads it: the list of actions of a rule, the records of a name.
     pub actions: String,
     /// What the balancer answers by itself instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]

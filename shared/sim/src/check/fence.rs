@@ -1,6 +1,6 @@
 //! I29: where only one side may ever serve, none is let in while anybody of another one is in.
 
-use ghostnet_core::id::{FleetId, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{FleetId, RouteId, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::plan::Action;
 use ghostnet_core::spec::{Failover, Fencing, FleetSpec, PoolSpec};
@@ -17,10 +17,10 @@ const KNOWN_WITHIN: Millis = 2 * MINUTE;
 const LANDS_WITHIN: Millis = 2 * MINUTE;
 
 /// A rule was set: whoever it sends something to now, and did not before, is the only side that is in.
-pub(super) fn on_set(world: &mut World, rule: &RuleArn, before: &Routing) {
+pub(super) fn on_set(world: &mut World, rule: &RouteId, before: &Routing) {
     let mut found = Vec::new();
     for (id, fleet) in &world.fleets {
-        let failover = fleet.spec.failover.as_ref().filter(|failover| failover.rules().contains(rule));
+        let failover = fleet.spec.failover.as_ref().filter(|failover| failover.routes().contains(rule));
         let fenced = failover.and_then(|failover| failover.fencing);
         let traffic = world.table.fleets.get(id).map(|items| &items.traffic);
         let (Some(fencing), Some(traffic), Some(now)) = (fenced, traffic, world.cloud.rules.get(rule)) else {
@@ -28,7 +28,8 @@ pub(super) fn on_set(world: &mut World, rule: &RuleArn, before: &Routing) {
         };
         // after something else has answered, the side that served last is no other one
         let last = world.watch.sides.writers.get(rule);
-        let is_let_in = |side: &&PoolSpec| weight(now, side) > 0 && weight(before, side) == 0 && last != Some(&side.id);
+        let is_let_in =
+            |side: &&PoolSpec| side.weight_in(&now.weights) > 0 && side.weight_in(&before.weights) == 0 && last != Some(&side.id);
         for side in fleet.spec.pools.iter().filter(is_let_in).filter(|_| !is_forced(traffic)) {
             let others = fleet.spec.pools.iter().filter(|other| other.id != side.id);
             for (other, fault) in others.filter_map(|other| Some((other, who_is_in(world, id, other, fencing)?))) {
@@ -41,11 +42,6 @@ pub(super) fn on_set(world: &mut World, rule: &RuleArn, before: &Routing) {
         world.watch.add(Check::SingleWriter, world.now, detail);
     }
     note(world);
-}
-
-fn weight(routing: &Routing, side: &PoolSpec) -> u32 {
-    let of = |group: &TargetGroupArn| routing.weights.get(group).copied().unwrap_or(0);
-    side.target_groups.iter().map(of).fold(0, u32::saturating_add)
 }
 
 /// Whether a person has taken it on that two sides may serve. An undo passes over the gate, and not over this.
@@ -118,9 +114,9 @@ pub(super) fn note(world: &mut World) {
     let mut writers = Vec::new();
     for fleet in world.fleets.values() {
         let failover = fleet.spec.failover.iter().filter(|failover| failover.fencing.is_some());
-        for rule in failover.flat_map(Failover::rules) {
+        for rule in failover.flat_map(Failover::routes) {
             let Some(routing) = world.cloud.rules.get(rule) else { continue };
-            let mut served = fleet.spec.pools.iter().filter(|side| weight(routing, side) > 0);
+            let mut served = fleet.spec.pools.iter().filter(|side| side.weight_in(&routing.weights) > 0);
             if let (Some(side), None) = (served.next(), served.next()) {
                 writers.push((rule.clone(), side.id.clone()));
             }

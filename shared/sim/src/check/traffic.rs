@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, PoolId, RuleArn};
+use ghostnet_core::id::{FleetId, PoolId, RouteId};
 use ghostnet_core::spec::{ApplicationSignal, FleetSpec, Metric, NamedMetric, PoolSpec};
 use ghostnet_core::state::{Routing, Shift, ShiftReason, Stage, TrafficState};
 use ghostnet_engine::port::TrafficCommit;
@@ -28,9 +28,9 @@ pub struct Sides {
     /// When no rule sent it anything.
     pub(super) idle: BTreeMap<(FleetId, PoolId), Millis>,
     /// Requests that may set rules, and until when.
-    windows: BTreeMap<(RuleArn, String), Millis>,
+    windows: BTreeMap<(RouteId, String), Millis>,
     /// Which side a rule sent something last, where only one may ever serve.
-    pub(super) writers: BTreeMap<RuleArn, PoolId>,
+    pub(super) writers: BTreeMap<RouteId, PoolId>,
     /// When it was last kept out.
     pub(super) fenced: BTreeMap<(FleetId, PoolId), Millis>,
 }
@@ -151,7 +151,7 @@ pub fn on_committed(world: &mut World, commit: &TrafficCommit, before: u64) {
         found.push((Check::LeavesTheIll, detail));
     }
     for step in &commit.record.steps {
-        let key = (step.rule.clone(), request(commit));
+        let key = (step.route.clone(), request(commit));
         world.watch.sides.windows.insert(key, inputs.execute_until.as_millisecond());
     }
     for (check, detail) in found {
@@ -210,7 +210,7 @@ fn moves(world: &World, commit: &TrafficCommit, shift: &Shift, found: &mut Vec<(
 }
 
 /// A rule is about to be set: by who committed it, in its window.
-pub fn on_sent(world: &mut World, rule: &RuleArn, request: &str) {
+pub fn on_sent(world: &mut World, rule: &RouteId, request: &str) {
     let now = world.now;
     let until = world.watch.sides.windows.get(&(rule.clone(), request.to_owned()));
     // a sandbox's clock may be off by some seconds
@@ -221,13 +221,13 @@ pub fn on_sent(world: &mut World, rule: &RuleArn, request: &str) {
 }
 
 /// A rule was set: to a side that the table says.
-pub fn on_set(world: &mut World, rule: &RuleArn, before: &Routing) {
+pub fn on_set(world: &mut World, rule: &RouteId, before: &Routing) {
     let now = world.now;
     fence::on_set(world, rule, before);
     let named = |spec: &FleetSpec| {
         spec.failover
             .as_ref()
-            .is_some_and(|failover| failover.all_rules().any(|other| other == rule))
+            .is_some_and(|failover| failover.all_routes().any(|other| other == rule))
     };
     if !world.fleets.values().any(|fleet| named(&fleet.spec)) {
         let detail = format!("{} is set, and no fleet names it", rule.as_str());
@@ -247,10 +247,10 @@ pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficSta
     if let Some(drill) = traffic.drill.as_ref().filter(|drill| drill.is_running()) {
         found.push((Check::Converges, format!("{id}: the drill at {} does not end", drill.to)));
     }
-    for rule in failover.rules() {
+    for rule in failover.routes() {
         let Some(routing) = world.cloud.rules.get(rule) else { continue };
         for pool in &spec.pools {
-            let weight: u32 = pool.target_groups.iter().filter_map(|group| routing.weights.get(group)).sum();
+            let weight = pool.weight_in(&routing.weights);
             let takes = traffic.takers(spec).contains(&&pool.id);
             if (weight > 0) != takes {
                 let detail = format!(

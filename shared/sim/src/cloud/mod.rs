@@ -10,18 +10,30 @@ pub mod worker;
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{InstanceId, RuleArn, ServiceId, TargetGroupArn, Zone};
+use ghostnet_core::id::{InstanceId, RouteId, ServiceId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::route::Route;
 use ghostnet_core::sorted::Walk;
 use ghostnet_core::state::Routing;
 use ghostnet_engine::error::{ErrorClass, PortError};
 
-use crate::clock::Millis;
+use crate::clock::{Millis, SECOND};
 use capacity::Capacity;
 use ec2::{Ec2, Machine};
 use elb::{Group, Registration};
 use map::Service;
 use metrics::History;
+
+/// So long after a change of a route the last clients go where it led before: the time to live of a record, or what an accelerator takes
+/// to know everywhere.
+#[must_use]
+pub fn followed_within(route: &RouteId) -> Millis {
+    match route.route() {
+        Route::Rule => 0,
+        Route::Records(_) => 60 * SECOND,
+        Route::Endpoints | Route::Dials => 30 * SECOND,
+    }
+}
 
 /// The account.
 #[derive(Debug, Default)]
@@ -30,8 +42,10 @@ pub struct Cloud {
     pub ec2: Ec2,
     /// Target groups.
     pub groups: BTreeMap<TargetGroupArn, Group>,
-    /// Listeners' rules, and what each does.
-    pub rules: BTreeMap<RuleArn, Routing>,
+    /// Listeners' rules and other routes, and what each does.
+    pub rules: BTreeMap<RouteId, Routing>,
+    /// What some routes did before their last change, and when that was: not everybody who asks for a name asks at once.
+    pub before: BTreeMap<RouteId, (Millis, Routing)>,
     /// Services of Cloud Map.
     pub services: BTreeMap<ServiceId, Service>,
     /// Zones away from which somebody has shifted the traffic, and until when.
@@ -43,6 +57,14 @@ pub struct Cloud {
 }
 
 impl Cloud {
+    /// A route does something else from now on, and clients follow.
+    pub fn set_route(&mut self, route: RouteId, set: Routing, now: Millis) {
+        let before = self.rules.insert(route.clone(), set);
+        if let Some(before) = before.filter(|_| followed_within(&route) > 0) {
+            self.before.insert(route, (now, before));
+        }
+    }
+
     /// What the balancer says about the targets of a group.
     #[must_use]
     pub fn health(&self, group: &Group, now: Millis) -> Vec<(InstanceId, TargetHealth)> {

@@ -71,6 +71,40 @@ pub fn fence(chance: &mut Chance, design: &mut Design) {
     }
 }
 
+/// What leads clients to the sides of some fleets that fail over is no balancer. Drawn from a stream of its own too.
+pub fn lead_elsewhere(chance: &mut Chance, design: &mut Design) {
+    let (some, kind) = (chance.once_in(3), chance.count(0, 2));
+    let mut raw = design.raw.clone();
+    let Some(failover) = raw
+        .failover
+        .as_mut()
+        .filter(|failover| some && failover.lever.listener_rules.is_some())
+    else {
+        return;
+    };
+    let accelerator = format!("arn:aws:globalaccelerator::123456789012:accelerator/{}/listener/1", raw.fleet);
+    let sides: Vec<String> = raw.pools.iter().map(|pool| pool.id.clone()).collect();
+    let by_pool = |named: &dyn Fn(&str) -> String| -> Value { sides.iter().map(|side| (side.clone(), json!(named(side)))).collect() };
+    let lever = match kind {
+        0 => json!({ "route53_records": [{ "zone": "Z0123ABC", "name": format!("{}.example.com", raw.fleet), "type": "A" }] }),
+        1 => json!({ "accelerator_endpoints": [{
+            "endpoint_group": format!("{accelerator}/endpoint-group/1"),
+            "endpoints": by_pool(&|side| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{side}/1")),
+        }] }),
+        _ => json!({ "accelerator_dials": [{
+            "listener": accelerator,
+            "endpoint_groups": by_pool(&|side| format!("{accelerator}/endpoint-group/{side}")),
+        }] }),
+    };
+    if let Ok(lever) = serde_json::from_value(lever) {
+        failover.lever = lever;
+    }
+    // where something else answers, a balancer does
+    if FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
+    }
+}
+
 /// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.
 fn be_drilled(chance: &mut Chance, failover: &mut Value) {
     let window = chance.once_in(2).then_some("*/40 * * * *");

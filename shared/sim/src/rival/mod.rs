@@ -97,10 +97,10 @@ impl World {
             return;
         };
         let set = routing(weights(spec, |pool| pool == side));
-        for rule in spec.failover.iter().flat_map(|failover| failover.rules()) {
+        for rule in spec.failover.iter().flat_map(|failover| failover.routes()) {
             if self.cloud.rules.get(rule) != Some(&set) {
                 self.log.line(self.now, || format!("{} now: {}", rule.as_str(), set.actions));
-                self.cloud.rules.insert(rule.clone(), set.clone());
+                self.cloud.set_route(rule.clone(), set.clone(), self.now);
             }
         }
     }

@@ -168,10 +168,10 @@ impl World {
                 let groups = spec
                     .pools
                     .iter()
-                    .flat_map(|pool| pool.target_groups.iter().map(move |group| (group.clone(), of(pool))));
+                    .flat_map(|pool| pool.reached_by().into_iter().map(move |destination| (destination, of(pool))));
                 let set = routing(groups.collect());
-                for rule in spec.failover.iter().flat_map(|failover| failover.rules()) {
-                    self.cloud.rules.insert(rule.clone(), set.clone());
+                for rule in spec.failover.iter().flat_map(|failover| failover.routes()) {
+                    self.cloud.set_route(rule.clone(), set.clone(), self.now);
                 }
             }
             What::AccountIsThrottled { minutes } => self.cloud.capacity.drain_buckets(lasting(minutes)),

@@ -65,7 +65,7 @@ impl Listening {
         self.there.insert(rule.to_string(), actions);
     }
 
-    fn forwards(weights: &BTreeMap<ghostnet_core::id::TargetGroupArn, u32>, sticks_for: Option<String>) -> Actions {
+    fn forwards(weights: &ghostnet_core::route::Weights, sticks_for: Option<String>) -> Actions {
         let weights = weights
             .iter()
             .map(|(group, weight)| (group.to_string(), i32::try_from(*weight).unwrap()));

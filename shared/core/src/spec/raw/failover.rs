@@ -1,5 +1,7 @@
 //! How traffic leaves a failing side, as typed.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +192,65 @@ pub struct RawLever {
     /// For balancers without weights, and for listeners that are not yours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_swap: Option<bool>,
+    /// Names in Route 53 at which every side has a record: weighted ones, those of a standby at weight 0, or a primary and a secondary one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route53_records: Option<Vec<RawRecords>>,
+    /// Endpoint groups of AWS Global Accelerator that have an endpoint of every side, that of a standby at weight 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accelerator_endpoints: Option<Vec<RawEndpoints>>,
+    /// Listeners of AWS Global Accelerator that have an endpoint group of every side, one in each region, that of a standby with its traffic
+    /// dial at 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accelerator_dials: Option<Vec<RawDials>>,
+}
+
+/// One name in Route 53.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRecords {
+    /// Id of the hosted zone, `Z…`.
+    pub zone: String,
+    /// The name of the records, in full.
+    pub name: String,
+    /// The type of the records: `A`, `AAAA` or `CNAME`.
+    #[serde(rename = "type")]
+    pub kind: RawRecordType,
+    /// Set identifier of the record of each side, by pool; else it is the pool's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifiers: Option<BTreeMap<String, String>>,
+}
+
+/// The type of a record that leads clients to a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RawRecordType {
+    /// IPv4 addresses, or an alias of a balancer.
+    A,
+    /// IPv6 addresses, or an alias of a balancer.
+    #[serde(rename = "AAAA")]
+    Aaaa,
+    /// Another name.
+    #[serde(rename = "CNAME")]
+    Cname,
+}
+
+/// One endpoint group of Global Accelerator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawEndpoints {
+    /// ARN of the endpoint group.
+    pub endpoint_group: String,
+    /// Id of the endpoint of each side, by pool: the ARN of its balancer.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+/// One listener of Global Accelerator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDials {
+    /// ARN of the listener.
+    pub listener: String,
+    /// ARN of the endpoint group of each side, by pool.
+    pub endpoint_groups: BTreeMap<String, String>,
 }
 
 /// How traffic comes back.

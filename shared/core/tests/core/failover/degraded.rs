@@ -182,7 +182,7 @@ fn a_lost_call_is_sent_again_after_its_window_and_a_foreign_edit_is_left_alone()
     (sides.page, sides.weights) = (None, [("blue", 1), ("green", 1)].into());
     let decision = sides.looks(10, 10);
     assert!(
-        decision.findings.contains(&TrafficFinding::ForeignEdit { rule: rule() }),
+        decision.findings.contains(&TrafficFinding::ForeignEdit { route: rule() }),
         "{:?}",
         decision.findings
     );
@@ -223,7 +223,7 @@ fn an_operator_has_a_side_serve_whatever_the_checks_say() {
 #[test]
 fn rules_that_are_shed_answer_the_same_page() {
     let mut sides = with_page(4, 4);
-    let shed = ghostnet_core::id::RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
+    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
     if let Some(instead) = &mut sides.failover.degraded {
         instead.shed.push(shed.clone());
     }

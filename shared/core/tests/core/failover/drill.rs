@@ -68,6 +68,49 @@ fn traffic_goes_there_stays_for_its_time_and_comes_back_in_one_call_each() {
     );
 }
 
+/// Between the decision and the look that sees the weights set: ten seconds each way, but for a call that is lost.
+#[test]
+fn the_requests_that_came_while_the_weights_were_set_are_counted() {
+    for (situation, requests, lost, there, back) in [
+        (
+            "both sides are known",
+            vec![("blue", 1_200.0), ("green", 5.5)],
+            false,
+            Some(201),
+            Some(201),
+        ),
+        ("one is", vec![("blue", 1_200.0)], false, Some(200), Some(200)),
+        ("nobody asks", vec![("blue", 0.0)], false, Some(0), Some(0)),
+        ("nobody knows", vec![], false, None, None),
+        (
+            "the call that leads there is lost, and made again a minute later",
+            vec![("blue", 60.0)],
+            true,
+            Some(70),
+            Some(10),
+        ),
+    ] {
+        let mut sides = drilled();
+        sides.requests = requests.into_iter().collect();
+        if lost {
+            let before = sides.weights.clone();
+            sides.ask(TrafficWish::Drill);
+            sides.weights = before;
+            sides.looks(10, 10);
+        } else {
+            begun(&mut sides);
+        }
+        sides.looks(70, 10);
+        let drill = sides.traffic.drill.as_ref().unwrap();
+        assert_eq!((drill.at_risk.there, drill.at_risk.back), (there, back), "{situation}");
+        assert_eq!(
+            (outcome(&sides), drill.sets_since),
+            (Some(DrillOutcome::Passed), None),
+            "{situation}"
+        );
+    }
+}
+
 #[test]
 fn one_that_passes_wakes_nobody() {
     let mut sides = drilled();

@@ -6,6 +6,7 @@ mod fenced_page;
 mod fencing;
 mod kept_out;
 mod operator;
+mod routes;
 mod sharing;
 mod sides;
 mod standby;
@@ -14,7 +15,7 @@ mod swap;
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{LOOKS_APART, TrafficFinding, TrafficSituation};
-use ghostnet_core::id::{InstanceId, RuleArn};
+use ghostnet_core::id::{InstanceId, RouteId};
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::{Failback, Lever};
@@ -106,7 +107,7 @@ fn what_moves_nothing() {
             sides.die("green");
         }),
         ("no rule names the other one", |sides| {
-            sides.failover.lever = Lever::ListenerRules(vec![rule(), RuleArn::new("another")]);
+            sides.failover.lever = Lever::ListenerRules(vec![rule(), RouteId::new("another")]);
             sides.die("blue");
         }),
         ("the other one is dead", |sides| sides.die("green")),
@@ -250,7 +251,7 @@ fn what_somebody_else_set_meanwhile_is_left_alone() {
     let decision = sides.looks(8, 10);
     assert!(!moves(&decision));
     assert!(
-        decision.findings.contains(&TrafficFinding::ForeignEdit { rule: rule() }),
+        decision.findings.contains(&TrafficFinding::ForeignEdit { route: rule() }),
         "{:?}",
         decision.findings
     );

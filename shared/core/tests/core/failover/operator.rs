@@ -43,7 +43,7 @@ fn what_somebody_set_since_the_move_is_not_undone() {
     sides.looks(1, 10);
     sides.weights = [("blue", 20), ("green", 80)].into();
     let decision = sides.ask(TrafficWish::Undo);
-    assert!(decision.findings.contains(&TrafficFinding::ForeignEdit { rule: rule() }));
+    assert!(decision.findings.contains(&TrafficFinding::ForeignEdit { route: rule() }));
     assert_eq!((moves(&decision), sides.weights()), (false, (20, 80)));
 }
 

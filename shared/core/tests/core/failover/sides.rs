@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
-use ghostnet_core::id::{AlarmName, HealthAlarm, InstanceId, RuleArn, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, Destination, HealthAlarm, InstanceId, RouteId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target, TargetHealth};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::{AlarmState, health_alarm};
@@ -28,6 +28,8 @@ pub(super) struct Sides {
     /// The side whose targets cannot be read.
     pub(super) unread: Option<&'static str>,
     pub(super) errors: BTreeMap<&'static str, f64>,
+    /// Requests per minute, by side.
+    pub(super) requests: BTreeMap<&'static str, f64>,
     /// States of health alarms, by side and name.
     pub(super) alarms: BTreeMap<(&'static str, &'static str), AlarmState>,
     /// States of other alarms.
@@ -37,12 +39,12 @@ pub(super) struct Sides {
     /// What the balancer answers by itself.
     pub(super) page: Option<FixedResponse>,
     /// What other rules do.
-    pub(super) more: BTreeMap<RuleArn, Routing>,
+    pub(super) more: BTreeMap<RouteId, Routing>,
     pub(super) now: i64,
 }
 
-pub(super) fn rule() -> RuleArn {
-    RuleArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
+pub(super) fn rule() -> RouteId {
+    RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
 }
 
 fn health(name: &str) -> HealthAlarm {
@@ -92,6 +94,7 @@ impl Sides {
             instances_known: true,
             unread: None,
             errors: BTreeMap::new(),
+            requests: BTreeMap::new(),
             alarms: BTreeMap::new(),
             other_alarms: BTreeMap::new(),
             weights: [("blue", 100), ("green", 0)].into(),
@@ -122,6 +125,17 @@ impl Sides {
         for side in ["blue", "green", "red"] {
             sides.put(side, each);
         }
+        sides.look();
+        sides
+    }
+
+    /// The same sides behind something else, which names each of them in its own way.
+    pub(super) fn behind(self, lever: Lever) -> Self {
+        let mut sides = self;
+        for pool in &mut sides.spec.pools {
+            pool.destinations = [Destination::new(format!("to-{}", pool.id))].into();
+        }
+        sides.failover.lever = lever;
         sides.look();
         sides
     }
@@ -210,6 +224,13 @@ impl Sides {
         }
     }
 
+    /// What routes name a side by.
+    fn destination(&self, side: &str) -> Destination {
+        let pool = self.spec.pools.iter().find(|pool| pool.id.as_str() == side);
+        let named = pool.and_then(|pool| pool.destinations.first().cloned());
+        named.unwrap_or_else(|| Destination::from(&group(side)))
+    }
+
     pub(super) fn routing(&self) -> Routing {
         if let Some(page) = &self.page {
             return Routing {
@@ -220,13 +241,18 @@ impl Sides {
         }
         Routing {
             answer: None,
-            weights: self.weights.iter().map(|(side, weight)| (group(side), *weight)).collect(),
+            weights: self
+                .weights
+                .iter()
+                .map(|(side, weight)| (self.destination(side), *weight))
+                .collect(),
             actions: format!("{:?} {}", self.weights, self.others),
         }
     }
 
     pub(super) fn observe(&self) -> TrafficObservation {
         let now = at(self.now);
+        let route = self.failover.routes().first().cloned().unwrap_or_else(rule);
         let target = |side: &str| {
             let listed = self.of(side).into_iter().filter_map(|id| {
                 Some(Target {
@@ -243,19 +269,17 @@ impl Sides {
             targets.entry(group).or_default().extend(target(pool.id.as_str()));
         }
         let minute = at(self.now.div_euclid(60) * 60 - 60);
-        let errors = |(side, value): (&&str, &f64)| {
-            let points = vec![Datapoint {
+        let series = |value: f64| Series::Points {
+            points: vec![Datapoint {
                 at: minute,
-                value: finite(*value),
-            }];
-            let series = Series::Points {
-                points,
-                period: Seconds(60),
-                partial: false,
-                incomplete: Vec::new(),
-            };
-            (pool(side), vec![series])
+                value: finite(value),
+            }],
+            period: Seconds(60),
+            partial: false,
+            incomplete: Vec::new(),
         };
+        let errors = |(side, value): (&&str, &f64)| (pool(side), vec![series(*value)]);
+        let requests = |(side, value): (&&str, &f64)| (pool(side), series(*value));
         TrafficObservation {
             observed_at: now,
             instances: self.instances_known.then(|| self.states.clone()),
@@ -267,7 +291,8 @@ impl Sides {
                 .chain(self.other_alarms.iter().map(|(name, state)| (AlarmName::new(*name), *state)))
                 .collect(),
             application: self.errors.iter().map(errors).collect(),
-            routing: [(rule(), self.routing())].into_iter().chain(self.more.clone()).collect(),
+            requests: self.requests.iter().map(requests).collect(),
+            routing: [(route, self.routing())].into_iter().chain(self.more.clone()).collect(),
         }
     }
 
@@ -295,7 +320,7 @@ impl Sides {
     pub(super) fn carry_out(&mut self, decision: TrafficDecision) -> TrafficDecision {
         self.traffic = decision.state.clone();
         for step in &decision.steps {
-            if let Some(routing) = self.more.get_mut(&step.rule) {
+            if let Some(routing) = self.more.get_mut(&step.route) {
                 *routing = match &step.set {
                     RouteTo::Actions(actions) => actions.clone(),
                     RouteTo::Fixed(page) => Routing {
@@ -317,7 +342,7 @@ impl Sides {
             };
             self.page = page;
             for side in ["blue", "green", "red", "sorry"] {
-                if let Some(weight) = weights.get(&group(side)) {
+                if let Some(weight) = weights.get(&self.destination(side)) {
                     self.weights.insert(side, *weight);
                 }
             }

@@ -170,7 +170,7 @@ fn when_a_side_only_stands_by() {
         (
             "a rule cannot be read, and could before",
             |sides| {
-                let another = ghostnet_core::id::RuleArn::new(format!("{}4", rule().as_str()));
+                let another = ghostnet_core::id::RouteId::new(format!("{}4", rule().as_str()));
                 sides.failover.lever = Lever::ListenerRules(vec![rule(), another]);
             },
             true,

@@ -1,6 +1,7 @@
 //! What a spec says of failover: how it reads, what holds where it is silent, and what is wrong with it.
 
 mod mistakes;
+mod routes;
 
 use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::defaults::defaults;
@@ -72,7 +73,7 @@ fn a_whole_section_reads_to_what_it_means() {
         },
         gate: Percent(80),
         standby_size: Percent(80),
-        lever: Lever::ListenerRules([LISTENER, RULE].map(ghostnet_core::id::RuleArn::new).to_vec()),
+        lever: Lever::ListenerRules([LISTENER, RULE].map(ghostnet_core::id::RouteId::new).to_vec()),
         failback: Failback::Auto { well: 20 },
         dwell: Seconds::minutes(60),
         degraded: None,
@@ -160,7 +161,7 @@ fn what_answers_when_no_side_can() {
     };
     assert_eq!(page.answer, Fallback::FixedResponse(response.clone()));
     assert_eq!(page.shed_answer(), response, "what is shed gets the same");
-    let checked_by = page.checked_by.as_ref().map(ghostnet_core::id::RuleArn::as_str);
+    let checked_by = page.checked_by.as_ref().map(ghostnet_core::id::RouteId::as_str);
     assert_eq!((page.shed.len(), checked_by), (1, Some(other.as_str())));
     let forwarded = read_to(json!({ "forward": sorry }));
     assert_eq!(
@@ -282,7 +283,7 @@ fn a_swap_of_targets() {
     };
     let read = swap(json!({})).unwrap();
     assert!(read.failover.as_ref().unwrap().swaps_targets());
-    assert!(read.failover.unwrap().rules().is_empty());
+    assert!(read.failover.unwrap().routes().is_empty());
     let lever = |lever: Value| json!({ "failover": { "lever": lever } });
     let green = |change: Value| {
         let pools = ["blue", "green"].map(|side| json!({ "id": side, "target_groups": [group("web")] }));
