@@ -183,6 +183,7 @@ fn first_routing(spec: &FleetSpec) -> BTreeMap<RouteId, Routing> {
     let sides = spec.pools.iter();
     let weights = sides.flat_map(|pool| pool.reached_by().into_iter().map(move |destination| (destination, weight(pool))));
     let routing = Routing {
+        sticks: false,
         weights: weights.collect(),
         actions: "forward".to_owned(),
         answer: None,
@@ -202,6 +203,7 @@ fn set(before: &Routing, to: &RouteTo) -> Routing {
             ..actions.clone()
         },
         RouteTo::Fixed(response) => Routing {
+            sticks: false,
             weights: BTreeMap::new(),
             actions: "fixed response".to_owned(),
             answer: Some(response.clone()),

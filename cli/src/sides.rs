@@ -66,6 +66,15 @@ fn judge_rules(spec: &FleetSpec, rules: &[RouteId], routing: &BTreeMap<RouteId, 
                 hint: None,
             });
         }
+        if routing.sticks && spec.failover.as_ref().is_some_and(|failover| failover.fencing.is_some()) {
+            let message = "clients stay with the target group that they met: they go back to a side that is kept out as soon as it is registered \
+                           again; turn off the stickiness between groups";
+            notes.push(Problem {
+                path: path.clone(),
+                message: message.to_owned(),
+                hint: None,
+            });
+        }
         if let Some(Fallback::Forward(group)) = instead(spec).map(|instead| &instead.answer)
             && !routing.weights.contains_key(&Destination::from(group))
         {
@@ -142,6 +151,8 @@ async fn silent_health_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use ghostnet_core::id::TargetGroupArn;
+    use ghostnet_core::spec::Fencing;
+    use ghostnet_core::unit::Seconds;
 
     use super::*;
 
@@ -156,6 +167,7 @@ mod tests {
         let of = |sides: usize| {
             let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
             let routing = Routing {
+                sticks: false,
                 answer: None,
                 weights: groups.map(|group| (Destination::from(&group), 1)).collect(),
                 actions: String::new(),
@@ -177,6 +189,24 @@ mod tests {
         );
         let unknown = told(BTreeMap::new()).join("\n");
         assert!(unknown.contains("listener_rules[0]: it does not exist here"), "{unknown}");
+
+        let mut fenced = spec.clone();
+        if let Some(failover) = &mut fenced.failover {
+            failover.fencing = Some(Fencing {
+                stop: false,
+                timeout: Seconds::minutes(10),
+            });
+        }
+        for (sticks, expected) in [(false, 0), (true, 1)] {
+            let mut routing: BTreeMap<RouteId, Routing> = of(2);
+            routing.values_mut().for_each(|routing| routing.sticks = sticks);
+            assert_eq!(told(routing.clone()), Vec::<String>::new(), "{sticks}: both sides may serve");
+            let notes = judge_rules(&fenced, rules, &routing);
+            let about = notes
+                .iter()
+                .filter(|note| note.message.contains("turn off the stickiness between groups"));
+            assert_eq!((about.count(), notes.len()), (expected, expected), "{sticks}");
+        }
 
         let mut spec = spec.clone();
         let checks = RouteId::new("checks");

@@ -1,4 +1,5 @@
 """The second chapter: one side of a fleet dies, and its traffic leaves it, through the deployed function; then everything is undone.
+Then the same sides are led to by a name in place of a rule.
 
 The instances of blue are really stopped in EC2, an alarm really fires on metric data, and the weights, targets and actions that are
 compared are read from the load balancer. Played is what EventBridge would do with the alarm: its event is handed to the function.
@@ -22,6 +23,8 @@ ALARM_WITHIN = 30
 # three looks ten seconds apart, and what comes before and after them
 MOVED_WITHIN = 60
 LOOK_EVERY = 1
+ZONE = "shop.internal"
+NAME = f"www.{ZONE}"
 
 
 class Failover:
@@ -33,9 +36,13 @@ class Failover:
         self._before = None
 
     def apply(self):
-        self._spec.write_text(string.Template(FLEET_TEMPLATE.read_text()).substitute(self.demo.network))
-        self.demo.ghostnet("--json", "apply", str(self._spec))
+        self._write(f'{{ listener_rules: ["{self.demo.network["SidesRuleArn"]}"] }}')
         say(f"[ok] applied fleet {FLEET}: blue takes the traffic of /shop, green stands by")
+
+    def _write(self, lever):
+        template = string.Template(FLEET_TEMPLATE.read_text())
+        self._spec.write_text(template.substitute(self.demo.network, Lever=lever))
+        self.demo.ghostnet("--json", "apply", str(self._spec))
 
     # --- what is seen ---
 
@@ -113,6 +120,39 @@ class Failover:
         if heard["takers"] != ["blue"] or self.actions() != self._before:
             raise LocalAwsError(f"undo left {self.actions()}, before the failover it was {self._before}")
         row(f"ghostnet undo: the rule is exactly as it was, epoch {heard['epoch']}")
+
+    def tell_by_name(self):
+        """The same sides behind records of Route 53: a move by hand, and back to exactly what was there."""
+        row = self.demo.timeline.row
+        route53 = self.demo.aws.client("route53")
+        zone = route53.create_hosted_zone(Name=ZONE, CallerReference=FLEET)["HostedZone"]["Id"].removeprefix("/hostedzone/")
+
+        def record(side, weight, address):
+            answer = {"TTL": 60, "ResourceRecords": [{"Value": address}]}
+            return {"Name": NAME, "Type": "A", "SetIdentifier": side, "Weight": weight, **answer}
+
+        records = [record("blue", 90, "192.0.2.1"), record("green", 0, "192.0.2.2")]
+        changes = [{"Action": "CREATE", "ResourceRecordSet": one} for one in records]
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+        def listed():
+            found = route53.list_resource_record_sets(HostedZoneId=zone, StartRecordName=NAME, StartRecordType="A")
+            return [one for one in found["ResourceRecordSets"] if one["Name"].rstrip(".") == NAME]
+
+        def weights():
+            return {one["SetIdentifier"]: one["Weight"] for one in listed()}
+
+        before = listed()
+        self._write(f"{{ route53_records: [{{ zone: {zone}, name: {NAME}, type: A }}] }}")
+        self._wait_until("two sides that are well", READY_WITHIN, lambda: self.healthy("BlueGroupArn") and self.healthy("GreenGroupArn"))
+        asked = ("--to", "green", "--reason", "the demo moves a name", "--for-good", "--json")
+        self.demo.ghostnet("failover", FLEET, *asked)
+        self._wait_until("the move of the name", MOVED_WITHIN, lambda: weights() == {"blue": 0, "green": 90})
+        row(f"ghostnet-failover: {NAME} leads to green, in one batch of changes")
+        self.demo.ghostnet("undo", FLEET, "--reason", "the demo is over", "--json")
+        if listed() != before:
+            raise LocalAwsError(f"undo left {listed()}, before the move it was {before}")
+        row(f"ghostnet undo: the records of {NAME} are exactly as they were")
 
     def _fire(self):
         """A real alarm on a real datapoint, and its event."""

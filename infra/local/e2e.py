@@ -100,6 +100,8 @@ def main():
         say(f"[ok] grown and shrunk with {decided} decisions on record")
         demo.sides.tell()
         say("[ok] traffic left a dead side, and undo restored the rule exactly")
+        demo.sides.tell_by_name()
+        say("[ok] a name in Route 53 led to the other side, and undo restored its records exactly")
         check_retiring(demo)
         Ahead(demo).tell()
     finally:

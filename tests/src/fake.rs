@@ -305,6 +305,7 @@ impl Routes for FakePorts {
                 ..actions.clone()
             },
             RouteTo::Fixed(response) => Routing {
+                sticks: false,
                 weights: BTreeMap::new(),
                 actions: response.body.clone(),
                 answer: Some(response.clone()),

@@ -457,6 +457,7 @@ mod tests {
         let sides = if reached { spec.pools.len() } else { 1 };
         let groups = spec.pools.iter().take(sides).flat_map(|pool| pool.target_groups.iter().cloned());
         let routing = Routing {
+            sticks: false,
             answer: None,
             weights: groups.map(|group| ((&group).into(), 1)).collect(),
             actions: String::new(),

@@ -8,7 +8,7 @@ use ghostnet_aws::telemetry::{OwnMetric, emit};
 use ghostnet_core::id::FleetId;
 use ghostnet_core::signal::Signal;
 use ghostnet_engine::invocation::Invocation;
-use ghostnet_engine::learn::{Lesson, Results, learn};
+use ghostnet_engine::learn::{ForecastReport, Results, learn};
 use ghostnet_engine::port::{Clock, ForecastPorts, Store};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
@@ -50,7 +50,7 @@ fn tell(invocation: &Invocation, results: &Results, now: Timestamp) {
     let mut failed = 0_u32;
     for (fleet, result) in results {
         match result {
-            Ok(lesson) => tell_lesson(fleet, lesson),
+            Ok(report) => tell_report(fleet, report),
             Err(error) => {
                 tracing::error!(%fleet, kind = error.kind(), %error, "nothing was learned for the fleet");
                 failed = failed.saturating_add(1);
@@ -62,15 +62,15 @@ fn tell(invocation: &Invocation, results: &Results, now: Timestamp) {
     }
 }
 
-fn tell_lesson(fleet: &FleetId, lesson: &Lesson) {
-    for trouble in &lesson.trouble {
+fn tell_report(fleet: &FleetId, report: &ForecastReport) {
+    for trouble in &report.trouble {
         tracing::warn!(%fleet, trouble, "a load was not learned");
     }
-    if !lesson.kept && !lesson.loads.is_empty() {
+    if !report.kept && !report.loads.is_empty() {
         tracing::info!(%fleet, "another invocation was faster");
         return;
     }
-    for (pool, policy, days) in &lesson.loads {
+    for (pool, policy, days) in &report.loads {
         tracing::info!(%fleet, %pool, %policy, days, "learned");
     }
 }

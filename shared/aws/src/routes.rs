@@ -54,6 +54,7 @@ pub(crate) trait Setting: Serialize + DeserializeOwned {
             weights: self.weights(),
             actions: serde_json::to_string(self).map_err(|error| refused(call, &error.to_string()))?,
             answer: None,
+            sticks: false,
         })
     }
 

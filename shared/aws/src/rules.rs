@@ -211,7 +211,16 @@ impl Deed {
         };
         let actions = serde_json::to_string(self);
         let actions = actions.map_err(|error| own(RULES, ErrorClass::Invalid, code::REQUEST, &error.to_string()))?;
-        Ok(Routing { weights, actions, answer })
+        let sticks = match self {
+            Self::Weighted { stickiness, .. } => stickiness.as_ref().is_some_and(|stickiness| stickiness.enabled == Some(true)),
+            Self::Only { .. } | Self::Fixed { .. } => false,
+        };
+        Ok(Routing {
+            weights,
+            actions,
+            answer,
+            sticks,
+        })
     }
 
     fn parse(call: &'static str, routing: &Routing) -> Result<Self, PortError> {

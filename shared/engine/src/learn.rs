@@ -29,7 +29,7 @@ const ROUND_TIME: Seconds = Seconds(30);
 
 /// What was learned for one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lesson {
+pub struct ForecastReport {
     /// The loads of which an outlook was made, and how many whole days it knows of each.
     pub loads: Vec<(PoolId, PolicyId, usize)>,
     /// What could not be learned, in words.
@@ -41,22 +41,22 @@ pub struct Lesson {
 /// Learns for these fleets. One without a policy that looks ahead is absent from the result.
 pub async fn learn<P: ForecastPorts>(ports: &P, invocation: &Invocation, fleets: &[FleetId]) -> Results {
     let mut results = BTreeMap::new();
-    let mut waiting = match pupils(ports, fleets, &mut results).await {
-        Ok(pupils) => pupils,
+    let mut waiting = match due_fleets(ports, fleets, &mut results).await {
+        Ok(due_fleets) => due_fleets,
         Err(error) => return fleets.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
     };
-    waiting.sort_by_key(|pupil| (pupil.waits_since(), pupil.fleet.clone()));
+    waiting.sort_by_key(|due| (due.waits_since(), due.fleet.clone()));
     let mut waiting = waiting.into_iter().peekable();
     while waiting.peek().is_some() {
         if ROUND_TIME.after(ports.now()) > invocation.deadline {
-            results.extend(waiting.map(|pupil| (pupil.fleet, Err(ReconcileError::OutOfTime))));
+            results.extend(waiting.map(|due| (due.fleet, Err(ReconcileError::OutOfTime))));
             break;
         }
         let mut round = Vec::new();
         let mut loads = 0_usize;
-        while let Some(pupil) = waiting.next_if(|pupil| round.is_empty() || loads.saturating_add(pupil.loads.len()) <= LOADS_AT_ONCE) {
-            loads = loads.saturating_add(pupil.loads.len());
-            round.push(pupil);
+        while let Some(due) = waiting.next_if(|due| round.is_empty() || loads.saturating_add(due.loads.len()) <= LOADS_AT_ONCE) {
+            loads = loads.saturating_add(due.loads.len());
+            round.push(due);
         }
         learn_round(ports, invocation, round, &mut results).await;
     }
@@ -64,46 +64,46 @@ pub async fn learn<P: ForecastPorts>(ports: &P, invocation: &Invocation, fleets:
 }
 
 /// The fleets for which there is something to learn, with what is known of them so far.
-async fn pupils<P: ForecastPorts>(ports: &P, fleets: &[FleetId], results: &mut Results) -> Result<Vec<Pupil>, ReconcileError> {
-    let mut pupils = Vec::new();
+async fn due_fleets<P: ForecastPorts>(ports: &P, fleets: &[FleetId], results: &mut Results) -> Result<Vec<DueFleet>, ReconcileError> {
+    let mut due_fleets = Vec::new();
     for (id, fleet) in load(ports, fleets, ports.now()).await? {
         match fleet {
-            Ok(fleet) => pupils.extend(Pupil::of(&id, &fleet)),
+            Ok(fleet) => due_fleets.extend(DueFleet::of(&id, &fleet)),
             Err(error) => drop(results.insert(id, Err(error))),
         }
     }
-    let ids: Vec<FleetId> = pupils.iter().map(|pupil| pupil.fleet.clone()).collect();
+    let ids: Vec<FleetId> = due_fleets.iter().map(|due| due.fleet.clone()).collect();
     if ids.is_empty() {
-        return Ok(pupils);
+        return Ok(due_fleets);
     }
     let mut forecasts = ports.forecasts(&ids).await?;
-    for pupil in &mut pupils {
-        pupil.forecast = forecasts.remove(&pupil.fleet).unwrap_or_default();
+    for due in &mut due_fleets {
+        due.forecast = forecasts.remove(&due.fleet).unwrap_or_default();
     }
-    Ok(pupils)
+    Ok(due_fleets)
 }
 
 /// What was learned, by fleet.
-pub type Results = BTreeMap<FleetId, Result<Lesson, ReconcileError>>;
+pub type Results = BTreeMap<FleetId, Result<ForecastReport, ReconcileError>>;
 
 /// Learns for fleets whose memories are read together.
-async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round: Vec<Pupil>, results: &mut Results) {
-    let ids: Vec<LoadId> = round.iter().flat_map(Pupil::ids).collect();
+async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round: Vec<DueFleet>, results: &mut Results) {
+    let ids: Vec<LoadId> = round.iter().flat_map(DueFleet::ids).collect();
     let mut memories = match ports.memories(&ids).await {
         Ok(memories) => memories,
         Err(error) => {
-            results.extend(round.into_iter().map(|pupil| (pupil.fleet, Err(error.clone().into()))));
+            results.extend(round.into_iter().map(|due| (due.fleet, Err(error.clone().into()))));
             return;
         }
     };
     let now = ports.now();
-    let mut group: Vec<(Pupil, Vec<Memory>)> = Vec::new();
+    let mut group: Vec<(DueFleet, Vec<Memory>)> = Vec::new();
     let mut points = 0_u32;
-    for pupil in round {
-        let own: Vec<Memory> = pupil
+    for due in round {
+        let own: Vec<Memory> = due
             .loads
             .iter()
-            .zip(pupil.ids())
+            .zip(due.ids())
             .map(|(load, id)| Memory::resume(memories.remove(&id), load.subject.clone(), now))
             .collect();
         let wanted = own.iter().fold(0_u32, |sum, memory| sum.saturating_add(memory.wanted(now)));
@@ -112,7 +112,7 @@ async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round
             points = 0;
         }
         points = points.saturating_add(wanted);
-        group.push((pupil, own));
+        group.push((due, own));
     }
     learn_group(ports, invocation, group, now, results).await;
 }
@@ -121,7 +121,7 @@ async fn learn_round<P: ForecastPorts>(ports: &P, invocation: &Invocation, round
 async fn learn_group<P: ForecastPorts>(
     ports: &P,
     invocation: &Invocation,
-    group: Vec<(Pupil, Vec<Memory>)>,
+    group: Vec<(DueFleet, Vec<Memory>)>,
     now: Timestamp,
     results: &mut Results,
 ) {
@@ -143,19 +143,19 @@ async fn learn_group<P: ForecastPorts>(
     let mut answers = match answers {
         Ok(answers) => answers.into_iter(),
         Err(error) => {
-            results.extend(group.into_iter().map(|(pupil, _)| (pupil.fleet, Err(error.clone().into()))));
+            results.extend(group.into_iter().map(|(due, _)| (due.fleet, Err(error.clone().into()))));
             return;
         }
     };
-    for (pupil, memories) in group {
-        let fleet = pupil.fleet.clone();
-        let lesson = pupil.learn(ports, memories, &mut answers, now).await.map_err(ReconcileError::from);
-        results.insert(fleet, lesson);
+    for (due, memories) in group {
+        let fleet = due.fleet.clone();
+        let report = due.learn(ports, memories, &mut answers, now).await.map_err(ReconcileError::from);
+        results.insert(fleet, report);
     }
 }
 
-/// A fleet for which is learned.
-struct Pupil {
+/// A fleet whose forecast is due.
+struct DueFleet {
     fleet: FleetId,
     forecast: Forecast,
     loads: Vec<Load>,
@@ -174,7 +174,7 @@ struct Load {
     usual: Vec<u16>,
 }
 
-impl Pupil {
+impl DueFleet {
     /// None: no policy of the fleet looks ahead, or it is on its way out.
     fn of(id: &FleetId, fleet: &Fleet) -> Option<Self> {
         let (mut loads, mut trouble) = (Vec::new(), Vec::new());
@@ -215,10 +215,10 @@ impl Pupil {
         memories: Vec<Memory>,
         answers: &mut impl Iterator<Item = Series>,
         now: Timestamp,
-    ) -> Result<Lesson, PortError> {
-        let mut lesson = Lesson {
+    ) -> Result<ForecastReport, PortError> {
+        let mut report = ForecastReport {
             trouble: self.trouble,
-            ..Lesson::default()
+            ..ForecastReport::default()
         };
         let mut learned = BTreeMap::new();
         let mut outlooks = self.forecast.outlooks;
@@ -237,14 +237,14 @@ impl Pupil {
                 why: "no answer".to_owned(),
             };
             if let Err(why) = memory.learn(answer.as_ref().unwrap_or(&missing), &load.events, load.unit, now) {
-                lesson.trouble.push(told(pool, policy, &why));
+                report.trouble.push(told(pool, policy, &why));
                 continue;
             }
             if let Some(outlook) = memory.outlook(&load.usual) {
-                lesson.loads.push((pool.clone(), policy.clone(), memory.days()));
+                report.loads.push((pool.clone(), policy.clone(), memory.days()));
                 outlooks.entry(pool.clone()).or_default().insert(policy.clone(), outlook);
             } else {
-                lesson.trouble.push(told(pool, policy, &"CloudWatch has no datapoint of it"));
+                report.trouble.push(told(pool, policy, &"CloudWatch has no datapoint of it"));
             }
             let id = LoadId {
                 fleet: self.fleet.clone(),
@@ -254,7 +254,7 @@ impl Pupil {
             learned.insert(id, memory);
         }
         if learned.is_empty() {
-            return Ok(lesson);
+            return Ok(report);
         }
         let forecast = Forecast {
             version: self.forecast.version.saturating_add(1),
@@ -263,9 +263,9 @@ impl Pupil {
         // the forecast first: whoever is slower finds it newer than it read, and keeps nothing
         if ports.keep_forecast(&self.fleet, &forecast, now).await? == CommitResult::Committed {
             ports.keep_memories(&learned, now).await?;
-            lesson.kept = true;
+            report.kept = true;
         }
-        Ok(lesson)
+        Ok(report)
     }
 }
 

@@ -168,11 +168,11 @@ async fn watch_traffic(hand: &Hand, invocation: &Invocation, asked: Option<(Flee
 
 async fn look_back(hand: &Hand, invocation: &Invocation) -> Done {
     let fleets = hand.fleets().await.map(in_turn).unwrap_or_default();
-    let lessons = learn(hand, invocation, &fleets).await;
+    let reports = learn(hand, invocation, &fleets).await;
     Done {
         results: BTreeMap::new(),
         traffic: BTreeMap::new(),
-        failed: !lessons.is_empty() && lessons.values().all(Result::is_err),
+        failed: !reports.is_empty() && reports.values().all(Result::is_err),
     }
 }
 

@@ -48,6 +48,7 @@ pub fn forwarding(weights: Weights, beside: &str) -> Routing {
     let groups: Vec<String> = weights.iter().map(|(group, weight)| format!("{group}={weight}")).collect();
     let sign = if beside.is_empty() { "" } else { BESIDE };
     Routing {
+        sticks: false,
         actions: format!("forward {}{sign}{beside}", groups.join(" ")),
         weights,
         answer: None,
@@ -188,6 +189,7 @@ impl World {
             RouteTo::Reweighted { actions, weights } => reweighted(actions, weights),
             RouteTo::Actions(actions) => Some(actions.clone()),
             RouteTo::Fixed(response) => Some(Routing {
+                sticks: false,
                 weights: BTreeMap::new(),
                 actions: format!("answer {}", response.status),
                 answer: Some(response.clone()),

@@ -11,7 +11,7 @@ use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{BreachRule, FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
-use ghostnet_core::state::{CapacityState, DrainReason, Member, PoolState};
+use ghostnet_core::state::{CapacityState, Drain, DrainReason, Member, PoolState};
 use ghostnet_core::unit::Finite;
 use ghostnet_engine::error::PortError;
 use ghostnet_engine::port::{Commit, CommitResult, Loaded, MetricQuery};
@@ -490,21 +490,21 @@ impl World {
     /// another reason than that fewer are wanted, still counts for a while: whoever decided lately may have known nothing of it.
     pub(crate) fn there<'a>(&'a self, fleet: &'a FleetId, pool: &'a PoolId, state: &'a PoolState) -> impl Iterator<Item = &'a Machine> {
         let lately = self.now - KNOWN_WITHIN;
+        let drain = |id: &InstanceId| state.members.get(id).and_then(|member| member.drain);
+        let taken_out_lately = move |drain: &Drain| {
+            let is_wanted = matches!(drain.why, DrainReason::ScaleIn | DrainReason::Renewed);
+            !is_wanted && drain.since.at() >= at(lately)
+        };
         let stays = move |id: &InstanceId| {
-            let member = state.members.get(id);
-            let drain = member.and_then(|member| member.drain);
-            let is_kept = member.is_some_and(Member::is_warm);
-            let leaves = drain.is_some_and(|drain| {
-                let is_wanted = matches!(drain.why, DrainReason::ScaleIn | DrainReason::Renewed);
-                is_wanted || drain.since.at() < at(lately)
-            });
-            !is_kept && !leaves
+            let is_kept = state.members.get(id).is_some_and(Member::is_warm);
+            !is_kept && drain(id).as_ref().is_none_or(taken_out_lately)
         };
         let spec = self.fleets.get(fleet).map(|there| &there.spec);
         let traffic = self.table.fleets.get(fleet).map(|items| &items.traffic);
         let gave_up_groups = spec.is_some_and(|spec| spec.pool(pool).is_some_and(|pool| !check::belongs(spec, traffic, pool)));
         let registered = move |id: &InstanceId| {
-            if gave_up_groups {
+            // whoever was taken out lately may leave the groups in one call with those of whom there were too many
+            if gave_up_groups || drain(id).as_ref().is_some_and(taken_out_lately) {
                 return true;
             }
             let mut targets = self.cloud.groups.values().filter_map(|group| group.targets.get(id));

@@ -7,6 +7,7 @@ mod cloudwatch;
 mod dynamodb;
 mod ec2;
 mod elbv2;
+mod led;
 mod rules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,7 @@ struct Far {
     ec2: ec2::Ec2,
     elbv2: elbv2::Elbv2,
     rules: rules::Listening,
+    led: led::Leading,
     cloud_map: cloud_map::CloudMap,
     cloudwatch: cloudwatch::CloudWatch,
     dynamodb: dynamodb::DynamoDb,
@@ -111,6 +113,11 @@ impl TrafficStage for OnAws {
         self.far().rules.given(&given);
         Ok(())
     }
+
+    fn led(&self, given: crate::led::Given) -> Played {
+        self.far().led.given(&given);
+        Ok(())
+    }
 }
 
 impl OnAws {
@@ -129,6 +136,7 @@ impl OnAws {
             ec2: ec2::Ec2::default(),
             elbv2: elbv2::Elbv2::default(),
             rules: rules::Listening::default(),
+            led: led::Leading::default(),
             cloud_map: cloud_map::CloudMap::default(),
             cloudwatch: cloudwatch::CloudWatch::default(),
             dynamodb: dynamodb::DynamoDb::default(),
@@ -168,6 +176,7 @@ impl Far {
                 Some(reply) => reply,
                 None => self.elbv2.answer(sent, &self.ec2, self.now),
             },
+            "route53" | "globalaccelerator" => self.led.answer(sent),
             "servicediscovery" => self.cloud_map.answer(sent, self.now),
             "cloudwatch" => self.cloudwatch.answer(sent, self.now),
             "dynamodb" => self.dynamodb.answer(sent, self.now),
@@ -197,7 +206,7 @@ fn service(sent: &Sent) -> &str {
 fn denied(sent: &Sent) -> Reply {
     match service(sent) {
         "ec2" => error(sent, 403, "UnauthorizedOperation"),
-        "dynamodb" | "servicediscovery" => error(sent, 400, "AccessDeniedException"),
+        "dynamodb" | "servicediscovery" | "globalaccelerator" => error(sent, 400, "AccessDeniedException"),
         _ => error(sent, 403, "AccessDenied"),
     }
 }
@@ -223,9 +232,9 @@ fn too_fast(sent: &Sent) -> Reply {
 /// An error in the form of its service.
 fn error(sent: &Sent, status: u16, code: &str) -> Reply {
     match service(sent) {
-        "elasticloadbalancing" => Reply::elb_error(status, code),
+        "elasticloadbalancing" | "route53" => Reply::elb_error(status, code),
         "cloudwatch" => Reply::cbor_error(status, code),
-        "servicediscovery" => Reply::map_error(status, code),
+        "servicediscovery" | "globalaccelerator" => Reply::map_error(status, code),
         "dynamodb" => match Reply::json_error(code, json!({ "message": code })) {
             Reply::Body(_, body) => Reply::Body(status, body),
             lost @ (Reply::FunctionError(_) | Reply::Lost) => lost,

@@ -14,6 +14,7 @@ mod cbor;
 mod compute;
 mod discovery;
 mod forecast;
+mod led;
 mod load_balancer;
 mod local;
 mod metrics;
@@ -91,6 +92,9 @@ pub(crate) trait Stage {
 pub(crate) trait TrafficStage: Stage<Ports: Routes + TrafficStore> {
     /// Of listeners and rules.
     fn rules(&self, given: rules::Given) -> Played;
+
+    /// Of what leads to sides and is no balancer.
+    fn led(&self, given: led::Given) -> Played;
 }
 
 /// What goes wrong between a port and AWS, whatever the call.
@@ -205,7 +209,7 @@ fn every<S: Stage>() -> Vec<Situation<S>> {
 
 /// The contracts of the ports that failover needs as well.
 fn every_of_failover<S: TrafficStage>() -> Vec<Situation<S>> {
-    [rules::situations(), traffic::situations()].concat()
+    [rules::situations(), led::situations(), traffic::situations()].concat()
 }
 
 #[test]
@@ -304,6 +308,16 @@ fn rules_on_aws() {
 }
 
 #[test]
+fn what_leads_to_sides_in_the_simulated_cloud() {
+    play(Sim::new, &led::situations());
+}
+
+#[test]
+fn what_leads_to_sides_on_aws() {
+    play(OnAws::new, &led::situations());
+}
+
+#[test]
 fn traffic_in_the_simulated_cloud() {
     play(Sim::new, &traffic::situations());
 }
@@ -320,6 +334,12 @@ fn a_broken_adapter_of_failover_is_found_out() {
             |sent| leave_out(sent, "Actions.member.1.ForwardConfig.TargetGroupStickinessConfig"),
             "weights of a rule that are set",
         ),
+        (|sent| leave_out(sent, "xml"), "records that are set"),
+        (
+            |sent| leave_out(sent, "EndpointConfigurations"),
+            "weights of endpoints that are set",
+        ),
+        (|sent| leave_out(sent, "TrafficDialPercentage"), "dials that are set"),
         (
             |sent| reword(sent, "#version = :read", "attribute_exists(#version) OR #version = :read"),
             "a traffic commit on an older version",
@@ -354,6 +374,7 @@ fn a_broken_cloud_of_failover_is_found_out() {
     for (broken, by) in [
         (Broken::NothingShifts, "weights of a listener that are set"),
         (Broken::NothingShifts, "weights whose answer is lost"),
+        (Broken::NothingShifts, "records that are set"),
         (Broken::EpochIgnored, "a traffic commit fences a commit of the capacity"),
         (
             Broken::OwnWriteForgotten,

@@ -129,18 +129,18 @@ fn set_is_open<S: TrafficStage>(stage: &S, mishap: Mishap, wanted: &Weights) -> 
     expect("weights", one(stage, &rule())?.weights, wanted.clone())
 }
 
-fn one<S: TrafficStage>(stage: &S, arn: &RouteId) -> Result<Routing, crate::Short> {
+pub(crate) fn one<S: TrafficStage>(stage: &S, arn: &RouteId) -> Result<Routing, crate::Short> {
     let mut read = by_class(stage.run(stage.ports().routing(&region(), std::slice::from_ref(arn))));
     let read = read.as_mut().ok().and_then(|read| read.remove(arn));
     read.ok_or_else(|| crate::Short::Otherwise(format!("{arn} is not read")))
 }
 
-fn weights<S: TrafficStage>(stage: &S, asked: &[RouteId]) -> Result<BTreeMap<RouteId, Weights>, ErrorClass> {
+pub(crate) fn weights<S: TrafficStage>(stage: &S, asked: &[RouteId]) -> Result<BTreeMap<RouteId, Weights>, ErrorClass> {
     let read = by_class(stage.run(stage.ports().routing(&region(), asked)))?;
     Ok(read.into_iter().map(|(arn, routing)| (arn, routing.weights)).collect())
 }
 
-fn set<S: TrafficStage>(stage: &S, arn: &RouteId, expected: &Routing, to: &RouteTo) -> Result<(), ErrorClass> {
+pub(crate) fn set<S: TrafficStage>(stage: &S, arn: &RouteId, expected: &Routing, to: &RouteTo) -> Result<(), ErrorClass> {
     by_class(stage.run(stage.ports().set_routing(&region(), arn, expected, to)))
 }
 

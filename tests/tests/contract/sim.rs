@@ -69,6 +69,8 @@ const SHORT: &[(&str, Why)] = &[
     ("announcements asked too fast", Why::NotShown(NO_RATE)),
     ("series that are not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("weights that our role may not set", Why::NotShown(NO_PERMISSIONS)),
+    ("what our role may not set", Why::NotShown(NO_PERMISSIONS)),
+    ("what our role may not read", Why::NotShown(NO_PERMISSIONS)),
     ("rules that our role may not read", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),
@@ -311,6 +313,7 @@ impl TrafficStage for Sim {
             Given::Sticks(rule, weights) => (rule, forwarding(weights, "clients stay for 600 seconds")),
             Given::Redirects(rule) => {
                 let elsewhere = Routing {
+                    sticks: false,
                     weights: BTreeMap::new(),
                     actions: "redirect".to_owned(),
                     answer: None,
@@ -319,6 +322,11 @@ impl TrafficStage for Sim {
             }
         };
         self.world.borrow_mut().cloud.rules.insert(rule, does);
+        Ok(())
+    }
+
+    fn led(&self, given: crate::led::Given) -> Played {
+        self.world.borrow_mut().cloud.rules.insert(given.0, routing(given.1));
         Ok(())
     }
 }

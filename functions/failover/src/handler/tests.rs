@@ -28,6 +28,7 @@ fn world(fleets: &[&str]) -> FakePorts {
         entry.fails_over = true;
     }
     let routing = Routing {
+        sticks: false,
         answer: None,
         weights: weights(100, 0),
         actions: "as they were".to_owned(),

@@ -7,6 +7,7 @@ use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Routes;
 use serde_json::{Value, json};
 
+use crate::reply::{endpoint_group, endpoint_groups};
 use crate::sample::region;
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -25,12 +26,12 @@ fn weights(of: &[(&str, u32)]) -> Weights {
 }
 
 fn described(endpoints: &Value) -> Reply {
-    Reply::json(&json!({ "EndpointGroup": { "EndpointGroupArn": group(1).as_str(), "EndpointDescriptions": endpoints } }))
+    endpoint_group(group(1).as_str(), endpoints)
 }
 
-fn listed(dials: &[(u32, Option<f32>)], next: Option<&str>) -> Reply {
-    let group = |(n, dial): &(u32, Option<f32>)| json!({ "EndpointGroupArn": group(*n).as_str(), "TrafficDialPercentage": dial });
-    Reply::json(&json!({ "EndpointGroups": dials.iter().map(group).collect::<Vec<_>>(), "NextToken": next }))
+fn listed(dials: &[(u32, Option<f64>)], next: Option<&str>) -> Reply {
+    let dials: Vec<_> = dials.iter().map(|(n, dial)| (group(*n), *dial)).collect();
+    endpoint_groups(dials.iter().map(|(group, dial)| (group.as_str(), *dial)), next)
 }
 
 fn read(route: &RouteId, reply: Reply) -> Result<Option<Routing>, ErrorClass> {

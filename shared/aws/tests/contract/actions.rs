@@ -218,6 +218,7 @@ fn every_port_needs_what_the_table_says() {
                     (endpoint_group(), json!({ "endpoints": { "blue": { "weight": 1 } } }), "blue"),
                 ] {
                     let routing = Routing {
+                        sticks: false,
                         answer: None,
                         weights: BTreeMap::new(),
                         actions: was.to_string(),

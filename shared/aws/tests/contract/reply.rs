@@ -196,3 +196,62 @@ pub(crate) fn rules(found: &[(&str, &str, bool)]) -> Reply {
         "<DescribeRulesResponse><DescribeRulesResult><Rules>{members}</Rules></DescribeRulesResult></DescribeRulesResponse>"
     ))
 }
+
+/// An alias of a side's balancer.
+pub(crate) fn alias(side: &str) -> String {
+    format!(
+        "<AliasTarget><HostedZoneId>Z32O12XQLNTSW2</HostedZoneId><DNSName>{side}-1.eu-west-1.elb.amazonaws.com.</DNSName><EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>"
+    )
+}
+
+/// A record as Route 53 lists it: how it is chosen, and what it answers.
+pub(crate) fn record_set(name: &str, kind: &str, identifier: &str, chosen: &str, answer: &str) -> String {
+    format!(
+        "<ResourceRecordSet><Name>{name}</Name><Type>{kind}</Type><SetIdentifier>{identifier}</SetIdentifier>{chosen}{answer}</ResourceRecordSet>"
+    )
+}
+
+/// ListResourceRecordSets: these records, and the set identifier at which the next page begins.
+pub(crate) fn record_page(records: &[String], next: Option<&str>) -> Reply {
+    let next = match next {
+        Some(identifier) => format!(
+            "<IsTruncated>true</IsTruncated><NextRecordName>www.example.com.</NextRecordName><NextRecordType>A</NextRecordType><NextRecordIdentifier>{identifier}</NextRecordIdentifier>"
+        ),
+        None => "<IsTruncated>false</IsTruncated>".to_owned(),
+    };
+    Reply::xml(format!(
+        "<ListResourceRecordSetsResponse><ResourceRecordSets>{}</ResourceRecordSets>{next}<MaxItems>300</MaxItems></ListResourceRecordSetsResponse>",
+        records.concat()
+    ))
+}
+
+/// ChangeResourceRecordSets: done.
+pub(crate) fn records_changed() -> Reply {
+    Reply::xml(
+        "<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>",
+    )
+}
+
+/// The changes of a batch, each by these elements, empty where it has none.
+pub(crate) fn changes_of<const N: usize>(xml: &str, elements: [&str; N]) -> Vec<[String; N]> {
+    let part = |change: &str, name: &str| {
+        let after = change.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
+        let part = after.and_then(|rest| rest.split_once(&format!("</{name}>"))).map(|(part, _)| part);
+        part.unwrap_or_default().to_owned()
+    };
+    xml.split("<Change>")
+        .skip(1)
+        .map(|change| elements.map(|name| part(change, name)))
+        .collect()
+}
+
+/// DescribeEndpointGroup, or what UpdateEndpointGroup answers: these endpoints.
+pub(crate) fn endpoint_group(arn: &str, endpoints: &Value) -> Reply {
+    Reply::json(&json!({ "EndpointGroup": { "EndpointGroupArn": arn, "EndpointDescriptions": endpoints } }))
+}
+
+/// ListEndpointGroups: dials by ARN.
+pub(crate) fn endpoint_groups<'a>(dials: impl IntoIterator<Item = (&'a str, Option<f64>)>, next: Option<&str>) -> Reply {
+    let group = |(arn, dial): (&str, Option<f64>)| json!({ "EndpointGroupArn": arn, "TrafficDialPercentage": dial });
+    Reply::json(&json!({ "EndpointGroups": dials.into_iter().map(group).collect::<Vec<_>>(), "NextToken": next }))
+}

@@ -7,6 +7,7 @@ use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Routes;
 
+use crate::reply::{alias, changes_of, record_page, record_set, records_changed};
 use crate::sample::region;
 use crate::wire::{Reply, Sent, Wire, run};
 
@@ -20,22 +21,8 @@ fn weights(of: &[(&str, u32)]) -> Weights {
     of.iter().map(|(record, weight)| (Destination::new(*record), *weight)).collect()
 }
 
-/// An alias of a balancer.
-fn alias(side: &str) -> String {
-    format!(
-        "<AliasTarget><HostedZoneId>Z32O12XQLNTSW2</HostedZoneId><DNSName>{side}-1.eu-west-1.elb.amazonaws.com.</DNSName><EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>"
-    )
-}
-
-/// A record as Route 53 lists it: how it is chosen, and what it answers.
-fn record(name: &str, kind: &str, identifier: &str, chosen: &str, answer: &str) -> String {
-    format!(
-        "<ResourceRecordSet><Name>{name}</Name><Type>{kind}</Type><SetIdentifier>{identifier}</SetIdentifier>{chosen}{answer}</ResourceRecordSet>"
-    )
-}
-
 fn weighted(identifier: &str, weight: u32) -> String {
-    record(
+    record_set(
         "www.example.com.",
         "A",
         identifier,
@@ -44,54 +31,26 @@ fn weighted(identifier: &str, weight: u32) -> String {
     )
 }
 
-fn page(records: &[String], next: Option<&str>) -> Reply {
-    let next = match next {
-        Some(identifier) => format!(
-            "<IsTruncated>true</IsTruncated><NextRecordName>www.example.com.</NextRecordName><NextRecordType>A</NextRecordType><NextRecordIdentifier>{identifier}</NextRecordIdentifier>"
-        ),
-        None => "<IsTruncated>false</IsTruncated>".to_owned(),
-    };
-    Reply::xml(format!(
-        "<ListResourceRecordSetsResponse><ResourceRecordSets>{}</ResourceRecordSets>{next}<MaxItems>300</MaxItems></ListResourceRecordSetsResponse>",
-        records.concat()
-    ))
-}
-
-fn changed() -> Reply {
-    Reply::xml(
-        "<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>",
-    )
-}
-
 fn read(records: &[String]) -> Result<Option<Routing>, ErrorClass> {
-    let wire = Wire::script([page(records, None)]);
+    let wire = Wire::script([record_page(records, None)]);
     let read = run(wire.aws().routing(&region(), &[route()]));
     read.map(|mut read| read.remove(&route())).map_err(|error| error.class)
 }
 
 /// The changes of a batch, each as its action, set identifier, way to be chosen and answer.
 fn changes(sent: &Sent) -> Vec<String> {
-    let xml = sent.text("xml");
-    let part = |change: &str, name: &str| {
-        let after = change.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
-        after
-            .and_then(|rest| rest.split_once(&format!("</{name}>")))
-            .map(|(part, _)| part.to_owned())
-    };
-    let one = |change: &str| {
-        let parts = [
-            "Action",
-            "SetIdentifier",
-            "Weight",
-            "Failover",
-            "DNSName",
-            "TTL",
-            "Value",
-            "HealthCheckId",
-        ];
-        parts.iter().filter_map(|name| part(change, name)).collect::<Vec<_>>().join(" ")
-    };
-    xml.split("<Change>").skip(1).map(one).collect()
+    let elements = [
+        "Action",
+        "SetIdentifier",
+        "Weight",
+        "Failover",
+        "DNSName",
+        "TTL",
+        "Value",
+        "HealthCheckId",
+    ];
+    let said = |parts: [String; 8]| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    changes_of(sent.text("xml"), elements).into_iter().map(said).collect()
 }
 
 #[test]
@@ -103,19 +62,19 @@ fn weights_are_those_of_the_records_of_that_name_and_type() {
     // what follows by name or type is of others
     let others = [
         weighted("blue", 1),
-        record("www.example.com.", "AAAA", "blue", "<Weight>7</Weight>", &alias("blue")),
+        record_set("www.example.com.", "AAAA", "blue", "<Weight>7</Weight>", &alias("blue")),
     ];
     assert_eq!(
         read(&others).map(|read| read.map(|read| read.weights)),
         Ok(Some(weights(&[("blue", 1)])))
     );
-    let below = [record("www2.example.com.", "A", "blue", "<Weight>7</Weight>", &alias("blue"))];
+    let below = [record_set("www2.example.com.", "A", "blue", "<Weight>7</Weight>", &alias("blue"))];
     assert_eq!(read(&below), Ok(None));
     assert_eq!(read(&[]), Ok(None));
 
     let pair = [
-        record("www.example.com.", "A", "blue", "<Failover>PRIMARY</Failover>", &alias("blue")),
-        record("www.example.com.", "A", "green", "<Failover>SECONDARY</Failover>", &alias("green")),
+        record_set("www.example.com.", "A", "blue", "<Failover>PRIMARY</Failover>", &alias("blue")),
+        record_set("www.example.com.", "A", "green", "<Failover>SECONDARY</Failover>", &alias("green")),
     ];
     assert_eq!(
         read(&pair).map(|read| read.map(|read| read.weights)),
@@ -124,8 +83,11 @@ fn weights_are_those_of_the_records_of_that_name_and_type() {
 }
 
 #[test]
-fn a_question_begins_at_the_name_and_goes_on_at_the_next_record() {
-    let wire = Wire::script([page(&[weighted("blue", 1)], Some("green")), page(&[weighted("green", 2)], None)]);
+fn a_question_begins_at_the_name_and_goes_on_at_the_next_record_set() {
+    let wire = Wire::script([
+        record_page(&[weighted("blue", 1)], Some("green")),
+        record_page(&[weighted("green", 2)], None),
+    ]);
     let mut read = run(wire.aws().routing(&region(), &[route(), route()])).unwrap_or_default();
     assert_eq!(
         read.remove(&route()).map(|routing| routing.weights),
@@ -141,7 +103,7 @@ fn a_question_begins_at_the_name_and_goes_on_at_the_next_record() {
         ]
     );
 
-    let wire = Wire::new(|_, _| page(&[weighted("blue", 1)], Some("blue")));
+    let wire = Wire::new(|_, _| record_page(&[weighted("blue", 1)], Some("blue")));
     assert!(
         run(wire.aws().routing(&region(), &[route()])).is_err(),
         "a list without end is not read for ever"
@@ -149,8 +111,8 @@ fn a_question_begins_at_the_name_and_goes_on_at_the_next_record() {
     assert_eq!(wire.sent().len(), 5);
 
     let every = "route53:Z0123ABC/*.example.com/A";
-    let wire = Wire::script([page(
-        &[record("\\052.example.com.", "A", "blue", "<Weight>3</Weight>", &alias("blue"))],
+    let wire = Wire::script([record_page(
+        &[record_set("\\052.example.com.", "A", "blue", "<Weight>3</Weight>", &alias("blue"))],
         None,
     )]);
     let read = run(wire.aws().routing(&region(), &[RouteId::new(every)])).unwrap_or_default();
@@ -163,7 +125,7 @@ fn a_question_begins_at_the_name_and_goes_on_at_the_next_record() {
 /// Whoever set them so meant something that weights cannot say.
 #[test]
 fn records_that_are_chosen_otherwise_are_left_alone() {
-    let one = |chosen: &str| record("www.example.com.", "A", "blue", chosen, &alias("blue"));
+    let one = |chosen: &str| record_set("www.example.com.", "A", "blue", chosen, &alias("blue"));
     for (situation, records) in [
         ("by latency", vec![one("<Region>eu-west-1</Region>")]),
         ("by place", vec![one("<GeoLocation><CountryCode>DE</CountryCode></GeoLocation>")]),
@@ -188,7 +150,7 @@ fn weights_are_set_in_one_batch_that_replaces_what_was_read() {
     let Ok(Some(expected)) = read(&[weighted("blue", 100), weighted("green", 0), weighted("red", 7)]) else {
         panic!("it is read")
     };
-    let wire = Wire::script([changed()]);
+    let wire = Wire::script([records_changed()]);
     let moved = RouteTo::Weights(weights(&[("blue", 0), ("green", 100)]));
     assert_eq!(run(wire.aws().set_routing(&region(), &route(), &expected, &moved)), Ok(()));
     let sent = wire.only();
@@ -217,14 +179,14 @@ fn a_primary_and_a_secondary_change_places() {
         )
     };
     let pair = [
-        record(
+        record_set(
             "www.example.com.",
             "A",
             "blue",
             "<Failover>PRIMARY</Failover>",
             &values("192.0.2.1"),
         ),
-        record(
+        record_set(
             "www.example.com.",
             "A",
             "green",
@@ -233,7 +195,7 @@ fn a_primary_and_a_secondary_change_places() {
         ),
     ];
     let Ok(Some(expected)) = read(&pair) else { panic!("it is read") };
-    let wire = Wire::script([changed()]);
+    let wire = Wire::script([records_changed()]);
     let moved = RouteTo::Weights(weights(&[("blue", 0), ("green", 1)]));
     assert_eq!(run(wire.aws().set_routing(&region(), &route(), &expected, &moved)), Ok(()));
     assert_eq!(
@@ -256,7 +218,7 @@ fn an_undo_sets_exactly_what_was_read_over_what_is_there() {
         panic!("it is read")
     };
     let undo = RouteTo::Actions(before.clone());
-    let wire = Wire::script([changed()]);
+    let wire = Wire::script([records_changed()]);
     assert_eq!(run(wire.aws().set_routing(&region(), &route(), &now, &undo)), Ok(()));
     let told = changes(&wire.only()).join("\n");
     for change in ["DELETE blue 0 ", "DELETE green 100 ", "CREATE blue 93 ", "CREATE green 7 "] {
@@ -294,7 +256,7 @@ fn a_change_is_one_attempt_and_somebody_elses_change_refuses_it() {
             Some(ErrorClass::Invalid),
         ),
         ("not allowed", Reply::elb_error(403, "AccessDenied"), Some(ErrorClass::Denied)),
-        ("done", changed(), None),
+        ("done", records_changed(), None),
     ] {
         let wire = Wire::new(move |_, _| reply.clone());
         let result = run(wire.aws().set_routing(&region(), &route(), &expected, &set));

@@ -235,6 +235,7 @@ fn an_undo_sets_exactly_what_was_read() {
     ] {
         let Ok(Some(before)) = read(&actions) else { panic!("{actions}") };
         let now = Routing {
+            sticks: false,
             weights: BTreeMap::new(),
             actions: "somebody else's".to_owned(),
             answer: None,

@@ -371,4 +371,7 @@ pub struct Routing {
     /// What the balancer answers by itself instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<FixedResponse>,
+    /// Whether a client stays with the destination that it met first, whatever its weight is by now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sticks: bool,
 }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use ghostnet_core::forecast::Forecast;
 use ghostnet_core::signal::Signal;
 use ghostnet_engine::invocation::{Invocation, ReconcileError};
-use ghostnet_engine::learn::{Lesson, learn};
+use ghostnet_engine::learn::{ForecastReport, learn};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -32,17 +32,17 @@ fn before_noon() -> Rc<RefCell<World>> {
     world
 }
 
-fn hour(world: &Rc<RefCell<World>>, stop: Option<Stop>, request: &str) -> Option<Result<Lesson, ReconcileError>> {
+fn hour(world: &Rc<RefCell<World>>, stop: Option<Stop>, request: &str) -> Option<Result<ForecastReport, ReconcileError>> {
     let hand = Hand::new(world, stop);
     let invocation = Invocation {
         function: "forecast",
         ..invocation(world, request)
     };
-    let mut lessons = learn(&hand, &invocation, &[fleet()]).now_or_never()?;
-    lessons.remove(&fleet())
+    let mut reports = learn(&hand, &invocation, &[fleet()]).now_or_never()?;
+    reports.remove(&fleet())
 }
 
-fn learned(world: &Rc<RefCell<World>>) -> Lesson {
+fn learned(world: &Rc<RefCell<World>>) -> ForecastReport {
     hour(world, None, "hour").unwrap().unwrap()
 }
 
@@ -64,9 +64,9 @@ fn the_next_tick_launches_ahead_of_a_known_peak() {
     let world = before_noon();
     assert_eq!(wanted_before_noon(&world), 3, "nothing is learned");
     let world = before_noon();
-    let lesson = learned(&world);
-    assert_eq!((lesson.loads.len(), lesson.loads[0].2), (1, 14), "a fortnight is known: {lesson:?}");
-    assert!(lesson.kept && lesson.trouble.is_empty(), "{lesson:?}");
+    let report = learned(&world);
+    assert_eq!((report.loads.len(), report.loads[0].2), (1, 14), "a fortnight is known: {report:?}");
+    assert!(report.kept && report.trouble.is_empty(), "{report:?}");
     let wanted = wanted_before_noon(&world);
     assert!(wanted > 3, "{wanted} at four minutes to noon");
     let world = world.borrow();
@@ -101,8 +101,8 @@ fn an_hour_costs_one_call_and_only_its_own_minutes() {
         "spec and state, forecast, memory, metrics; and both are written"
     );
     assert_eq!(forecast(&world).unwrap().version, 2);
-    let lesson = learned(&world);
-    assert!(!lesson.kept && lesson.loads.is_empty(), "nothing is new a moment later: {lesson:?}");
+    let report = learned(&world);
+    assert!(!report.kept && report.loads.is_empty(), "nothing is new a moment later: {report:?}");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_dies_at_any_call_is_made_good_by_the_next_hour() {
             let world = before_noon();
             learned(&world);
             wait(&world, 3_600);
-            died += usize::from(hour(&world, Some(stop), "dies").is_none_or(|lesson| lesson.is_err()));
+            died += usize::from(hour(&world, Some(stop), "dies").is_none_or(|report| report.is_err()));
             wait(&world, 3_600);
             learned(&world);
             assert!(outlooks(&world) == outlooks(&whole), "{stop:?}");
@@ -146,8 +146,8 @@ fn what_cloudwatch_does_not_answer_is_asked_again_and_the_old_outlook_stays() {
 fn a_load_without_a_datapoint_has_no_outlook_and_binds_nobody() {
     let world = before_noon();
     world.borrow_mut().metric_is_missing = true;
-    let lesson = learned(&world);
-    assert_eq!(lesson.trouble, ["`ahead` of pool `blue`: CloudWatch has no datapoint of it"]);
+    let report = learned(&world);
+    assert_eq!(report.trouble, ["`ahead` of pool `blue`: CloudWatch has no datapoint of it"]);
     assert!(forecast(&world).unwrap().outlooks.is_empty());
     world.borrow_mut().metric_is_missing = false;
     assert_eq!(wanted_before_noon(&world), 3);
@@ -157,7 +157,7 @@ fn a_load_without_a_datapoint_has_no_outlook_and_binds_nobody() {
 fn a_fleet_that_does_not_look_ahead_is_not_learned_for() {
     let world = World::new(spec(3), 3_000.0);
     let (hand, invocation) = (Hand::new(&world, None), invocation(&world, "hour"));
-    let lessons = learn(&hand, &invocation, &[fleet()]).now_or_never().unwrap();
-    assert!(lessons.is_empty());
+    let reports = learn(&hand, &invocation, &[fleet()]).now_or_never().unwrap();
+    assert!(reports.is_empty());
     assert_eq!(world.borrow().calls, ["dynamodb:BatchGetItem"]);
 }

@@ -234,12 +234,14 @@ impl Sides {
     pub(super) fn routing(&self) -> Routing {
         if let Some(page) = &self.page {
             return Routing {
+                sticks: false,
                 weights: BTreeMap::new(),
                 actions: format!("{page:?}"),
                 answer: Some(page.clone()),
             };
         }
         Routing {
+            sticks: false,
             answer: None,
             weights: self
                 .weights
@@ -324,6 +326,7 @@ impl Sides {
                 *routing = match &step.set {
                     RouteTo::Actions(actions) => actions.clone(),
                     RouteTo::Fixed(page) => Routing {
+                        sticks: false,
                         weights: BTreeMap::new(),
                         actions: format!("{page:?}"),
                         answer: Some(page.clone()),

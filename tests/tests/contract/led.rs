@@ -1,0 +1,150 @@
+//! The contract of what leads clients to sides and is no balancer: records of Route 53, endpoints and dials of Global Accelerator.
+
+use std::collections::BTreeMap;
+
+use ghostnet_core::id::{Destination, RouteId};
+use ghostnet_core::route::{Route, Weights};
+use ghostnet_core::state::RouteTo;
+use ghostnet_engine::error::ErrorClass;
+
+use crate::rules::{one, set, weights};
+use crate::{Mishap, Played, Situation, TrafficStage, expect};
+
+/// It leads to its destinations by these weights.
+#[derive(Debug, Clone)]
+pub(crate) struct Given(pub(crate) RouteId, pub(crate) Weights);
+
+/// The contract.
+pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
+    vec![
+        ("a name, an endpoint group and an accelerator that lead to two sides", |stage| {
+            for route in routes() {
+                stage.led(Given(route.clone(), blue()))?;
+                let wanted = BTreeMap::from([(route.clone(), blue())]);
+                expect("weights", weights(stage, &[route]), Ok(wanted))?;
+            }
+            Ok(())
+        }),
+        ("one of them that leads nowhere", |stage| {
+            for route in routes() {
+                expect("weights", weights(stage, &[route]), Ok(BTreeMap::new()))?;
+            }
+            Ok(())
+        }),
+        ("records that are set", |stage| weights_that_are_set(stage, records())),
+        ("weights of endpoints that are set", |stage| {
+            weights_that_are_set(stage, endpoints())
+        }),
+        ("dials that are set", |stage| weights_that_are_set(stage, dials())),
+        ("records that a person changed meanwhile", |stage| {
+            let before = changed_meanwhile(stage, records())?;
+            // what is not there any more is not replaced
+            expect("the answer", before, Err(ErrorClass::Invalid))?;
+            expect("weights", one(stage, &records())?.weights, both(70, 30))
+        }),
+        ("endpoints that a person weighed meanwhile", |stage| {
+            expect("the answer", changed_meanwhile(stage, endpoints())?, Ok(()))?;
+            expect("weights", one(stage, &endpoints())?.weights, green())
+        }),
+        ("dials that a person turned meanwhile", |stage| {
+            expect("the answer", changed_meanwhile(stage, dials())?, Ok(()))?;
+            expect("weights", one(stage, &dials())?.weights, green())
+        }),
+        ("records whose answer is lost", |stage| {
+            set_is_open(stage, records(), Mishap::AnswerLost, &green())
+        }),
+        ("weights of endpoints whose answer is lost", |stage| {
+            set_is_open(stage, endpoints(), Mishap::AnswerLost, &green())
+        }),
+        ("records set while Route 53 is unwell", |stage| {
+            set_is_open(stage, records(), Mishap::Unwell, &blue())
+        }),
+        ("dials turned while the accelerator is unwell", |stage| {
+            set_is_open(stage, dials(), Mishap::Unwell, &blue())
+        }),
+        ("what our role may not set", |stage| {
+            for route in routes() {
+                stage.led(Given(route.clone(), blue()))?;
+                let before = one(stage, &route)?;
+                stage.mishap(Mishap::Denied)?;
+                expect(
+                    "the answer",
+                    set(stage, &route, &before, &RouteTo::Weights(green())),
+                    Err(ErrorClass::Denied),
+                )?;
+                expect("weights", one(stage, &route)?, before)?;
+            }
+            Ok(())
+        }),
+        ("what our role may not read", |stage| {
+            for route in routes() {
+                stage.led(Given(route.clone(), blue()))?;
+                stage.mishap(Mishap::Denied)?;
+                expect("weights", weights(stage, &[route]), Err(ErrorClass::Denied))?;
+            }
+            Ok(())
+        }),
+    ]
+}
+
+/// Only the weights are others, and what was is set again exactly.
+fn weights_that_are_set<S: TrafficStage>(stage: &S, route: RouteId) -> Played {
+    stage.led(Given(route.clone(), blue()))?;
+    let before = one(stage, &route)?;
+    expect("the answer", set(stage, &route, &before, &RouteTo::Weights(green())), Ok(()))?;
+    let after = one(stage, &route)?;
+    expect("weights", after.weights.clone(), green())?;
+    let answer = set(stage, &route, &after, &RouteTo::Actions(before.clone()));
+    expect("the answer to the undo", answer, Ok(()))?;
+    expect("undone", one(stage, &route)?, before)
+}
+
+/// The answer to a change that was decided before somebody else's.
+fn changed_meanwhile<S: TrafficStage>(stage: &S, route: RouteId) -> Result<Result<(), ErrorClass>, crate::Short> {
+    stage.led(Given(route.clone(), blue()))?;
+    let before = one(stage, &route)?;
+    stage.led(Given(route.clone(), both(70, 30)))?;
+    Ok(set(stage, &route, &before, &RouteTo::Weights(green())))
+}
+
+/// Attempted once; the next look sees what came of it.
+fn set_is_open<S: TrafficStage>(stage: &S, route: RouteId, mishap: Mishap, wanted: &Weights) -> Played {
+    stage.led(Given(route.clone(), blue()))?;
+    let before = one(stage, &route)?;
+    stage.mishap(mishap)?;
+    let answer = set(stage, &route, &before, &RouteTo::Weights(green()));
+    expect("the answer", answer, Err(ErrorClass::Transient))?;
+    expect("weights", one(stage, &route)?.weights, wanted.clone())
+}
+
+fn routes() -> [RouteId; 3] {
+    [records(), endpoints(), dials()]
+}
+
+fn records() -> RouteId {
+    RouteId::new("route53:Z0123ABC/www.example.com/A")
+}
+
+fn endpoints() -> RouteId {
+    let route = RouteId::new(format!("{}/endpoint-group/1", dials()));
+    assert_eq!(route.route(), Route::Endpoints);
+    route
+}
+
+fn dials() -> RouteId {
+    RouteId::new("arn:aws:globalaccelerator::123456789012:accelerator/a/listener/b")
+}
+
+fn blue() -> Weights {
+    both(100, 0)
+}
+
+fn green() -> Weights {
+    both(0, 100)
+}
+
+fn both(blue: u32, green: u32) -> Weights {
+    [("blue", blue), ("green", green)]
+        .map(|(side, weight)| (Destination::new(side), weight))
+        .into()
+}
