@@ -20,6 +20,7 @@ scenarios![
     "alarm-storm",
     "black-friday",
     "both-sides-die",
+    "by-name",
     "capacity-famine",
     "clock-jump",
     "cold-standby-famine",

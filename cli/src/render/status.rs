@@ -447,6 +447,12 @@ mod tests {
             .or_default();
         side.armed = true;
         change(&mut preview.inputs.traffic);
+        if let Some(failover) = spec.failover.as_mut().filter(|_| preview.inputs.traffic.fence.is_some()) {
+            failover.fencing = Some(ghostnet_core::spec::Fencing {
+                stop: false,
+                timeout: Seconds::minutes(10),
+            });
+        }
         let observation = seen(&spec, &preview, reached);
         status(&spec, &preview, &[], None, Some(&observation))
     }
@@ -480,12 +486,16 @@ mod tests {
 
     #[test]
     fn traffic_stands_in_a_line_or_two() {
-        use ghostnet_core::state::{AtRisk, Drill, DrillEnd, DrillOutcome, Moved, Shift, ShiftReason, SignalKind, Stage};
+        use ghostnet_core::state::{AtRisk, Drill, DrillEnd, DrillOutcome, Fence, Moved, Shift, ShiftReason, SignalKind, Stage};
         let pool = |name: &str| name.parse::<PoolId>().unwrap_or_else(|error| panic!("{error}"));
         let by = vec![SignalKind::Instances, SignalKind::Targets];
         let told = |status: FleetStatus| {
             let text = fleet(&status, fixture::at("13:03:00"));
-            let is_told = |line: &&str| ["failover", "moving", "moved", "drill"].iter().any(|label| line.starts_with(label));
+            let is_told = |line: &&str| {
+                ["failover", "moving", "moved", "drill", "fence"]
+                    .iter()
+                    .any(|label| line.starts_with(label))
+            };
             text.lines().filter(is_told).map(|line| format!("{line}\n")).collect::<String>()
         };
         let moved = |why, at| Moved {
@@ -535,8 +545,26 @@ mod tests {
                 traffic.shift = Some(Shift {
                     from: pool("blue"),
                     to: pool("green"),
-                    why: ShiftReason::Down { by },
+                    why: ShiftReason::Down { by: by.clone() },
                     since: fixture::at("13:02:00"),
+                    stage: Stage::Preparing,
+                    sharing: None,
+                });
+            })),
+            told(with_standby(2, |traffic| {
+                traffic.fence = Some(Fence {
+                    pool: pool("blue"),
+                    since: fixture::at("12:59:30"),
+                    out: 0,
+                    of: 0,
+                    late: false,
+                    undo: false,
+                });
+                traffic.shift = Some(Shift {
+                    from: pool("blue"),
+                    to: pool("green"),
+                    why: ShiftReason::Down { by },
+                    since: fixture::at("12:59:30"),
                     stage: Stage::Preparing,
                     sharing: None,
                 });

@@ -37,9 +37,9 @@ const OF_TRACE: [&str; 16] = [
   ghostnet simulate --trace june.csv --compare all --iso-slo 1% --json
   ghostnet simulate --fleet web.yaml --cloudwatch --compare all --html web.html
 
-Scenarios: alarm-storm, black-friday, both-sides-die, capacity-famine, clock-jump, cold-standby-famine, failback, flapping-side, \
+Scenarios: alarm-storm, black-friday, both-sides-die, by-name, capacity-famine, clock-jump, cold-standby-famine, drill, failback, flapping-side, \
 lambda-killed, metric-outage, metric-outage-standby, never-healthy-image, nobody-serves, one-bad-check, sharer-dies, side-dies, \
-side-never-well, single-writer, slow-death, spot-famine, spot-reclaim, throttled-account, weights-by-hand, zone-loss. \
+side-never-well, single-writer, slow-death, spot-famine, spot-reclaim, target-swap, throttled-account, weights-by-hand, zone-loss. \
 docs/simulator.md tells how to write one.
 
 A trace is a CSV file: `timestamp,requests_per_second`, or `timestamp,value` for another load that instances share, at a regular step. \

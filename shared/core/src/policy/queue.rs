@@ -2,7 +2,8 @@
 //!
 //! What is being worked on counts as backlog, because whoever works on it must not be removed. A message that is older than it
 //! may be adds a tenth, at least one, and nothing leaves before the oldest is young again: the backlog alone does not show that
-//! messages are harder than they were.
+//! messages are harder than they were. And so many stay that the oldest would not become too old again with those who are left, taken that
+//! it waits the longer the fewer there are: else what leaves now comes back at once.
 
 use super::{Ballot, Opinion, Reading, demand, finite_count};
 use crate::reason::VoteReason;
@@ -55,7 +56,22 @@ pub(crate) fn recommend(rule: &QueueRule, series: &Series, reading: &Reading<'_>
         _ => return by_backlog,
     };
     if backlog.get() <= 0.0 || !is_old(age.get()) || !ages.breaches(rule.measure.out, is_old) {
-        return by_backlog;
+        let stay = finite_count(f64::from(ballot.desired) * age.get() / f64::from(limit.0.max(1))).unwrap_or(ballot.desired);
+        let stay = stay.min(ballot.desired);
+        return match by_backlog.0 {
+            Some(capacity) if capacity < stay && backlog.get() > 0.0 => {
+                let age = Seconds(super::count_ceil(age.get()));
+                (
+                    Some(stay),
+                    VoteReason::OldestWouldBeTooOld {
+                        age,
+                        limit,
+                        instances: stay,
+                    },
+                )
+            }
+            _ => by_backlog,
+        };
     }
     let age = Seconds(super::count_ceil(age.get()));
     let by_age = ballot.add(|settled| ADDED_WHEN_OLD.of_floor(settled).max(1));

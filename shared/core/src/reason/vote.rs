@@ -122,6 +122,15 @@ pub enum VoteReason {
         /// How long it may.
         limit: Seconds,
     },
+    /// With fewer a message of the queue would wait too long.
+    OldestWouldBeTooOld {
+        /// How long it waits.
+        age: Seconds,
+        /// How long it may.
+        limit: Seconds,
+        /// Than so many.
+        instances: u32,
+    },
     /// The formula asks for so many.
     Formula {
         /// Its value.
@@ -255,6 +264,12 @@ impl fmt::Display for VoteReason {
             Self::Unlearned { hours } => write!(f, "what one instance can answer is not learned yet: {hours} of {HOURS_LEAST} hours"),
             Self::Impossible { demand } => write!(f, "no number of instances keeps the objective at {demand} requests a second"),
             Self::Backlog { backlog, instances } => write!(f, "{backlog} messages wait or are in work: {instances} are needed"),
+            Self::OldestWouldBeTooOld { age, limit, instances } => {
+                write!(
+                    f,
+                    "the oldest message waits for {age}: with fewer than {instances} it would be longer than {limit}"
+                )
+            }
             Self::OldestTooOld { age, limit } => write!(f, "the oldest message waits for {age}, longer than {limit}"),
             Self::Formula { value, target, instances } => write!(f, "{value} at {target} per instance: {instances} are needed"),
             Self::Forecast {

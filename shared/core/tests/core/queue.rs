@@ -48,10 +48,13 @@ fn a_time_to_drain_is_a_backlog_by_what_one_instance_does() {
 }
 
 #[test]
-fn an_old_message_adds_a_tenth_and_keeps_everybody() {
+fn an_old_message_adds_a_tenth_and_so_many_stay_that_none_becomes_old_again() {
     for (situation, waiting, oldest, vote) in [
         ("old, though the backlog would allow fewer", 300.0, 601.0, 11),
-        ("just not too old", 300.0, 600.0, 4),
+        ("just not too old, and it would be with fewer", 300.0, 600.0, 10),
+        ("half as old: with four it would be too old", 300.0, 300.0, 5),
+        ("young enough for four", 300.0, 240.0, 4),
+        ("just not too old, and the backlog needs more", 2_000.0, 600.0, 20),
         ("old, and the backlog needs more", 2_000.0, 601.0, 20),
         ("a queue without messages has no oldest", 0.0, 601.0, 0),
     ] {
@@ -63,6 +66,9 @@ fn an_old_message_adds_a_tenth_and_keeps_everybody() {
     }
     let (_, reason) = seen(jobs(json!({})), 300.0, 0.0, Some(720.0)).vote();
     assert_eq!(reason.to_string(), "the oldest message waits for 12m, longer than 10m");
+    let (_, reason) = seen(jobs(json!({})), 300.0, 0.0, Some(300.0)).vote();
+    let expected = "the oldest message waits for 5m: with fewer than 5 it would be longer than 10m";
+    assert_eq!(reason.to_string(), expected);
 }
 
 #[test]
