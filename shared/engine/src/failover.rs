@@ -33,7 +33,7 @@ pub const LOOKS_UNTIL_NEXT: u32 = 6;
 const ATTEMPTS_MAX: u32 = 10;
 /// Target groups asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
-/// Routes asked at the same time: Route 53 hears five calls a second of an account.
+/// Routes asked at the same time: Route 53 hears few calls a second of an account.
 const ROUTES_AT_ONCE: usize = 4;
 /// Fleets that are decided at the same time.
 const FLEETS_AT_ONCE: usize = 8;
