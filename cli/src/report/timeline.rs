@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::failover::{TrafficFinding, TrafficRequest, TrafficWish};
+use ghostnet_core::failover::{TrafficFinding, TrafficRequest, TrafficStep, TrafficWish};
 use ghostnet_core::id::{Epoch, PlanId, PoolId};
+use ghostnet_core::route::Route;
 use ghostnet_core::state::{ShiftReason, Side, SignalKind, TrafficState};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -58,7 +59,7 @@ fn row(one: &Decided<'_>, news: &[&TrafficFinding]) -> Row {
         at: record.at,
         found: asked.into_iter().chain(seen(before, &record.state, needed)).chain(found).collect(),
         done: acts
-            .chain(calls(record.steps.len()))
+            .chain(calls(&record.steps))
             .chain(before.and_then(|before| floors(before, &record.state)))
             .collect(),
         why: news.iter().find_map(|finding| why(&record.state, finding)),
@@ -174,11 +175,14 @@ fn why(state: &TrafficState, finding: &TrafficFinding) -> Option<String> {
     }
 }
 
-fn calls(steps: usize) -> Option<String> {
-    match steps {
-        0 => None,
-        1 => Some("one listener or rule is set".to_owned()),
-        several => Some(format!("{several} listeners and rules are set")),
+fn calls(steps: &[TrafficStep]) -> Option<String> {
+    let are_rules = steps.iter().all(|step| step.route.route() == Route::Rule);
+    match (steps.len(), are_rules) {
+        (0, _) => None,
+        (1, true) => Some("one listener or rule is set".to_owned()),
+        (several, true) => Some(format!("{several} listeners and rules are set")),
+        (1, false) => steps.first().map(|step| format!("{} is set", step.route)),
+        (several, false) => Some(format!("{several} names or accelerators are set")),
     }
 }
 
@@ -195,6 +199,9 @@ fn floors(before: &TrafficState, after: &TrafficState) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use ghostnet_core::id::RouteId;
+    use ghostnet_core::state::{RouteTo, Routing};
+
     use super::super::tests::{report, there_and_back};
     use super::*;
 
@@ -207,6 +214,37 @@ mod tests {
             row.takers.iter().map(PoolId::as_str).collect::<Vec<_>>().join(" and "),
             row.epoch.0
         )
+    }
+
+    #[test]
+    fn what_was_set_is_named_by_what_it_is() {
+        let step = |route: &str| {
+            let routing = Routing {
+                weights: BTreeMap::new(),
+                actions: String::new(),
+                answer: None,
+                sticks: false,
+            };
+            TrafficStep {
+                route: RouteId::new(route),
+                expected: routing.clone(),
+                set: RouteTo::Actions(routing),
+            }
+        };
+        let name = "route53:Z0123ABC/www.example.com/A";
+        for (routes, expected) in [
+            (vec![], None),
+            (vec!["a rule"], Some("one listener or rule is set")),
+            (vec!["a rule", "another"], Some("2 listeners and rules are set")),
+            (vec![name], Some("route53:Z0123ABC/www.example.com/A is set")),
+            (
+                vec![name, "route53:Z0123ABC/www.example.com/AAAA"],
+                Some("2 names or accelerators are set"),
+            ),
+        ] {
+            let steps: Vec<TrafficStep> = routes.into_iter().map(step).collect();
+            assert_eq!(calls(&steps).as_deref(), expected);
+        }
     }
 
     #[test]

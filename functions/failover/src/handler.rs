@@ -119,7 +119,7 @@ fn tell_report(fleet: &FleetId, report: &TrafficReport) {
         tracing::warn!(%fleet, alert, "somebody should look at this");
     }
     for trouble in &report.trouble {
-        tracing::warn!(%fleet, trouble, "a rule was not set");
+        tracing::warn!(%fleet, trouble, "a route was not set");
     }
     let state = &report.decision.state;
     let (active, epoch, sent) = (state.active.as_str(), state.epoch.0, report.sent);

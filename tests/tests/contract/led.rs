@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{Destination, RouteId};
+use ghostnet_core::id::RouteId;
 use ghostnet_core::route::{Route, Weights};
 use ghostnet_core::state::RouteTo;
 use ghostnet_engine::error::ErrorClass;
 
-use crate::rules::{one, set, weights};
+use crate::rules::{blue, both, green, one, set, weights};
 use crate::{Mishap, Played, Situation, TrafficStage, expect};
 
 /// It leads to its destinations by these weights.
@@ -133,18 +133,4 @@ fn endpoints() -> RouteId {
 
 fn dials() -> RouteId {
     RouteId::new("arn:aws:globalaccelerator::123456789012:accelerator/a/listener/b")
-}
-
-fn blue() -> Weights {
-    both(100, 0)
-}
-
-fn green() -> Weights {
-    both(0, 100)
-}
-
-fn both(blue: u32, green: u32) -> Weights {
-    [("blue", blue), ("green", green)]
-        .map(|(side, weight)| (Destination::new(side), weight))
-        .into()
 }

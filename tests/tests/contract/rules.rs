@@ -156,15 +156,15 @@ fn absent() -> RouteId {
     RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/0")
 }
 
-fn blue() -> Weights {
+pub(crate) fn blue() -> Weights {
     both(100, 0)
 }
 
-fn green() -> Weights {
+pub(crate) fn green() -> Weights {
     both(0, 100)
 }
 
-fn both(blue: u32, green: u32) -> Weights {
+pub(crate) fn both(blue: u32, green: u32) -> Weights {
     [("blue", blue), ("green", green)]
         .map(|(name, weight)| (group(name), weight))
         .into()
