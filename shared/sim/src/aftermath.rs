@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    /// Whose instances are replaced for their age is never done: the owner takes `max_age` out, has every fleet act again, and refreshes go
+    /// Whose instances are replaced for their age, warm ones too, is never done: the owner takes `max_age` out, has every fleet act again, and refreshes go
     /// on to their end.
     fn nothing_ages(&mut self) {
         let now = at(self.now);
@@ -58,7 +58,12 @@ impl World {
             let Some(items) = self.table.fleets.get_mut(id) else { continue };
             items.resume_refreshes();
             let mut raw = fleet.design.raw.clone();
-            let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some());
+            let warm_of_all = raw.defaults.as_mut().and_then(|defaults| defaults.warm.as_mut());
+            let warm = warm_of_all
+                .into_iter()
+                .chain(raw.pools.iter_mut().filter_map(|pool| pool.warm.as_mut()));
+            let warm_aged = warm.filter_map(|warm| warm.max_age.take()).count() > 0;
+            let aged = raw.defaults.as_mut().is_some_and(|defaults| defaults.max_age.take().is_some()) || warm_aged;
             let acts_again = raw.mode.take().is_some();
             let drill = raw.failover.as_mut().and_then(|failover| failover.drill.as_mut());
             let drilled = drill.is_some_and(|drill| drill.cron.take().is_some() && drill.for_.take().is_some());
