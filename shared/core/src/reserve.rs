@@ -26,13 +26,9 @@ pub fn above(asked: u32, reserve: &Reserve, peaks: Option<&Peaks>, now: Timestam
 /// there: what counts as reserve carries load too, but no policy is to lean on it.
 #[must_use]
 #[expect(clippy::float_arithmetic, reason = "a factor of a metric's value")]
-pub fn alone(measured: u32, asked: u32) -> f64 {
-    let alone = measured.min(asked.max(1));
-    if alone == measured {
-        1.0
-    } else {
-        f64::from(measured) / f64::from(alone)
-    }
+pub fn alone(measured: f64, asked: u32) -> f64 {
+    let alone = f64::from(asked.max(1));
+    if measured <= alone { 1.0 } else { measured / alone }
 }
 
 /// The quantile of the last hours' peaks, by nearest rank. An hour in which nobody looked had what the hour before it had: absence

@@ -248,21 +248,25 @@ impl Flow {
         flow
     }
 
-    /// How many served in the time of a datapoint. To add, those that served throughout it; to remove, also those that joined in its
-    /// course, or were lost since it began.
+    /// How many served in the time of a datapoint. To add, those that served throughout it, and of those that began to leave in its
+    /// course the part of it in which they did; to remove, all of those, and also who joined in its course or was lost since it began.
     #[must_use]
-    pub fn served(&self, counts: &CapacityCount, (began, ended): (Timestamp, Timestamp), direction: Direction) -> u32 {
+    #[expect(clippy::float_arithmetic, reason = "parts of a datapoint's time")]
+    pub fn served(&self, counts: &CapacityCount, (began, ended): (Timestamp, Timestamp), direction: Direction) -> f64 {
         let removes = direction == Direction::In;
         let joined_by = if removes { ended } else { began };
         let joined = self.joined.iter().filter(|since| **since > joined_by).count();
         let in_it = |served: &&Served| served.until > began && served.since <= joined_by;
         let lost = self.lost.iter().filter(|_| removes).filter(in_it).count();
-        let left = saturate(self.left.iter().filter(in_it).count()).max(counts.draining_serving);
-        counts
-            .serving()
-            .saturating_sub(saturate(joined))
-            .saturating_add(left)
-            .saturating_add(saturate(lost))
+        let part = |served: &Served| {
+            if removes || served.until >= ended {
+                return 1.0;
+            }
+            f64::from(Seconds::between(began, served.until).0) / f64::from(Seconds::between(began, ended).0.max(1))
+        };
+        let left: f64 = self.left.iter().filter(in_it).map(part).sum();
+        let throughout = counts.serving().saturating_sub(saturate(joined)).saturating_add(saturate(lost));
+        f64::from(throughout) + left.max(f64::from(counts.draining_serving))
     }
 }
 

@@ -225,9 +225,9 @@ pub(crate) fn measured_instances(
     flow: &Flow,
     datapoint: Timestamp,
     direction: Direction,
-) -> u32 {
+) -> f64 {
     if !measure.metric.is_over_serving() {
-        return counts.in_service;
+        return f64::from(counts.in_service);
     }
     let end = measure.metric.period().after(datapoint);
     flow.served(counts, (datapoint, end), direction)

@@ -21,15 +21,16 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     let value = reading.times(factor);
     let measured = measured_instances(&rule.measure, &ballot.counts, ballot.flow, reading.at, towards);
     let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
-    if measured == 0 {
+    if measured <= 0.0 {
         if ballot.desired == 0 && value.get() > upper {
             return (Some(1), VoteReason::OthersServe { value });
         }
         return (hold, VoteReason::NobodyInService);
     }
-    let needed = count_ceil(reading.value.get() * f64::from(measured) / target.get());
+    let needed = count_ceil(reading.value.get() * measured / target.get());
     let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());
-    if value.get() > upper {
+    // who may have served is counted to keep them, never to add more
+    if towards == Direction::Out && value.get() > upper {
         if !reading.series.breaches(rule.measure.out, |value| value * factor > upper) {
             return (hold, VoteReason::TooFewDatapoints { value });
         }

@@ -38,7 +38,7 @@ impl Load {
         };
         let measured = measured_instances(measure, there.0, there.1, at, Direction::In);
         Some(Self {
-            total: value.get() * f64::from(measured),
+            total: value.get() * measured,
             limit,
         })
     }

@@ -280,6 +280,22 @@ fn a_datapoint_speaks_of_those_who_served_then() {
             8,
         ),
         ("they left before: 49 is the load of ten", of(10, 0), vec![], vec![-90; 6], 49.0, 5),
+        (
+            "out believes what was: they served for half of it, and 120 was the load of thirteen",
+            of(10, 0),
+            vec![],
+            vec![-30; 6],
+            120.0,
+            16,
+        ),
+        (
+            "for all of it: 120 was the load of sixteen",
+            of(10, 0),
+            vec![],
+            vec![0; 6],
+            120.0,
+            20,
+        ),
     ] {
         let pool = Pool::tracked(json!({})).load(value).change(|pool| {
             pool.counts = counts;
@@ -289,6 +305,29 @@ fn a_datapoint_speaks_of_those_who_served_then() {
                 until: at(seconds),
             };
             pool.flow.left = left.into_iter().map(served).collect();
+        });
+        assert_eq!(pool.vote().0, Some(vote), "{situation}");
+    }
+}
+
+/// Three are asked for and one is in reserve; another one served for 42 seconds of the minute. So what three alone would have is known
+/// within bounds, and only the lower one may ask for more: else what has just left is called back.
+#[test]
+fn who_may_have_served_keeps_others_and_adds_none() {
+    for (situation, value, vote) in [
+        ("99 for those that served, 105 if all five did", 63.2, 3),
+        ("109.7 for those that served", 70.0, 4),
+        ("63 for those that served, and 67 if all five did", 40.2, 3),
+        ("31 and 33", 20.0, 1),
+    ] {
+        let guards = json!({ "tolerance": { "out": "0%", "in": "0%" } });
+        let pool = Pool::tracked_with(json!({ "threshold": 1 }), guards).load(value).change(|pool| {
+            (pool.state.desired, pool.state.reserve) = (4, 1);
+            pool.counts.in_service = 4;
+            pool.flow.left = vec![Served {
+                since: at(-3_600),
+                until: at(-18),
+            }];
         });
         assert_eq!(pool.vote().0, Some(vote), "{situation}");
     }
