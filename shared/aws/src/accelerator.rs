@@ -25,8 +25,6 @@ const UPDATE: &str = "globalaccelerator:UpdateEndpointGroup";
 
 /// Weight of an endpoint for which none was told.
 const WEIGHT_DEFAULT: i32 = 128;
-/// By Global Accelerator.
-const WEIGHT_MAX: u32 = 255;
 /// An endpoint group that takes all of its traffic.
 const DIAL_MAX: u8 = 100;
 /// A listener has at most one endpoint group in each region.
@@ -55,8 +53,7 @@ impl Setting for Endpoints {
 
     fn set_weight(&mut self, destination: &str, weight: u32) -> bool {
         let endpoint = self.endpoints.get_mut(destination);
-        let is_there = endpoint.map(|endpoint| endpoint.weight = weight).is_some();
-        is_there && weight <= WEIGHT_MAX
+        endpoint.map(|endpoint| endpoint.weight = weight).is_some()
     }
 }
 
@@ -75,8 +72,7 @@ impl Setting for Dials {
     }
 
     fn set_weight(&mut self, destination: &str, weight: u32) -> bool {
-        let weight = u8::try_from(weight).ok().filter(|weight| *weight <= DIAL_MAX);
-        let (Some(dial), Some(weight)) = (self.dials.get_mut(destination), weight) else {
+        let (Some(dial), Ok(weight)) = (self.dials.get_mut(destination), u8::try_from(weight)) else {
             return false;
         };
         // one that has this weight keeps its part of a percent
@@ -119,7 +115,7 @@ impl Aws {
 
     /// The whole list of endpoints, with these weights.
     pub(crate) async fn set_endpoint_weights(&self, group: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
-        let next = Endpoints::next(UPDATE, expected, set)?;
+        let next = Endpoints::next(UPDATE, group, expected, set)?;
         let configured = next.endpoints.iter().map(|(id, endpoint)| {
             EndpointConfiguration::builder()
                 .endpoint_id(id)
@@ -164,9 +160,9 @@ impl Aws {
     }
 
     /// One call for each dial that is to be other: those that rise first, so that at no time nobody takes the traffic.
-    pub(crate) async fn set_dials(&self, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    pub(crate) async fn set_dials(&self, listener: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         let now = Dials::parse(UPDATE, expected)?;
-        let next = Dials::next(UPDATE, expected, set)?;
+        let next = Dials::next(UPDATE, listener, expected, set)?;
         let mut turns = Vec::new();
         for (group, dial) in &next.dials {
             let Some(before) = now.dials.get(group) else {

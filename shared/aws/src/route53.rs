@@ -10,7 +10,7 @@ use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover as Failover, RrType,
 };
-use ghostnet_core::id::Destination;
+use ghostnet_core::id::{Destination, RouteId};
 use ghostnet_core::route::{RecordName, Weights};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::{ErrorClass, PortError};
@@ -87,12 +87,9 @@ impl Setting for Records {
             Chosen::Primary | Chosen::Secondary if weight == 0 => Chosen::Secondary,
             Chosen::Primary | Chosen::Secondary => Chosen::Primary,
         };
-        weight <= WEIGHT_MAX
+        true
     }
 }
-
-/// By Route 53.
-const WEIGHT_MAX: u32 = 255;
 
 impl Aws {
     /// The records of a name, or none if there are none or they are not ours to set.
@@ -136,9 +133,15 @@ impl Aws {
     }
 
     /// One batch. None is sent where nothing would be other.
-    pub(crate) async fn set_records(&self, name: &RecordName<'_>, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
+    pub(crate) async fn set_records(
+        &self,
+        name: &RecordName<'_>,
+        route: &RouteId,
+        expected: &Routing,
+        set: &RouteTo,
+    ) -> Result<(), PortError> {
         let now = Records::parse(CHANGE, expected)?;
-        let next = Records::next(CHANGE, expected, set)?;
+        let next = Records::next(CHANGE, route, expected, set)?;
         let (mut gone, mut new) = (Vec::new(), Vec::new());
         for (identifier, record) in &next.records {
             let Some(before) = now.records.get(identifier) else {

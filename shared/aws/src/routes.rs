@@ -33,9 +33,9 @@ impl Routes for Aws {
     async fn set_routing(&self, region: &Region, route: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         match route.route() {
             Route::Rule => self.set_rule(region, route, expected, set).await,
-            Route::Records(name) => self.set_records(&name, expected, set).await,
+            Route::Records(name) => self.set_records(&name, route, expected, set).await,
             Route::Endpoints => self.set_endpoint_weights(route, expected, set).await,
-            Route::Dials => self.set_dials(expected, set).await,
+            Route::Dials => self.set_dials(route, expected, set).await,
         }
     }
 }
@@ -45,7 +45,7 @@ pub(crate) trait Setting: Serialize + DeserializeOwned {
     /// Its weights.
     fn weights(&self) -> Weights;
 
-    /// The same with this weight for a destination; false: it has none, or not such a weight.
+    /// The same with this weight for a destination; false: there is none such.
     fn set_weight(&mut self, destination: &str, weight: u32) -> bool;
 
     /// As core keeps it.
@@ -64,7 +64,7 @@ pub(crate) trait Setting: Serialize + DeserializeOwned {
     }
 
     /// What it is to be. A destination that is not named keeps its weight.
-    fn next(call: &'static str, expected: &Routing, set: &RouteTo) -> Result<Self, PortError> {
+    fn next(call: &'static str, route: &RouteId, expected: &Routing, set: &RouteTo) -> Result<Self, PortError> {
         let (before, weights) = match set {
             RouteTo::Weights(weights) => (expected, Some(weights)),
             RouteTo::Reweighted { actions, weights } => (actions, Some(weights)),
@@ -73,7 +73,7 @@ pub(crate) trait Setting: Serialize + DeserializeOwned {
         };
         let mut next = Self::parse(call, before)?;
         for (destination, weight) in weights.into_iter().flatten() {
-            if !next.set_weight(destination.as_str(), *weight) {
+            if *weight > route.weight_max() || !next.set_weight(destination.as_str(), *weight) {
                 return Err(refused(call, &format!("{destination} cannot be given weight {weight}")));
             }
         }
