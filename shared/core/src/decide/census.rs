@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::groups::{Groups, Verdict};
 use super::services::Services;
-use super::{CapacityCount, Listed, Situation, hooks, warm};
+use super::{CapacityCount, Listed, Situation, fencing, hooks, warm};
 use crate::health::{self, Report};
 use crate::id::{InstanceId, InstanceType, Zone};
 use crate::observation::{Instance, InstanceState, Market};
@@ -199,11 +199,17 @@ pub(super) fn take<'a>(
     let mut people = Vec::with_capacity(pool_state.members.len());
     let (mut zones, mut types) = (Vec::new(), Vec::new());
     let (mut any_warm, mut any_retires) = (false, false);
+    // where nothing checks it, one that runs may only be late in the list
+    let may_serve = fencing::of(situation, pool).is_none() && !pool.target_groups.is_empty();
     for (place, (id, member)) in pool_state.members.iter_mut().enumerate() {
         let instance = instances.to(id);
         let report = instance.and_then(|instance| Report::on(pool, member, instance, situation.observation));
         let verdict = verdicts.of(id);
         let is_healthy = verdict == Verdict::Healthy;
+        if may_serve && is_healthy && warm::is_believed_to_rest(member, instance) {
+            warm::serve(member);
+            findings.push(Finding::ServesAlready { instance: id.clone() });
+        }
         let balancer = hooks::gated(pool, member, instance, verdict);
         let unread = is_unread(situation, pool, member, instance);
         let is_reported = report.is_some();

@@ -81,6 +81,19 @@ pub(super) fn standing(member: &Member, instance: Option<&Instance>, pool: &Pool
     })
 }
 
+/// Whether one runs that is kept stopped, as far as anybody knows: a person started it, or the table was restored to a moment before a start.
+pub(super) fn is_believed_to_rest(member: &Member, instance: Option<&Instance>) -> bool {
+    let kept = member.warm.is_some_and(|warm| warm.phase == WarmPhase::Kept);
+    let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
+    kept && runs && !member.gone && member.drain.is_none() && member.terminating_since.is_none()
+}
+
+/// It serves from now on, as one does that was started.
+pub(super) fn serve(member: &mut Member) {
+    member.warm = None;
+    member.forget_former_life();
+}
+
 /// How many are kept of a pool, or will be: those at rest, those that prepare, and those on their way back from scale-in.
 fn stock(census: &Census<'_>, state: &PoolState) -> u32 {
     if !census.any_warm {
@@ -119,8 +132,7 @@ pub(super) fn take_in(
         let member = state.members.get_mut(&person.id);
         let unstopped = |warm: Warm| warm.phase == WarmPhase::Preparing;
         if let Some(member) = member.filter(|member| member.drain.is_none() && member.warm.is_some_and(unstopped)) {
-            member.warm = None;
-            member.forget_former_life();
+            serve(member);
             findings.push(Finding::TakenIn {
                 instance: person.id.clone(),
             });

@@ -113,6 +113,11 @@ pub enum Finding {
         /// Which.
         instance: InstanceId,
     },
+    /// An instance that is kept stopped, as far as was known, passes the checks of all its target groups.
+    ServesAlready {
+        /// Which.
+        instance: InstanceId,
+    },
     /// An instance is replaced although it is well; its replacement comes first.
     Renews {
         /// Which.
@@ -408,6 +413,7 @@ impl fmt::Display for Finding {
             Self::Drains { instance, why } if why.is_of_warm() => write!(f, "removing {instance}: {why}"),
             Self::Drains { instance, why } => write!(f, "draining {instance}: {why}"),
             Self::TakenBack { instance } => write!(f, "{instance} is needed again and taken back"),
+            Self::ServesAlready { instance } => write!(f, "{instance} was believed to be stopped, and serves: taken in"),
             Self::TakenIn { instance } => write!(f, "{instance} was to be kept warm and is needed: taken in"),
             Self::Renews { instance, why } => write!(f, "replacing {instance}, a new one first: {why}"),
             Self::HandedOver { by, instances, desired } => {

@@ -141,6 +141,51 @@ fn one_that_a_person_starts_is_stopped_again_after_its_warm_up() {
     assert_eq!(steps(&world.look()), ["stop i-blue-010"]);
 }
 
+/// A table that was restored to a moment before its start still takes it for stopped.
+#[test]
+fn one_that_serves_although_it_is_believed_to_rest_is_taken_in_and_not_out() {
+    let mut world = stocked(json!({}));
+    let [serves, runs] = ["i-blue-010", "i-blue-011"].map(InstanceId::new);
+    for id in [&serves, &runs] {
+        world.instances.get_mut(id).unwrap().state = InstanceState::Running;
+    }
+    world.health("blue", &serves, TargetHealth::Healthy);
+    world.health("blue", &runs, TargetHealth::Unhealthy);
+    let lost = world.instances.get_mut(&InstanceId::new("i-blue-000")).unwrap();
+    lost.state = InstanceState::Terminated;
+    let decision = world.look();
+    let told = |decision: &Decision| -> Vec<InstanceId> {
+        let serves = |finding: &Finding| match finding {
+            Finding::ServesAlready { instance } => Some(instance.clone()),
+            _ => None,
+        };
+        decision.pools[&pool("blue")].findings.iter().filter_map(serves).collect()
+    };
+    assert_eq!(told(&decision), std::slice::from_ref(&serves));
+    assert_eq!(counts(&decision).capacity(), 4, "in place of the one that is lost");
+    assert_eq!(member(&world, "i-blue-010").warm, None);
+    assert!(member(&world, "i-blue-010").served_since.is_some());
+    assert_eq!(
+        steps(&decision),
+        ["deregister i-blue-000 i-blue-011"],
+        "one that passes no checks is to rest"
+    );
+    assert_eq!(told(&world.look()), Vec::<InstanceId>::new(), "told once");
+
+    // of a side that is kept out nobody is let in
+    let mut world = stocked(json!({}));
+    world.instances.get_mut(&serves).unwrap().state = InstanceState::Running;
+    world.health("blue", &serves, TargetHealth::Healthy);
+    for pool in &mut world.spec.pools {
+        pool.fenced = Some(ghostnet_core::spec::Fencing {
+            stop: true,
+            timeout: Seconds::minutes(5),
+        });
+    }
+    assert_eq!(told(&world.look()), Vec::<InstanceId>::new());
+    assert!(member(&world, "i-blue-010").warm.is_some());
+}
+
 #[test]
 fn who_has_said_its_last_word_cannot_be_kept() {
     let pool = |returns: bool| json!({ "defaults": { "drain": { "wait_for_tag": true }, "warm": { "size": 1, "return": returns } } });
