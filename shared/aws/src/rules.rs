@@ -234,13 +234,22 @@ impl Deed {
         })
     }
 
-    /// The same with these weights. A group that they do not name keeps its own; one that the action does not name is refused.
+    /// The same with these weights. A group that they do not name keeps its own; one that the action does not name is refused. Where the
+    /// balancer answers by itself, they name all there is.
     fn with(self, call: &'static str, weights: &Weights) -> Result<Self, PortError> {
         let (mut groups, stickiness) = match self {
             Self::Only { group } => (BTreeMap::from([(Destination::from(&group), WEIGHT_DEFAULT.unsigned_abs())]), None),
             Self::Weighted { groups, stickiness } => (groups, stickiness),
-            Self::Fixed { .. } => (BTreeMap::new(), None),
+            Self::Fixed { .. } => (weights.clone(), None),
         };
+        if groups.is_empty() {
+            return Err(own(
+                call,
+                ErrorClass::Invalid,
+                code::REQUEST,
+                "the action is to forward, and no group is named",
+            ));
+        }
         for (group, weight) in weights {
             let Some(there) = groups.get_mut(group) else {
                 let why = format!("the action does not name {group}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_core::id::{Destination, RouteId};
 use ghostnet_core::route::Weights;
+use ghostnet_core::spec::{ContentType, FixedResponse};
 use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::Routes;
@@ -73,6 +74,28 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
             stage.rules(Given::Forwards(rule(), green()))?;
             expect("the list that was expected, with other weights", one(stage, &rule())?, after)
         }),
+        ("a rule that answers a page and is to forward", |stage| {
+            stage.rules(Given::Forwards(rule(), blue()))?;
+            let before = one(stage, &rule())?;
+            let page = RouteTo::Fixed(page());
+            expect("the answer", set(stage, &rule(), &before, &page), Ok(()))?;
+            let answers = one(stage, &rule())?;
+            expect("the page", answers.answer.clone(), Some(self::page()))?;
+            expect("weights", answers.weights.clone(), Weights::new())?;
+            // what it did before is forgotten: these are all the groups that are known
+            let forwards = RouteTo::Reweighted {
+                actions: Routing {
+                    weights: both(0, 70),
+                    answer: None,
+                    ..answers.clone()
+                },
+                weights: both(0, 70),
+            };
+            expect("the answer", set(stage, &rule(), &answers, &forwards), Ok(()))?;
+            let after = one(stage, &rule())?;
+            stage.rules(Given::Forwards(rule(), both(0, 70)))?;
+            expect("as if it had always been so", one(stage, &rule())?, after)
+        }),
         ("weights of a rule that does not exist", |stage| {
             stage.rules(Given::Forwards(rule(), blue()))?;
             let before = one(stage, &rule())?;
@@ -102,6 +125,14 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
             expect("weights", weights(stage, &[rule()]), Err(ErrorClass::Denied))
         }),
     ]
+}
+
+fn page() -> FixedResponse {
+    FixedResponse {
+        status: 503,
+        content_type: ContentType::Plain,
+        body: "back soon".to_owned(),
+    }
 }
 
 /// Only the weights are others, and what was is set again exactly.

@@ -305,7 +305,14 @@ fn what_cannot_be_meant_is_not_sent() {
         actions: "{}".to_owned(),
         ..expected.clone()
     };
+    let page = Routing {
+        weights: BTreeMap::new(),
+        actions: r#"{"type":"fixed_response","response":{"status":503,"content_type":"text/plain","body":"back soon"}}"#.to_owned(),
+        answer: None,
+        sticks: false,
+    };
     for (situation, expected, set) in [
+        ("a page, and no group is named", &page, RouteTo::Weights(weights(&[]))),
         ("a group that is not there", &expected, RouteTo::Weights(weights(&[("green", 1)]))),
         ("no weight", &expected, RouteTo::Weights(weights(&[("blue", u32::MAX)]))),
         (

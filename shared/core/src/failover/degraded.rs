@@ -1,5 +1,6 @@
 //! No side can serve: something else answers in their place, and a side takes the traffic again as soon as it was seen to be able to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
@@ -14,6 +15,8 @@ use crate::state::{Degraded, RouteTo, Routing, Sharing, Shift, ShiftReason, Sign
 
 /// All of a rule's requests, where its sides had no weight at all.
 const SHARE_LEAST: u32 = 1;
+/// Weight of a side by the spec, where nobody knows by which it was reached before.
+const SHARE_BY_SPEC: u32 = 100;
 
 impl Draft<'_> {
     /// Whether nobody answers on a side that takes traffic, and something else was given that could. Not while a person has it serve
@@ -35,8 +38,8 @@ impl Draft<'_> {
                 Fallback::Forward(group) => {
                     let group = Destination::from(group);
                     // one that does not name the group cannot send it anything
-                    now.weights.get(&group)?;
-                    let share = routing::share_of(now, sides).clamp(SHARE_LEAST, rule.weight_max());
+                    let has = *now.weights.get(&group)?;
+                    let share = routing::share_of(now, sides).max(has).clamp(SHARE_LEAST, rule.weight_max());
                     RouteTo::Weights(routing::all_to(now, sides, &group, share))
                 }
             };
@@ -153,11 +156,31 @@ impl Draft<'_> {
         let others = degraded.previous.keys().filter(|rule| !ours.contains(rule));
         let others: Vec<TrafficFinding> = others.map(|rule| TrafficFinding::ForeignEdit { route: rule.clone() }).collect();
         self.findings.extend(others);
+        let forgotten = ours.iter().filter_map(|route| {
+            let noted = degraded.previous.get(*route).filter(|noted| self.is_forgotten(noted))?;
+            let set = self.by_spec(route, noted).is_some();
+            Some(TrafficFinding::Forgotten {
+                route: (*route).clone(),
+                set,
+            })
+        });
+        let forgotten: Vec<TrafficFinding> = forgotten.collect();
+        self.findings.extend(forgotten);
         let wanted = ours.iter().filter_map(|rule| {
-            let before = degraded.previous.get(*rule)?;
+            let noted = degraded.previous.get(*rule)?;
+            let by_spec = self.by_spec(rule, noted);
+            let before = by_spec.as_ref().unwrap_or(noted);
             let set = match &out_after {
                 Some(out_after) => self.shares_again(rule, before, out_after),
                 None => self.as_before(rule, before, from_pool, to_pool),
+            };
+            let set = match set {
+                // these actions are nobody's yet
+                RouteTo::Actions(actions) if by_spec.is_some() => RouteTo::Reweighted {
+                    weights: actions.weights.clone(),
+                    actions,
+                },
+                set => set,
             };
             Some(((*rule).clone(), set))
         });
@@ -177,7 +200,7 @@ impl Draft<'_> {
                 .iter()
                 .filter(|(rule, _)| self.situation.failover.routes().contains(rule));
             let usual = usual
-                .map(|(rule, before)| (rule.clone(), self.usual_weights(rule, before).clone()))
+                .map(|(rule, noted)| (rule.clone(), self.usual_weights(rule, &self.before(rule, noted)).clone()))
                 .collect();
             self.spread(&out_after, &why, usual);
             Sharing { out_before, out_after }
@@ -197,6 +220,48 @@ impl Draft<'_> {
             },
             sharing,
         });
+    }
+
+    /// What a route did before something else answered, as it was noted, or as the spec has it where that is forgotten.
+    pub(super) fn before<'b>(&self, route: &RouteId, noted: &'b Routing) -> Cow<'b, Routing> {
+        self.by_spec(route, noted).map_or(Cow::Borrowed(noted), Cow::Owned)
+    }
+
+    /// Whether something else answered already when it was noted what a route did before: a table that was restored to a moment before
+    /// does not know that it was us who set it.
+    fn is_forgotten(&self, noted: &Routing) -> bool {
+        let instead = self.situation.failover.degraded.as_ref().map(|instead| &instead.answer);
+        let is_instead = match instead {
+            Some(Fallback::FixedResponse(response)) => noted.answer.as_ref() == Some(response),
+            Some(Fallback::Forward(group)) => noted.weights.get(&Destination::from(group)).is_some_and(|weight| *weight > 0),
+            None => false,
+        };
+        is_instead && routing::share_of(noted, &self.situation.spec.pools) == 0
+    }
+
+    /// What a route of the lever does by the spec, where nobody knows what it did before: everything to the side that takes the traffic, or
+    /// to each as much. None: that is known, or the spec does not say it, because the route is none of the lever's or a side has several
+    /// destinations.
+    fn by_spec(&self, route: &RouteId, noted: &Routing) -> Option<Routing> {
+        let sides = &self.situation.spec.pools;
+        if !self.is_forgotten(noted) || !self.situation.failover.routes().contains(route) {
+            return None;
+        }
+        let mut weights: Weights = noted.weights.keys().map(|destination| (destination.clone(), 0)).collect();
+        for side in sides {
+            let mut reached_by = side.reached_by().into_iter();
+            let (Some(destination), None) = (reached_by.next(), reached_by.next()) else {
+                return None;
+            };
+            let takes = self.is_shared() || side.id == self.state.active;
+            weights.insert(destination, if takes { SHARE_BY_SPEC.min(route.weight_max()) } else { 0 });
+        }
+        Some(Routing {
+            weights,
+            actions: noted.actions.clone(),
+            answer: None,
+            sticks: noted.sticks,
+        })
     }
 
     /// The weights by which every side takes its share, of a rule as it was before something else answered.

@@ -1,5 +1,7 @@
 //! A decision in the making: what this look says of each side, and what is due by it, asked or not.
 
+use std::borrow::Cow;
+
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
 use super::swap::Seat;
@@ -191,13 +193,13 @@ impl<'a> Draft<'a> {
     }
 
     /// What a rule does, or will do again once something else no longer answers in its place.
-    pub(super) fn routing(&self, rule: &RouteId) -> Option<&Routing> {
+    pub(super) fn routing(&self, rule: &RouteId) -> Option<Cow<'_, Routing>> {
         let now = self.situation.observation.routing.get(rule)?;
         let before = self.state.degraded.as_ref().and_then(|degraded| {
             let set = degraded.wanted.get(rule)?;
             degraded.previous.get(rule).filter(|_| routing::does(now, set))
         });
-        Some(before.unwrap_or(now))
+        Some(before.map_or(Cow::Borrowed(now), |noted| self.before(rule, noted)))
     }
 
     pub(super) fn is_timely(&self, request: &TrafficRequest) -> bool {

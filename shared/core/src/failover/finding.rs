@@ -137,6 +137,13 @@ pub enum TrafficFinding {
         /// Which.
         route: RouteId,
     },
+    /// Something else answered on a route already when that was noted, so nobody knows what it did before.
+    Forgotten {
+        /// Which.
+        route: RouteId,
+        /// Whether it is set by the spec; else it is left as it is.
+        set: bool,
+    },
     /// A drill by the schedule does not begin yet.
     DrillWaits {
         /// Why.
@@ -227,6 +234,7 @@ impl TrafficFinding {
                 | Self::WouldFlap { .. }
                 | Self::Moved { drill: false, .. }
                 | Self::ForeignEdit { .. }
+                | Self::Forgotten { .. }
                 | Self::GaveUp { .. }
                 | Self::FenceHolds { late: true, .. }
                 | Self::PastFence { .. }
@@ -304,6 +312,8 @@ impl fmt::Display for TrafficFinding {
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
             Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
             Self::ForeignEdit { route } => write!(f, "somebody else changed {route}: left alone"),
+            Self::Forgotten { route, set: true } => write!(f, "what {route} did before is forgotten: set by the spec"),
+            Self::Forgotten { route, set: false } => write!(f, "what {route} did before is forgotten: somebody must set it"),
             Self::DrillWaits { why } => write!(f, "no drill yet: {why}"),
             Self::DrillEnds { why } => write!(f, "the drill is over: {why}"),
             Self::Refused { why } => write!(f, "refused: {why}"),

@@ -1,5 +1,6 @@
 //! Whether a side could take the traffic now, and what is missing.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -31,9 +32,9 @@ impl Readiness {
         to: &Looked<'_>,
         source_size: u32,
         down_by: Vec<SignalKind>,
-        routing: impl Fn(&RouteId) -> Option<&'a Routing>,
+        routing: impl Fn(&RouteId) -> Option<Cow<'a, Routing>>,
     ) -> Self {
-        let reaches = |rule: &&RouteId| routing(rule).is_some_and(|routing| routing::names(routing, to.pool));
+        let reaches = |rule: &&RouteId| routing(rule).is_some_and(|routing| routing::names(&routing, to.pool));
         Self {
             healthy: to.ready(),
             needed: failover.gate.of_ceil(source_size).max(1),

@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
         let reaches = |rule: &&RouteId| {
             let pools = takers.iter().filter_map(|side| self.situation.spec.pool(side));
             self.routing(rule)
-                .is_some_and(|routing| pools.into_iter().any(|pool| routing::names(routing, pool)))
+                .is_some_and(|routing| pools.into_iter().any(|pool| routing::names(&routing, pool)))
         };
         Readiness {
             healthy: up.iter().map(|side| self.healthy(side)).fold(0, u32::saturating_add),

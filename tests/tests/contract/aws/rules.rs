@@ -15,6 +15,12 @@ enum Actions {
         weights: Vec<(String, i32)>,
         sticks_for: Option<String>,
     },
+    /// One fixed response.
+    Answer {
+        status: String,
+        content_type: String,
+        body: String,
+    },
     /// Anything else, as XML.
     Other(&'static str),
 }
@@ -23,6 +29,14 @@ impl Actions {
     fn xml(&self) -> String {
         match self {
             Self::Other(xml) => (*xml).to_owned(),
+            Self::Answer {
+                status,
+                content_type,
+                body,
+            } => format!(
+                "<member><Type>fixed-response</Type><FixedResponseConfig><StatusCode>{status}</StatusCode>\
+                 <ContentType>{content_type}</ContentType><MessageBody>{body}</MessageBody></FixedResponseConfig></member>"
+            ),
             Self::Forward { weights, sticks_for } => {
                 let groups: Vec<_> = weights.iter().map(|(group, weight)| (group.as_str(), Some(*weight))).collect();
                 let sticks = sticks_for
@@ -35,6 +49,14 @@ impl Actions {
 
     /// The list of a request.
     fn of(sent: &Sent, list: &str) -> Self {
+        if sent.text(&format!("{list}.member.1.Type")) == "fixed-response" {
+            let text = |name: &str| sent.text(&format!("{list}.member.1.FixedResponseConfig.{name}")).to_owned();
+            return Self::Answer {
+                status: text("StatusCode"),
+                content_type: text("ContentType"),
+                body: text("MessageBody"),
+            };
+        }
         let config = format!("{list}.member.1.ForwardConfig");
         let of_group = |n: usize, name: &str| format!("{config}.TargetGroups.member.{n}.{name}");
         let groups = numbered(sent, |n| of_group(n, "TargetGroupArn"));

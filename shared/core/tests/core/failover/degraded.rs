@@ -237,3 +237,108 @@ fn rules_that_are_shed_answer_the_same_page() {
     sides.looks(3, 10);
     assert_eq!(sides.more[&shed], before);
 }
+
+/// As if the table were restored to a moment before something else began to answer: failover finds that nobody serves, and notes what
+/// answers for what was there before.
+fn forgets_what_was_before(mut sides: Sides) -> Sides {
+    let before = (sides.traffic.clone(), sides.capacity.clone());
+    let mut sides = {
+        sides = both_die(sides);
+        assert!(sides.traffic.degraded.take().is_some());
+        sides
+    };
+    (sides.traffic, sides.capacity) = before;
+    sides.looks(3, 10);
+    let noted = sides.traffic.degraded.as_ref().map(|degraded| degraded.previous[&rule()].clone());
+    assert_eq!(noted, Some(sides.routing()), "it notes what answers now");
+    sides
+}
+
+#[test]
+fn who_forgot_what_was_before_leads_traffic_to_the_sides_by_the_spec() {
+    let forgotten = TrafficFinding::Forgotten { route: rule(), set: true };
+    let page = |mut sides: Sides| {
+        sides.failover.degraded = with_page(1, 1).failover.degraded;
+        sides
+    };
+    let group = || {
+        let mut sides = with_group(4, 4);
+        sides.weights.extend([("sorry", 3), ("others", 7)]);
+        sides
+    };
+    type Weights<'a> = &'a [(&'a str, u32)];
+    let cases: [(&str, Sides, &[&str], Weights<'_>); 5] = [
+        (
+            "the side that had it",
+            with_page(4, 4),
+            &["blue", "green"],
+            &[("blue", 100), ("green", 0)],
+        ),
+        ("the other one", with_page(4, 4), &["green"], &[("blue", 0), ("green", 100)]),
+        (
+            "another group answered",
+            group(),
+            &["blue"],
+            &[("blue", 100), ("green", 0), ("sorry", 0), ("others", 7)],
+        ),
+        (
+            "sides that share it, alike",
+            page(Sides::sharing(4)),
+            &["blue", "green", "red"],
+            &[("blue", 100), ("green", 100), ("red", 100)],
+        ),
+        (
+            "two of them are back",
+            page(Sides::sharing(4)),
+            &["blue", "red"],
+            &[("blue", 150), ("green", 0), ("red", 150)],
+        ),
+    ];
+    for (situation, mut sides, back, weights) in cases {
+        if sides.weights.contains_key("red") {
+            sides.die("red");
+        }
+        let mut sides = forgets_what_was_before(sides);
+        for side in back {
+            sides.put(side, 4);
+        }
+        let decisions: Vec<_> = (0..3).map(|_| sides.looks(1, 10)).collect();
+        let findings: Vec<_> = decisions.into_iter().flat_map(|decision| decision.findings).collect();
+        assert!(findings.contains(&forgotten), "{situation}: {findings:?}");
+        assert_eq!(
+            (sides.page.clone(), &sides.weights),
+            (None, &weights.iter().copied().collect()),
+            "{situation}"
+        );
+        assert_eq!(sides.traffic.degraded, None, "{situation}");
+    }
+}
+
+/// Whoever set the page that answers may have forwarded to anything before, and of a side with two groups nobody knows which.
+#[test]
+fn what_the_spec_does_not_say_is_left_to_a_person() {
+    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
+    let mut sides = with_page(4, 4);
+    if let Some(instead) = &mut sides.failover.degraded {
+        instead.shed.push(shed.clone());
+    }
+    sides.more = BTreeMap::from([(shed.clone(), sides.routing())]);
+    let mut sides = forgets_what_was_before(sides);
+    sides.put("blue", 4);
+    let decision = sides.looks(1, 10);
+    assert!(decision.findings.contains(&TrafficFinding::Forgotten {
+        route: shed.clone(),
+        set: false
+    }));
+    sides.looks(2, 10);
+    assert_eq!((sides.page.clone(), sides.more[&shed].answer.clone()), (None, Some(sorry())));
+
+    let mut sides = forgets_what_was_before(with_page(4, 4));
+    if let Some(blue) = sides.spec.pools.first_mut() {
+        blue.target_groups.push(group("blue-too"));
+    }
+    sides.put("blue", 4);
+    let decision = sides.looks(3, 10);
+    assert_eq!(sides.page, Some(sorry()));
+    assert_eq!(decision.readiness[&pool("green")].unreachable, [rule()]);
+}
