@@ -9,6 +9,7 @@ use ghostnet_engine::port::Commit;
 
 use super::Check;
 use crate::clock::{MINUTE, Millis};
+use crate::cloud::ec2::Machine;
 use crate::world::World;
 
 /// What a person brings in between a look and what is done by it was seen by nobody.
@@ -55,8 +56,8 @@ fn is_forced(traffic: &TrafficState) -> bool {
 /// Who of a side is in, by the truth; none: nobody is.
 fn who_is_in(world: &World, id: &FleetId, side: &PoolSpec, fencing: Fencing) -> Option<String> {
     let now = world.now;
-    let state = |id| world.cloud.ec2.machines.get(id).map(|machine| machine.state(now));
-    let is_dead = |id| matches!(state(id), None | Some(InstanceState::Stopped | InstanceState::Terminated));
+    let is_over = |machine: &Machine| machine.state(now) == InstanceState::Terminated || machine.rests(now);
+    let is_dead = |id| world.cloud.ec2.machines.get(id).is_none_or(is_over);
     for group in side.target_groups.iter().filter_map(|group| world.cloud.groups.get(group)) {
         let stays = |target: &crate::cloud::elb::Registration| {
             let is_known = target.ours || now - target.since > KNOWN_WITHIN;
@@ -73,7 +74,7 @@ fn who_is_in(world: &World, id: &FleetId, side: &PoolSpec, fencing: Fencing) -> 
         }
     }
     let mut running = world.alive(id, &side.id);
-    let is_known = |machine: &&crate::cloud::ec2::Machine| !machine.by_hand || now - machine.launched_at > KNOWN_WITHIN;
+    let is_known = |machine: &&Machine| !machine.by_hand || now - machine.launched_at > KNOWN_WITHIN;
     let running = running.find(|machine| fencing.stop && is_known(machine));
     running.map(|machine| format!("{} runs", machine.id))
 }

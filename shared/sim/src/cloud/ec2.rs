@@ -170,11 +170,17 @@ impl Machine {
         match (self.ends, self.stopped_at) {
             (Some(end), _) if now >= end.over_at => InstanceState::Terminated,
             (Some(end), _) if now >= end.at => InstanceState::ShuttingDown,
-            (_, Some(stopped)) if now >= stopped.saturating_add(self.stops_in) => InstanceState::Stopped,
+            (_, Some(_)) if self.rests(now) => InstanceState::Stopped,
             (_, Some(stopped)) if now >= stopped => InstanceState::Stopping,
             _ if now < self.running_at => InstanceState::Pending,
             _ => InstanceState::Running,
         }
+    }
+
+    /// Whether it came to rest, and nothing of it has run since, whether it is ended meanwhile or not.
+    #[must_use]
+    pub fn rests(&self, now: Millis) -> bool {
+        self.stopped_at.is_some_and(|stopped| now >= stopped.saturating_add(self.stops_in))
     }
 
     /// Whether it is pending or running.
