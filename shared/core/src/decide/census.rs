@@ -363,6 +363,8 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
                 last_seen: now.into(),
             });
         }
+        // whoever is out of a group is checked there anew once it is in
+        Verdict::Unregistered if running => member.unready = None,
         // unknown stops the clock
         _ => {
             if let Some(unready) = &mut member.unready {

@@ -172,7 +172,8 @@ fn choose<'a>(
 }
 
 /// Drains who was marked, at most `allowed`, once as many as are wanted serve without it, past their warm-up; of those whose reason can
-/// wait no more than the open removal windows leave.
+/// wait no more than the open removal windows leave. Nobody while a group cannot be read: who is believed to serve on may have never
+/// been in it.
 pub(super) fn finish(
     situation: &Situation<'_>,
     pool: &PoolSpec,
@@ -183,7 +184,7 @@ pub(super) fn finish(
     findings: &mut Vec<Finding>,
 ) -> Finished {
     let mut finished = Finished::default();
-    if situation.retiring || situation.spec.mode != FleetMode::On {
+    if situation.retiring || situation.spec.mode != FleetMode::On || !census.groups.is_complete() {
         return finished;
     }
     // those that are marked and stay serve on: each that came lets one of them go

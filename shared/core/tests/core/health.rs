@@ -121,6 +121,27 @@ fn unknown_stops_the_clock() {
     assert_eq!(counts(&world.look()).unhealthy, 1, "thirty and thirty");
 }
 
+/// Out of its group nothing speaks against it, and what did before is over: a restored table remembers that for ever.
+#[test]
+fn who_was_out_of_its_group_is_checked_there_anew() {
+    let mut world = World::serving(4, json!({}));
+    let id = InstanceId::new("i-blue-001");
+    for _ in 0..2 {
+        sick(&mut world, &["i-blue-001"]);
+        world.look();
+        world.wait(20);
+    }
+    world.targets.get_mut("blue").unwrap().remove(&id);
+    assert_eq!(steps(&world.look()), ["register i-blue-001"]);
+    for _ in 0..3 {
+        world.wait(15);
+        sick(&mut world, &["i-blue-001"]);
+        assert_eq!(counts(&world.look()).unhealthy, 0, "sixty seconds from its registration on");
+    }
+    world.wait(40);
+    assert_eq!(counts(&world.look()).unhealthy, 1);
+}
+
 #[test]
 fn the_grace_period_spares_the_young() {
     let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 1 }, "health": { "grace": "10m" } } }));

@@ -168,6 +168,19 @@ fn without_a_replacement_nobody_leaves() {
     assert_eq!(world.alive().len(), 3);
 }
 
+/// Who served when last seen is believed to serve on, which is no reason to have another one go.
+#[test]
+fn while_a_group_cannot_be_read_nobody_who_was_replaced_leaves() {
+    let drains = |decision: &Decision| finds(decision, |finding| matches!(finding, Finding::Drains { .. }));
+    let mut world = old(3, json!({ "defaults": { "max_age": "1h" } }));
+    world.look();
+    play(&mut world, 2, None);
+    world.unreadable.insert("blue".into());
+    assert!(!play(&mut world, 10, None).iter().any(drains));
+    world.unreadable.clear();
+    assert!(play(&mut world, 2, None).iter().any(drains));
+}
+
 fn version(version: u64) -> TemplateVersion {
     TemplateVersion {
         id: "lt-web".into(),
