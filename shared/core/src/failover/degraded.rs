@@ -68,7 +68,7 @@ impl Draft<'_> {
 
     /// Nobody gives up what may serve again, and whoever may take over grows to what the active side wants.
     fn keep_all_sizes(&mut self, active: &PoolId) {
-        let wanted = self.size_of(active);
+        let wanted = self.size_of(active).max(1);
         for pool in &self.situation.spec.pools {
             let floor = wanted.max(self.size_of(&pool.id)).min(pool.capacity.max);
             let before = self.state.floors.get(&pool.id).copied().unwrap_or(0);

@@ -299,7 +299,7 @@ impl<'a> Draft<'a> {
     /// Capacity first: whoever is to take traffic grows to its part of the whole, and nobody gives anything up meanwhile.
     pub(super) fn hold_floors_of_sharers(&mut self, sharing: &Sharing) {
         let takers = self.sides_without(&sharing.out_after).count().max(1);
-        let each = self.asked_of_all().div_ceil(u32::try_from(takers).unwrap_or(u32::MAX));
+        let each = self.asked_of_all().div_ceil(u32::try_from(takers).unwrap_or(u32::MAX)).max(1);
         for side in &self.situation.spec.pools {
             let has = if sharing.out_before.contains(&side.id) {
                 0

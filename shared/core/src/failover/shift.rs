@@ -198,10 +198,10 @@ impl Draft<'_> {
             return self.hold_floors_of_sharers(sharing);
         }
         let source = self.size_of(&from.id);
-        let raise = |floor: Option<&u32>, pool: &PoolSpec| source.min(pool.capacity.max).max(floor.copied().unwrap_or(0));
-        for pool in [from, to] {
-            let floor = raise(self.state.floors.get(&pool.id), pool);
-            self.state.floors.insert(pool.id.clone(), floor);
+        // one that wants nobody is left for one where somebody answers
+        for (pool, size) in [(from, source), (to, source.max(1))] {
+            let before = self.state.floors.get(&pool.id).copied().unwrap_or(0);
+            self.state.floors.insert(pool.id.clone(), size.min(pool.capacity.max).max(before));
         }
     }
 

@@ -49,7 +49,13 @@ pub(super) fn judge(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, 
         .any(|finding| matches!(finding, Finding::TakenBack { .. }));
     // one that is sick and one that is to be replaced from now on make up for each other in the sum
     let any_sick = counts.unhealthy > 0;
-    let simple = there == counts.lasting() && counts.in_flight == 0 && !any_taken_back && !any_sick;
+    // and so do one that a person stopped and one that is to be replaced and does not serve
+    let any_stopped = judged
+        .decided
+        .findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::Stopped { .. }));
+    let simple = there == counts.lasting() && counts.in_flight == 0 && !any_taken_back && !any_sick && !any_stopped;
     if !simple || sick_count || nothing_on_demand(judged) {
         return;
     }

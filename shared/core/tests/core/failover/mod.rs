@@ -206,6 +206,18 @@ fn capacity_first_then_traffic() {
     assert_eq!(sides.traffic.floors, BTreeMap::new(), "after the dwell its own policies decide");
 }
 
+/// Its load had gone, and it had shrunk to nobody as it was found to be down: the other one has to have somebody all the same.
+#[test]
+fn a_side_that_wants_nobody_is_left_for_one_where_somebody_answers() {
+    let mut sides = Sides::new(2, 0);
+    sides.die("blue");
+    sides.capacity.pools.get_mut(&pool("blue")).unwrap().desired = 0;
+    assert!(!moves(&sides.looks(3, 10)));
+    assert_eq!(sides.traffic.floors, [(pool("blue"), 0), (pool("green"), 1)].into());
+    sides.put("green", 1);
+    assert!(moves(&sides.looks(1, 10)));
+}
+
 #[test]
 fn a_side_that_recovers_while_the_other_one_grows_keeps_its_traffic() {
     let mut sides = Sides::new(8, 1);
