@@ -10,6 +10,7 @@ use super::census::{ByMetric, Census, Person, Standing};
 use super::outage;
 use crate::spec::PoolSpec;
 use crate::state::PoolState;
+use crate::unit::Seconds;
 
 /// An open breaker.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +77,12 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
         .flatten()
         .max_by_key(|wait| wait.until())
     else {
-        let sick_for = state
-            .members
-            .values()
-            .filter_map(|member| member.unready)
-            .map(|unready| unready.counted);
+        // whoever has said its last word passes its checks all the same: it has only left
+        let sick = census.with(state).filter(|(person, _)| is_sick(person.standing));
+        let sick_for = sick.filter_map(|(_, member)| match (member.unready, member.left) {
+            (Some(unready), _) => Some(unready.counted),
+            (None, left) => left.map(|left| Seconds::between(left.at(), now)),
+        });
         return sick_for.max().is_some_and(|longest| longest >= WAIT_FIRST);
     };
     let on_its_way = census.with(state).any(|(person, member)| {

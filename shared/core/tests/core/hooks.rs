@@ -170,6 +170,14 @@ fn when_all_give_up_at_once_the_breaker_opens() {
     let decision = world.look();
     assert!(guards_of(&decision).contains(&"circuit breaker"), "{:?}", guards_of(&decision));
     assert_eq!(leaving(&decision), []);
+    // one is replaced after five minutes, and as it works the others follow
+    let many = ids.len();
+    let left = |decision: &Decision| leaving(decision).len();
+    let by_minute: Vec<usize> = world.minutes(15).iter().map(left).collect();
+    assert!(by_minute.iter().take(4).all(|leave| *leave == 0), "{by_minute:?}");
+    assert_eq!(by_minute.iter().find(|leave| **leave > 0), Some(&1), "{by_minute:?}");
+    let of_old = |world: &World| world.alive().iter().filter(|id| !id.contains("new")).count();
+    assert_eq!((of_old(&world), world.alive().len()), (0, many), "{by_minute:?}");
 }
 
 /// Without permission to tag the drain goes on: somebody is told, and the deadline holds.
