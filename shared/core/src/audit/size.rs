@@ -96,7 +96,7 @@ impl Judge<'_> {
             }
         }
         let Some(series) = series else { return };
-        let flow = Flow::of(&self.next.members, self.situation.now);
+        let flow = Flow::of(&self.next.members, self.next.last_drain, self.situation.now);
         for policy in &self.pool.policies {
             let load = Load::of(policy, &self.pool.guards, series, (&self.decided.counts, &flow), self.situation.now);
             if load.is_some_and(|load| !load.is_carried_by(after)) {

@@ -311,7 +311,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         };
     };
     // sizing works on counts: the members stay out of the copy that it compares with
-    let flow = Flow::of(&pool_state.members, situation.now);
+    let flow = Flow::of(&pool_state.members, pool_state.last_drain, situation.now);
     let members = std::mem::take(&mut pool_state.members);
     let loaded = pool_state.clone();
     pool_state.members = members;

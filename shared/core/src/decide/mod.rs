@@ -202,7 +202,7 @@ pub struct Flow {
     pub left: Vec<Served>,
     /// Those that serve no longer without that: sick, stopped, gone. When that was seen is known, not when it began.
     pub lost: Vec<Served>,
-    /// When the latest of the present drains began, whoever drains and however long.
+    /// When the latest drain began, whoever drains or did and however long.
     pub last_drain: Option<Timestamp>,
 }
 
@@ -218,14 +218,17 @@ pub struct Served {
 impl Flow {
     /// Datapoints reach back no further: four periods of a minute, and a minute to be late.
     pub(crate) const REACH: Seconds = Seconds::minutes(5);
+    /// The same of periods of five minutes, as EC2 measures without detailed monitoring.
+    const REACH_OF_EC2: Seconds = Seconds::minutes(25);
 
-    /// What the members of a pool say about the time before `now`.
+    /// What the members of a pool say about the time before `now`, and when the latest drain began of those that are gone.
     #[must_use]
-    pub fn of(members: &BTreeMap<InstanceId, Member>, now: Timestamp) -> Self {
+    pub fn of(members: &BTreeMap<InstanceId, Member>, last_drain: Option<Moment>, now: Timestamp) -> Self {
+        let joined_lately = Moment::from(Self::REACH_OF_EC2.before(now));
         let (recent, now) = (Moment::from(Self::REACH.before(now)), Moment::from(now));
         // a sick one took no requests before it was drained either: what counts is when it fell sick
         let took_requests = |drain: Drain| matches!(drain.why, DrainReason::ScaleIn | DrainReason::Interrupted | DrainReason::Renewed);
-        let (mut flow, mut last_drain) = (Self::default(), None);
+        let (mut flow, mut last_drain) = (Self::default(), last_drain);
         for member in members.values() {
             // who begins to leave at this very moment still serves: so it is the same before and after a decision's drains
             let drain = member.drain.filter(|drain| drain.since < now);
@@ -240,12 +243,21 @@ impl Flow {
             match (member.left, drain) {
                 (Some(until), _) if until > recent => flow.lost.push(served(until)),
                 (None, Some(drain)) if took_requests(drain) && drain.since > recent => flow.left.push(served(drain.since)),
-                (None, None) if since > recent => flow.joined.push(since.at()),
+                (None, None) if since > joined_lately => flow.joined.push(since.at()),
                 _ => {}
             }
         }
         flow.last_drain = last_drain.map(Moment::at);
         flow
+    }
+
+    /// How many of those that are past their warm-up were so, as far as can be told, when a datapoint's time began: a metric of who runs
+    /// is not theirs who came later.
+    #[must_use]
+    pub fn in_service_since(&self, counts: &CapacityCount, began: Timestamp) -> u32 {
+        let joined = saturate(self.joined.iter().filter(|since| **since > began).count());
+        // who still warms up is among those that joined, and not among those that are counted
+        counts.in_service.saturating_sub(joined.saturating_sub(counts.warming_serving))
     }
 
     /// How many served in the time of a datapoint. To add, those that served throughout it, and of those that began to leave in its

@@ -86,6 +86,7 @@ fn compare<'i>(
 ) -> Vec<&'i Instance> {
     let mut strangers = Vec::new();
     let mut rest = listed.iter().copied().peekable();
+    let mut last_drain = state.last_drain;
     let is_found_by_name = state.service.is_some() || !state.former_services.is_empty();
     for (id, member) in &mut state.members {
         let mut found = None;
@@ -106,6 +107,8 @@ fn compare<'i>(
             None => {}
         }
         if member.gone {
+            let served = member.drain.filter(|drain| !drain.why.is_of_warm());
+            last_drain = last_drain.max(served.map(|drain| drain.since));
             // its clocks say nothing any more, but that one served which nobody had drained
             *member = Member {
                 gone: true,
@@ -116,6 +119,7 @@ fn compare<'i>(
             };
         }
     }
+    state.last_drain = last_drain;
     strangers.extend(rest);
     strangers
 }

@@ -218,7 +218,8 @@ impl Ballot<'_> {
 }
 
 /// How many instances a datapoint stands for. Moving out, those that served throughout it; moving in, also those that
-/// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove.
+/// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove. Of a metric of who runs
+/// it is the same as far as it is known: who left lately is waited for by the guards.
 pub(crate) fn measured_instances(
     measure: &Measure,
     counts: &CapacityCount,
@@ -227,7 +228,10 @@ pub(crate) fn measured_instances(
     direction: Direction,
 ) -> f64 {
     if !measure.metric.is_over_serving() {
-        return f64::from(counts.in_service);
+        return f64::from(match direction {
+            Direction::Out => flow.in_service_since(counts, datapoint),
+            Direction::Hold | Direction::In => counts.in_service,
+        });
     }
     let end = measure.metric.period().after(datapoint);
     flow.served(counts, (datapoint, end), direction)

@@ -202,6 +202,9 @@ pub struct PoolState {
     /// Attributes of groups that were set for this pool, and to what: so a change by somebody else is known as one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuned: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
+    /// When the latest drain began of those that are gone by now: what was measured before counts them too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drain: Option<Moment>,
     /// When an instance was last replaced for the balance of the zones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_at: Option<Timestamp>,

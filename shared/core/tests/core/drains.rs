@@ -41,6 +41,7 @@ fn drained(decision: &Decision) -> Vec<InstanceId> {
 #[test]
 fn first_drained_then_terminated_by_a_later_look() {
     let (mut world, leaving) = draining();
+    let began = world.now();
     world.wait(10);
     assert_eq!(steps(&world.look()), Vec::<String>::new(), "still finishing requests");
     world.pass(60);
@@ -55,6 +56,11 @@ fn first_drained_then_terminated_by_a_later_look() {
         world.inputs.state.pools[&pool("blue")].members.len(),
         5,
         "seen gone and in no group: forgotten"
+    );
+    assert_eq!(
+        world.inputs.state.pools[&pool("blue")].last_drain,
+        Some(began.into()),
+        "but what was measured before still counts it"
     );
 }
 

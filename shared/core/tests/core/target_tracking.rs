@@ -2,7 +2,9 @@
 
 use ghostnet_core::decide::{CapacityCount, Served};
 use ghostnet_core::reason::VoteReason;
-use ghostnet_core::sample::Series;
+use ghostnet_core::sample::{Datapoint, Series};
+
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -346,5 +348,43 @@ fn a_pool_at_zero_begins_when_others_are_overloaded() {
         pool.counts = CapacityCount::default();
         pool.state.desired = desired;
         assert_eq!(pool.size().votes[0].capacity, Some(vote), "{situation}");
+    }
+}
+
+/// Without detailed monitoring EC2 measures every five minutes: what eight are said to carry, six had carried.
+#[test]
+fn a_datapoint_of_five_minutes_adds_once_and_speaks_of_those_who_were_past_their_warm_up() {
+    let busy = json!({ "id": "busy", "type": "target_tracking", "metric": "cpu", "source": "insights", "target": 60 });
+    let pool = |in_service: u32, warming_serving: u32, joined: &[i64]| {
+        let mut pool = Pool::with(json!([busy]), json!({}));
+        let point = Datapoint {
+            at: at(-400),
+            value: finite(75.0),
+        };
+        let series = Series::Points {
+            points: vec![point],
+            period: Seconds::minutes(5),
+            partial: false,
+            incomplete: Vec::new(),
+        };
+        pool.series.insert(policy("busy"), series);
+        pool.counts = CapacityCount {
+            in_service,
+            warming_serving,
+            ..CapacityCount::default()
+        };
+        pool.state.desired = in_service + warming_serving;
+        pool.flow.joined = joined.iter().map(|since| at(*since)).collect();
+        pool
+    };
+    for (situation, pool, expected) in [
+        ("six had it all the time", pool(6, 0, &[]), 8),
+        ("two came since", pool(8, 0, &[-90, -90]), 8),
+        ("and two before", pool(8, 0, &[-1_200, -1_200]), 10),
+        ("two that came since still warm up", pool(6, 2, &[-90, -90]), 8),
+        ("one of them does", pool(7, 1, &[-90, -150]), 8),
+        ("all came since", pool(3, 0, &[-90, -90, -90]), 3),
+    ] {
+        assert_eq!(pool.size().desired, expected, "{situation}");
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     // and so is what was handed over, with the size that it needs
     adoption::raise(&mut state, judged.decided.before, &judged.pool.guards, inputs.now);
     let pause = inputs.state.pause.as_ref().filter(|pause| inputs.now < pause.until);
-    let flow = Flow::of(&members(judged), inputs.now);
+    let flow = Flow::of(&members(judged), judged.next.last_drain, inputs.now);
     let windows = windows(judged);
     let counted = size(&SizeInput {
         counts: judged.decided.counts,
