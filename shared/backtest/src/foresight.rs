@@ -40,7 +40,7 @@ impl Learning {
                 .unit(Some(world.instance.capacity), world.instance.target)
                 .unwrap_or_default(),
             // a fleet learns how long its instances take to serve
-            minutes: rule.minutes(world.boot),
+            minutes: rule.minutes(world.boot, None),
             usual,
             events: rule.events.clone(),
         })

@@ -12,6 +12,7 @@
 pub mod adaptive;
 pub mod adoption;
 pub mod audit;
+pub mod boots;
 pub mod budget;
 pub mod churn;
 pub mod decide;

@@ -5,7 +5,7 @@ mod sides;
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{ServiceId, SpecVersion, TargetGroupArn, Zone};
-use ghostnet_core::spec::raw::RawPolicy;
+use ghostnet_core::spec::raw::{RawDuration, RawPolicy};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use ghostnet_core::unit::Seconds;
@@ -68,6 +68,16 @@ pub fn look_ahead(chance: &mut Chance, design: &mut Design) {
     }
     if FleetSpec::check(&raw).is_ok() {
         design.raw = raw;
+    }
+}
+
+/// Some fleets that look ahead do so as far as their launches take. Drawn from a stream of its own too.
+pub fn look_as_far_as_boots(chance: &mut Chance, design: &mut Design) {
+    let some = chance.once_in(2);
+    for policy in design.raw.policies.iter_mut().flatten().filter(|_| some) {
+        if let RawPolicy::Predictive(policy) = policy {
+            policy.horizon = Some(RawDuration("learned".to_owned()));
+        }
     }
 }
 

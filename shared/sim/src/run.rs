@@ -108,6 +108,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut working = Chance::of(setup.seed, 9);
     let mut fencing = Chance::of(setup.seed, 10);
     let mut leading = Chance::of(setup.seed, 11);
+    let mut timing = Chance::of(setup.seed, 12);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -116,6 +117,7 @@ pub fn run(setup: &Setup) -> Outcome {
             fleets::fail_over(&mut failing_over, &mut design);
             variants::vary(&mut varied, &mut design);
             fleets::look_ahead(&mut looking_ahead, &mut design);
+            fleets::look_as_far_as_boots(&mut timing, &mut design);
             variants::tell_jobs(&mut working, &mut design);
             fleets::fence(&mut fencing, &mut design);
             fleets::lead_elsewhere(&mut leading, &mut design);

@@ -50,19 +50,23 @@ fn fleets_look_ahead_and_turn_often_by_chance() {
     let designs = (1..=300).filter_map(|seed| {
         let mut design = fleets::any(&mut Chance::of(seed, 2), "web")?;
         fleets::look_ahead(&mut Chance::of(seed, 8), &mut design);
+        fleets::look_as_far_as_boots(&mut Chance::of(seed, 12), &mut design);
         Some(design.raw)
     });
-    let (mut acts, mut shows, mut turns) = (0, 0, BTreeSet::new());
+    let (mut acts, mut shows, mut learned, mut turns) = (0, 0, 0, BTreeSet::new());
     for raw in designs {
         for policy in raw.policies.iter().flatten() {
             if let RawPolicy::Predictive(policy) = policy {
                 let act = policy.mode == Some(RawPredictiveMode::Act);
                 (acts, shows) = (acts + u32::from(act), shows + u32::from(!act));
+                let by_boots = policy.horizon.as_ref().is_some_and(|horizon| horizon.0 == "learned");
+                learned += u32::from(by_boots);
             }
         }
         turns.extend(raw.guards.and_then(|guards| guards.churn?.turns));
     }
     assert!(acts > 5 && shows > 0, "{acts} act, {shows} only show");
+    assert!(learned > 3 && learned < acts + shows, "{learned} look as far as launches take");
     assert_eq!(turns, (3..=12).collect());
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::groups::{Groups, Verdict};
 use super::services::Services;
 use super::{CapacityCount, Listed, Situation, fencing, hooks, warm};
+use crate::boots;
 use crate::health::{self, Report};
 use crate::id::{InstanceId, InstanceType, Zone};
 use crate::observation::{Instance, InstanceState, Market};
@@ -200,6 +201,8 @@ pub(super) fn take<'a>(
     let (mut zones, mut types) = (Vec::new(), Vec::new());
     let (mut any_warm, mut any_retires) = (false, false);
     // where nothing checks it, one that runs may only be late in the list
+    let learns_boots = boots::is_learned(pool);
+    let mut boots = Vec::new();
     let may_serve = fencing::of(situation, pool).is_none() && !pool.target_groups.is_empty();
     for (place, (id, member)) in pool_state.members.iter_mut().enumerate() {
         let instance = instances.to(id);
@@ -213,6 +216,7 @@ pub(super) fn take<'a>(
         let balancer = hooks::gated(pool, member, instance, verdict);
         let unread = is_unread(situation, pool, member, instance);
         let is_reported = report.is_some();
+        let served = member.served_since.is_some();
         let by_metric = match (&report, instance) {
             (Some(Report::Metric { .. }), _) => ByMetric::Sick,
             (_, Some(instance)) if health::is_told(pool, member, instance, situation.observation) => ByMetric::Well,
@@ -220,6 +224,9 @@ pub(super) fn take<'a>(
         };
         let verdict = heard(member, balancer, is_reported, unread);
         watch_health(member, instance, verdict, situation.now);
+        if learns_boots && !served && member.served_since.is_some() {
+            boots.extend(boot(pool, member, instance, situation.now));
+        }
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
         let standing = if leaves && !member.gone {
             Standing::Draining
@@ -275,6 +282,11 @@ pub(super) fn take<'a>(
             renewing,
         });
     }
+    if learns_boots {
+        boots::note(&mut pool_state.boots, &boots);
+    } else {
+        pool_state.boots = None;
+    }
     Census {
         people,
         zones,
@@ -285,6 +297,13 @@ pub(super) fn take<'a>(
         groups,
         services,
     }
+}
+
+/// How long one took from its launch until now, when it is first seen to serve; none: it was started again, or served before it was ours.
+fn boot(pool: &PoolSpec, member: &Member, instance: Option<&Instance>, now: Timestamp) -> Option<Seconds> {
+    let length = Seconds::between(instance?.launched_at, now);
+    // one that took longer would have been given up
+    (member.started_at.is_none() && length <= pool.registration_deadline).then_some(length)
 }
 
 /// The place of a name among all that were met; a new one comes last.

@@ -24,7 +24,7 @@ use crate::size::{self, SizeInput, Sizing};
 use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, Policy, PoolSpec, Rule, WarmSize};
 use crate::state::{CapacityState, LastHold, PoolState};
 use crate::unit::Percent;
-use crate::{budget, churn, failover, growth};
+use crate::{boots, budget, churn, failover, growth};
 
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
@@ -90,6 +90,9 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
             .and_then(|pool| churn::held_until(pool, &counted.pool.guards, situation.now));
         counted.findings.extend(until.map(|until| Finding::Churn { until }));
         counted.findings.extend(unlearned(counted.pool, state.pools.get(&counted.pool.id)));
+        counted
+            .findings
+            .extend(unlearned_boots(counted.pool, state.pools.get(&counted.pool.id)));
         counted
             .findings
             .extend(learning::unlearned(counted.pool, state.pools.get(&counted.pool.id)));
@@ -376,6 +379,12 @@ fn unlearned(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
     growth::learned(growth, pool.warmup).is_none().then(|| Finding::WarmUnlearned {
         hours: growth::hours(growth),
     })
+}
+
+/// What is told of a pool whose policies are to look as far ahead as launches take, and of which too few are known yet.
+fn unlearned_boots(pool: &PoolSpec, state: Option<&PoolState>) -> Option<Finding> {
+    let launches = boots::launches(state?.boots.as_ref());
+    (boots::is_learned(pool) && launches < boots::LAUNCHES_LEAST).then_some(Finding::BootsUnlearned { launches })
 }
 
 /// What lies ahead of a pool, for each policy that looks there and of whose load enough is known. A load of long ago is not the

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::Switch;
+use crate::boots::LAUNCHES_LEAST;
 use crate::health::Report;
 use crate::id::{InstanceId, PolicyId, ServiceId, TargetGroupArn, Zone};
 use crate::observation::{ExhaustedOffering, Market, tag};
@@ -287,6 +288,11 @@ pub enum Finding {
         /// So many hours are known of the day that is needed.
         hours: u32,
     },
+    /// How long launches take is not learned yet: policies look as far ahead as the warm-up is long.
+    BootsUnlearned {
+        /// So many launches are known.
+        launches: u32,
+    },
     /// What one instance can answer is not learned yet: the policy has no vote.
     CapacityUnlearned {
         /// Which.
@@ -529,6 +535,10 @@ impl fmt::Display for Finding {
                     "how many to keep warm is not learned yet ({hours} of 24 hours): a fifth of the pool until then"
                 )
             }
+            Self::BootsUnlearned { launches } => write!(
+                f,
+                "how long launches take is not learned yet ({launches} of {LAUNCHES_LEAST} launches): policies look ahead by the warm-up until then"
+            ),
             Self::CapacityUnlearned { policy, hours } => write!(
                 f,
                 "`{policy}` has not learned yet what one instance can answer ({hours} of {HOURS_LEAST} hours): it has no vote until then; an \

@@ -66,7 +66,7 @@ pub use learning::{InstanceCapacity, Learning};
 pub use limits::{Budget, Guards, OpenRemovalWindow, Prices, RemovalWindow, Reserve, ReservePolicy, SpendCap};
 pub use market::{Allocation, MarketMix, NoReservation, Reservation};
 pub use metric::{Metric, MetricSource, NamedMetric, Stat};
-pub use predictive::{Care, Need, Predictive};
+pub use predictive::{Care, Horizon, Need, Predictive};
 pub use problem::Problem;
 pub use raw::RawFleetSpec;
 pub use rule::{

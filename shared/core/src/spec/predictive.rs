@@ -6,9 +6,10 @@ use super::check_guards::{duration, percent};
 use super::defaults::ByObjective;
 use super::events;
 use super::problem::Problems;
-use super::raw::RawPredictive;
+use super::raw::{RawDuration, RawPredictive};
 use super::{CapacityModel, Events, InstanceCapacity, Measure, Metric, MetricSource, NamedMetric, Policy, Rule, TargetTracking};
 use crate::id::PolicyId;
+use crate::state::Boots;
 use crate::unit::{Finite, Percent, Seconds};
 
 /// Furthest look ahead: beyond it the season says more than the last minutes do.
@@ -25,14 +26,26 @@ pub struct Predictive {
     pub measure: Measure,
     /// How many instances a load needs.
     pub need: Need,
-    /// How far; none: the pool's warm-up and a minute.
-    pub horizon: Option<Seconds>,
+    /// How far.
+    pub horizon: Horizon,
     /// How much of what may come has to be enough.
     pub care: Care,
     /// Never less than what so large a share of the loads at this time of day stayed below.
     pub usual: Option<Percent>,
     /// Times in which the load is so many times what it would be otherwise.
     pub events: Events,
+}
+
+/// How far a policy looks ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Horizon {
+    /// The pool's warm-up and a minute.
+    WarmUp,
+    /// So far.
+    Given(Seconds),
+    /// As long as nine of ten launches of late took until they served, and a minute; until enough are known as by the warm-up.
+    Learned,
 }
 
 /// How many instances a load needs.
@@ -83,10 +96,15 @@ pub enum Care {
 }
 
 impl Predictive {
-    /// How many minutes it looks ahead, in a pool whose instances count after `warmup`.
+    /// How many minutes it looks ahead, in a pool whose instances count after `warmup` and took so long to serve of late.
     #[must_use]
-    pub fn minutes(&self, warmup: Seconds) -> u32 {
-        let horizon = self.horizon.unwrap_or_else(|| Seconds(warmup.0.saturating_add(60)));
+    pub fn minutes(&self, warmup: Seconds, boots: Option<&Boots>) -> u32 {
+        let by_warmup = Seconds(warmup.0.saturating_add(60));
+        let horizon = match self.horizon {
+            Horizon::WarmUp => by_warmup,
+            Horizon::Given(horizon) => horizon,
+            Horizon::Learned => boots.and_then(|boots| boots.minutes).map_or(by_warmup, Seconds::minutes),
+        };
         horizon.min(HORIZON_MAX).0.div_ceil(60).max(1)
     }
 }
@@ -99,15 +117,7 @@ pub(super) fn read(
     at: &str,
     problems: &mut Problems,
 ) -> Option<Predictive> {
-    let horizon = raw.horizon.as_ref().map(|raw| {
-        let at = format!("{at}.horizon");
-        let horizon = duration(Some(raw), &at, Seconds(60), problems);
-        if horizon < Seconds(60) || horizon > HORIZON_MAX {
-            let hint = "the time from a launch until the instance serves, and a minute more: `4m`";
-            problems.add(at, format!("`{horizon}` is not between `1m` and `{HORIZON_MAX}`"), hint);
-        }
-        horizon
-    });
+    let horizon = read_horizon(raw.horizon.as_ref(), &format!("{at}.horizon"), problems);
     let care = read_care(raw, by_objective, at, problems);
     let usual = raw.usual.as_ref().map(|raw| {
         let at = format!("{at}.usual");
@@ -128,6 +138,21 @@ pub(super) fn read(
         usual,
         events,
     })
+}
+
+fn read_horizon(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) -> Horizon {
+    match raw {
+        None => Horizon::WarmUp,
+        Some(RawDuration(word)) if word == "learned" => Horizon::Learned,
+        Some(raw) => {
+            let horizon = duration(Some(raw), at, Seconds(60), problems);
+            if horizon < Seconds(60) || horizon > HORIZON_MAX {
+                let hint = "the time from a launch until the instance serves, and a minute more: `4m`; or `learned`";
+                problems.add(at, format!("`{horizon}` is not between `1m` and `{HORIZON_MAX}`"), hint);
+            }
+            Horizon::Given(horizon)
+        }
+    }
 }
 
 fn read_care(raw: &RawPredictive, by_objective: &ByObjective, at: &str, problems: &mut Problems) -> Option<Care> {

@@ -211,6 +211,9 @@ pub struct PoolState {
     /// How fast the pool has grown, where the stock of warm instances is learned from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// How long launches take until they serve, where a policy looks ahead by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boots: Option<Boots>,
     /// What one instance can answer, for each policy that learns it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ratings: BTreeMap<PolicyId, Rating>,
@@ -408,6 +411,16 @@ pub struct Growth {
     pub hours: Option<Peaks>,
     /// The smallest sizes of the last minutes, each larger than the one before; the last is the present one.
     pub lows: Vec<Run>,
+}
+
+/// How long the last launches of a pool took until they served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boots {
+    /// Of each, the newest last.
+    pub lengths: Vec<Seconds>,
+    /// How many minutes are looked ahead by them; none: too few are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

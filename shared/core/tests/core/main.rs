@@ -6,6 +6,7 @@ mod support;
 
 mod audited;
 mod balancing;
+mod boots;
 mod budgets;
 mod capacity;
 mod churn;

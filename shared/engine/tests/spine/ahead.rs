@@ -22,8 +22,12 @@ fn noon_rush(at: Timestamp) -> f64 {
 
 /// A fleet of three at twenty to noon, whose instances carry 1,000 requests a minute and take part in looking four minutes ahead.
 fn before_noon() -> Rc<RefCell<World>> {
+    before_noon_looking("4m")
+}
+
+fn before_noon_looking(horizon: &str) -> Rc<RefCell<World>> {
     let mut raw = serde_json::to_value(spec(3)).unwrap();
-    let policy = json!({ "id": "ahead", "type": "predictive", "of": "requests", "mode": "act", "horizon": "4m" });
+    let policy = json!({ "id": "ahead", "type": "predictive", "of": "requests", "mode": "act", "horizon": horizon });
     raw["policies"].as_array_mut().unwrap().push(policy);
     let world = World::new(serde_json::from_value(raw).unwrap(), 3_000.0);
     world.borrow_mut().now = "2026-11-20T11:30:10Z".parse().unwrap();
@@ -103,6 +107,27 @@ fn an_hour_costs_one_call_and_only_its_own_minutes() {
     assert_eq!(forecast(&world).unwrap().version, 2);
     let report = learned(&world);
     assert!(!report.kept && report.loads.is_empty(), "nothing is new a moment later: {report:?}");
+}
+
+/// The errors that an outlook tells of are those of so many minutes, and of no others.
+#[test]
+fn the_load_is_learned_anew_when_launches_take_another_time() {
+    let takes = |world: &Rc<RefCell<World>>, minutes: Option<u32>| {
+        let mut world = world.borrow_mut();
+        let (state, _) = world.table.states.get_mut(&fleet()).unwrap();
+        for pool in state.pools.values_mut() {
+            pool.boots.get_or_insert_default().minutes = minutes;
+        }
+    };
+    let world = before_noon_looking("learned");
+    learned(&world);
+    let fortnight = 14 * 1_440 + 3;
+    for (minutes, asked) in [(None, 63), (Some(5), fortnight), (Some(5), 63)] {
+        wait(&world, 3_600);
+        takes(&world, minutes);
+        learned(&world);
+        assert_eq!(world.borrow().asked.last(), Some(&asked), "{minutes:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub struct RawPredictive {
     pub mode: Option<RawPredictiveMode>,
     /// The policy for which it looks ahead: one of type `capacity`, or of type `target_tracking` on `alb_request_count_per_target`.
     pub of: String,
-    /// How far it looks ahead: from a launch until the instance serves, and a minute more. The pool's `warmup` and a minute if absent.
+    /// How far it looks ahead: from a launch until the instance serves, and a minute more. `learned`: as long as nine of ten launches of late took. The
+    /// pool's `warmup` and a minute if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub horizon: Option<RawDuration>,
     /// What a minute in which there is too little costs, in minutes of a fleet of average size. The more, the more is kept ready for what
