@@ -109,7 +109,10 @@ impl World {
             let state = self.table.fleets.get(id).and_then(|items| items.capacity());
             for pool in &fleet.spec.pools {
                 let members = state.and_then(|state| state.pools.get(&pool.id)).map(|pool| &pool.members);
-                let strangers = self.alive(id, &pool.id).filter(|machine| !machine.by_hand);
+                // nobody adopts whom no list shows
+                let strangers = self
+                    .alive(id, &pool.id)
+                    .filter(|machine| !machine.by_hand && machine.listed_from <= now);
                 let strangers = strangers.filter(|machine| members.is_none_or(|members| !members.contains_key(&machine.id)));
                 let ids: Vec<_> = strangers.map(|machine| machine.id.clone()).collect();
                 unknown.push((id.clone(), pool.id.clone(), ids));

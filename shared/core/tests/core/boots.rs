@@ -2,7 +2,6 @@
 
 use ghostnet_core::boots;
 use ghostnet_core::decide::Decision;
-use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::reason::Finding;
 use ghostnet_core::spec::Rule;
@@ -76,7 +75,7 @@ fn each_launch_tells_how_long_it_took_until_it_served() {
 #[test]
 fn who_was_not_launched_just_now_tells_nothing() {
     let mut world = looking("learned");
-    for (_, member) in &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members {
+    for member in world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members.values_mut() {
         member.served_since = None;
     }
     world.minutes(3);
@@ -87,7 +86,7 @@ fn who_was_not_launched_just_now_tells_nothing() {
     for instance in world.instances.values_mut() {
         instance.launched_at = Seconds(60).before(now);
     }
-    for (_, member) in &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members {
+    for member in world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members.values_mut() {
         (member.served_since, member.started_at) = (None, Some(now.into()));
     }
     world.minutes(3);
