@@ -18,7 +18,7 @@ const SHARE_LEAST: u32 = 1;
 /// Weight of a side by the spec, where nobody knows by which it was reached before.
 const SHARE_BY_SPEC: u32 = 100;
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// Whether nobody answers on a side that takes traffic, and something else was given that could. Not while a person has it serve
     /// whatever is seen of it.
     pub(super) fn would_degrade(&self, active: &PoolId) -> bool {
@@ -146,10 +146,16 @@ impl Draft<'_> {
         let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {
             return;
         };
-        if from == to {
-            self.lift_fence();
-        } else if !self.is_let_in(from_pool, forced) {
-            return self.keep_degraded(degraded);
+        // whoever had some traffic before, by a person's hand, is left for the one that is to have it all
+        let left = if from == to {
+            self.another_that_served(degraded, to_pool)
+        } else {
+            Some(from_pool)
+        };
+        match left {
+            Some(left) if !self.is_let_in(left, forced) => return self.keep_degraded(degraded),
+            Some(_) => {}
+            None => self.lift_fence(),
         }
         let observed = &self.situation.observation.routing;
         let ours: Vec<&RouteId> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
@@ -220,6 +226,15 @@ impl Draft<'_> {
             },
             sharing,
         });
+    }
+
+    /// A side that a route sent something beside this one before something else answered, where only one may ever serve. Where it was one
+    /// alone, whichever, that one serves again.
+    fn another_that_served(&self, degraded: &Degraded, to: &PoolSpec) -> Option<&'a PoolSpec> {
+        self.situation.failover.fencing?;
+        let mut others = self.situation.spec.pools.iter().filter(|side| side.id != to.id);
+        let both = |before: &Routing, side: &PoolSpec| routing::sends(before, side) && routing::sends(before, to);
+        others.find(|side| degraded.previous.values().any(|before| both(before, side)))
     }
 
     /// What a route did before something else answered, as it was noted, or as the spec has it where that is forgotten.

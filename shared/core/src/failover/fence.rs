@@ -106,6 +106,7 @@ impl Draft<'_> {
         if self.state.is_fenced(pool) {
             return;
         }
+        self.lift_fence();
         self.findings.push(TrafficFinding::Fences { pool: pool.clone() });
         self.state.fence = Some(Fence {
             pool: pool.clone(),
@@ -156,7 +157,9 @@ impl Draft<'_> {
         };
         let is_left = self.state.shift.as_ref().is_some_and(|shift| shift.from == fence.pool);
         let is_active = self.state.active == fence.pool;
-        if is_left || is_active && self.state.degraded.is_some() {
+        // while something else answers, whoever takes the traffic again says who is kept out for it
+        let waits = self.state.degraded.is_some() && (is_active || self.state.shift.is_none());
+        if is_left || waits {
             return;
         }
         let fenced = self.fenced(pool, fencing);

@@ -346,11 +346,11 @@ impl Draft<'_> {
             drill: matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. }),
         });
         self.state.shift = None;
-        // one that was passed over stands until that side is out
-        self.tend_fence();
         // what an undo restores is what was before something else answered
         let levers = self.situation.failover.routes();
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);
+        // one that was passed over stands until that side is out
+        self.tend_fence();
         previous.retain(|rule, _| levers.contains(rule));
         set.retain(|rule, _| levers.contains(rule));
         if shift.from == shift.to {

@@ -64,6 +64,24 @@ fn the_side_that_had_the_traffic_serves_again_after_something_else_without_a_fen
     assert_eq!((kept_out(&sides), sides.weights()), (None, (100, 0)));
 }
 
+/// A person had both have some: the one that is to have it all waits until the other one is out.
+#[test]
+fn who_shared_it_by_a_person_s_hand_is_left_after_a_page() {
+    let mut sides = both_ill((40, 60));
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(3, 10);
+    assert_eq!(
+        (kept_out(&sides), sides.weights(), sides.weights["sorry"]),
+        (Some("green"), (0, 0), 100)
+    );
+    sides.leave("green");
+    sides.looks(1, 10);
+    assert_eq!((sides.weights(), sides.weights["sorry"]), ((100, 0), 0));
+    sides.looks(2, 10);
+    assert_eq!((kept_out(&sides), sides.traffic.degraded.is_some()), (None, false));
+}
+
 /// A person had all of it go to the other side: whoever served last serves again, and nobody else is let in for that.
 #[test]
 fn after_a_page_the_side_that_served_before_it_serves_again() {
