@@ -118,18 +118,26 @@ impl Draft<'_> {
                 (is_down || is_late).then(|| TrafficFinding::Cancelled { to: to.id.clone() })
             }
             ShiftReason::DrillOver { .. } if swaps => None,
-            ShiftReason::Down { .. } => is_well(from).then(|| TrafficFinding::Recovered { pool: from.id.clone() }),
+            ShiftReason::Down { .. } if is_well(from) => Some(TrafficFinding::Recovered { pool: from.id.clone() }),
+            // one kind that speaks on and on moves nothing, and holds both sides at their size
+            ShiftReason::Down { .. } if is_late && self.is_left_for_less(&from.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
             // what fails for real is not for a drill to move
             ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
             ShiftReason::Asked { .. }
+            | ShiftReason::Down { .. }
             | ShiftReason::Expired
             | ShiftReason::CanServe { .. }
             | ShiftReason::Drill { .. }
             | ShiftReason::DrillOver { .. } => None,
         }
+    }
+
+    /// Whether less speaks against a side than has traffic leave it, and nobody says that it is silent.
+    fn is_left_for_less(&self, from: &PoolId) -> bool {
+        self.situation.down_by(&self.state, from).len() < 2 && self.anybody_answers(from) != Some(false)
     }
 
     fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
@@ -149,9 +157,7 @@ impl Draft<'_> {
         let Some(readiness) = readiness else { return };
         // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
         let by_itself = matches!(shift.why, ShiftReason::Down { .. }) && !self.state.is_fenced(&from.id);
-        let is_left_for_less =
-            by_itself && self.situation.down_by(&self.state, &from.id).len() < 2 && self.anybody_answers(&from.id) != Some(false);
-        if is_left_for_less {
+        if by_itself && self.is_left_for_less(&from.id) {
             self.findings.push(TrafficFinding::Suspect {
                 pool: from.id.clone(),
                 by: self.situation.down_by(&self.state, &from.id),

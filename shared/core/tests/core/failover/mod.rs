@@ -413,6 +413,29 @@ fn a_side_is_left_for_what_it_is_when_traffic_moves() {
     }
 }
 
+/// Both sides keep their size while a move prepares, and it is looked at every ten seconds: not for ever.
+#[test]
+fn a_move_for_which_one_kind_of_signal_speaks_on_is_called_off_after_half_an_hour() {
+    let mut sides = Sides::new(4, 1);
+    sides.err("blue", 50.0);
+    sides.sicken("blue", 3);
+    sides.looks(4, 60);
+    assert!(sides.traffic.shift.is_some(), "{:?}", sides.traffic.sides);
+    sides.err("blue", 0.0);
+    sides.looks(25, 60);
+    assert!(sides.traffic.shift.is_some());
+    let mut findings = Vec::new();
+    for _ in 0..6 {
+        findings.extend(sides.looks(1, 60).findings);
+    }
+    assert!(findings.contains(&TrafficFinding::Cancelled { to: pool("green") }), "{findings:?}");
+    assert_eq!((&sides.traffic.shift, sides.weights()), (&None, (100, 0)));
+    // and begins anew when a second kind speaks
+    sides.err("blue", 50.0);
+    sides.looks(4, 60);
+    assert!(sides.traffic.shift.is_some());
+}
+
 #[test]
 fn a_side_where_strangers_answer_or_that_nobody_can_look_at_is_not_left() {
     for (stranger, unread, left) in [(false, false, true), (true, false, false), (false, true, false)] {
