@@ -278,11 +278,11 @@ impl<'a> Causes<'a> {
     }
 
     fn with(situation: &Situation<'a>, pool: &PoolSpec, refresh: Option<&'a Refresh>, left: &'a BTreeMap<Zone, Evacuation>) -> Self {
-        // what was rolled back must not be drift the other way
-        let is_back = pinned(situation, refresh).is_some();
+        // what was gone back to is no drift, and whoever was protected from going back follows
+        let back_to = pinned(situation, refresh).filter(|_| pool.launch.drift == Drift::Replace);
         Self {
             refresh,
-            drift_to: drift_to(situation, pool).filter(|_| !is_back),
+            drift_to: back_to.or_else(|| drift_to(situation, pool)),
             left,
             only_leaves: false,
             now: situation.now,

@@ -189,6 +189,27 @@ fn a_rollback_brings_the_version_from_before_back_and_keeps_to_it_until_the_next
     }
 }
 
+/// A person looks into one of the new version while the others go back.
+#[test]
+fn one_that_was_protected_from_a_rollback_follows_where_drift_is_replaced() {
+    for (drift, expected) in [("ignore", vec![(1, 3), (2, 1)]), ("replace", vec![(1, 4)])] {
+        let mut world = world(4, json!({ "defaults": { "launch": { "drift": drift } } }));
+        ask(&mut world, start(&[50], Seconds::minutes(24 * 60)));
+        play(&mut world, if drift == "ignore" { 40 } else { 12 });
+        let is_new =
+            |instance: &&mut ghostnet_core::observation::Instance| !instance.state.is_gone() && instance.template == Some(version(2));
+        let looked_into = world.instances.values_mut().find(is_new).unwrap();
+        looked_into.protected = true;
+        let id = looked_into.id.clone();
+        ask(&mut world, RefreshRequest::Rollback);
+        play(&mut world, 60);
+        assert_eq!(versions(&world), [(1, 3), (2, 1)], "{drift}");
+        world.instances.get_mut(&id).unwrap().protected = false;
+        play(&mut world, 20);
+        assert_eq!(versions(&world), expected, "{drift}");
+    }
+}
+
 #[test]
 fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
     let mut world = world(4, json!({}));
