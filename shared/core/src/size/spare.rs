@@ -67,9 +67,10 @@ pub(super) fn add_reserve(input: &SizeInput<'_>, bounds: &Bounds, votes: &[Vote]
         Direction::Hold => return,
     };
     let asks_for_more = |vote: &Vote| vote.capacity.is_some_and(|capacity| capacity > before);
+    // of several metrics those that are known may be enough for a vote, and not to give anything up
     let knows_some = |vote: &Vote| {
         let sample = input.measured().get(&vote.policy).map(|series| series.sample(input.now));
-        vote.capacity.is_some() && matches!(sample, Some(Sample::Partial { .. }))
+        vote.capacity.is_some() && sample.is_some_and(|sample| !matches!(sample, Sample::Value { .. }))
     };
     let keeps = |vote: &Vote| vote.binds_unknowing() || knows_some(vote) || asks_for_more(vote) || vote.waits_to_add();
     if wanted < held && votes.iter().any(keeps) {

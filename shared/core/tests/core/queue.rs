@@ -40,6 +40,18 @@ fn the_backlog_is_what_waits_and_what_is_in_work() {
     }
 }
 
+/// The backlog alone is known, and it holds: nobody of the reserve leaves for that.
+#[test]
+fn while_the_oldest_message_is_unknown_the_reserve_stays() {
+    let policy = json!({ "type": "queue", "id": "jobs", "queue": "jobs", "backlog_per_instance": 100, "oldest": "10m" });
+    for (oldest, expected) in [(Some(5.0), 11), (None, 12)] {
+        let pool = Pool::with_reserve(json!([policy]), json!({}), json!({ "threshold": 1 }));
+        let mut pool = seen(pool, 900.0, 100.0, oldest);
+        (pool.state.desired, pool.state.reserve, pool.counts.in_service) = (12, 2, 12);
+        assert_eq!(pool.size().desired, expected, "{oldest:?}");
+    }
+}
+
 #[test]
 fn a_time_to_drain_is_a_backlog_by_what_one_instance_does() {
     // two and a half a second for forty seconds: a hundred
