@@ -200,9 +200,9 @@ pub(super) fn take<'a>(
     let mut people = Vec::with_capacity(pool_state.members.len());
     let (mut zones, mut types) = (Vec::new(), Vec::new());
     let (mut any_warm, mut any_retires) = (false, false);
-    // where nothing checks it, one that runs may only be late in the list
     let learns_boots = boots::is_learned(pool);
     let mut boots = Vec::new();
+    // where nothing checks it, one that runs may only be late in the list
     let may_serve = fencing::of(situation, pool).is_none() && !pool.target_groups.is_empty();
     for (place, (id, member)) in pool_state.members.iter_mut().enumerate() {
         let instance = instances.to(id);

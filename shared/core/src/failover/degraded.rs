@@ -262,7 +262,11 @@ impl<'a> Draft<'a> {
         if !self.is_forgotten(noted) || !self.situation.failover.routes().contains(route) {
             return None;
         }
-        let mut weights: Weights = noted.weights.keys().map(|destination| (destination.clone(), 0)).collect();
+        // destinations of others keep what they have
+        let mut weights = noted.weights.clone();
+        if let Some(Fallback::Forward(group)) = self.situation.failover.degraded.as_ref().map(|instead| &instead.answer) {
+            weights.insert(Destination::from(group), 0);
+        }
         for side in sides {
             let mut reached_by = side.reached_by().into_iter();
             let (Some(destination), None) = (reached_by.next(), reached_by.next()) else {

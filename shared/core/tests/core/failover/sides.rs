@@ -344,7 +344,7 @@ impl Sides {
                 RouteTo::Fixed(page) => (BTreeMap::new(), Some(page.clone())),
             };
             self.page = page;
-            for side in ["blue", "green", "red", "sorry"] {
+            for side in ["blue", "green", "red", "sorry", "others"] {
                 if let Some(weight) = weights.get(&self.destination(side)) {
                     self.weights.insert(side, *weight);
                 }
