@@ -422,7 +422,9 @@ pub fn on_registered(world: &mut World, ids: &[InstanceId]) {
             .and_then(|(fleet, pool)| world.table.fleets.get(fleet)?.capacity()?.pools.get(pool));
         state.and_then(|pool| pool.members.get(*id)).is_some_and(Member::is_warm)
     };
-    if let Some(id) = ids.iter().find(kept).cloned() {
+    // what was decided before the table was restored may land after it, and the table takes who was started for kept again
+    let fresh = world.watch.forgot_within(5 * MINUTE, now);
+    if let Some(id) = ids.iter().find(kept).filter(|_| !fresh).cloned() {
         world
             .watch
             .add(Check::WarmRests, now, format!("{id} is registered, and it is kept warm"));
