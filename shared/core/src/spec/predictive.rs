@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check_guards::{duration, percent};
+use super::check_guards::percent;
 use super::defaults::ByObjective;
 use super::events;
 use super::problem::Problems;
@@ -144,13 +144,13 @@ fn read_horizon(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) ->
     match raw {
         None => Horizon::WarmUp,
         Some(RawDuration(word)) if word == "learned" => Horizon::Learned,
-        Some(raw) => {
-            let horizon = duration(Some(raw), at, Seconds(60), problems);
-            if horizon < Seconds(60) || horizon > HORIZON_MAX {
+        Some(RawDuration(text)) => {
+            let horizon = Seconds::parse(text).filter(|horizon| (Seconds(60)..=HORIZON_MAX).contains(horizon));
+            if horizon.is_none() {
                 let hint = "the time from a launch until the instance serves, and a minute more: `4m`; or `learned`";
-                problems.add(at, format!("`{horizon}` is not between `1m` and `{HORIZON_MAX}`"), hint);
+                problems.add(at, format!("`{text}` is not a duration between `1m` and `{HORIZON_MAX}`"), hint);
             }
-            Horizon::Given(horizon)
+            Horizon::Given(horizon.unwrap_or(HORIZON_MAX))
         }
     }
 }

@@ -104,17 +104,17 @@ fn one_mistake_of_looking_ahead_one_problem() {
         (
             after(json!({ "horizon": "0s" })),
             "policies[1].horizon",
-            "`0s` is not between `1m` and `30m`",
+            "`0s` is not a duration between `1m` and `30m`",
         ),
         (
             after(json!({ "horizon": "31m" })),
             "policies[1].horizon",
-            "`31m` is not between `1m` and `30m`",
+            "`31m` is not a duration between `1m` and `30m`",
         ),
         (
             after(json!({ "horizon": "soon" })),
             "policies[1].horizon",
-            "`soon` is not a duration",
+            "`soon` is not a duration between `1m` and `30m`",
         ),
         (
             after(json!({ "usual": "0%" })),
