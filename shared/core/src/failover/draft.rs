@@ -48,6 +48,8 @@ impl<'a> Draft<'a> {
             let idle = self.is_idle(pool);
             let side = self.state.sides.entry(pool.id.clone()).or_default();
             watch::note(side, &evidence, detect.datapoints, situation.now);
+            let is_mixed = looked.seat == Seat::Takes && looked.shares_its_groups();
+            watch::note_mixed(side, is_mixed, situation.now);
             side.armed |= well;
             // whoever was registered on trial and failed its checks is seen to run, and no more, once it is out again
             let failed_on_trial = looked.seat == Seat::Out && !side.seen.is_empty();

@@ -172,7 +172,7 @@ impl<'a> Looked<'a> {
 
     /// Whether other instances of the fleet are registered in the groups that all sides have, known to be another side's or not: what is
     /// measured there may be theirs.
-    fn shares_its_groups(&self) -> bool {
+    pub(super) fn shares_its_groups(&self) -> bool {
         let listed = self.observation.instances.as_ref();
         let is_ours = |id: &InstanceId| {
             let mut pools = self.capacity.pools.values();

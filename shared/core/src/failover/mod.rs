@@ -240,7 +240,9 @@ impl<'a> TrafficSituation<'a> {
             Seat::Takes if self.traffic.shift.as_ref().is_some_and(|shift| shift.to == *pool) => None,
             Seat::Takes => {
                 let moved = self.traffic.moved.as_ref().filter(|moved| moved.to == *pool);
-                Some(moved.map_or(Timestamp::MIN, |moved| moved.at))
+                let mixed_at = self.traffic.sides.get(pool).and_then(|side| side.mixed_at);
+                let alone_since = mixed_at.map(|at| watch::MIXED_FOR.after(at));
+                moved.map(|moved| moved.at).max(alone_since).or(Some(Timestamp::MIN))
             }
         }
     }

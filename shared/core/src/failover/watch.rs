@@ -18,6 +18,19 @@ const ALARM_NOTED_AGAIN_AFTER: Seconds = Seconds::minutes(1);
 /// A pause between two evaluations longer than this breaks a row of good ones.
 const ROW_GAP_MAX: Seconds = Seconds::minutes(3);
 
+/// A minute that begins so long after others were seen in a side's groups is of this side alone: they are looked for once a minute.
+pub(super) const MIXED_FOR: Seconds = Seconds::minutes(2);
+
+/// Notes whether others of the fleet are registered in a side's groups: at most once a minute, and no longer than it matters.
+pub(super) fn note_mixed(side: &mut Side, is_mixed: bool, now: Timestamp) {
+    let lasts = |at: &Timestamp| Seconds::between(*at, now) < METRICS_REMEMBERED_FOR;
+    side.mixed_at = side.mixed_at.filter(lasts);
+    let is_noted = side.mixed_at.is_some_and(|at| Seconds::between(at, now) < Seconds::minutes(1));
+    if is_mixed && !is_noted {
+        side.mixed_at = Some(now);
+    }
+}
+
 /// Notes what a look said. A side that is well, and was, is not written.
 pub(super) fn note(side: &mut Side, evidence: &[(SignalKind, Sighting)], rule: BreachRule, now: Timestamp) {
     for (kind, seen) in &mut side.seen {

@@ -149,6 +149,9 @@ pub struct Side {
     /// The last datapoints of each kind of signal, oldest first, since one of them said that it is down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seen: BTreeMap<SignalKind, Vec<Sighting>>,
+    /// When others of the fleet were last seen registered in the target groups that all sides have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_at: Option<Timestamp>,
     /// Whether every rule was read, and none sends it anything, whoever set it so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,

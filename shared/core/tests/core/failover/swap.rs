@@ -150,6 +150,28 @@ fn what_two_sides_answer_together_says_nothing_of_one() {
     }
 }
 
+/// A restored table knows nobody of the other side, who was in all the time: their last minute is told after they have left.
+#[test]
+fn what_two_sides_answered_together_says_nothing_of_one_after_the_other_has_left() {
+    let mut sides = Sides::swapping(4, 4);
+    sides.enter("green");
+    sides.err("blue", 50.0);
+    sides.looks(3, 60);
+    sides.leave("green");
+    sides.looks(6, 10);
+    let seen = &sides.traffic.sides[&pool("blue")].seen;
+    assert!(!seen.contains_key(&SignalKind::Application), "{seen:?}");
+    sides.looks(4, 60);
+    let seen = &sides.traffic.sides[&pool("blue")].seen;
+    assert!(seen.contains_key(&SignalKind::Application), "later minutes are its own: {seen:?}");
+    sides.err("blue", 0.0);
+    sides.looks(8, 60);
+    assert_eq!(
+        sides.traffic.sides[&pool("blue")].mixed_at, None,
+        "it is remembered as long as it matters"
+    );
+}
+
 #[test]
 fn a_person_can_force_it_once_somebody_is_in_at_all() {
     let mut sides = Sides::swapping(4, 4);
