@@ -22,9 +22,6 @@ use crate::replay::{Look, Scaler, World};
 
 /// Datapoints that are kept of each series: the most that a policy counts is a quarter of an hour of minutes.
 const POINTS: usize = 16;
-/// Who came or left longer ago matters to no datapoint.
-const FLOW_REACH: Seconds = Seconds::minutes(5);
-
 /// A pool of GhostNet that plays.
 #[derive(Debug)]
 pub struct GhostNet<'a> {
@@ -193,8 +190,8 @@ impl<'a> GhostNet<'a> {
     }
 
     fn watch(&mut self, look: &Look<'_>) {
-        let recent = FLOW_REACH.before(look.now);
-        self.flow.joined.retain(|since| *since > recent);
+        let (recent, joined_lately) = (Flow::REACH.before(look.now), Flow::REACH_OF_EC2.before(look.now));
+        self.flow.joined.retain(|since| *since > joined_lately);
         self.flow.left.retain(|served| served.until > recent);
         for _ in self.served..look.serving {
             self.flow.joined.push(look.now);
@@ -204,6 +201,7 @@ impl<'a> GhostNet<'a> {
             let since = self.flow.joined.pop().unwrap_or(Timestamp::MIN);
             let until = look.now;
             self.flow.left.push(Served { since, until });
+            self.flow.last_drain = Some(until);
         }
         self.served = look.serving;
     }

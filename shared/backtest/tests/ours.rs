@@ -8,6 +8,7 @@ use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::replay::{Scaler, World, play};
 use ghostnet_backtest::tune::{Objective, Shadows, Tuned};
+use ghostnet_core::spec::FleetSpec;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
@@ -65,6 +66,36 @@ fn nobody_looks_into_the_future() {
     assert_eq!(whole.1.get(..now), changed.1.get(..now), "as written");
     assert_ne!(whole, changed, "what has changed is seen when it comes");
     assert_eq!(of(&load(minutes, u32::MAX)), whole, "the same each time");
+}
+
+/// What a datapoint says of who runs, it says of those who ran then: as in production it makes nobody leave twice.
+#[test]
+fn nobody_leaves_by_a_datapoint_from_before_the_last_one_left() {
+    let spec = serde_json::json!({
+        "fleet": "busy",
+        "defaults": {
+            "capacity": { "min": 1, "max": 100 },
+            "launch": { "template": { "name": "busy" }, "subnets": ["subnet-00000001"] }
+        },
+        "pools": [{ "id": "main" }],
+        "policies": [{ "id": "cpu", "type": "target_tracking", "metric": "cpu", "target": 70, "datapoints": { "in": "1 of 1" } }],
+        "guards": {
+            "cooldown": { "out": "0s", "in": "0s" },
+            "stabilisation": { "in": "0s" },
+            "budgets": { "removal": { "per_tick": 1 } }
+        }
+    });
+    let raw = serde_json::from_value(spec).expect("a spec");
+    let spec = FleetSpec::check(&raw).expect("a good one");
+    let pool = spec.pools.first().cloned().expect("a pool");
+    let start = Timestamp::from_second(1_780_272_000).expect("a moment");
+    let falls = |minute: u32| if minute < 60 { 100.0 } else { 40.0 };
+    let load = Load::made_up(start, Seconds(60), (0..180).map(falls).collect(), 60).expect("a load");
+    let wanted = wanted(&load, &mut GhostNet::new(&spec, &pool, &WORLD));
+    let falls_at: Vec<usize> = (1..wanted.len()).filter(|n| wanted.get(*n) < wanted.get(n - 1)).collect();
+    assert!(falls_at.len() > 2, "{wanted:?}");
+    let apart = falls_at.windows(2).all(|two| matches!(two, [a, b] if b - a >= 2));
+    assert!(apart, "each waits for a minute that began after the one before: {falls_at:?}");
 }
 
 #[test]

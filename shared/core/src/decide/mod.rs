@@ -192,7 +192,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// Who began and who ceased to serve within the last minutes. A datapoint is of its own time: what it says about an
+/// Who began to serve within the last 25 minutes, and who ceased to within the last few. A datapoint is of its own time: what it says about an
 /// instance, it says about those that served then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -217,9 +217,9 @@ pub struct Served {
 
 impl Flow {
     /// Datapoints reach back no further: four periods of a minute, and a minute to be late.
-    pub(crate) const REACH: Seconds = Seconds::minutes(5);
+    pub const REACH: Seconds = Seconds::minutes(5);
     /// The same of periods of five minutes, as EC2 measures without detailed monitoring.
-    const REACH_OF_EC2: Seconds = Seconds::minutes(25);
+    pub const REACH_OF_EC2: Seconds = Seconds::minutes(25);
 
     /// What the members of a pool say about the time before `now`, and when the latest drain began of those that are gone.
     #[must_use]
@@ -251,8 +251,8 @@ impl Flow {
         flow
     }
 
-    /// How many of those that are past their warm-up were so, as far as can be told, when a datapoint's time began: a metric of who runs
-    /// is not theirs who came later.
+    /// How many of those past their warm-up served already when a datapoint's time began, as far as can be told: a metric of who runs says
+    /// nothing of who came later.
     #[must_use]
     pub fn in_service_since(&self, counts: &CapacityCount, began: Timestamp) -> u32 {
         let joined = saturate(self.joined.iter().filter(|since| **since > began).count());

@@ -278,11 +278,16 @@ impl<'a> Causes<'a> {
     }
 
     fn with(situation: &Situation<'a>, pool: &PoolSpec, refresh: Option<&'a Refresh>, left: &'a BTreeMap<Zone, Evacuation>) -> Self {
-        // what was gone back to is no drift, and whoever was protected from going back follows
-        let back_to = pinned(situation, refresh).filter(|_| pool.launch.drift == Drift::Replace);
+        let drift_to = match pinned(situation, refresh) {
+            // while it goes on, or pauses, the rollback says who goes and when
+            Some(_) if refresh.is_some_and(Refresh::goes_on) => None,
+            // what was gone back to is no drift, and whoever was protected from going back follows
+            Some(back_to) => Some(back_to).filter(|_| pool.launch.drift == Drift::Replace),
+            None => drift_to(situation, pool),
+        };
         Self {
             refresh,
-            drift_to: back_to.or_else(|| drift_to(situation, pool)),
+            drift_to,
             left,
             only_leaves: false,
             now: situation.now,

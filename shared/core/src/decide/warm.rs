@@ -35,6 +35,7 @@ pub(super) fn watch(situation: &Situation<'_>, pool: &PoolSpec, listed: &Listed<
             }
             // who came from scale-in has left now
             (WarmPhase::Kept, Some(InstanceState::Stopped)) if is_returning(member) => {
+                pool_state.last_drain = pool_state.last_drain.max(member.drain.map(|drain| drain.since));
                 member.drain = None;
                 member.served_since = None;
                 member.unready = None;

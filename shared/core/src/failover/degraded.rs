@@ -54,6 +54,17 @@ impl<'a> Draft<'a> {
             return self.findings.push(TrafficFinding::NobodyCanServe { pool: active.clone() });
         }
         self.findings.push(TrafficFinding::Degrades { pool: active.clone() });
+        // a person must say what they did: no side can be reached by them until then
+        let unknown = previous
+            .iter()
+            .filter(|(route, noted)| self.situation.failover.routes().contains(route) && self.is_forgotten(noted));
+        let unknown = unknown.filter(|(route, noted)| self.by_spec(route, noted).is_none());
+        let unknown = unknown.map(|(route, _)| TrafficFinding::Forgotten {
+            route: route.clone(),
+            set: false,
+        });
+        let unknown: Vec<TrafficFinding> = unknown.collect();
+        self.findings.extend(unknown);
         self.steps = steps(&previous, &wanted);
         self.keep_all_sizes(active);
         self.state.shift = None;
@@ -229,12 +240,12 @@ impl<'a> Draft<'a> {
     }
 
     /// A side that a route sent something beside this one before something else answered, where only one may ever serve. Where it was one
-    /// alone, whichever, that one serves again.
+    /// alone, whichever, that one serves again. Where it is forgotten who it was, it may have been any other.
     fn another_that_served(&self, degraded: &Degraded, to: &PoolSpec) -> Option<&'a PoolSpec> {
         self.situation.failover.fencing?;
         let mut others = self.situation.spec.pools.iter().filter(|side| side.id != to.id);
         let both = |before: &Routing, side: &PoolSpec| routing::sends(before, side) && routing::sends(before, to);
-        others.find(|side| degraded.previous.values().any(|before| both(before, side)))
+        others.find(|side| degraded.previous.values().any(|before| self.is_forgotten(before) || both(before, side)))
     }
 
     /// What a route did before something else answered, as it was noted, or as the spec has it where that is forgotten.
@@ -244,19 +255,17 @@ impl<'a> Draft<'a> {
 
     /// Whether something else answered already when it was noted what a route did before: a table that was restored to a moment before
     /// does not know that it was us who set it.
-    fn is_forgotten(&self, noted: &Routing) -> bool {
-        let instead = self.situation.failover.degraded.as_ref().map(|instead| &instead.answer);
-        let is_instead = match instead {
-            Some(Fallback::FixedResponse(response)) => noted.answer.as_ref() == Some(response),
-            Some(Fallback::Forward(group)) => noted.weights.get(&Destination::from(group)).is_some_and(|weight| *weight > 0),
-            None => false,
-        };
+    pub(super) fn is_forgotten(&self, noted: &Routing) -> bool {
+        let Some(instead) = &self.situation.failover.degraded else { return false };
+        let forwards = matches!(&instead.answer, Fallback::Forward(group)
+            if noted.weights.get(&Destination::from(group)).is_some_and(|weight| *weight > 0));
+        let is_instead = forwards || noted.answer.as_ref() == Some(&instead.shed_answer());
         is_instead && routing::share_of(noted, &self.situation.spec.pools) == 0
     }
 
     /// What a route of the lever does by the spec, where nobody knows what it did before: everything to the side that takes the traffic, or
-    /// to each as much. None: that is known, or the spec does not say it, because the route is none of the lever's or a side has several
-    /// destinations.
+    /// to each as much. None: that is known, or the spec does not say it, because the route is none of the lever's, a side has several
+    /// destinations, or the route forwards without naming it.
     fn by_spec(&self, route: &RouteId, noted: &Routing) -> Option<Routing> {
         let sides = &self.situation.spec.pools;
         if !self.is_forgotten(noted) || !self.situation.failover.routes().contains(route) {
@@ -272,6 +281,10 @@ impl<'a> Draft<'a> {
             let (Some(destination), None) = (reached_by.next(), reached_by.next()) else {
                 return None;
             };
+            // what forwards can only be given weights of destinations that it names
+            if noted.answer.is_none() && !noted.weights.contains_key(&destination) {
+                return None;
+            }
             let takes = self.is_shared() || side.id == self.state.active;
             weights.insert(destination, if takes { SHARE_BY_SPEC.min(route.weight_max()) } else { 0 });
         }

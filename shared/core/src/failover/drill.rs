@@ -109,7 +109,14 @@ impl Draft<'_> {
     pub(super) fn watch_drill(&mut self, down_by: Vec<SignalKind>) {
         let Some(drill) = self.state.drill.clone() else { return };
         let Some(why) = self.outcome(&drill, down_by) else { return };
-        self.findings.push(TrafficFinding::DrillEnds { why: why.clone() });
+        // told once, however long the way back is barred
+        if drill.ended.is_none() {
+            self.findings.push(TrafficFinding::DrillEnds { why: why.clone() });
+            let at = self.situation.now;
+            if let Some(drill) = &mut self.state.drill {
+                drill.ended = Some(DrillEnd { at, why: why.clone() });
+            }
+        }
         let back = self.readiness(&drill.to, &drill.from);
         // while the other side is ill this one keeps the traffic, and is watched as ever
         if back.is_some_and(|readiness| readiness.can_be_forced()) && self.is_well(&drill.from) {

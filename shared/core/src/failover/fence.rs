@@ -156,13 +156,12 @@ impl Draft<'_> {
             return self.lift_fence();
         };
         let is_left = self.state.shift.as_ref().is_some_and(|shift| shift.from == fence.pool);
-        let is_active = self.state.active == fence.pool;
-        // while something else answers, whoever takes the traffic again says who is kept out for it
-        let waits = self.state.degraded.is_some() && (is_active || self.state.shift.is_none());
-        if is_left || waits {
+        // while something else answers, whoever takes the traffic again says who is kept out for it, until the rules were seen to be set
+        if is_left || self.state.degraded.is_some() {
             return;
         }
         let fenced = self.fenced(pool, fencing);
+        let is_active = self.state.active == fence.pool;
         if is_active || fenced.is_complete() && self.situation.traffic.is_fenced(&fence.pool) {
             return self.lift_fence();
         }

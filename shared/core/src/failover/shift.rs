@@ -357,7 +357,8 @@ impl Draft<'_> {
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);
         // one that was passed over stands until that side is out
         self.tend_fence();
-        previous.retain(|rule, _| levers.contains(rule));
+        // nor does an undo bring back what answered in place of all sides
+        previous.retain(|rule, before| levers.contains(rule) && !self.is_forgotten(before));
         set.retain(|rule, _| levers.contains(rule));
         if shift.from == shift.to {
             return;

@@ -230,6 +230,24 @@ fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
 }
 
 #[test]
+fn a_rollback_that_is_paused_replaces_nobody_where_drift_is_replaced_either() {
+    let mut world = world(4, json!({ "defaults": { "launch": { "drift": "replace" } } }));
+    ask(&mut world, start(&[], Seconds(0)));
+    play(&mut world, 14);
+    ask(&mut world, RefreshRequest::Rollback);
+    ask(&mut world, RefreshRequest::Pause);
+    play(&mut world, 30);
+    let before = versions(&world);
+    assert!(before.iter().any(|(version, _)| *version == 2), "{before:?}");
+    play(&mut world, 10);
+    assert_eq!(versions(&world), before);
+    ask(&mut world, RefreshRequest::Resume);
+    play(&mut world, 60);
+    let after = versions(&world);
+    assert!(after.iter().all(|(version, _)| *version == 1), "it goes on: {after:?}");
+}
+
+#[test]
 fn a_request_that_makes_no_sense_is_refused_and_changes_nothing() {
     let calm = || world(2, json!({}));
     let going = || {

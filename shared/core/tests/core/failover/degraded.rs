@@ -240,7 +240,7 @@ fn rules_that_are_shed_answer_the_same_page() {
 
 /// As if the table were restored to a moment before something else began to answer: failover finds that nobody serves, and notes what
 /// answers for what was there before.
-fn forgets_what_was_before(mut sides: Sides) -> Sides {
+pub(super) fn forgets_what_was_before(mut sides: Sides) -> Sides {
     let before = (sides.traffic.clone(), sides.capacity.clone());
     let mut sides = {
         sides = both_die(sides);
@@ -341,4 +341,60 @@ fn what_the_spec_does_not_say_is_left_to_a_person() {
     let decision = sides.looks(3, 10);
     assert_eq!(sides.page, Some(sorry()));
     assert_eq!(decision.readiness[&pool("green")].unreachable, [rule()]);
+}
+
+/// It is told as soon as it is noted: nothing else would ever ask a person.
+#[test]
+fn a_route_that_nobody_knows_the_way_of_is_told_at_once() {
+    type Change = fn(&mut Sides);
+    let cases: [(&str, Sides, Change, bool); 2] = [
+        ("one that names no side any more", with_group(4, 4), |sides| sides.weights = [("sorry", 3)].into(), true),
+        ("one that the spec knows the way of", with_page(4, 4), |_| {}, false),
+    ];
+    for (situation, sides, change, told) in cases {
+        let before = (sides.traffic.clone(), sides.capacity.clone());
+        let mut sides = both_die(sides);
+        (sides.traffic, sides.capacity) = before;
+        change(&mut sides);
+        let mut findings = Vec::new();
+        for _ in 0..3 {
+            findings.extend(sides.looks(1, 10).findings);
+        }
+        let times = findings
+            .iter()
+            .filter(|finding| **finding == TrafficFinding::Forgotten { route: rule(), set: false })
+            .count();
+        assert_eq!(times, usize::from(told), "{situation}: {findings:?}");
+        sides.put("blue", 4);
+        sides.looks(3, 10);
+        assert_eq!(sides.traffic.degraded.is_some(), told, "{situation}: nothing is sent that would be refused");
+    }
+}
+
+#[test]
+fn an_undo_never_brings_back_what_answered_in_place_of_all_sides() {
+    let mut sides = forgets_what_was_before(with_page(4, 4));
+    sides.put("green", 4);
+    sides.looks(3, 10);
+    assert_eq!((sides.page.clone(), sides.weights()), (None, (0, 100)));
+    let decision = sides.ask(TrafficWish::Undo);
+    let refused = TrafficFinding::Refused { why: Refusal::NothingMoved };
+    assert_eq!((decision.findings, sides.page), (vec![refused], None));
+}
+
+/// A rule that was turned away with a plain 503 is not put back to that silently.
+#[test]
+fn where_another_group_answers_a_shed_rule_is_known_by_its_503() {
+    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
+    let mut sides = with_group(4, 4);
+    sides.weights.insert("sorry", 3);
+    if let Some(instead) = &mut sides.failover.degraded {
+        instead.shed.push(shed.clone());
+    }
+    sides.more = BTreeMap::from([(shed.clone(), sides.routing())]);
+    let mut sides = forgets_what_was_before(sides);
+    sides.put("blue", 4);
+    let decision = sides.looks(1, 10);
+    let forgotten = TrafficFinding::Forgotten { route: shed, set: false };
+    assert!(decision.findings.contains(&forgotten), "{:?}", decision.findings);
 }

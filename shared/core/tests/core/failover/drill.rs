@@ -171,6 +171,27 @@ fn the_first_sign_of_harm_ends_it() {
     }
 }
 
+/// The other side is ill, so the traffic stays: somebody is told that the drill is over, and once.
+#[test]
+fn its_end_is_told_once_however_long_the_way_back_is_barred() {
+    let mut sides = drilled();
+    begun(&mut sides);
+    sides.looks(6, 10);
+    sides.sicken("blue", 4);
+    sides.alarm("green", "latency", AlarmState::Alarm);
+    let mut told = 0;
+    for _ in 0..12 {
+        let decision = sides.looks(1, 10);
+        let ends = |finding: &&TrafficFinding| matches!(finding, TrafficFinding::DrillEnds { .. });
+        told += decision.findings.iter().filter(ends).count();
+    }
+    assert_eq!((told, sides.weights()), (1, (0, 100)));
+    sides.heal("blue");
+    sides.looks(12, 10);
+    assert_eq!(sides.weights(), (100, 0), "it comes back as soon as it may");
+    assert!(!sides.traffic.drill.clone().unwrap().is_running());
+}
+
 #[test]
 fn a_failure_meanwhile_is_a_failure() {
     let mut sides = drilled();

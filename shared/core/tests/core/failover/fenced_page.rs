@@ -82,6 +82,46 @@ fn who_shared_it_by_a_person_s_hand_is_left_after_a_page() {
     assert_eq!((kept_out(&sides), sides.traffic.degraded.is_some()), (None, false));
 }
 
+/// The rules may be set late: until they were seen to be, nobody comes in beside the one that they lead to.
+#[test]
+fn who_is_out_stays_out_until_the_rules_were_seen_to_be_set() {
+    let mut sides = both_ill((40, 60));
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(3, 10);
+    sides.leave("green");
+    sides.now += 10;
+    let decision = sides.lose();
+    assert_eq!(decision.steps.len(), 1, "{decision:?}");
+    for _ in 0..6 {
+        sides.looks(1, 10);
+        if sides.weights() == (0, 0) {
+            assert_eq!(kept_out(&sides), Some("green"), "{:?}", sides.traffic);
+        }
+    }
+    assert_eq!(sides.weights(), (100, 0), "it was sent again");
+    sides.looks(2, 10);
+    assert_eq!(kept_out(&sides), None);
+}
+
+/// A restored table may take the wrong side for the one that served last.
+#[test]
+fn where_it_is_forgotten_who_served_nobody_is_let_in_before_the_others_are_out() {
+    let before = both_ill((100, 0));
+    let mut sides = before;
+    sides.traffic.degraded = None;
+    sides.traffic.epoch.0 -= 1;
+    sides.looks(3, 10);
+    assert!(sides.traffic.degraded.is_some(), "it notes what answers now");
+    sides.heal("blue");
+    sides.alarm("blue", "latency", AlarmState::Ok);
+    sides.looks(3, 10);
+    assert_eq!((kept_out(&sides), sides.weights["sorry"]), (Some("green"), 100));
+    sides.leave("green");
+    sides.looks(2, 10);
+    assert_eq!((sides.weights(), sides.weights["sorry"]), ((100, 0), 0));
+}
+
 /// A person had all of it go to the other side: whoever served last serves again, and nobody else is let in for that.
 #[test]
 fn after_a_page_the_side_that_served_before_it_serves_again() {

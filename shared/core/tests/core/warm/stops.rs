@@ -35,6 +35,10 @@ fn who_leaves_by_scale_in_is_stopped_instead_if_the_spec_says_so() {
                 "{rest:#?}"
             );
             assert_eq!(member(&world, id.as_str()).drain, None);
+            assert!(
+                world.inputs.state.pools[&pool("blue")].last_drain.is_some(),
+                "a datapoint of before it is not acted on again"
+            );
         }
     }
 }
