@@ -534,4 +534,21 @@ mod tests {
             }
         }
     }
+
+    /// What an editor marks as wrong is wrong.
+    #[test]
+    fn editors_take_every_horizon_that_the_check_takes() {
+        let schema = crate::schema::published();
+        let Ok(judge) = jsonschema::validator_for(&schema) else {
+            panic!("the schema is no schema")
+        };
+        let Some(fleet) = yaml::read(FLEET).0 else {
+            panic!("the example is no YAML")
+        };
+        for (horizon, good) in [("4m", true), ("learned", true), ("learnt", false), ("4", false)] {
+            let mut fleet = fleet.value.clone();
+            fleet["policies"] = json!([{ "id": "ahead", "type": "predictive", "of": "requests", "horizon": horizon }]);
+            assert_eq!(judge.is_valid(&fleet), good, "{horizon}");
+        }
+    }
 }

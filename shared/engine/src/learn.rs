@@ -281,7 +281,7 @@ impl Load {
             policy: policy.clone(),
             subject: Subject {
                 metric,
-                minutes: rule.minutes(pool.warmup, fleet.state.pools.get(&pool.id).and_then(|pool| pool.boots.as_ref())),
+                minutes: rule.minutes(pool.warmup, fleet.boots(&pool.id)),
                 events: rule.events.told(),
             },
             events: rule.events.clone(),

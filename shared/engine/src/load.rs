@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, StepId};
+use ghostnet_core::id::{FleetId, PoolId, StepId};
 use ghostnet_core::spec::FleetSpec;
-use ghostnet_core::state::{CapacityState, SCHEMA, StoredSpec, TrafficState};
+use ghostnet_core::state::{Boots, CapacityState, SCHEMA, StoredSpec, TrafficState};
 use jiff::Timestamp;
 
 use crate::invocation::ReconcileError;
@@ -23,6 +23,13 @@ pub(crate) struct Fleet {
     pub(crate) traffic: TrafficState,
     /// Whether the table had a traffic state.
     pub(crate) has_traffic: bool,
+}
+
+impl Fleet {
+    /// How long the launches of a pool took of late, where that is learned.
+    pub(crate) fn boots(&self, pool: &PoolId) -> Option<&Boots> {
+        self.state.pools.get(pool)?.boots.as_ref()
+    }
 }
 
 /// Loads fleets in as few calls as the store can.

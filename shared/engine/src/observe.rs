@@ -320,9 +320,11 @@ async fn read_forecasts<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, 
         let now = observation.observed_at;
         for pool in &fleet.spec.pools {
             let outlooks = forecast.outlooks.get(&pool.id);
-            let boots = fleet.state.pools.get(&pool.id).and_then(|pool| pool.boots.as_ref());
             let season = |policy: &Policy| match (&policy.rule, outlooks?.get(&policy.id)) {
-                (Rule::Predictive(rule), Some(outlook)) => Some((policy.id.clone(), outlook.season(now, rule.minutes(pool.warmup, boots)))),
+                (Rule::Predictive(rule), Some(outlook)) => Some((
+                    policy.id.clone(),
+                    outlook.season(now, rule.minutes(pool.warmup, fleet.boots(&pool.id))),
+                )),
                 _ => None,
             };
             let seasons: BTreeMap<_, _> = pool.policies.iter().filter_map(season).collect();

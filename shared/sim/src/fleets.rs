@@ -5,7 +5,7 @@ mod sides;
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{ServiceId, SpecVersion, TargetGroupArn, Zone};
-use ghostnet_core::spec::raw::{RawDuration, RawPolicy};
+use ghostnet_core::spec::raw::{RawHorizon, RawPolicy};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use ghostnet_core::unit::Seconds;
@@ -76,7 +76,7 @@ pub fn look_as_far_as_boots(chance: &mut Chance, design: &mut Design) {
     let some = chance.once_in(2);
     for policy in design.raw.policies.iter_mut().flatten().filter(|_| some) {
         if let RawPolicy::Predictive(policy) = policy {
-            policy.horizon = Some(RawDuration("learned".to_owned()));
+            policy.horizon = Some(RawHorizon("learned".to_owned()));
         }
     }
 }

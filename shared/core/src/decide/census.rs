@@ -209,14 +209,15 @@ pub(super) fn take<'a>(
         let report = instance.and_then(|instance| Report::on(pool, member, instance, situation.observation));
         let verdict = verdicts.of(id);
         let is_healthy = verdict == Verdict::Healthy;
+        let mut is_new = member.served_since.is_none();
         if may_serve && is_healthy && warm::is_believed_to_rest(member, instance) {
             warm::serve(member);
+            is_new = false;
             findings.push(Finding::ServesAlready { instance: id.clone() });
         }
         let balancer = hooks::gated(pool, member, instance, verdict);
         let unread = is_unread(situation, pool, member, instance);
         let is_reported = report.is_some();
-        let served = member.served_since.is_some();
         let by_metric = match (&report, instance) {
             (Some(Report::Metric { .. }), _) => ByMetric::Sick,
             (_, Some(instance)) if health::is_told(pool, member, instance, situation.observation) => ByMetric::Well,
@@ -224,7 +225,7 @@ pub(super) fn take<'a>(
         };
         let verdict = heard(member, balancer, is_reported, unread);
         watch_health(member, instance, verdict, situation.now);
-        if learns_boots && !served && member.served_since.is_some() {
+        if learns_boots && is_new && member.served_since.is_some() {
             boots.extend(boot(pool, member, instance, situation.now));
         }
         let leaves = leaving.contains(id) || member.drain.is_some() || member.terminating_since.is_some();
@@ -299,11 +300,12 @@ pub(super) fn take<'a>(
     }
 }
 
-/// How long one took from its launch until now, when it is first seen to serve; none: it was started again, or served before it was ours.
+/// How long one took from its launch until now, when it is first seen to serve; none: it was started again, was launched by somebody else, or
+/// was only seen late.
 fn boot(pool: &PoolSpec, member: &Member, instance: Option<&Instance>, now: Timestamp) -> Option<Seconds> {
-    let length = Seconds::between(instance?.launched_at, now);
-    // one that took longer would have been given up
-    (member.started_at.is_none() && length <= pool.registration_deadline).then_some(length)
+    let launched = instance.filter(|instance| instance.plan.is_some() && member.started_at.is_none())?;
+    let length = Seconds::between(launched.launched_at, now);
+    (length <= pool.registration_deadline).then_some(length)
 }
 
 /// The place of a name among all that were met; a new one comes last.

@@ -76,7 +76,7 @@ pub(super) fn is_of(instance: &Instance, step: &crate::id::StepId) -> bool {
     instance.step == Some(step.number) && instance.plan.as_ref() == Some(&step.plan)
 }
 
-/// Walks members and list side by side, once: marks members that are gone or vanished, and returns who is listed and no member.
+/// Walks members and list side by side, once: marks members that are gone or vanished, notes when the last drain of those gone began, and returns who is listed and no member.
 /// Vanished is who is neither listed nor young.
 fn compare<'i>(
     situation: &Situation<'_>,

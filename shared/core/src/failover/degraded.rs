@@ -13,7 +13,7 @@ use crate::route::Weights;
 use crate::spec::{Fallback, PoolSpec};
 use crate::state::{Degraded, RouteTo, Routing, Sharing, Shift, ShiftReason, SignalKind, Stage};
 
-/// All of a rule's requests, where its sides had no weight at all.
+/// All of a route's requests, where its sides had no weight at all.
 const SHARE_LEAST: u32 = 1;
 /// Weight of a side by the spec, where nobody knows by which it was reached before.
 const SHARE_BY_SPEC: u32 = 100;
@@ -31,25 +31,25 @@ impl<'a> Draft<'a> {
         let Some(instead) = &self.situation.failover.degraded else { return };
         let observed = &self.situation.observation.routing;
         let sides = &self.situation.spec.pools;
-        let rules = self.situation.failover.routes().iter().filter_map(|rule| {
-            let now = observed.get(rule)?;
+        let routes = self.situation.failover.routes().iter().filter_map(|route| {
+            let now = observed.get(route)?;
             let set = match &instead.answer {
                 Fallback::FixedResponse(response) => RouteTo::Fixed(response.clone()),
                 Fallback::Forward(group) => {
                     let group = Destination::from(group);
                     // one that does not name the group cannot send it anything
                     let has = *now.weights.get(&group)?;
-                    let share = routing::share_of(now, sides).max(has).clamp(SHARE_LEAST, rule.weight_max());
+                    let share = routing::share_of(now, sides).max(has).clamp(SHARE_LEAST, route.weight_max());
                     RouteTo::Weights(routing::all_to(now, sides, &group, share))
                 }
             };
-            Some((rule.clone(), set))
+            Some((route.clone(), set))
         });
-        let shed = instead.shed.iter().filter(|rule| observed.contains_key(*rule));
-        let shed = shed.map(|rule| (rule.clone(), RouteTo::Fixed(instead.shed_answer())));
-        let wanted: BTreeMap<RouteId, RouteTo> = rules.chain(shed).collect();
-        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RouteId, Routing> = wanted.keys().filter_map(of_rule).collect();
+        let shed = instead.shed.iter().filter(|route| observed.contains_key(*route));
+        let shed = shed.map(|route| (route.clone(), RouteTo::Fixed(instead.shed_answer())));
+        let wanted: BTreeMap<RouteId, RouteTo> = routes.chain(shed).collect();
+        let of_route = |route: &RouteId| Some((route.clone(), observed.get(route)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = wanted.keys().filter_map(of_route).collect();
         if wanted.is_empty() {
             return self.findings.push(TrafficFinding::NobodyCanServe { pool: active.clone() });
         }
@@ -105,7 +105,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The side that had the traffic, if it could take it; else the most ready one, unless somebody has set a rule of the lever since: it
+    /// The side that had the traffic, if it could take it; else the most ready one, unless somebody has set a route of the lever since: it
     /// stays as it is then, and names the side that had the traffic, if any.
     fn first_ready(&self, degraded: &Degraded) -> Option<PoolId> {
         let active = &self.state.active;
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
         if open(active).is_some() {
             return Some(active.clone());
         }
-        let is_ours = |rule: &RouteId| !self.situation.failover.routes().contains(rule) || self.does_as_set(degraded, rule);
+        let is_ours = |route: &RouteId| !self.situation.failover.routes().contains(route) || self.does_as_set(degraded, route);
         let all_ours = degraded.wanted.keys().all(is_ours);
         let others = self.situation.spec.pools.iter().filter(|pool| all_ours && pool.id != *active);
         let ready = others.filter_map(|pool| Some((pool.id.clone(), open(&pool.id)?.healthy)));
@@ -150,7 +150,7 @@ impl<'a> Draft<'a> {
         self.serve_again(degraded, to, out_after, forced);
     }
 
-    /// The rules as they were, with their weights at a side that can serve, or, where every side is active, at those that can.
+    /// The routes as they were, with their weights at a side that can serve, or, where every side is active, at those that can.
     fn serve_again(&mut self, degraded: &Degraded, to: PoolId, out_after: Option<BTreeSet<PoolId>>, forced: bool) {
         let spec = self.situation.spec;
         let from = self.state.active.clone();
@@ -168,41 +168,14 @@ impl<'a> Draft<'a> {
             Some(_) => {}
             None => self.lift_fence(),
         }
+        let wanted = self.restored(degraded, |draft, route, before| match &out_after {
+            Some(out_after) => draft.shares_again(route, before, out_after),
+            None => draft.as_before(route, before, from_pool, to_pool),
+        });
         let observed = &self.situation.observation.routing;
-        let ours: Vec<&RouteId> = degraded.previous.keys().filter(|rule| self.does_as_set(degraded, rule)).collect();
-        let others = degraded.previous.keys().filter(|rule| !ours.contains(rule));
-        let others: Vec<TrafficFinding> = others.map(|rule| TrafficFinding::ForeignEdit { route: rule.clone() }).collect();
-        self.findings.extend(others);
-        let forgotten = ours.iter().filter_map(|route| {
-            let noted = degraded.previous.get(*route).filter(|noted| self.is_forgotten(noted))?;
-            let set = self.by_spec(route, noted).is_some();
-            Some(TrafficFinding::Forgotten {
-                route: (*route).clone(),
-                set,
-            })
-        });
-        let forgotten: Vec<TrafficFinding> = forgotten.collect();
-        self.findings.extend(forgotten);
-        let wanted = ours.iter().filter_map(|rule| {
-            let noted = degraded.previous.get(*rule)?;
-            let by_spec = self.by_spec(rule, noted);
-            let before = by_spec.as_ref().unwrap_or(noted);
-            let set = match &out_after {
-                Some(out_after) => self.shares_again(rule, before, out_after),
-                None => self.as_before(rule, before, from_pool, to_pool),
-            };
-            let set = match set {
-                // these actions are nobody's yet
-                RouteTo::Actions(actions) if by_spec.is_some() => RouteTo::Reweighted {
-                    weights: actions.weights.clone(),
-                    actions,
-                },
-                set => set,
-            };
-            Some(((*rule).clone(), set))
-        });
-        let wanted: BTreeMap<RouteId, RouteTo> = wanted.collect();
-        let now = wanted.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
+        let now = wanted
+            .keys()
+            .filter_map(|route| Some((route.clone(), observed.get(route)?.clone())));
         let now: BTreeMap<RouteId, Routing> = now.collect();
         let why = ShiftReason::CanServe {
             by: degraded.by.clone(),
@@ -215,9 +188,9 @@ impl<'a> Draft<'a> {
             let usual = degraded
                 .previous
                 .iter()
-                .filter(|(rule, _)| self.situation.failover.routes().contains(rule));
+                .filter(|(route, _)| self.situation.failover.routes().contains(route));
             let usual = usual
-                .map(|(rule, noted)| (rule.clone(), self.usual_weights(rule, &self.before(rule, noted)).clone()))
+                .map(|(route, noted)| (route.clone(), self.usual_weights(route, &self.before(route, noted)).clone()))
                 .collect();
             self.spread(&out_after, &why, usual);
             Sharing { out_before, out_after }
@@ -239,13 +212,47 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// What each route is to do again that nobody else has set since; `again` says it of one that did this before.
+    fn restored(&mut self, degraded: &Degraded, again: impl Fn(&Self, &RouteId, &Routing) -> RouteTo) -> BTreeMap<RouteId, RouteTo> {
+        let (mut wanted, mut findings) = (BTreeMap::new(), Vec::new());
+        for (route, noted) in &degraded.previous {
+            if !self.does_as_set(degraded, route) {
+                findings.push(TrafficFinding::ForeignEdit { route: route.clone() });
+                continue;
+            }
+            let by_spec = self.by_spec(route, noted);
+            if self.is_forgotten(noted) {
+                findings.push(TrafficFinding::Forgotten {
+                    route: route.clone(),
+                    set: by_spec.is_some(),
+                });
+            }
+            let set = match again(self, route, by_spec.as_ref().unwrap_or(noted)) {
+                // what was noted is the page: the weights of the spec are put on top of it
+                RouteTo::Actions(actions) if by_spec.is_some() => RouteTo::Reweighted {
+                    weights: actions.weights.clone(),
+                    actions,
+                },
+                set => set,
+            };
+            wanted.insert(route.clone(), set);
+        }
+        self.findings.extend(findings);
+        wanted
+    }
+
     /// A side that a route sent something beside this one before something else answered, where only one may ever serve. Where it was one
     /// alone, whichever, that one serves again. Where it is forgotten who it was, it may have been any other.
     fn another_that_served(&self, degraded: &Degraded, to: &PoolSpec) -> Option<&'a PoolSpec> {
         self.situation.failover.fencing?;
         let mut others = self.situation.spec.pools.iter().filter(|side| side.id != to.id);
         let both = |before: &Routing, side: &PoolSpec| routing::sends(before, side) && routing::sends(before, to);
-        others.find(|side| degraded.previous.values().any(|before| self.is_forgotten(before) || both(before, side)))
+        others.find(|side| {
+            degraded
+                .previous
+                .values()
+                .any(|before| self.is_forgotten(before) || both(before, side))
+        })
     }
 
     /// What a route did before something else answered, as it was noted, or as the spec has it where that is forgotten.
@@ -256,7 +263,9 @@ impl<'a> Draft<'a> {
     /// Whether something else answered already when it was noted what a route did before: a table that was restored to a moment before
     /// does not know that it was us who set it.
     pub(super) fn is_forgotten(&self, noted: &Routing) -> bool {
-        let Some(instead) = &self.situation.failover.degraded else { return false };
+        let Some(instead) = &self.situation.failover.degraded else {
+            return false;
+        };
         let forwards = matches!(&instead.answer, Fallback::Forward(group)
             if noted.weights.get(&Destination::from(group)).is_some_and(|weight| *weight > 0));
         let is_instead = forwards || noted.answer.as_ref() == Some(&instead.shed_answer());
@@ -296,20 +305,20 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// The weights by which every side takes its share, of a rule as it was before something else answered.
-    fn usual_weights<'b>(&'b self, rule: &RouteId, before: &'b Routing) -> &'b Weights {
-        let usual = self.state.spread.as_ref().and_then(|spread| spread.usual.get(rule));
+    /// The weights by which every side takes its share, of a route as it was before something else answered.
+    fn usual_weights<'b>(&'b self, route: &RouteId, before: &'b Routing) -> &'b Weights {
+        let usual = self.state.spread.as_ref().and_then(|spread| spread.usual.get(route));
         usual.unwrap_or(&before.weights)
     }
 
-    fn shares_again(&self, rule: &RouteId, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
+    fn shares_again(&self, route: &RouteId, before: &Routing, out_after: &BTreeSet<PoolId>) -> RouteTo {
         let weights = routing::shared(
-            self.usual_weights(rule, before),
+            self.usual_weights(route, before),
             &self.situation.spec.pools,
             out_after,
-            rule.weight_max(),
+            route.weight_max(),
         );
-        if !self.situation.failover.routes().contains(rule) || weights == before.weights {
+        if !self.situation.failover.routes().contains(route) || weights == before.weights {
             return RouteTo::Actions(before.clone());
         }
         RouteTo::Reweighted {
@@ -318,22 +327,29 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn does_as_set(&self, degraded: &Degraded, rule: &RouteId) -> bool {
-        let now = self.situation.observation.routing.get(rule);
-        now.zip(degraded.wanted.get(rule)).is_some_and(|(now, set)| routing::does(now, set))
+    fn does_as_set(&self, degraded: &Degraded, route: &RouteId) -> bool {
+        let now = self.situation.observation.routing.get(route);
+        now.zip(degraded.wanted.get(route))
+            .is_some_and(|(now, set)| routing::does(now, set))
     }
 
-    fn as_before(&self, rule: &RouteId, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
-        let is_lever = self.situation.failover.routes().contains(rule);
+    fn as_before(&self, route: &RouteId, before: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
+        let is_lever = self.situation.failover.routes().contains(route);
         if !is_lever {
             return RouteTo::Actions(before.clone());
         }
         if from.id == to.id {
-            return self.for_one(rule, before.clone(), to);
+            return self.for_one(route, before.clone(), to);
         }
+        let most = route.weight_max();
+        let weights = if self.situation.failover.fencing.is_some() {
+            routing::only(before, &self.situation.spec.pools, to, most)
+        } else {
+            routing::moved(before, from, to, most)
+        };
         RouteTo::Reweighted {
             actions: before.clone(),
-            weights: routing::moved(before, from, to, rule.weight_max()),
+            weights,
         }
     }
 
@@ -343,17 +359,17 @@ impl<'a> Draft<'a> {
             return;
         }
         let observed = &self.situation.observation.routing;
-        let undone = degraded.wanted.iter().filter(|(rule, set)| {
-            let now = observed.get(*rule);
+        let undone = degraded.wanted.iter().filter(|(route, set)| {
+            let now = observed.get(*route);
             now.is_some_and(|now| !routing::does(now, set))
         });
-        let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(rule, set)| (rule.clone(), set.clone())).collect();
+        let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(route, set)| (route.clone(), set.clone())).collect();
         let (ours, foreign): (BTreeMap<_, _>, BTreeMap<_, _>) = undone
             .into_iter()
-            .partition(|(rule, _)| observed.get(rule) == degraded.previous.get(rule));
+            .partition(|(route, _)| observed.get(route) == degraded.previous.get(route));
         let foreign = foreign.into_keys().map(|route| TrafficFinding::ForeignEdit { route });
         self.findings.extend(foreign);
-        let now = ours.keys().filter_map(|rule| Some((rule.clone(), observed.get(rule)?.clone())));
+        let now = ours.keys().filter_map(|route| Some((route.clone(), observed.get(route)?.clone())));
         self.steps = steps(&now.collect(), &ours);
         if !self.steps.is_empty() {
             self.state.degraded = Some(Degraded {

@@ -61,14 +61,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether no rule sends a side anything, or nobody of it is registered; none: not everything could be read.
+    /// Whether no route sends a side anything, or nobody of it is registered; none: not everything could be read.
     fn is_idle(&self, pool: &PoolSpec) -> Option<bool> {
         if self.situation.failover.swaps_targets() {
             return self.registered(pool).map(|registered| registered == 0);
         }
         let observed = &self.situation.observation.routing;
-        let mut rules = self.situation.failover.all_routes().map(|rule| observed.get(rule));
-        rules.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
+        let mut routes = self.situation.failover.all_routes().map(|route| observed.get(route));
+        routes.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
     }
 
     /// Why traffic left a side; none: it did not.
@@ -189,19 +189,19 @@ impl<'a> Draft<'a> {
         let looked = self.situation.looked_at(to, self.seat(to))?;
         let down_by = self.situation.down_by(&self.state, to);
         let size = self.size_of(from);
-        Some(Readiness::of(self.situation.failover, &looked, size, down_by, |rule| {
-            self.routing(rule)
+        Some(Readiness::of(self.situation.failover, &looked, size, down_by, |route| {
+            self.routing(route)
         }))
     }
 
-    /// What a rule does, or will do again once something else no longer answers in its place.
-    pub(super) fn routing(&self, rule: &RouteId) -> Option<Cow<'_, Routing>> {
-        let now = self.situation.observation.routing.get(rule)?;
+    /// What a route does, or will do again once something else no longer answers in its place.
+    pub(super) fn routing(&self, route: &RouteId) -> Option<Cow<'_, Routing>> {
+        let now = self.situation.observation.routing.get(route)?;
         let before = self.state.degraded.as_ref().and_then(|degraded| {
-            let set = degraded.wanted.get(rule)?;
-            degraded.previous.get(rule).filter(|_| routing::does(now, set))
+            let set = degraded.wanted.get(route)?;
+            degraded.previous.get(route).filter(|_| routing::does(now, set))
         });
-        Some(before.map_or(Cow::Borrowed(now), |noted| self.before(rule, noted)))
+        Some(before.map_or(Cow::Borrowed(now), |noted| self.before(route, noted)))
     }
 
     pub(super) fn is_timely(&self, request: &TrafficRequest) -> bool {

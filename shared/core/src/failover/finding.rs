@@ -122,7 +122,8 @@ pub enum TrafficFinding {
         /// The destination.
         to: PoolId,
     },
-    /// A shift was called off before anything moved: by an operator, or because its destination fell ill.
+    /// A shift was called off before anything moved: by an operator, because its destination fell ill, or because for half an hour less than
+    /// two kinds of signal spoke against the source.
     Cancelled {
         /// The destination.
         to: PoolId,

@@ -19,14 +19,14 @@ pub struct Readiness {
     pub healthy: u32,
     /// So many are needed.
     pub needed: u32,
-    /// Rules that could not be read, or do not name a group of this side: its groups are not checked there.
+    /// Routes that could not be read, or do not name a group of this side: its groups are not checked there.
     pub unreachable: Vec<RouteId>,
     /// Kinds of signal that say that it is down.
     pub down_by: Vec<SignalKind>,
 }
 
 impl Readiness {
-    /// `routing` is what a rule does, or will do again.
+    /// `routing` is what a route does, or will do again.
     pub(super) fn of<'a>(
         failover: &Failover,
         to: &Looked<'_>,
@@ -34,11 +34,11 @@ impl Readiness {
         down_by: Vec<SignalKind>,
         routing: impl Fn(&RouteId) -> Option<Cow<'a, Routing>>,
     ) -> Self {
-        let reaches = |rule: &&RouteId| routing(rule).is_some_and(|routing| routing::names(&routing, to.pool));
+        let reaches = |route: &&RouteId| routing(route).is_some_and(|routing| routing::names(&routing, to.pool));
         Self {
             healthy: to.ready(),
             needed: failover.gate.of_ceil(source_size).max(1),
-            unreachable: failover.routes().iter().filter(|rule| !reaches(rule)).cloned().collect(),
+            unreachable: failover.routes().iter().filter(|route| !reaches(route)).cloned().collect(),
             down_by,
         }
     }
@@ -59,8 +59,8 @@ impl Readiness {
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} healthy, needs {}", self.healthy, self.needed)?;
-        for rule in &self.unreachable {
-            write!(f, "; {rule} does not reach it")?;
+        for route in &self.unreachable {
+            write!(f, "; {route} does not reach it")?;
         }
         if self.down_by.len() >= 2 {
             let kinds: Vec<String> = self.down_by.iter().map(ToString::to_string).collect();

@@ -136,7 +136,7 @@ pub struct TrafficDecision {
     pub state: TrafficState,
     /// The sides that take traffic from now on, in the order of the spec.
     pub takers: Vec<PoolId>,
-    /// Rules to be set.
+    /// Routes to be set.
     pub steps: Vec<TrafficStep>,
     /// What is worth telling.
     pub findings: Vec<TrafficFinding>,

@@ -12,12 +12,12 @@ pub(super) fn names(routing: &Routing, pool: &PoolSpec) -> bool {
     routing.weights.keys().any(|destination| pool.receives(destination))
 }
 
-/// Whether a rule sends anything to this side.
+/// Whether a route sends anything to this side.
 pub(super) fn sends(routing: &Routing, pool: &PoolSpec) -> bool {
     pool.weight_in(&routing.weights) > 0
 }
 
-/// Whether a rule does what it is to do: by the same weights, or, whoever set them, by sending one side's share to the other.
+/// Whether a route does what it is to do: by the same weights, or, whoever set them, by sending one side's share to the other.
 pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
     match wanted {
         RouteTo::Weights(_) | RouteTo::Reweighted { .. } => {
@@ -29,7 +29,7 @@ pub(super) fn is_done(routing: &Routing, wanted: &RouteTo, from: &PoolSpec, to: 
     }
 }
 
-/// Whether a rule sends nothing to the sides that are to take none, and something to the one that comes back, or to any, whoever set it.
+/// Whether a route sends nothing to the sides that are to take none, and something to the one that comes back, or to any, whoever set it.
 pub(super) fn is_shared(routing: &Routing, sides: &[PoolSpec], out: &BTreeSet<PoolId>, comes_back: Option<&PoolSpec>) -> bool {
     let is_idle = |side: &PoolSpec| side.weight_in(&routing.weights) == 0;
     let takes = match comes_back {
@@ -123,7 +123,7 @@ fn answers(routing: &Routing, response: &FixedResponse) -> bool {
     routing.answer.as_ref() == Some(response)
 }
 
-/// Whether a rule does exactly what it was set to.
+/// Whether a route does exactly what it was set to.
 pub(super) fn does(routing: &Routing, set: &RouteTo) -> bool {
     match set {
         RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => routing.weights == *weights,

@@ -85,20 +85,20 @@ impl<'a> Draft<'a> {
 
     /// Whether these sides together could take what `size` instances do.
     fn readiness_of(&self, takers: &[PoolId], size: u32) -> Readiness {
-        let rules = self.situation.failover.routes();
+        let routes = self.situation.failover.routes();
         let most = takers.iter().filter_map(|side| self.situation.spec.pool(side)).map(PoolSpec::most);
         let most = most.fold(0, u32::saturating_add);
         let up: Vec<&PoolId> = takers.iter().filter(|side| !self.is_down(side)).collect();
-        let reaches = |rule: &&RouteId| {
+        let reaches = |route: &&RouteId| {
             let pools = takers.iter().filter_map(|side| self.situation.spec.pool(side));
-            self.routing(rule)
+            self.routing(route)
                 .is_some_and(|routing| pools.into_iter().any(|pool| routing::names(&routing, pool)))
         };
         Readiness {
             healthy: up.iter().map(|side| self.healthy(side)).fold(0, u32::saturating_add),
             // nobody waits for more than there may ever be
             needed: self.situation.failover.gate.of_ceil(size).min(most).max(1),
-            unreachable: rules.iter().filter(|rule| !reaches(rule)).cloned().collect(),
+            unreachable: routes.iter().filter(|route| !reaches(route)).cloned().collect(),
             down_by: match up.is_empty() {
                 true => takers
                     .first()
@@ -232,7 +232,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What an operator asks where every side is active: one side alone, everybody again, or the rules as they were.
+    /// What an operator asks where every side is active: one side alone, everybody again, or the routes as they were.
     pub(super) fn hear_of_sharers(&mut self, request: &TrafficRequest, why: impl Fn(Option<jiff::Timestamp>, bool) -> ShiftReason) {
         let out = self.state.out();
         match &request.wish {
@@ -318,16 +318,16 @@ impl<'a> Draft<'a> {
     /// From this commit on these take no traffic, and the others take what was theirs.
     pub(super) fn move_shares(&mut self, shift: &Shift, sharing: &Sharing) {
         let observed = &self.situation.observation.routing;
-        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_rule).collect();
+        let of_route = |route: &RouteId| Some((route.clone(), observed.get(route)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_route).collect();
         let usual = self.usual(&previous);
         let sides = &self.situation.spec.pools;
-        let to_takers = |(rule, weights): (&RouteId, &Weights)| {
-            let most = rule.weight_max();
+        let to_takers = |(route, weights): (&RouteId, &Weights)| {
+            let most = route.weight_max();
             let weights = routing::shared(weights, sides, &sharing.out_after, most);
             let back = sides.iter().filter(|side| sharing.brings_back(&side.id));
             let weights = back.fold(weights, |weights, side| routing::with_a_share_for(side, weights, sides, most));
-            (rule.clone(), RouteTo::Weights(weights))
+            (route.clone(), RouteTo::Weights(weights))
         };
         let wanted: BTreeMap<RouteId, RouteTo> = usual.iter().map(to_takers).collect();
         self.hold_floors_of_sharers(sharing);
@@ -340,15 +340,18 @@ impl<'a> Draft<'a> {
     /// those that take some holds.
     fn usual(&self, now: &BTreeMap<RouteId, Routing>) -> BTreeMap<RouteId, Weights> {
         let Some(spread) = &self.state.spread else {
-            return now.iter().map(|(rule, routing)| (rule.clone(), routing.weights.clone())).collect();
+            return now
+                .iter()
+                .map(|(route, routing)| (route.clone(), routing.weights.clone()))
+                .collect();
         };
         let (sides, out) = (&self.situation.spec.pools, self.state.out());
-        let weights = |(rule, routing): (&RouteId, &Routing)| {
-            let weights = match spread.usual.get(rule) {
-                Some(usual) if routing::shared(usual, sides, &out, rule.weight_max()) == routing.weights => usual.clone(),
+        let weights = |(route, routing): (&RouteId, &Routing)| {
+            let weights = match spread.usual.get(route) {
+                Some(usual) if routing::shared(usual, sides, &out, route.weight_max()) == routing.weights => usual.clone(),
                 usual => routing::with_shares_of(&routing.weights, usual, sides, &out),
             };
-            (rule.clone(), weights)
+            (route.clone(), weights)
         };
         now.iter().map(weights).collect()
     }

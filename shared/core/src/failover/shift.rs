@@ -11,7 +11,7 @@ use crate::spec::PoolSpec;
 use crate::state::{Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Stage};
 use crate::unit::Seconds;
 
-/// So long a side that an operator named may take to become ready.
+/// So long a move may prepare whose destination does not become ready, or for which one kind of signal speaks alone.
 pub(super) const PREPARES_FOR: Seconds = Seconds::minutes(30);
 
 impl Draft<'_> {
@@ -61,11 +61,11 @@ impl Draft<'_> {
                     return;
                 }
                 let observed = &self.situation.observation.routing;
-                let undone = wanted.iter().filter(|(rule, wanted)| {
-                    let now = observed.get(*rule);
+                let undone = wanted.iter().filter(|(route, wanted)| {
+                    let now = observed.get(*route);
                     now.is_none_or(|now| !self.is_done(shift, now, wanted, from, to))
                 });
-                let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(rule, wanted)| (rule.clone(), wanted.clone())).collect();
+                let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(route, wanted)| (route.clone(), wanted.clone())).collect();
                 if undone.is_empty() {
                     self.arrive(shift, previous.clone(), wanted.clone());
                 } else if self.situation.now >= TAKE_OVER_MARGIN.after(*execute_until) {
@@ -179,7 +179,7 @@ impl Draft<'_> {
                 Some(sharing) => self.move_shares(shift, sharing),
                 None if swaps => {
                     self.hold_floors(shift, from, to);
-                    // tick has the source leave: there is no rule to set
+                    // tick has the source leave: there is no route to set
                     self.depart(shift, BTreeMap::new(), BTreeMap::new());
                 }
                 None => self.move_weights(shift, from, to),
@@ -214,8 +214,8 @@ impl Draft<'_> {
     /// From this commit on traffic belongs to the destination; who decided before it is refused.
     fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         let routing = &self.situation.observation.routing;
-        let of_rule = |rule: &RouteId| Some((rule.clone(), routing.get(rule)?.clone()));
-        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_rule).collect();
+        let of_route = |route: &RouteId| Some((route.clone(), routing.get(route)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_route).collect();
         let fenced = self.situation.failover.fencing.is_some();
         let to_there = |(route, routing): (&RouteId, &Routing)| {
             let most = route.weight_max();
@@ -255,7 +255,7 @@ impl Draft<'_> {
         });
     }
 
-    /// The side that traffic is to leave is out: the rules become what they were. Where none can, nobody is kept out for it.
+    /// The side that traffic is to leave is out: the routes become what they were. Where none can, nobody is kept out for it.
     fn undo_behind_fence(&mut self, shift: &Shift) {
         let is_it = |moved: &Moved| moved.to == shift.from && moved.from == shift.to;
         let Some(moved) = self.state.moved.clone().filter(is_it) else {
@@ -270,17 +270,17 @@ impl Draft<'_> {
         }
     }
 
-    /// The rules as they were. What somebody changed since is not undone.
+    /// The routes as they were. What somebody changed since is not undone.
     pub(super) fn undo(&mut self, moved: Moved, why: ShiftReason) {
         let observed = &self.situation.observation.routing;
-        let of_rule = |rule: &RouteId| Some((rule.clone(), observed.get(rule)?.clone()));
-        let previous: BTreeMap<RouteId, Routing> = moved.previous.keys().filter_map(of_rule).collect();
+        let of_route = |route: &RouteId| Some((route.clone(), observed.get(route)?.clone()));
+        let previous: BTreeMap<RouteId, Routing> = moved.previous.keys().filter_map(of_route).collect();
         if previous.len() < moved.previous.len() {
             return self.refuse(Refusal::CannotReach { pool: moved.from });
         }
         let (previous, foreign): (BTreeMap<_, _>, BTreeMap<_, _>) = previous
             .into_iter()
-            .partition(|(rule, now)| moved.set.get(rule).is_none_or(|set| routing::does(now, set)));
+            .partition(|(route, now)| moved.set.get(route).is_none_or(|set| routing::does(now, set)));
         self.findings
             .extend(foreign.into_keys().map(|route| TrafficFinding::ForeignEdit { route }));
         if previous.is_empty() {
@@ -291,13 +291,13 @@ impl Draft<'_> {
         let wanted: BTreeMap<RouteId, RouteTo> = moved
             .previous
             .into_iter()
-            .filter(|(rule, _)| previous.contains_key(rule))
-            .map(|(rule, actions)| {
+            .filter(|(route, _)| previous.contains_key(route))
+            .map(|(route, actions)| {
                 let set = match to {
-                    Some(to) => self.for_one(&rule, actions, to),
+                    Some(to) => self.for_one(&route, actions, to),
                     None => RouteTo::Actions(actions),
                 };
-                (rule, set)
+                (route, set)
             })
             .collect();
         let shift = Shift {
@@ -322,7 +322,7 @@ impl Draft<'_> {
         self.depart(&shift, previous, wanted);
     }
 
-    /// Nobody else sends it any more, and it was not seen to be done. A rule that is neither as it was nor as it is to be was changed by
+    /// Nobody else sends it any more, and it was not seen to be done. A route that is neither as it was nor as it is to be was changed by
     /// somebody else.
     fn send_again(
         &mut self,
@@ -332,14 +332,14 @@ impl Draft<'_> {
         undone: &BTreeMap<RouteId, RouteTo>,
     ) {
         let observed = &self.situation.observation.routing;
-        for rule in undone
+        for route in undone
             .keys()
-            .filter(|rule| observed.get(*rule).is_some_and(|now| previous.get(*rule) != Some(now)))
+            .filter(|route| observed.get(*route).is_some_and(|now| previous.get(*route) != Some(now)))
         {
-            self.findings.push(TrafficFinding::ForeignEdit { route: rule.clone() });
+            self.findings.push(TrafficFinding::ForeignEdit { route: route.clone() });
         }
-        let as_before = previous.iter().filter(|(rule, before)| observed.get(*rule) == Some(before));
-        let as_before: BTreeMap<RouteId, Routing> = as_before.map(|(rule, before)| (rule.clone(), before.clone())).collect();
+        let as_before = previous.iter().filter(|(route, before)| observed.get(*route) == Some(before));
+        let as_before: BTreeMap<RouteId, Routing> = as_before.map(|(route, before)| (route.clone(), before.clone())).collect();
         self.steps = steps(&as_before, undone);
         if !self.steps.is_empty() {
             self.depart(shift, previous.clone(), wanted.clone());
@@ -358,8 +358,8 @@ impl Draft<'_> {
         // one that was passed over stands until that side is out
         self.tend_fence();
         // nor does an undo bring back what answered in place of all sides
-        previous.retain(|rule, before| levers.contains(rule) && !self.is_forgotten(before));
-        set.retain(|rule, _| levers.contains(rule));
+        previous.retain(|route, before| levers.contains(route) && !self.is_forgotten(before));
+        set.retain(|route, _| levers.contains(route));
         if shift.from == shift.to {
             return;
         }
@@ -383,12 +383,12 @@ impl Draft<'_> {
     }
 }
 
-/// A step for each rule that is known and wanted.
+/// A step for each route that is known and wanted.
 pub(super) fn steps(expected: &BTreeMap<RouteId, Routing>, wanted: &BTreeMap<RouteId, RouteTo>) -> Vec<TrafficStep> {
-    let step = |(rule, set): (&RouteId, &RouteTo)| {
+    let step = |(route, set): (&RouteId, &RouteTo)| {
         Some(TrafficStep {
-            route: rule.clone(),
-            expected: expected.get(rule)?.clone(),
+            route: route.clone(),
+            expected: expected.get(route)?.clone(),
             set: set.clone(),
         })
     };

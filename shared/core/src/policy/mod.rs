@@ -218,8 +218,8 @@ impl Ballot<'_> {
 }
 
 /// How many instances a datapoint stands for. Moving out, those that served throughout it; moving in, also those that
-/// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove. Of a metric of who runs
-/// it is the same as far as it is known: who left lately is waited for by the guards.
+/// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove. Of a metric of who runs:
+/// moving out, without those that came since it began; moving in, whoever is in service now, because the guards wait after a removal.
 pub(crate) fn measured_instances(
     measure: &Measure,
     counts: &CapacityCount,

@@ -25,7 +25,12 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
         if ballot.desired == 0 && value.get() > upper {
             return (Some(1), VoteReason::OthersServe { value });
         }
-        return (hold, VoteReason::NobodyInService);
+        let why = if ballot.counts.in_service > 0 {
+            VoteReason::AllCameSince
+        } else {
+            VoteReason::NobodyInService
+        };
+        return (hold, why);
     }
     let needed = count_ceil(reading.value.get() * measured / target.get());
     let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());

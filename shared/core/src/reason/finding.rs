@@ -537,7 +537,7 @@ impl fmt::Display for Finding {
             }
             Self::BootsUnlearned { launches } => write!(
                 f,
-                "how long launches take is not learned yet ({launches} of {LAUNCHES_LEAST} launches): policies look ahead by the warm-up until then"
+                "how long launches take is not learned yet ({launches} of {LAUNCHES_LEAST} launches): policies look ahead by the warm-up and a minute until then"
             ),
             Self::CapacityUnlearned { policy, hours } => write!(
                 f,

@@ -218,6 +218,8 @@ pub enum VoteReason {
     NoTraffic,
     /// No data is the alarm.
     MissingIsBreach,
+    /// Whoever is in service came after the datapoint began, so it says nothing of them.
+    AllCameSince,
     /// Nobody is in service, so a value per instance says nothing.
     NobodyInService,
     /// Nobody of the pool serves, and others in its groups carry more than the target.
@@ -332,6 +334,7 @@ impl fmt::Display for VoteReason {
             Self::NoTraffic => f.write_str("nothing to measure: the side only stands by"),
             Self::MissingIsBreach => f.write_str("no data, which this policy takes as the alarm"),
             Self::OthersServe { value } => write!(f, "others serve with {value} each: the first instance shows how much of it is ours"),
+            Self::AllCameSince => f.write_str("whoever is in service came after this datapoint began"),
             Self::NobodyInService => f.write_str("nobody is in service, so a value per instance says nothing"),
             Self::WindowOpen { until } => write!(f, "window open until {until}"),
             Self::WindowClosed => f.write_str("window closed"),

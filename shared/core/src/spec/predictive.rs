@@ -6,7 +6,7 @@ use super::check_guards::percent;
 use super::defaults::ByObjective;
 use super::events;
 use super::problem::Problems;
-use super::raw::{RawDuration, RawPredictive};
+use super::raw::{RawHorizon, RawPredictive};
 use super::{CapacityModel, Events, InstanceCapacity, Measure, Metric, MetricSource, NamedMetric, Policy, Rule, TargetTracking};
 use crate::id::PolicyId;
 use crate::state::Boots;
@@ -140,11 +140,11 @@ pub(super) fn read(
     })
 }
 
-fn read_horizon(raw: Option<&RawDuration>, at: &str, problems: &mut Problems) -> Horizon {
+fn read_horizon(raw: Option<&RawHorizon>, at: &str, problems: &mut Problems) -> Horizon {
     match raw {
         None => Horizon::WarmUp,
-        Some(RawDuration(word)) if word == "learned" => Horizon::Learned,
-        Some(RawDuration(text)) => {
+        Some(RawHorizon(word)) if word == "learned" => Horizon::Learned,
+        Some(RawHorizon(text)) => {
             let horizon = Seconds::parse(text).filter(|horizon| (Seconds(60)..=HORIZON_MAX).contains(horizon));
             if horizon.is_none() {
                 let hint = "the time from a launch until the instance serves, and a minute more: `4m`; or `learned`";

@@ -159,19 +159,28 @@ fn one_that_finishes_while_it_is_taken_back_is_replaced() {
     assert_eq!(steps(&world.look()), [format!("terminate {id}")]);
 }
 
-/// An image whose workers finish at once must not empty the pool.
-#[test]
-fn when_all_give_up_at_once_the_breaker_opens() {
+fn all_give_up() -> World {
     let mut world = workers("1h", json!({}));
     let ids: Vec<InstanceId> = world.instances.keys().cloned().collect();
     for id in &ids {
         says(&mut world, id, |word| word.drained = true);
     }
-    let decision = world.look();
+    world
+}
+
+/// An image whose workers finish at once must not empty the pool.
+#[test]
+fn when_all_give_up_at_once_the_breaker_opens() {
+    let decision = all_give_up().look();
     assert!(guards_of(&decision).contains(&"circuit breaker"), "{:?}", guards_of(&decision));
     assert_eq!(leaving(&decision), []);
-    // one is replaced after five minutes, and as it works the others follow
-    let many = ids.len();
+}
+
+#[test]
+fn behind_the_breaker_one_that_gave_up_is_replaced_and_as_the_new_one_works_the_others_follow() {
+    let mut world = all_give_up();
+    world.look();
+    let many = world.alive().len();
     let left = |decision: &Decision| leaving(decision).len();
     let by_minute: Vec<usize> = world.minutes(15).iter().map(left).collect();
     assert!(by_minute.iter().take(4).all(|leave| *leave == 0), "{by_minute:?}");

@@ -454,6 +454,8 @@ macro_rules! raw_text {
 raw_text! {
     /// A duration: a whole number and one unit, `90s`, `5m`, `2h`, `7d`.
     RawDuration, "^[0-9]+[smhd]$", "5m";
+    /// A duration, or the word `learned`.
+    RawHorizon, "^([0-9]+[smhd]|learned)$", "4m";
     /// A response time: a whole number of milliseconds or seconds, `300ms`, `2s`.
     RawLatency, "^[0-9]+(ms|s)$", "300ms";
     /// A percentage: a whole number and the sign, `15%`.

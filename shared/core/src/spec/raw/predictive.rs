@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawDuration, RawPercent, RawWhen};
+use super::{RawHorizon, RawPercent, RawWhen};
 
 /// Looks ahead for another policy: launches what will be needed by the time that it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct RawPredictive {
     /// How far it looks ahead: from a launch until the instance serves, and a minute more. `learned`: as long as nine of ten launches of late took. The
     /// pool's `warmup` and a minute if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub horizon: Option<RawDuration>,
+    pub horizon: Option<RawHorizon>,
     /// What a minute in which there is too little costs, in minutes of a fleet of average size. The more, the more is kept ready for what
     /// may come. Set by `objective` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]

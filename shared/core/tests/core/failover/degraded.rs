@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{Refusal, TrafficFinding, TrafficWish};
+use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::{ContentType, Fallback, FixedResponse, Instead};
 
 use crate::support::*;
@@ -126,7 +127,7 @@ fn what_does_not_degrade() {
         ("both answer slowly, and answer", |sides| {
             for side in ["blue", "green"] {
                 sides.err(side, 50.0);
-                sides.alarm(side, "latency", ghostnet_core::signal::AlarmState::Alarm);
+                sides.alarm(side, "latency", AlarmState::Alarm);
             }
         }),
         ("nobody was ever seen well", |sides| {
@@ -348,7 +349,12 @@ fn what_the_spec_does_not_say_is_left_to_a_person() {
 fn a_route_that_nobody_knows_the_way_of_is_told_at_once() {
     type Change = fn(&mut Sides);
     let cases: [(&str, Sides, Change, bool); 2] = [
-        ("one that names no side any more", with_group(4, 4), |sides| sides.weights = [("sorry", 3)].into(), true),
+        (
+            "one that names no side any more",
+            with_group(4, 4),
+            |sides| sides.weights = [("sorry", 3)].into(),
+            true,
+        ),
         ("one that the spec knows the way of", with_page(4, 4), |_| {}, false),
     ];
     for (situation, sides, change, told) in cases {
@@ -367,8 +373,26 @@ fn a_route_that_nobody_knows_the_way_of_is_told_at_once() {
         assert_eq!(times, usize::from(told), "{situation}: {findings:?}");
         sides.put("blue", 4);
         sides.looks(3, 10);
-        assert_eq!(sides.traffic.degraded.is_some(), told, "{situation}: nothing is sent that would be refused");
+        assert_eq!(
+            sides.traffic.degraded.is_some(),
+            told,
+            "{situation}: nothing is sent that would be refused"
+        );
     }
+}
+
+#[test]
+fn where_the_side_that_had_the_traffic_wants_nobody_the_other_one_grows_to_one() {
+    let mut sides = with_page(4, 4);
+    for side in sides.capacity.pools.values_mut() {
+        side.desired = 0;
+    }
+    sides.sicken("blue", 4);
+    sides.sicken("green", 4);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.looks(4, 10);
+    assert_eq!(sides.page, Some(sorry()), "{:?}", sides.traffic);
+    assert_eq!(sides.traffic.floors[&pool("green")], 1);
 }
 
 #[test]
@@ -378,7 +402,9 @@ fn an_undo_never_brings_back_what_answered_in_place_of_all_sides() {
     sides.looks(3, 10);
     assert_eq!((sides.page.clone(), sides.weights()), (None, (0, 100)));
     let decision = sides.ask(TrafficWish::Undo);
-    let refused = TrafficFinding::Refused { why: Refusal::NothingMoved };
+    let refused = TrafficFinding::Refused {
+        why: Refusal::NothingMoved,
+    };
     assert_eq!((decision.findings, sides.page), (vec![refused], None));
 }
 

@@ -167,7 +167,8 @@ fn what_two_sides_answered_together_says_nothing_of_one_after_the_other_has_left
     sides.err("blue", 0.0);
     sides.looks(8, 60);
     assert_eq!(
-        sides.traffic.sides[&pool("blue")].mixed_at, None,
+        sides.traffic.sides[&pool("blue")].mixed_at,
+        None,
         "it is remembered as long as it matters"
     );
 }
