@@ -16,6 +16,7 @@ use ghostnet_engine::error::{ErrorClass, PortError};
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
+use crate::ec2::within_a_step;
 use crate::error::{incomplete, port_error, too_many_pages};
 use crate::routes::{Setting, refused};
 
@@ -174,13 +175,16 @@ impl Aws {
                 Ordering::Equal => {}
             }
         }
-        for (group, dial) in turns {
-            let request = self.accelerator().update_endpoint_group().endpoint_group_arn(group);
-            let request = request.traffic_dial_percentage(dial);
-            let answer = request.customize().config_override(once()).send().await;
-            answer.map_err(|error| port_error(UPDATE, error))?;
-        }
-        Ok(())
+        within_a_step(UPDATE, async {
+            for (group, dial) in turns {
+                let request = self.accelerator().update_endpoint_group().endpoint_group_arn(group);
+                let request = request.traffic_dial_percentage(dial);
+                let answer = request.customize().config_override(once()).send().await;
+                answer.map_err(|error| port_error(UPDATE, error))?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -14,7 +14,7 @@ use ghostnet_core::id::{InstanceId, InstanceType, Region};
 use ghostnet_core::observation::{Market, Offering};
 use ghostnet_core::plan::{Choice, Launch, Strategy};
 use ghostnet_core::spec::TemplateKey;
-use ghostnet_engine::error::PortError;
+use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::{FleetAnswer, RefusedOffering};
 
 use crate::Aws;
@@ -101,12 +101,17 @@ fn refused(launch: &Launch, error: &CreateFleetError) -> RefusedOffering {
         .and_then(|of| of.instance_type())
         .map(|name| InstanceType::new(name.as_str()));
     let code = error.error_code().unwrap_or("Unknown");
+    let class = match code {
+        // of one type: its zone does not offer it, which a plain launch is told as `Unsupported`
+        "InvalidFleetConfiguration" if named.is_some() => ErrorClass::NoCapacity,
+        _ => class_of_answer(code),
+    };
     RefusedOffering {
         offering: Offering {
             instance_type: named.or_else(|| launch.offering.instance_type.clone()),
             ..launch.offering.clone()
         },
-        class: class_of_answer(code),
+        class,
         code: code.to_owned(),
         message: shortened(error.error_message().unwrap_or_default()),
     }

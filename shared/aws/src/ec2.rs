@@ -139,8 +139,8 @@ enum Batch {
     Terminate,
 }
 
-/// The batch and what follows it are one step.
-async fn within_a_step<T>(call: &'static str, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+/// The batch and what follows it are one step, which ends before anybody else may take it over.
+pub(crate) async fn within_a_step<T>(call: &'static str, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
     let limit = Duration::from_secs(u64::from(STEP_SECONDS_MAX.0)).saturating_sub(Duration::from_secs(1));
     let timed_out = || own(call, ErrorClass::Transient, code::TIMEOUT, "the step ran out of time");
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out()))

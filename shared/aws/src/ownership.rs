@@ -18,7 +18,7 @@ const BATCH: usize = 500;
 const FILTER_VALUES_MAX: usize = 200;
 
 /// Every tag that an instance of ours may carry.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     tag::INSTALLATION,
     tag::FLEET,
     tag::POOL,
@@ -28,6 +28,7 @@ pub const KEYS: [&str; 9] = [
     tag::STATE,
     tag::DRAINED,
     tag::READY,
+    tag::HEARTBEAT,
 ];
 
 /// An instance that may become ours.

@@ -24,7 +24,7 @@ use crate::port::{CommitResult, ForecastPorts, LoadId, MetricQuery};
 const LOADS_AT_ONCE: usize = 500;
 /// Datapoints held at once: a fortnight of minutes of nine loads, or an hour of all.
 const POINTS_AT_ONCE: u32 = 200_000;
-/// No round is begun later than this before Lambda ends the function.
+/// Nothing is asked for later than this before Lambda ends the function.
 const ROUND_TIME: Seconds = Seconds(30);
 
 /// What was learned for one fleet.
@@ -48,7 +48,7 @@ pub async fn learn<P: ForecastPorts>(ports: &P, invocation: &Invocation, fleets:
     waiting.sort_by_key(|due| (due.waits_since(), due.fleet.clone()));
     let mut waiting = waiting.into_iter().peekable();
     while waiting.peek().is_some() {
-        if ROUND_TIME.after(ports.now()) > invocation.deadline {
+        if is_late(ports, invocation) {
             results.extend(waiting.map(|due| (due.fleet, Err(ReconcileError::OutOfTime))));
             break;
         }
@@ -61,6 +61,10 @@ pub async fn learn<P: ForecastPorts>(ports: &P, invocation: &Invocation, fleets:
         learn_round(ports, invocation, round, &mut results).await;
     }
     results
+}
+
+fn is_late<P: ForecastPorts>(ports: &P, invocation: &Invocation) -> bool {
+    ROUND_TIME.after(ports.now()) > invocation.deadline
 }
 
 /// The fleets for which there is something to learn, with what is known of them so far.
@@ -125,6 +129,10 @@ async fn learn_group<P: ForecastPorts>(
     now: Timestamp,
     results: &mut Results,
 ) {
+    if is_late(ports, invocation) {
+        results.extend(group.into_iter().map(|(due, _)| (due.fleet, Err(ReconcileError::OutOfTime))));
+        return;
+    }
     let asked = group
         .iter()
         .flat_map(|(_, memories)| memories)

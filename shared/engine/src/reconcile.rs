@@ -166,14 +166,20 @@ async fn act_on<P: Ports>(shared: &Shared<'_, P>, id: &FleetId, seen: Seen) -> R
         }
         let (attempt, decision) = Attempt::new(ports, invocation, id, &seen, signal, (attempts, &ran_out)).await;
         attempts += 1;
-        match attempt.commit(ports, decision).await? {
+        let committed = match attempt.commit(ports, decision).await {
+            Ok(committed) => committed,
+            // what an earlier round did is told; the next look goes on
+            Err(error @ ReconcileError::Port(_)) => return acted.ok_or(error),
+            Err(error) => return Err(error),
+        };
+        match committed {
             Committed::Nothing(decision) => {
                 return Ok(acted.unwrap_or_else(|| attempt.report(decision, false, Executed::default(), conflicts)));
             }
             Committed::Lost => {
                 conflicts += 1;
                 if conflicts >= CONFLICTS_MAX {
-                    return Err(ReconcileError::Conflict(conflicts));
+                    return acted.ok_or(ReconcileError::Conflict(conflicts));
                 }
             }
             Committed::Won(decision) => {

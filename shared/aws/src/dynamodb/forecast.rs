@@ -13,7 +13,7 @@ use ghostnet_engine::port::{CommitResult, ForecastStore, LoadId};
 use jiff::Timestamp;
 
 use super::item;
-use super::table::{Item, Key, attribute, number};
+use super::table::{Item, Key, attribute, number, number_of};
 use super::write::{Write, Written};
 use crate::Aws;
 
@@ -31,6 +31,12 @@ impl Aws {
             let fleet = *keys.get(key)?;
             match read(item) {
                 Ok(forecast) => Some((fleet.clone(), forecast)),
+                // written anew, it replaces the one that nobody can read
+                Err(error) if item::known(READ, item).is_ok() => {
+                    tracing::warn!(%fleet, %error, "what lies ahead is learned anew");
+                    let version = number_of(item, attribute::VERSION).unwrap_or_default();
+                    Some((fleet.clone(), Forecast { version, ..Forecast::default() }))
+                }
                 Err(error) => {
                     tracing::warn!(%fleet, %error, "what lies ahead cannot be read");
                     None

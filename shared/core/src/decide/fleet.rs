@@ -264,7 +264,8 @@ fn told(counted: &mut Counted<'_>, sizing: Sizing) -> PoolDecision {
     }
 }
 
-/// Sizes the pools in the order of the spec; the fleet's maximum leaves each what the others do not want.
+/// Sizes the pools in the order of the spec; the fleet's maximum leaves each what the others do not want, and never less than its own
+/// minimum: where there are too many, whoever has more than that gives up some.
 fn size_pools(
     situation: &Situation<'_>,
     counted: &[Counted<'_>],
@@ -272,16 +273,22 @@ fn size_pools(
     state: &mut CapacityState,
 ) -> Vec<Sizing> {
     let mut wanted: BTreeMap<&PoolId, u32> = counted.iter().map(|counted| (&counted.pool.id, counted.before)).collect();
-    let mut sizings = Vec::new();
-    for one in counted {
+    let mut sizings: Vec<Sizing> = Vec::new();
+    let maximum = situation.spec.maximum;
+    for (place, one) in counted.iter().enumerate() {
         let id = &one.pool.id;
+        // who is sized has its size, who is to come is owed its minimum
+        let sized = sizings.iter().map(|sizing| sizing.desired);
+        let to_come = counted.iter().skip(place.saturating_add(1)).map(least);
+        let owed = sized.chain(to_come).fold(0, u32::saturating_add);
+        let least = least(one).min(maximum.saturating_sub(owed));
         let others = wanted
             .iter()
             .filter(|(other, _)| **other != id)
             .map(|(_, desired)| *desired)
             .fold(0, u32::saturating_add);
         let room = Room {
-            maximum: situation.spec.maximum.saturating_sub(others),
+            maximum: maximum.saturating_sub(others).max(least),
             spend: spending.map(|spending| spending.room(counted, one, &wanted)),
         };
         let sizing = size_pool(situation, one, room, state);
@@ -289,6 +296,12 @@ fn size_pools(
         sizings.push(sizing);
     }
     sizings
+}
+
+/// The minimum of a pool, as open windows move it.
+fn least(counted: &Counted<'_>) -> u32 {
+    let (min, _) = size::bounds(counted.pool.capacity, &counted.pool.policies, &counted.windows);
+    min
 }
 
 /// What the fleet leaves a pool.

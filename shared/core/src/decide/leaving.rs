@@ -242,6 +242,10 @@ pub(super) fn ready_to_terminate(
         if situation.observation.observed_at <= drain.since.at() {
             continue;
         }
+        // its tag came after the look that chose it: it may be busy, and leaves once the tag is gone
+        if instance.protected && matches!(drain.why, DrainReason::ScaleIn | DrainReason::Renewed) && !situation.retiring {
+            continue;
+        }
         let over = situation.now >= drain.deadline.at();
         // without a word and without a group nothing tells that it has finished but the deadline
         let finished = if drain.why == DrainReason::Kept {

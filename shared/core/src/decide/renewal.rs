@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
 use super::fleet::surge;
-use super::{Listed, Situation, leaving, placement};
+use super::{Listed, Situation, leaving, open_windows, placement};
 use crate::budget;
 use crate::id::Zone;
 use crate::observation::Instance;
@@ -19,6 +19,7 @@ use crate::operator::Evacuation;
 use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
+use crate::size;
 use crate::spec::{Drift, FleetMode, OpenRemovalWindow, PoolSpec, Template, TemplateKey, TemplateVersion};
 use crate::state::{CapacityState, DrainReason, Member, PoolState, RenewReason};
 use crate::unit::Seconds;
@@ -382,12 +383,15 @@ fn may_launch(state: &PoolState, now: Timestamp) -> bool {
 fn room(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state: &PoolState, leaves: bool) -> u32 {
     let (removals, _) = budget::removals_left(&pool.guards, state, state.desired, situation.now);
     let (launches, _) = budget::launches_left(&pool.guards, state, state.desired, situation.now);
-    let most = pool.capacity.max.saturating_add(surge(pool.capacity.max));
+    // a window may allow more; where it allows fewer, whoever is marked waits until its replacement can be launched
+    let (_, open) = size::bounds(pool.capacity, &pool.policies, &open_windows(pool, situation.now));
+    let max = open.max(pool.capacity.max);
+    let most = max.saturating_add(surge(max));
     let more = launches.min(most.saturating_sub(census.counts.all()));
     if leaves {
         return more;
     }
-    removals.min(more).min(surge(pool.capacity.max))
+    removals.min(more).min(surge(max))
 }
 
 /// Keeps the account of a refresh; whether it may mark more now.

@@ -251,7 +251,8 @@ pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
         begin(&mut state.cooldown_in_until, input.guards.cooldown_in);
     }
     state.adjusted = adjusted(sizing, input);
-    if frozen_by(input).is_none() {
+    // while an operator's size holds a window waits, whatever that size happens to be
+    if frozen_by(input).is_none() && held(input).is_none() {
         let bounds = Bounds::of(input);
         // one that the launch budget cut short is applied again by the next look, until it is reached
         for opening in openings(input).filter(|opening| sizing.asked() >= opening.desired.clamp(bounds.min, bounds.max)) {

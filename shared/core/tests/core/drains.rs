@@ -385,6 +385,24 @@ fn a_protected_instance_never_leaves() {
     assert_eq!(drained(&world.look()), [InstanceId::new("i-blue-002")]);
 }
 
+/// It took work and said so after the look that chose it: nobody cuts it off, whatever its deadline.
+#[test]
+fn one_that_is_protected_once_it_drains_leaves_when_it_is_protected_no_longer() {
+    let mut world = World::serving(6, eager(json!({})));
+    world.read("requests", 10.0);
+    let id = drained(&world.look()).remove(0);
+    if let Some(instance) = world.instances.get_mut(&id) {
+        instance.protected = true;
+    }
+    world.minutes(30);
+    assert!(world.alive().contains(&id.as_str()), "{:?}", world.alive());
+    if let Some(instance) = world.instances.get_mut(&id) {
+        instance.protected = false;
+    }
+    world.minutes(2);
+    assert!(!world.alive().contains(&id.as_str()));
+}
+
 #[test]
 fn a_pool_over_a_lowered_maximum_shrinks_within_its_budget() {
     let mut world = World::serving(

@@ -80,6 +80,20 @@ fn who_is_in_the_zone_is_replaced_in_the_others_at_once_and_nobody_is_missed() {
     assert_eq!((alive_in(&world, "a"), world.alive().len()), (0, 9));
 }
 
+/// While a window is open there may be more than the pool's own maximum, and so many are replaced.
+#[test]
+fn a_window_that_allows_more_has_room_for_those_who_are_replaced() {
+    let window = json!({ "type": "scheduled", "id": "window", "when": { "cron": "0 0 * * *", "for": "23h" }, "capacity": { "min": 9, "max": 20 } });
+    let mut world = nine(json!({ "policies": [window], "defaults": { "capacity": { "max": 5 } } }));
+    let wish = leave(&world, "a", 120);
+    assert_eq!(renewed(&ask(&mut world, wish)).len(), 3);
+    for _ in 0..30 {
+        world.pass(60);
+        world.look();
+    }
+    assert_eq!((alive_in(&world, "a"), world.alive().len()), (0, 9));
+}
+
 #[test]
 fn nothing_is_launched_there_and_nobody_leaves_by_scale_in_until_it_is_over() {
     let mut world = nine(json!({ "policies": [tracking()], "defaults": { "capacity": { "min": 1 } } }));

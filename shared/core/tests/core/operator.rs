@@ -127,6 +127,17 @@ fn a_schedules_size_is_set_when_the_operators_ends() {
     assert_eq!((sizes[58], sizes[60]), (4, 9));
 }
 
+/// As large as the schedule's or larger: it was not the schedule that set it.
+#[test]
+fn a_schedules_smaller_size_is_set_when_the_operators_ends_too() {
+    let opens =
+        json!({ "type": "scheduled", "id": "opens", "when": { "at": "2026-06-02T12:10:00Z", "for": "2h" }, "capacity": { "desired": 3 } });
+    let mut world = World::serving(4, json!({ "policies": [opens] }));
+    world.look_at(request(hold(&world, 4)));
+    let sizes: Vec<u32> = world.minutes(80).iter().map(|decision| blue(decision).after).collect();
+    assert_eq!((sizes[58], sizes[79]), (4, 3));
+}
+
 #[test]
 fn a_request_is_refused_for_a_reason() {
     let until = |world: &World, seconds: u32| {

@@ -8,12 +8,12 @@ use ghostnet_core::id::{InstanceId, PolicyId};
 use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
-use ghostnet_core::spec::OpenWindow;
+use ghostnet_core::spec::{OpenWindow, PoolSpec};
 use ghostnet_core::state::{Member, PoolState};
 use ghostnet_core::{adoption, budget};
 
 use super::Check;
-use super::decision::Judged;
+use super::decision::{Judged, bounds, open_windows};
 
 pub(super) fn judge(judged: &Judged<'_>, found: &mut Vec<(Check, String)>) {
     if is_held(judged) {
@@ -110,10 +110,16 @@ fn windows(judged: &Judged<'_>) -> BTreeMap<PolicyId, OpenWindow> {
         .collect()
 }
 
-/// Pools are sized in the order of the spec: those before with their new size, those after with their old one.
+/// Pools are sized in the order of the spec: those before with their new size, those after with their old one, or, where that leaves less
+/// than the minimum, with theirs.
 fn room(judged: &Judged<'_>) -> u32 {
-    let mut others = 0_u32;
+    let (mut others, mut owed) = (0_u32, 0_u32);
     let mut sized = true;
+    let least = |pool: &PoolSpec| {
+        let windows = open_windows(pool, judged.inputs.now);
+        let (min, _) = bounds(pool, windows.iter().map(|(window, _, _)| *window));
+        min
+    };
     for pool in &judged.spec.pools {
         if pool.id == judged.pool.id {
             sized = false;
@@ -123,6 +129,9 @@ fn room(judged: &Judged<'_>) -> u32 {
             continue;
         };
         others = others.saturating_add(if sized { other.after } else { other.before });
+        owed = owed.saturating_add(if sized { other.after } else { least(pool) });
     }
-    judged.spec.maximum.saturating_sub(others)
+    let maximum = judged.spec.maximum;
+    let least = least(judged.pool).min(maximum.saturating_sub(owed));
+    maximum.saturating_sub(others).max(least)
 }
