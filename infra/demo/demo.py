@@ -74,7 +74,7 @@ class Demo:
         self.stack = {}
         self.network = {}
         self.spec = aws.folder / "fleet.yaml"
-        self.sides = failover.Failover(self)
+        self.sides = None
         self.most = 0
         self.zones = set()
         self._ever = set()
@@ -87,6 +87,7 @@ class Demo:
     def prepare(self):
         """Local AWS, functions, stack, network, command line, fleet."""
         self.stack, self.network = self.aws.up()
+        self.sides = failover.Failover(self)
         command = [str(BIN / "cargo-lambda"), "lambda", "build", "--release", "--bin", "ghostnet"]
         took = self.aws.run("building the command line", command, "cli.log")
         say(f"[ok] built the command line ({duration(took)})")
