@@ -17,6 +17,7 @@ READY_WITHIN = 180
 # three looks ten seconds apart, and what comes before and after them
 MOVED_WITHIN = 60
 ALARM_WITHIN = 30
+TICK_WITHIN = 90
 LOOK_EVERY = 1
 
 
@@ -105,13 +106,19 @@ class Sides:
     # --- what is played ---
 
     def stop(self, *pools):
-        """EC2 stops all of some pools, early in a minute: a tick that replaced the dead first would be right as well, but another story."""
-        while not 3 <= time.time() % 60 <= 20:
-            time.sleep(LOOK_EVERY)
+        """EC2 stops all of some pools, just after a tick: one that replaced the dead first would be right as well, but another story."""
+        since = int(time.time() * 1000)
+        self.wait_until("a tick", TICK_WITHIN, lambda: self._has_ticked(since))
         dead = sorted(instance for pool in pools for instance in self.instances(pool))
         self.demo.aws.client("ec2").stop_instances(InstanceIds=dead)
         self.demo.timeline.row(f"{self.fleet}: EC2 stops all of {' and '.join(pools)}: {len(dead)} instances")
         return dead
+
+    def _has_ticked(self, since):
+        """Whether the schedule's function has told, since that millisecond, that it is through with all fleets."""
+        group = f"/aws/lambda/{self.demo.stack['TickFunctionName']}"
+        told = self.demo.aws.client("logs").filter_log_events(logGroupName=group, startTime=since)["events"]
+        return any('"TickSucceeded"' in event["message"] for event in told)
 
     def start(self, dead):
         self.demo.aws.client("ec2").start_instances(InstanceIds=dead)
