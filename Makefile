@@ -26,7 +26,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 LINTED_TEMPLATES := template.yaml $(wildcard infra/*/*.yaml)
-LINTED_TEMPLATES := $(filter-out infra/fleets/% infra/demo/fleet.yaml infra/demo/failover.yaml infra/local/ahead.yaml,$(LINTED_TEMPLATES))
+LINTED_TEMPLATES := $(filter-out infra/fleets/% infra/demo/fleet.yaml infra/demo/failover.yaml infra/local/ahead.yaml infra/local/modes.yaml,$(LINTED_TEMPLATES))
 
 .PHONY: help
 help: ## this list
@@ -129,7 +129,7 @@ deny: $(CARGO_DENY) ## licences, bans, sources; advisories where their database 
 	fi
 
 .PHONY: e2e
-e2e: $(READY) ## the deployed functions against the local AWS, from alarm to terminated instance
+e2e: $(READY) ## the deployed functions against the local AWS: from alarm to terminated instance, and each mode of failover
 	@$(PYTHON) infra/local/e2e.py
 
 .PHONY: swarm

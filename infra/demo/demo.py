@@ -133,7 +133,7 @@ class Demo:
         self.timeline.now(load=requests)
         self.timeline.row(f"load balancer: {per_target:,.0f} requests per instance in the last minute")
 
-    def _tell_functions(self, instance, state):
+    def tell_functions(self, instance, state):
         """What EC2 would send through EventBridge."""
         event = {
             "version": "0",
@@ -212,7 +212,7 @@ class Demo:
             self.timeline.row(f"target group: - {_shortened(sorted(left))}: {len(members)} members")
         for name, state in changed.items():
             if state != "pending":
-                self._tell_functions(name, state)
+                self.tell_functions(name, state)
         alive = {name for name, state in states.items() if state not in ("shutting-down", "terminated")}
         return alive, members
 

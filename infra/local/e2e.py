@@ -1,4 +1,5 @@
-"""End to end: every event shape and the whole story of the demo, against the deployed functions in a local AWS.
+"""End to end, against the deployed functions in a local AWS: every event shape, the whole story of the demo, and chapters about the
+forecast and about failover's other modes.
 
 What the local AWS gets wrong is not tested here: the contract of the ports names it (docs/simulator.md), and shows it on
 the simulated cloud and on replies that are computed as AWS would.
@@ -8,12 +9,14 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 import demo as story  # noqa: E402  (puts this folder on the path, too)
 from ahead import Ahead  # noqa: E402
 from local_aws import ROOT, LocalAws, LocalAwsError, duration, guarded, say  # noqa: E402
+from modes import MODES  # noqa: E402
 
 EVENTS = ROOT / "events"
 EMPTY_WITHIN = 300
@@ -81,6 +84,14 @@ def check_retiring(demo):
     say("[ok] delete --drain left no instance, no target and no alarm")
 
 
+def tell_together(chapters):
+    """Chapters that have nothing to do with each other, at the same time: each mostly waits."""
+    with ThreadPoolExecutor(len(chapters)) as threads:
+        told = [threads.submit(chapter.tell) for chapter in chapters]
+    for chapter in told:
+        chapter.result()
+
+
 def main():
     # no options; this is for --help, which must not start a build
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
@@ -103,7 +114,7 @@ def main():
         demo.sides.tell_by_name()
         say("[ok] a name in Route 53 led to the other side, and undo restored its records exactly")
         check_retiring(demo)
-        Ahead(demo).tell()
+        tell_together([Ahead(demo), *(mode(demo) for mode in MODES)])
     finally:
         if aws.is_running() and demo.stack:
             demo.keep_logs()

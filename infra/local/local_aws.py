@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -33,6 +34,8 @@ READY_WITHIN = 60
 STOPPED_WITHIN = 10
 # the functions run as processes of this machine, so they have to be built for it
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+_making_client = threading.Lock()
 
 
 class LocalAwsError(Exception):
@@ -74,13 +77,15 @@ class LocalAws:
         """A boto3 client. `home="ec2"` asks moto for a service that usually is ministack's."""
         import boto3
 
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self._url(home or ("ec2" if service in ("ec2", "elbv2") else "others")),
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        # chapters that are told at the same time ask for clients, and boto3 makes one at a time
+        with _making_client:
+            return boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=self._url(home or ("ec2" if service in ("ec2", "elbv2") else "others")),
+                aws_access_key_id="local",
+                aws_secret_access_key="local",
+            )
 
     def _url(self, part):
         return f"http://{HOST}:{self._state[part]['port']}"
