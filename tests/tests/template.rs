@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use ghostnet_aws::telemetry::OwnMetric;
 use ghostnet_aws::{actions, settings};
 use ghostnet_core::observation::{Told, tag};
 use ghostnet_tests::root;
@@ -99,6 +100,28 @@ fn each_role_grants_what_its_function_calls_and_nothing_more() {
             assert!(granted.remove(*action), "{role} lacks {action}");
         }
         assert_eq!(granted, needed(name), "{role}");
+    }
+}
+
+/// What is emitted only when something is wrong wakes somebody.
+#[test]
+fn what_tells_that_ghostnet_itself_fails_has_an_alarm() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let own = resources.filter(|resource| resource["Properties"]["Namespace"] == json!("GhostNet"));
+    let watched: BTreeSet<&str> = own.filter_map(|alarm| alarm["Properties"]["MetricName"].as_str()).collect();
+    for metric in [OwnMetric::TickSucceeded, OwnMetric::Alerts, OwnMetric::FleetFailed] {
+        assert!(watched.contains(metric.as_str()), "{}: {watched:?}", metric.as_str());
+    }
+}
+
+/// A subnet of a shared VPC is its owner's, and so is a reservation.
+#[test]
+fn launches_go_into_subnets_of_other_accounts_too() {
+    let template = template();
+    for (_, _, role) in FUNCTIONS.into_iter().filter(|(name, _, _)| !WITHOUT_LAUNCHES.contains(name)) {
+        let text = template["Resources"][role].to_string();
+        assert!(text.contains("${AWS::Region}:*:subnet/*"), "{role}");
     }
 }
 

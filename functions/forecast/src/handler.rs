@@ -30,16 +30,7 @@ async fn look_back<P: ForecastPorts>(ports: &P, invocation: &Invocation, payload
     let fleets: Vec<FleetId> = fleets.into_iter().collect();
     let results = learn(ports, invocation, &fleets).await;
     tell(invocation, &results, ports.now());
-    all_failed(results)
-}
-
-/// Nobody else asks within the hour, so what fails for good has to show as well as what may pass.
-fn all_failed(results: Results) -> Result<(), Failed> {
-    if results.values().any(Result::is_ok) {
-        return Ok(());
-    }
-    let failed = results.into_iter().find_map(|(fleet, result)| Some((fleet, result.err()?)));
-    failed.map_or(Ok(()), |(fleet, source)| Err(Failed::Fleet { fleet, source }))
+    function::verdict(results)
 }
 
 /// The fleets that signals name: the schedule means all.

@@ -35,7 +35,13 @@ impl Aws {
                 Err(error) if item::known(READ, item).is_ok() => {
                     tracing::warn!(%fleet, %error, "what lies ahead is learned anew");
                     let version = number_of(item, attribute::VERSION).unwrap_or_default();
-                    Some((fleet.clone(), Forecast { version, ..Forecast::default() }))
+                    Some((
+                        fleet.clone(),
+                        Forecast {
+                            version,
+                            ..Forecast::default()
+                        },
+                    ))
                 }
                 Err(error) => {
                     tracing::warn!(%fleet, %error, "what lies ahead cannot be read");

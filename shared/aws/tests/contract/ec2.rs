@@ -260,6 +260,14 @@ fn a_launch_with_a_choice_that_gave_nothing_says_why() {
             vec![("c7a.large", ErrorClass::NoCapacity), ("m7a.large", ErrorClass::NoCapacity)],
         ),
         (
+            "one that its zone does not offer",
+            vec![
+                ("c7a.large", "InvalidFleetConfiguration"),
+                ("m7a.large", "InsufficientInstanceCapacity"),
+            ],
+            vec![("c7a.large", ErrorClass::NoCapacity), ("m7a.large", ErrorClass::NoCapacity)],
+        ),
+        (
             "a quota",
             vec![("m7a.large", "MaxSpotInstanceCountExceeded")],
             vec![("m7a.large", ErrorClass::Quota)],

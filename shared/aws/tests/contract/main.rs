@@ -11,6 +11,7 @@ mod commit;
 mod dry_run;
 mod ec2;
 mod elbv2;
+mod forecast;
 mod history;
 mod limits;
 mod operator;

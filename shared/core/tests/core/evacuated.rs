@@ -83,7 +83,8 @@ fn who_is_in_the_zone_is_replaced_in_the_others_at_once_and_nobody_is_missed() {
 /// While a window is open there may be more than the pool's own maximum, and so many are replaced.
 #[test]
 fn a_window_that_allows_more_has_room_for_those_who_are_replaced() {
-    let window = json!({ "type": "scheduled", "id": "window", "when": { "cron": "0 0 * * *", "for": "23h" }, "capacity": { "min": 9, "max": 20 } });
+    let window =
+        json!({ "type": "scheduled", "id": "window", "when": { "cron": "0 0 * * *", "for": "23h" }, "capacity": { "min": 9, "max": 20 } });
     let mut world = nine(json!({ "policies": [window], "defaults": { "capacity": { "max": 5 } } }));
     let wish = leave(&world, "a", 120);
     assert_eq!(renewed(&ask(&mut world, wish)).len(), 3);

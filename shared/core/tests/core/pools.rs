@@ -72,7 +72,11 @@ fn room_is_what_is_really_free() {
 /// The first one would be asked for all of it: none goes below its minimum for what another one has above its own.
 #[test]
 fn a_lowered_fleet_maximum_leaves_every_pool_its_minimum() {
-    let mut world = two(10, 10, json!({ "maximum": 20, "defaults": { "capacity": { "min": 4, "initial": 4, "max": 10 } } }));
+    let mut world = two(
+        10,
+        10,
+        json!({ "maximum": 20, "defaults": { "capacity": { "min": 4, "initial": 4, "max": 10 } } }),
+    );
     world.spec.maximum = 10;
     let decision = world.look();
     assert_eq!(sizes(&decision), (4, 6));

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ghostnet_core::signal::Signal;
+
 use crate::run::*;
 use crate::world::World;
 
@@ -42,4 +44,41 @@ fn where_nobody_serves_it_is_asked_for_in_every_look_and_each_zone_once() {
     dry(&world);
     let asked = asked(&world, 4);
     assert!(asked.iter().all(|calls| (2..=4).contains(calls)), "{asked:?}");
+}
+
+/// Whoever asked is told of what was launched, and the metric counts it; the next look goes on.
+#[test]
+fn what_an_earlier_round_launched_is_told_though_a_later_one_could_not_be_committed() {
+    // so many minutes after the load rose where one zone has run dry
+    let risen = |minutes: usize| {
+        let world = World::new(spec(2), 2_000.0);
+        ticks(&world, "settle", 10);
+        world.borrow_mut().dry = ["eu-west-1a"].map(ghostnet_core::id::Zone::new).into();
+        world.borrow_mut().load = 6_000.0;
+        ticks(&world, "rises", minutes);
+        wait(&world, 60);
+        world.borrow_mut().calls.clear();
+        world
+    };
+    let whole = |minutes: usize| {
+        let world = risen(minutes);
+        let report = look(&world, "grows", &Signal::Tick).unwrap();
+        let calls = world.borrow().calls.clone();
+        (minutes, report.launched, calls)
+    };
+    let (minutes, launched, calls) = (0..8).map(whole).find(|(_, launched, _)| *launched > 0).unwrap();
+    let launches = calls.iter().enumerate().filter(|(_, call)| **call == "ec2:RunInstances");
+    let commits = calls.iter().enumerate().filter(|(_, call)| **call == "dynamodb:TransactWriteItems");
+    let last_launch = launches.map(|(number, _)| number).last().unwrap();
+    let commit_of_it = commits
+        .map(|(number, _)| number)
+        .filter(|number| *number < last_launch)
+        .last()
+        .unwrap();
+    let told = look_deaf(&risen(minutes), "grows", &Signal::Tick, Some(commit_of_it)).unwrap();
+    assert!(
+        told.launched > 0 && told.launched < launched,
+        "{} of {launched}: {calls:?}",
+        told.launched
+    );
 }

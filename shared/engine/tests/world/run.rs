@@ -52,7 +52,12 @@ pub fn invocation(world: &Rc<RefCell<World>>, request: &str) -> Invocation {
 
 /// One whole look.
 pub fn look(world: &Rc<RefCell<World>>, request: &str, signal: &Signal) -> Result<Report, ReconcileError> {
-    let (hand, invocation) = (Hand::new(world, None), invocation(world, request));
+    look_deaf(world, request, signal, None)
+}
+
+/// One whole look, which may not hear the reply to one call.
+pub fn look_deaf(world: &Rc<RefCell<World>>, request: &str, signal: &Signal, lost: Option<usize>) -> Result<Report, ReconcileError> {
+    let (hand, invocation) = (Hand::new(world, lost.map(Stop::LoseReply)), invocation(world, request));
     let results = reconcile(&hand, &invocation, &[fleet()], signal)
         .now_or_never()
         .expect("nothing waits in this world");
