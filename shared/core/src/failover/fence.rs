@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
 use super::finding::TrafficFinding;
+use super::prepare::PREPARES_FOR;
 use super::routing;
-use super::shift::PREPARES_FOR;
 use crate::id::{InstanceId, PoolId, RouteId, TargetGroupArn};
 use crate::observation::{InstanceState, Target};
 use crate::plan::{Action, OpenStep};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::id::{Destination, PoolId};
-use crate::route::Weights;
+use crate::id::{Destination, PoolId, RouteId};
+use crate::route::{Route, Weights};
 use crate::spec::{FixedResponse, PoolSpec};
 use crate::state::{RouteTo, Routing};
 
@@ -130,6 +130,22 @@ pub(super) fn does(routing: &Routing, set: &RouteTo) -> bool {
         RouteTo::Actions(actions) => routing == actions,
         RouteTo::Fixed(response) => answers(routing, response),
     }
+}
+
+/// Whether a route that takes a call for each destination was set for some of them and not for others: each is as it was, or as it is to
+/// be. Whoever sent those calls did not come to their end.
+pub(super) fn is_halfway(route: &RouteId, now: &Routing, before: &Routing, set: &RouteTo) -> bool {
+    let next = match set {
+        RouteTo::Weights(weights) | RouteTo::Reweighted { weights, .. } => weights,
+        RouteTo::Actions(actions) => &actions.weights,
+        RouteTo::Fixed(_) => return false,
+    };
+    let is_ours = |(destination, weight): (&Destination, &u32)| {
+        [&before.weights, next]
+            .iter()
+            .any(|weights| weights.get(destination) == Some(weight))
+    };
+    route.route() == Route::Dials && now.weights.len() == before.weights.len() && now.weights.iter().all(is_ours)
 }
 
 /// Weight of all sides together.

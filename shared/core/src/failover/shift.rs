@@ -1,4 +1,4 @@
-//! The way of a shift: it begins, waits for its destination, moves the weights, and is over when they were seen to be set.
+//! The way of a shift: it begins, moves the weights once its destination is ready, and is over when they were seen to be set.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,6 @@ use crate::id::{PoolId, RouteId};
 use crate::plan::TAKE_OVER_MARGIN;
 use crate::spec::PoolSpec;
 use crate::state::{Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Stage};
-use crate::unit::Seconds;
-
-/// So long a move may prepare whose destination does not become ready, or for which one kind of signal speaks alone.
-pub(super) const PREPARES_FOR: Seconds = Seconds::minutes(30);
 
 impl Draft<'_> {
     /// A shift begins: at once, if its destination is ready.
@@ -103,116 +99,8 @@ impl Draft<'_> {
         self.lift_fence();
     }
 
-    /// Why a shift that has moved nothing yet is called off; none: it goes on.
-    fn in_vain(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<TrafficFinding> {
-        if self.state.is_fenced(&from.id) {
-            return self.in_vain_behind_fence(shift, to);
-        }
-        let is_well = |pool: &PoolSpec| self.is_well(&pool.id);
-        let swaps = self.situation.failover.swaps_targets();
-        let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
-        match shift.why {
-            // only in the group it is seen who fails its checks, and who does is replaced there while the other side answers
-            ShiftReason::WellAgain if swaps => {
-                let is_down = self.situation.down_by(&self.state, &to.id).len() >= 2;
-                (is_down || is_late).then(|| TrafficFinding::Cancelled { to: to.id.clone() })
-            }
-            ShiftReason::DrillOver { .. } if swaps => None,
-            ShiftReason::Down { .. } if is_well(from) => Some(TrafficFinding::Recovered { pool: from.id.clone() }),
-            // one kind that speaks on and on moves nothing, and holds both sides at their size
-            ShiftReason::Down { .. } if is_late && self.is_left_for_less(&from.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
-            // what fails for real is not for a drill to move
-            ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
-            ShiftReason::Asked { .. }
-            | ShiftReason::Down { .. }
-            | ShiftReason::Expired
-            | ShiftReason::CanServe { .. }
-            | ShiftReason::Drill { .. }
-            | ShiftReason::DrillOver { .. } => None,
-        }
-    }
-
-    /// Whether less speaks against a side than has traffic leave it, and nobody says that it is silent.
-    fn is_left_for_less(&self, from: &PoolId) -> bool {
-        self.situation.down_by(&self.state, from).len() < 2 && self.anybody_answers(from) != Some(false)
-    }
-
-    fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        if let Some(finding) = self.in_vain(shift, from, to) {
-            self.findings.push(finding);
-            if shift.why == ShiftReason::WellAgain
-                && let Some(side) = self.state.sides.get_mut(&to.id)
-            {
-                side.well = None;
-            }
-            return self.stop();
-        }
-        let readiness = match &shift.sharing {
-            Some(sharing) => Some(self.readiness_after(&to.id, &sharing.out_after)),
-            None => self.readiness(&from.id, &to.id),
-        };
-        let Some(readiness) = readiness else { return };
-        // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
-        let by_itself = matches!(shift.why, ShiftReason::Down { .. }) && !self.state.is_fenced(&from.id);
-        if by_itself && self.is_left_for_less(&from.id) {
-            self.findings.push(TrafficFinding::Suspect {
-                pool: from.id.clone(),
-                by: self.situation.down_by(&self.state, &from.id),
-            });
-            return self.hold_floors(shift, from, to);
-        }
-        let swaps = self.situation.failover.swaps_targets();
-        // nobody at all would answer where the last one leaves before the first one is in
-        let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
-        if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {
-            let undoes = self.state.fence.as_ref().is_some_and(|fence| fence.undo);
-            if !self.is_let_in(from, shift.why.is_forced() && !undoes) {
-                return self.hold_floors(shift, from, to);
-            }
-            if undoes {
-                return self.undo_behind_fence(shift);
-            }
-            return match &shift.sharing {
-                Some(sharing) => self.move_shares(shift, sharing),
-                None if swaps => {
-                    self.hold_floors(shift, from, to);
-                    // tick has the source leave: there is no route to set
-                    self.depart(shift, BTreeMap::new(), BTreeMap::new());
-                }
-                None => self.move_weights(shift, from, to),
-            };
-        }
-        if let ShiftReason::Down { by } = &shift.why
-            && self.would_degrade(&from.id)
-        {
-            return self.degrade(&from.id, by.clone());
-        }
-        self.findings.push(TrafficFinding::Waits {
-            to: to.id.clone(),
-            readiness,
-        });
-        self.tell_fence(from);
-        self.hold_floors(shift, from, to);
-    }
-
-    /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.
-    fn hold_floors(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
-        if let Some(sharing) = &shift.sharing {
-            return self.hold_floors_of_sharers(sharing);
-        }
-        let source = self.size_of(&from.id);
-        // one that wants nobody is left for one where somebody answers
-        for (pool, size) in [(from, source), (to, source.max(1))] {
-            let before = self.state.floors.get(&pool.id).copied().unwrap_or(0);
-            self.state.floors.insert(pool.id.clone(), size.min(pool.capacity.max).max(before));
-        }
-    }
-
     /// From this commit on traffic belongs to the destination; who decided before it is refused.
-    fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+    pub(super) fn move_weights(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         let routing = &self.situation.observation.routing;
         let of_route = |route: &RouteId| Some((route.clone(), routing.get(route)?.clone()));
         let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_route).collect();
@@ -256,7 +144,7 @@ impl Draft<'_> {
     }
 
     /// The side that traffic is to leave is out: the routes become what they were. Where none can, nobody is kept out for it.
-    fn undo_behind_fence(&mut self, shift: &Shift) {
+    pub(super) fn undo_behind_fence(&mut self, shift: &Shift) {
         let is_it = |moved: &Moved| moved.to == shift.from && moved.from == shift.to;
         let Some(moved) = self.state.moved.clone().filter(is_it) else {
             return self.stop();
@@ -323,7 +211,7 @@ impl Draft<'_> {
     }
 
     /// Nobody else sends it any more, and it was not seen to be done. A route that is neither as it was nor as it is to be was changed by
-    /// somebody else.
+    /// somebody else, unless it is set by several calls, and each part of it is as it was or as it is to be.
     fn send_again(
         &mut self,
         shift: &Shift,
@@ -332,15 +220,20 @@ impl Draft<'_> {
         undone: &BTreeMap<RouteId, RouteTo>,
     ) {
         let observed = &self.situation.observation.routing;
-        for route in undone
-            .keys()
-            .filter(|route| observed.get(*route).is_some_and(|now| previous.get(*route) != Some(now)))
-        {
-            self.findings.push(TrafficFinding::ForeignEdit { route: route.clone() });
+        let seen = undone
+            .iter()
+            .filter_map(|(route, set)| Some((route, set, observed.get(route)?.clone())));
+        let (mut ours, mut foreign) = (BTreeMap::new(), Vec::new());
+        for (route, set, now) in seen {
+            let before = previous.get(route);
+            if before.is_some_and(|before| *before == now || routing::is_halfway(route, &now, before, set)) {
+                ours.insert(route.clone(), now);
+            } else {
+                foreign.push(TrafficFinding::ForeignEdit { route: route.clone() });
+            }
         }
-        let as_before = previous.iter().filter(|(route, before)| observed.get(*route) == Some(before));
-        let as_before: BTreeMap<RouteId, Routing> = as_before.map(|(route, before)| (route.clone(), before.clone())).collect();
-        self.steps = steps(&as_before, undone);
+        self.findings.extend(foreign);
+        self.steps = steps(&ours, undone);
         if !self.steps.is_empty() {
             self.depart(shift, previous.clone(), wanted.clone());
         }

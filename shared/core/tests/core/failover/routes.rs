@@ -1,6 +1,6 @@
 //! What is not a balancer moves traffic as well: records of Route 53, endpoints and traffic dials of Global Accelerator.
 
-use ghostnet_core::failover::TrafficWish;
+use ghostnet_core::failover::{TrafficFinding, TrafficWish};
 use ghostnet_core::id::RouteId;
 use ghostnet_core::spec::{Fencing, Lever};
 use ghostnet_core::unit::Seconds;
@@ -87,4 +87,45 @@ fn where_only_one_side_may_serve_the_one_that_is_left_is_out_before_a_record_lea
         sides.looks(2, 10);
         assert_eq!(sides.weights(), (0, 100), "{lever:?}");
     }
+}
+
+/// A dial is a call of its own: whoever turned the first one and died, or was refused the second, left both sides with traffic.
+#[test]
+fn dials_of_which_some_were_turned_are_turned_to_the_end() {
+    for (now, sent) in [([100, 100], true), ([0, 0], true), ([50, 100], false), ([100, 50], false)] {
+        let mut sides = Sides::new(4, 4).behind(Lever::AcceleratorDials(vec![RouteId::new(ACCELERATOR)]));
+        sides.die("blue");
+        sides.looks(2, 10);
+        sides.now += 10;
+        assert_eq!(sides.lose().steps.len(), 1);
+        sides.weights = [("blue", now[0]), ("green", now[1])].into();
+        assert!(!moves(&sides.looks(5, 10)), "{now:?}: its window and the margin are not over");
+        let decision = sides.looks(1, 10);
+        let foreign = TrafficFinding::ForeignEdit {
+            route: RouteId::new(ACCELERATOR),
+        };
+        assert_eq!(
+            (moves(&decision), decision.findings.contains(&foreign)),
+            (sent, !sent),
+            "{now:?}: {:?}",
+            decision.findings
+        );
+        assert_eq!(sides.weights() == (0, 100), sent, "{now:?}");
+        sides.looks(1, 10);
+        assert_eq!(sides.traffic.shift.is_none(), sent, "{now:?}");
+    }
+}
+
+/// The way back is no other: what was turned by half is not what somebody else set.
+#[test]
+fn an_undo_of_dials_of_which_some_were_turned_goes_on() {
+    let mut sides = Sides::new(4, 4).behind(Lever::AcceleratorDials(vec![RouteId::new(ACCELERATOR)]));
+    sides.weights = [("blue", 90), ("green", 10)].into();
+    sides.ask_for("green", false);
+    sides.looks(1, 10);
+    assert_eq!(sides.weights(), (0, 100));
+    sides.ask(TrafficWish::Undo);
+    sides.weights = [("blue", 90), ("green", 100)].into();
+    sides.looks(7, 10);
+    assert_eq!((sides.weights(), &sides.traffic.shift), ((90, 10), &None));
 }

@@ -1,0 +1,123 @@
+//! A shift that has moved nothing yet: it waits for its destination, and what it waits for may be over before that.
+
+use std::collections::BTreeMap;
+
+use super::draft::Draft;
+use super::finding::TrafficFinding;
+use crate::id::PoolId;
+use crate::spec::PoolSpec;
+use crate::state::{Shift, ShiftReason};
+use crate::unit::Seconds;
+
+/// So long a move may prepare whose destination does not become ready, or for which one kind of signal speaks alone.
+pub(super) const PREPARES_FOR: Seconds = Seconds::minutes(30);
+
+impl Draft<'_> {
+    /// Why a shift that has moved nothing yet is called off; none: it goes on.
+    fn in_vain(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<TrafficFinding> {
+        if self.state.is_fenced(&from.id) {
+            return self.in_vain_behind_fence(shift, to);
+        }
+        let is_well = |pool: &PoolSpec| self.is_well(&pool.id);
+        let swaps = self.situation.failover.swaps_targets();
+        let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
+        match shift.why {
+            // only in the group it is seen who fails its checks, and who does is replaced there while the other side answers
+            ShiftReason::WellAgain if swaps => {
+                let is_down = self.situation.down_by(&self.state, &to.id).len() >= 2;
+                (is_down || is_late).then(|| TrafficFinding::Cancelled { to: to.id.clone() })
+            }
+            ShiftReason::DrillOver { .. } if swaps => None,
+            ShiftReason::Down { .. } if is_well(from) => Some(TrafficFinding::Recovered { pool: from.id.clone() }),
+            // one kind that speaks on and on moves nothing, and holds both sides at their size
+            ShiftReason::Down { .. } if is_late && self.is_left_for_less(&from.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
+            // what fails for real is not for a drill to move
+            ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
+            ShiftReason::Asked { .. }
+            | ShiftReason::Down { .. }
+            | ShiftReason::Expired
+            | ShiftReason::CanServe { .. }
+            | ShiftReason::Drill { .. }
+            | ShiftReason::DrillOver { .. } => None,
+        }
+    }
+
+    /// Whether less speaks against a side than has traffic leave it, and nobody says that it is silent.
+    fn is_left_for_less(&self, from: &PoolId) -> bool {
+        self.situation.down_by(&self.state, from).len() < 2 && self.anybody_answers(from) != Some(false)
+    }
+
+    pub(super) fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+        if let Some(finding) = self.in_vain(shift, from, to) {
+            self.findings.push(finding);
+            if shift.why == ShiftReason::WellAgain
+                && let Some(side) = self.state.sides.get_mut(&to.id)
+            {
+                side.well = None;
+            }
+            return self.stop();
+        }
+        let readiness = match &shift.sharing {
+            Some(sharing) => Some(self.readiness_after(&to.id, &sharing.out_after)),
+            None => self.readiness(&from.id, &to.id),
+        };
+        let Some(readiness) = readiness else { return };
+        // what was seen when the shift began may be over by now: a side is left for what it is when traffic moves, and unknown is not down
+        let by_itself = matches!(shift.why, ShiftReason::Down { .. }) && !self.state.is_fenced(&from.id);
+        if by_itself && self.is_left_for_less(&from.id) {
+            self.findings.push(TrafficFinding::Suspect {
+                pool: from.id.clone(),
+                by: self.situation.down_by(&self.state, &from.id),
+            });
+            return self.hold_floors(shift, from, to);
+        }
+        let swaps = self.situation.failover.swaps_targets();
+        // nobody at all would answer where the last one leaves before the first one is in
+        let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
+        if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {
+            let undoes = self.state.fence.as_ref().is_some_and(|fence| fence.undo);
+            if !self.is_let_in(from, shift.why.is_forced() && !undoes) {
+                return self.hold_floors(shift, from, to);
+            }
+            if undoes {
+                return self.undo_behind_fence(shift);
+            }
+            return match &shift.sharing {
+                Some(sharing) => self.move_shares(shift, sharing),
+                None if swaps => {
+                    self.hold_floors(shift, from, to);
+                    // tick has the source leave: there is no route to set
+                    self.depart(shift, BTreeMap::new(), BTreeMap::new());
+                }
+                None => self.move_weights(shift, from, to),
+            };
+        }
+        if let ShiftReason::Down { by } = &shift.why
+            && self.would_degrade(&from.id)
+        {
+            return self.degrade(&from.id, by.clone());
+        }
+        self.findings.push(TrafficFinding::Waits {
+            to: to.id.clone(),
+            readiness,
+        });
+        self.tell_fence(from);
+        self.hold_floors(shift, from, to);
+    }
+
+    /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.
+    pub(super) fn hold_floors(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
+        if let Some(sharing) = &shift.sharing {
+            return self.hold_floors_of_sharers(sharing);
+        }
+        let source = self.size_of(&from.id);
+        // one that wants nobody is left for one where somebody answers
+        for (pool, size) in [(from, source), (to, source.max(1))] {
+            let before = self.state.floors.get(&pool.id).copied().unwrap_or(0);
+            self.state.floors.insert(pool.id.clone(), size.min(pool.capacity.max).max(before));
+        }
+    }
+}
