@@ -267,14 +267,23 @@ impl<'a> Draft<'a> {
         let armed = self.state.sides.get(&active).is_some_and(|side| side.armed);
         match (armed, down_by.len()) {
             (_, 0 | 1) if self.is_drilling() => self.watch_drill(down_by),
-            (false, _) => self.findings.push(TrafficFinding::NotArmed { pool: active }),
+            // nothing fails over from a side that was never seen well, and so a drill there ends as every drill does
+            (false, _) if self.is_drilling() => self.watch_drill(down_by),
+            // a way back that is due leads away from what one kind says, or what nobody knows
+            (false, _) => {
+                self.findings.push(TrafficFinding::NotArmed { pool: active });
+                self.come_back();
+            }
             (true, 0) => {
                 self.come_back();
                 if self.state.shift.is_none() {
                     self.drill_by_schedule();
                 }
             }
-            (true, 1) => self.findings.push(TrafficFinding::Suspect { pool: active, by: down_by }),
+            (true, 1) => {
+                self.findings.push(TrafficFinding::Suspect { pool: active, by: down_by });
+                self.come_back();
+            }
             (true, _) => self.fail_over(active, down_by),
         }
     }

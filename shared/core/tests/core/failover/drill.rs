@@ -122,6 +122,20 @@ fn one_that_passes_wakes_nobody() {
     assert!(told.len() > 3 && !told.iter().any(TrafficFinding::is_alert), "{told:?}");
 }
 
+/// Nothing fails over from a side that was never seen well: a drill there would have no end.
+#[test]
+fn one_ends_also_at_a_side_that_was_never_seen_well() {
+    let mut sides = drilled();
+    begun(&mut sides);
+    sides.traffic.sides.remove(&pool("green"));
+    sides.alarm("green", "latency", AlarmState::Alarm);
+    sides.alarm("green", "canary", AlarmState::Alarm);
+    sides.looks(2, 10);
+    assert_eq!(sides.weights(), (100, 0));
+    let by = vec![SignalKind::Alarms, SignalKind::Probes];
+    assert_eq!(outcome(&sides), Some(DrillOutcome::Ill { by }));
+}
+
 #[test]
 fn the_first_sign_of_harm_ends_it() {
     type Change = fn(&mut Sides);

@@ -1,6 +1,8 @@
 //! What an operator asks of traffic: a move, its way back, the rules as they were.
 
 use ghostnet_core::failover::{Refusal, TrafficFinding, TrafficWish};
+use ghostnet_core::signal::AlarmState;
+use ghostnet_core::spec::Failback;
 use ghostnet_core::state::ShiftReason;
 
 use crate::support::*;
@@ -84,6 +86,45 @@ fn a_move_for_a_time_ends_by_itself() {
     sides.looks(59, 60);
     assert_eq!(sides.weights(), (0, 100));
     sides.looks(1, 60);
+    assert_eq!(sides.weights(), (100, 0));
+}
+
+/// One kind of signal moves nothing, and keeps nothing from going back; nor does it matter whether a side was ever seen well that is left.
+#[test]
+fn a_move_for_a_time_ends_also_where_something_speaks_against_its_destination() {
+    type Change = fn(&mut Sides);
+    let cases: [(&str, Change); 2] = [
+        ("one kind of signal", |sides| sides.alarm("green", "latency", AlarmState::Alarm)),
+        ("it was never seen well", |sides| {
+            sides.sicken("green", 2);
+            sides.traffic.sides.remove(&pool("green"));
+        }),
+    ];
+    for (situation, change) in cases {
+        let mut sides = Sides::new(4, 4);
+        sides.ask(TrafficWish::Failover {
+            to: pool("green"),
+            until: Some(at(3_600)),
+            forced: true,
+        });
+        sides.looks(30, 60);
+        change(&mut sides);
+        sides.looks(29, 60);
+        assert_eq!(sides.weights(), (0, 100), "{situation}");
+        sides.looks(1, 60);
+        assert_eq!(sides.weights(), (100, 0), "{situation}");
+    }
+}
+
+#[test]
+fn traffic_comes_back_by_itself_also_from_a_side_that_one_kind_of_signal_speaks_against() {
+    let mut sides = Sides::new(4, 4);
+    sides.failover.failback = Failback::Auto { well: 10 };
+    sides.die("blue");
+    sides.looks(4, 10);
+    sides.put("blue", 4);
+    sides.alarm("green", "latency", AlarmState::Alarm);
+    sides.looks(20, 60);
     assert_eq!(sides.weights(), (100, 0));
 }
 
