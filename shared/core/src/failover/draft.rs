@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use super::finding::{Refusal, TrafficFinding};
 use super::gate::Readiness;
 use super::swap::Seat;
@@ -10,7 +12,7 @@ use crate::id::{Epoch, PoolId, RouteId};
 use crate::operator::AHEAD_MAX;
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
-use crate::state::{Moved, Routing, ShiftReason, SignalKind, Stage, TrafficState};
+use crate::state::{Routing, ShiftReason, SignalKind, Stage, TrafficState};
 use crate::unit::Seconds;
 
 /// A decision in the making.
@@ -289,22 +291,26 @@ impl<'a> Draft<'a> {
     }
 
     fn fail_over(&mut self, active: PoolId, by: Vec<SignalKind>) {
-        let dwell = self.situation.failover.dwell;
-        let by_itself = |moved: &&Moved| moved.why.is_by_itself();
         let can = |(_, readiness): &(PoolId, Readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2;
         let best = self.best_but(&active).filter(can);
         let is_open = best.as_ref().is_some_and(|(_, readiness)| readiness.is_open());
         if !is_open && self.would_degrade(&active) {
             return self.degrade(&active, by);
         }
-        let last = self.state.moved.as_ref().filter(by_itself).map(|moved| dwell.after(moved.at));
-        if let Some(until) = last.filter(|until| self.situation.now < *until) {
+        if let Some(until) = self.would_flap_until() {
             return self.findings.push(TrafficFinding::WouldFlap { pool: active, until });
         }
         match best {
             Some((to, _)) => self.begin(to, ShiftReason::Down { by }),
             None => self.findings.push(TrafficFinding::NobodyCanServe { pool: active }),
         }
+    }
+
+    /// Until when nothing moves by itself, because it did lately; none: it may.
+    pub(super) fn would_flap_until(&self) -> Option<Timestamp> {
+        let moved = self.state.moved.as_ref().filter(|moved| moved.why.is_by_itself())?;
+        let until = self.situation.failover.dwell.after(moved.at);
+        (self.situation.now < until).then_some(until)
     }
 
     /// The most ready of the other sides, if one of them can be reached and is not down: that one. One that needs to grow first is better
@@ -324,7 +330,13 @@ impl<'a> Draft<'a> {
         };
         let now = self.situation.now;
         let why = match &moved.why {
-            ShiftReason::Asked { until: Some(until), .. } if now >= *until => ShiftReason::Expired,
+            ShiftReason::Asked { until: Some(until), .. } if now >= *until => {
+                // it would wait there for ever: nobody enters the same target groups to be replaced
+                if self.is_down(&moved.from) && !self.situation.failover.swaps_targets() {
+                    return;
+                }
+                ShiftReason::Expired
+            }
             ShiftReason::Down { .. } | ShiftReason::CanServe { .. } => {
                 let times = self
                     .state

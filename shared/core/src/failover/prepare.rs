@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::finding::TrafficFinding;
 use crate::id::PoolId;
 use crate::spec::PoolSpec;
-use crate::state::{Shift, ShiftReason};
+use crate::state::{Shift, ShiftReason, SignalKind};
 use crate::unit::Seconds;
 
 /// So long a move may prepare whose destination does not become ready, or for which one kind of signal speaks alone.
@@ -27,11 +27,12 @@ impl Draft<'_> {
                 let is_down = self.situation.down_by(&self.state, &to.id).len() >= 2;
                 (is_down || is_late).then(|| TrafficFinding::Cancelled { to: to.id.clone() })
             }
-            ShiftReason::DrillOver { .. } if swaps => None,
+            ShiftReason::DrillOver { .. } | ShiftReason::Expired if swaps => None,
             ShiftReason::Down { .. } if is_well(from) => Some(TrafficFinding::Recovered { pool: from.id.clone() }),
             // one kind that speaks on and on moves nothing, and holds both sides at their size
             ShiftReason::Down { .. } if is_late && self.is_left_for_less(&from.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::WellAgain => (!is_well(to)).then(|| TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::Expired if self.is_down(&to.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             // what fails for real is not for a drill to move
             ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
@@ -95,10 +96,15 @@ impl Draft<'_> {
                 None => self.move_weights(shift, from, to),
             };
         }
-        if let ShiftReason::Down { by } = &shift.why
-            && self.would_degrade(&from.id)
-        {
-            return self.degrade(&from.id, by.clone());
+        // whoever has the traffic is watched as ever, whyever it is to leave
+        if let Some(by) = self.fails_by(shift, from) {
+            if let Some(other) = self.better_than(shift, from, to) {
+                self.state.shift = None;
+                return self.begin(other, ShiftReason::Down { by });
+            }
+            if self.would_degrade(&from.id) {
+                return self.degrade(&from.id, by);
+            }
         }
         self.findings.push(TrafficFinding::Waits {
             to: to.id.clone(),
@@ -106,6 +112,28 @@ impl Draft<'_> {
         });
         self.tell_fence(from);
         self.hold_floors(shift, from, to);
+    }
+
+    /// The kinds of signal by which the side that still has the traffic is down; none: it is not. One that is kept out for a move that
+    /// somebody asked for is down by our own act.
+    fn fails_by(&self, shift: &Shift, from: &PoolSpec) -> Option<Vec<SignalKind>> {
+        if let ShiftReason::Down { by } = &shift.why {
+            return Some(by.clone());
+        }
+        let by = self.situation.down_by(&self.state, &from.id);
+        (by.len() >= 2 && !self.state.is_fenced(&from.id)).then_some(by)
+    }
+
+    /// A side that could take the traffic at once, where one that is down waits for another one to become ready. Not where one enters the
+    /// target groups of the other: that one is on its way.
+    fn better_than(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<PoolId> {
+        let by_itself = matches!(shift.why, ShiftReason::Down { .. });
+        let swaps = self.situation.failover.swaps_targets();
+        if swaps || shift.sharing.is_some() || !by_itself && self.would_flap_until().is_some() {
+            return None;
+        }
+        let best = self.best_but(&from.id).filter(|(other, _)| *other != to.id);
+        best.filter(|(_, readiness)| readiness.is_open()).map(|(other, _)| other)
     }
 
     /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.

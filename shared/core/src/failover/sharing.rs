@@ -32,7 +32,7 @@ impl<'a> Draft<'a> {
         self.situation.looked(pool).map_or(0, |looked| looked.healthy())
     }
 
-    fn is_down(&self, pool: &PoolId) -> bool {
+    pub(super) fn is_down(&self, pool: &PoolId) -> bool {
         self.situation.down_by(&self.state, pool).len() >= 2
     }
 

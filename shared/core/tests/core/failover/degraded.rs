@@ -10,7 +10,7 @@ use crate::support::*;
 
 use super::sides::*;
 
-fn sorry() -> FixedResponse {
+pub(super) fn sorry() -> FixedResponse {
     FixedResponse {
         status: 503,
         content_type: ContentType::Html,
@@ -19,7 +19,7 @@ fn sorry() -> FixedResponse {
 }
 
 /// Two sides in whose place the balancer itself answers.
-fn with_page(blue: u32, green: u32) -> Sides {
+pub(super) fn with_page(blue: u32, green: u32) -> Sides {
     let mut sides = Sides::new(blue, green);
     sides.failover.degraded = Some(Instead {
         answer: Fallback::FixedResponse(sorry()),
