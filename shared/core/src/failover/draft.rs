@@ -291,7 +291,7 @@ impl<'a> Draft<'a> {
     }
 
     fn fail_over(&mut self, active: PoolId, by: Vec<SignalKind>) {
-        let can = |(_, readiness): &(PoolId, Readiness)| readiness.can_be_forced() && readiness.down_by.len() < 2;
+        let can = |(_, readiness): &(PoolId, Readiness)| readiness.can_become_open();
         let best = self.best_but(&active).filter(can);
         let is_open = best.as_ref().is_some_and(|(_, readiness)| readiness.is_open());
         if !is_open && self.would_degrade(&active) {
@@ -318,10 +318,7 @@ impl<'a> Draft<'a> {
     pub(super) fn best_but(&self, active: &PoolId) -> Option<(PoolId, Readiness)> {
         let others = self.situation.spec.pools.iter().filter(|pool| pool.id != *active);
         let could = others.filter_map(|pool| Some((pool.id.clone(), self.readiness(active, &pool.id)?)));
-        could.max_by_key(|(_, readiness)| {
-            let can = readiness.can_be_forced() && readiness.down_by.len() < 2;
-            (can, readiness.is_open(), readiness.healthy)
-        })
+        could.max_by_key(|(_, readiness)| (readiness.can_become_open(), readiness.is_open(), readiness.healthy))
     }
 
     fn come_back(&mut self) {

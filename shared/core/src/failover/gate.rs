@@ -49,6 +49,11 @@ impl Readiness {
         self.healthy >= self.needed && self.unreachable.is_empty() && self.down_by.len() < 2
     }
 
+    /// Whether it could take the traffic once it has grown: it can be reached, and is not down.
+    pub(super) fn can_become_open(&self) -> bool {
+        self.unreachable.is_empty() && self.down_by.len() < 2
+    }
+
     /// Whether an operator can have it take the traffic although the gate is shut: somebody must be able to answer, somewhere.
     #[must_use]
     pub fn can_be_forced(&self) -> bool {

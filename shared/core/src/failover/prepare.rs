@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::draft::Draft;
 use super::finding::TrafficFinding;
+use super::gate::Readiness;
 use crate::id::PoolId;
 use crate::spec::PoolSpec;
 use crate::state::{Shift, ShiftReason, SignalKind};
@@ -98,12 +99,17 @@ impl Draft<'_> {
         }
         // whoever has the traffic is watched as ever, whyever it is to leave
         if let Some(by) = self.fails_by(shift, from) {
-            if let Some(other) = self.better_than(shift, from, to) {
+            let other = self.better_than(shift, from, to);
+            let is_open = other.as_ref().is_some_and(|(_, readiness)| readiness.is_open());
+            if !is_open && self.would_degrade(&from.id) {
+                return self.degrade(&from.id, by);
+            }
+            if let Some((other, _)) = other.filter(|_| is_open || !readiness.can_become_open()) {
                 self.state.shift = None;
                 return self.begin(other, ShiftReason::Down { by });
             }
-            if self.would_degrade(&from.id) {
-                return self.degrade(&from.id, by);
+            if !readiness.can_become_open() {
+                self.findings.push(TrafficFinding::NobodyCanServe { pool: from.id.clone() });
             }
         }
         self.findings.push(TrafficFinding::Waits {
@@ -124,16 +130,16 @@ impl Draft<'_> {
         (by.len() >= 2 && !self.state.is_fenced(&from.id)).then_some(by)
     }
 
-    /// A side that could take the traffic at once, where one that is down waits for another one to become ready. Not where one enters the
-    /// target groups of the other: that one is on its way.
-    fn better_than(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<PoolId> {
+    /// Another side than its destination that may take the traffic of one that is down. Not where the destination enters the target groups
+    /// of the one that it leaves: it is on its way.
+    fn better_than(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) -> Option<(PoolId, Readiness)> {
         let by_itself = matches!(shift.why, ShiftReason::Down { .. });
         let swaps = self.situation.failover.swaps_targets();
         if swaps || shift.sharing.is_some() || !by_itself && self.would_flap_until().is_some() {
             return None;
         }
         let best = self.best_but(&from.id).filter(|(other, _)| *other != to.id);
-        best.filter(|(_, readiness)| readiness.is_open()).map(|(other, _)| other)
+        best.filter(|(_, readiness)| readiness.can_become_open())
     }
 
     /// Capacity first: the destination grows to what the source has, and the source gives nothing up meanwhile.

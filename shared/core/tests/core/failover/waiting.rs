@@ -86,3 +86,52 @@ fn a_third_side_takes_the_traffic_when_the_side_dies_that_an_operator_has_it_lea
     let leaves = |finding: &TrafficFinding| matches!(finding, TrafficFinding::Leaves { to, why: ShiftReason::Down { .. }, .. } if *to == pool("red"));
     assert!(findings.iter().any(leaves), "{findings:?}");
 }
+
+/// None was ready when it died, and one of them was chosen to grow: for that one nobody waits while another is ready.
+#[test]
+fn a_move_turns_to_the_side_that_is_ready_first() {
+    for other in ["green", "red"] {
+        let mut sides = three(4, 0, 0);
+        sides.die("blue");
+        sides.looks(3, 10);
+        assert!(prepares(&sides), "{:?}", sides.traffic);
+        sides.put(other, 4);
+        sides.looks(2, 10);
+        assert_eq!((sides.traffic.active.as_str(), sides.weights[other]), (other, 100));
+    }
+}
+
+/// The one that grows dies as well: the last one grows in its place.
+#[test]
+fn a_move_turns_from_a_side_that_is_down_to_one_that_can_grow() {
+    let mut sides = three(4, 0, 1);
+    sides.die("blue");
+    sides.looks(3, 10);
+    let to = |sides: &Sides| sides.traffic.shift.as_ref().map(|shift| shift.to.clone());
+    assert_eq!(to(&sides), Some(pool("red")));
+    sides.die("red");
+    sides.looks(3, 10);
+    assert_eq!(to(&sides), Some(pool("green")));
+    assert_eq!(sides.traffic.floors[&pool("green")], 4);
+}
+
+/// As it is told where a side fails and no other was there to begin with.
+#[test]
+fn it_is_told_that_nobody_can_serve_when_the_destination_dies_too() {
+    for (situation, mut sides) in [("weights", Sides::new(4, 1)), ("targets", Sides::swapping(4, 1))] {
+        sides.die("blue");
+        sides.looks(3, 10);
+        assert!(prepares(&sides), "{situation}: {:?}", sides.traffic);
+        sides.enter("green");
+        let nobody = TrafficFinding::NobodyCanServe { pool: pool("blue") };
+        let decision = sides.looks(3, 10);
+        assert!(!decision.findings.contains(&nobody), "{situation}: {:?}", decision.findings);
+        sides.die("green");
+        let decision = sides.looks(4, 10);
+        assert!(
+            decision.findings.contains(&nobody) && nobody.is_alert(),
+            "{situation}: {:?}",
+            decision.findings
+        );
+    }
+}
