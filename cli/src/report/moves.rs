@@ -157,6 +157,7 @@ impl Walk {
             | TrafficFinding::NobodyCanServe { .. }
             | TrafficFinding::WouldFlap { .. }
             | TrafficFinding::ForeignEdit { .. }
+            | TrafficFinding::Unread { .. }
             | TrafficFinding::Forgotten { .. }
             | TrafficFinding::DrillWaits { .. }
             | TrafficFinding::DrillEnds { .. }

@@ -145,6 +145,7 @@ fn is_act(finding: &TrafficFinding) -> bool {
         | TrafficFinding::Moved { .. }
         | TrafficFinding::Recovered { .. }
         | TrafficFinding::ForeignEdit { .. }
+        | TrafficFinding::Unread { .. }
         | TrafficFinding::Forgotten { .. }
         | TrafficFinding::DrillWaits { .. }
         | TrafficFinding::DrillEnds { .. }

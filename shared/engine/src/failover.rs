@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use ghostnet_core::failover::{
-    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, alarms, decide,
+    LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, alarms, decide, routes,
 };
 use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RouteId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
@@ -16,7 +16,7 @@ use ghostnet_core::route::Route;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::{Queries, QueryShape};
-use ghostnet_core::spec::{Failover, FleetSpec, Metric, MetricSource, NamedMetric};
+use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric};
 use ghostnet_core::state::{Drill, Routing};
 use jiff::Timestamp;
 
@@ -378,7 +378,7 @@ async fn see<P: TrafficPorts>(
     let mut measured = measured;
     for (id, fleet) in ready {
         let groups = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
-        let rules = fleet.spec.failover.iter().flat_map(Failover::all_routes);
+        let rules = fleet.spec.failover.iter().flat_map(|failover| routes(failover, &fleet.traffic));
         let Measured { application, requests } = measured.remove(&id).unwrap_or_default();
         let observation = TrafficObservation {
             observed_at: now,
@@ -524,9 +524,12 @@ async fn read_routing<P: TrafficPorts>(
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
 ) -> BTreeMap<RouteId, Routing> {
-    let failovers = fleets.values().filter_map(|fleet| fleet.spec.failover.as_ref());
-    let routes: BTreeSet<RouteId> = failovers.flat_map(Failover::all_routes).cloned().collect();
-    let (rules, others): (Vec<RouteId>, Vec<RouteId>) = routes.into_iter().partition(|route| route.route() == Route::Rule);
+    let of_fleet = |fleet: &Fleet| -> Vec<RouteId> {
+        let failover = fleet.spec.failover.iter();
+        failover.flat_map(|failover| routes(failover, &fleet.traffic)).cloned().collect()
+    };
+    let all: BTreeSet<RouteId> = fleets.values().flat_map(of_fleet).collect();
+    let (rules, others): (Vec<RouteId>, Vec<RouteId>) = all.into_iter().partition(|route| route.route() == Route::Rule);
     let asks = others.into_iter().map(|route| vec![route]);
     let asks = asks.chain((!rules.is_empty()).then_some(rules));
     let ask = |routes: Vec<RouteId>| async move {

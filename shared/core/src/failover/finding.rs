@@ -138,6 +138,11 @@ pub enum TrafficFinding {
         /// Which.
         route: RouteId,
     },
+    /// A route that is to be set cannot be read, or does not exist any more: the move stays open until it can.
+    Unread {
+        /// Which.
+        route: RouteId,
+    },
     /// Something else answered on a route already when that was noted, so nobody knows what it did before.
     Forgotten {
         /// Which.
@@ -235,6 +240,7 @@ impl TrafficFinding {
                 | Self::WouldFlap { .. }
                 | Self::Moved { drill: false, .. }
                 | Self::ForeignEdit { .. }
+                | Self::Unread { .. }
                 | Self::Forgotten { .. }
                 | Self::GaveUp { .. }
                 | Self::FenceHolds { late: true, .. }
@@ -313,6 +319,7 @@ impl fmt::Display for TrafficFinding {
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
             Self::Recovered { pool } => write!(f, "{pool} is well again: traffic stays"),
             Self::ForeignEdit { route } => write!(f, "somebody else changed {route}: left alone"),
+            Self::Unread { route } => write!(f, "{route} cannot be read: the move waits for it"),
             Self::Forgotten { route, set: true } => write!(f, "what {route} did before is forgotten: set by the spec"),
             Self::Forgotten { route, set: false } => write!(f, "what {route} did before is forgotten: somebody must set it"),
             Self::DrillWaits { why } => write!(f, "no drill yet: {why}"),

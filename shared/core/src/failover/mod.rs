@@ -177,6 +177,13 @@ pub fn alarms(spec: &FleetSpec) -> impl Iterator<Item = AlarmName> {
     health_alarms(spec).chain(drill.flat_map(Drills::alarms).cloned())
 }
 
+/// The routes of which a look must know what they do: those of the spec, and those that were set for as long as nobody can serve, whatever
+/// the spec says by now. They have to be given back.
+pub fn routes<'a>(failover: &'a Failover, traffic: &'a TrafficState) -> impl Iterator<Item = &'a RouteId> {
+    let set = traffic.degraded.iter().flat_map(|degraded| degraded.wanted.keys());
+    failover.all_routes().chain(set)
+}
+
 /// Decides about a fleet's traffic.
 #[must_use]
 pub fn decide(situation: &TrafficSituation<'_>) -> TrafficDecision {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
+use super::prepare::PREPARES_FOR;
 use super::{TrafficStep, routing};
 use crate::id::{PoolId, RouteId};
 use crate::plan::TAKE_OVER_MARGIN;
@@ -56,12 +57,11 @@ impl Draft<'_> {
                     }
                     return;
                 }
-                let observed = &self.situation.observation.routing;
-                let undone = wanted.iter().filter(|(route, wanted)| {
-                    let now = observed.get(*route);
-                    now.is_none_or(|now| !self.is_done(shift, now, wanted, from, to))
-                });
-                let undone: BTreeMap<RouteId, RouteTo> = undone.map(|(route, wanted)| (route.clone(), wanted.clone())).collect();
+                let added = self.added(shift, from, to, wanted);
+                if !added.is_empty() {
+                    return self.take_in(shift, previous, wanted, added);
+                }
+                let undone = self.undone(shift, wanted, from, to);
                 if undone.is_empty() {
                     self.arrive(shift, previous.clone(), wanted.clone());
                 } else if self.situation.now >= TAKE_OVER_MARGIN.after(*execute_until) {
@@ -69,6 +69,56 @@ impl Draft<'_> {
                 }
             }
         }
+    }
+
+    /// Routes that were not seen to do what they are to do. One that no look reads any more, because the spec names another one in its
+    /// place, or it was deleted after it was set, is not waited for.
+    fn undone(&self, shift: &Shift, wanted: &BTreeMap<RouteId, RouteTo>, from: &PoolSpec, to: &PoolSpec) -> BTreeMap<RouteId, RouteTo> {
+        let is_named = |route: &RouteId| self.situation.failover.all_routes().any(|named| named == route);
+        let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
+        let is_awaited = |route: &RouteId| is_named(route) || self.state.degraded.is_some() && !is_late;
+        let undone = wanted
+            .iter()
+            .filter(|(route, wanted)| match self.situation.observation.routing.get(*route) {
+                Some(now) => !self.is_done(shift, now, wanted, from, to),
+                None => is_awaited(route),
+            });
+        undone.map(|(route, wanted)| (route.clone(), wanted.clone())).collect()
+    }
+
+    /// Routes that the lever has got since the move began, and that do not send the destination what it is to have. Only of a move that
+    /// sets all of them: an undo and an end of what answered instead leave alone what somebody has changed.
+    fn added(&self, shift: &Shift, from: &PoolSpec, to: &PoolSpec, wanted: &BTreeMap<RouteId, RouteTo>) -> BTreeMap<RouteId, RouteTo> {
+        let sets_all = !wanted.is_empty() && wanted.values().all(|set| matches!(set, RouteTo::Weights(_)));
+        if !sets_all || shift.sharing.is_some() || self.state.degraded.is_some() {
+            return BTreeMap::new();
+        }
+        let routes = self.situation.failover.routes().iter().filter(|route| !wanted.contains_key(*route));
+        let to_there = |route: &RouteId| {
+            let now = self.situation.observation.routing.get(route)?;
+            let set = self.to_there(route, now, from, to);
+            // one that does not name the destination cannot send it anything
+            let is_open = routing::names(now, to) && !routing::is_done(now, &set, from, to);
+            is_open.then(|| (route.clone(), set))
+        };
+        routes.filter_map(to_there).collect()
+    }
+
+    /// The move is for these routes too.
+    fn take_in(
+        &mut self,
+        shift: &Shift,
+        previous: &BTreeMap<RouteId, Routing>,
+        wanted: &BTreeMap<RouteId, RouteTo>,
+        added: BTreeMap<RouteId, RouteTo>,
+    ) {
+        let observed = &self.situation.observation.routing;
+        let now = added.keys().filter_map(|route| Some((route.clone(), observed.get(route)?.clone())));
+        let now: BTreeMap<RouteId, Routing> = now.collect();
+        self.steps = steps(&now, &added);
+        let previous = previous.clone().into_iter().chain(now).collect();
+        let wanted = wanted.clone().into_iter().chain(added).collect();
+        self.depart(shift, previous, wanted);
     }
 
     fn is_done(&self, shift: &Shift, now: &Routing, wanted: &RouteTo, from: &PoolSpec, to: &PoolSpec) -> bool {
@@ -104,20 +154,20 @@ impl Draft<'_> {
         let routing = &self.situation.observation.routing;
         let of_route = |route: &RouteId| Some((route.clone(), routing.get(route)?.clone()));
         let previous: BTreeMap<RouteId, Routing> = self.situation.failover.routes().iter().filter_map(of_route).collect();
-        let fenced = self.situation.failover.fencing.is_some();
-        let to_there = |(route, routing): (&RouteId, &Routing)| {
-            let most = route.weight_max();
-            let weights = if fenced {
-                routing::only(routing, &self.situation.spec.pools, to, most)
-            } else {
-                routing::moved(routing, from, to, most)
-            };
-            (route.clone(), RouteTo::Weights(weights))
-        };
+        let to_there = |(route, routing): (&RouteId, &Routing)| (route.clone(), self.to_there(route, routing, from, to));
         let wanted: BTreeMap<RouteId, RouteTo> = previous.iter().map(to_there).collect();
         self.steps = steps(&previous, &wanted);
         self.hold_floors(shift, from, to);
         self.depart(shift, previous, wanted);
+    }
+
+    fn to_there(&self, route: &RouteId, now: &Routing, from: &PoolSpec, to: &PoolSpec) -> RouteTo {
+        let most = route.weight_max();
+        RouteTo::Weights(if self.situation.failover.fencing.is_some() {
+            routing::only(now, &self.situation.spec.pools, to, most)
+        } else {
+            routing::moved(now, from, to, most)
+        })
     }
 
     pub(super) fn depart(&mut self, shift: &Shift, previous: BTreeMap<RouteId, Routing>, wanted: BTreeMap<RouteId, RouteTo>) {
@@ -220,6 +270,8 @@ impl Draft<'_> {
         undone: &BTreeMap<RouteId, RouteTo>,
     ) {
         let observed = &self.situation.observation.routing;
+        let unread = undone.keys().filter(|route| !observed.contains_key(*route)).cloned();
+        self.findings.extend(unread.map(|route| TrafficFinding::Unread { route }));
         let seen = undone
             .iter()
             .filter_map(|(route, set)| Some((route, set, observed.get(route)?.clone())));

@@ -11,6 +11,7 @@ mod sharing;
 mod sides;
 mod standby;
 mod swap;
+mod vanished;
 mod waiting;
 
 use std::collections::BTreeMap;
