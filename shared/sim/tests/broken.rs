@@ -314,6 +314,7 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         drill: None,
         fence: None,
         serves_until: None,
+        gave_up_at: None,
     }
 }
 

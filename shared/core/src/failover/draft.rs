@@ -321,10 +321,19 @@ impl<'a> Draft<'a> {
         could.max_by_key(|(_, readiness)| (readiness.can_become_open(), readiness.is_open(), readiness.healthy))
     }
 
+    /// Whether a way back was given up within the dwell.
+    pub(super) fn gave_up_lately(&self) -> bool {
+        let until = self.state.gave_up_at.map(|at| self.situation.failover.dwell.after(at));
+        until.is_some_and(|until| self.situation.now < until)
+    }
+
     fn come_back(&mut self) {
         let Some(moved) = self.state.moved.clone().filter(|moved| moved.to == self.state.active) else {
             return;
         };
+        if self.gave_up_lately() {
+            return;
+        }
         let now = self.situation.now;
         let why = match &moved.why {
             ShiftReason::Asked { until: Some(until), .. } if now >= *until => {

@@ -119,7 +119,7 @@ impl Draft<'_> {
         }
         let back = self.readiness(&drill.to, &drill.from);
         // while the other side is ill this one keeps the traffic, and is watched as ever
-        if back.is_some_and(|readiness| readiness.can_be_forced()) && self.is_well(&drill.from) {
+        if back.is_some_and(|readiness| readiness.can_be_forced()) && !self.gave_up_lately() && self.is_well(&drill.from) {
             self.begin(drill.from, ShiftReason::DrillOver { why });
         }
     }

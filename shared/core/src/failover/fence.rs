@@ -243,10 +243,16 @@ impl Draft<'_> {
     /// is down. None: it goes on.
     pub(super) fn in_vain_behind_fence(&self, shift: &Shift, to: &PoolSpec) -> Option<TrafficFinding> {
         let is_late = self.situation.now >= PREPARES_FOR.after(shift.since);
+        let fenced_at = self.state.fence.as_ref().map(|fence| fence.since);
+        let is_out_for_long = fenced_at.is_some_and(|since| self.situation.now >= PREPARES_FOR.after(since));
         let is_lost = self.situation.down_by(&self.state, &to.id).len() >= 2 || self.anybody_answers(&to.id) == Some(false);
         match shift.why {
             ShiftReason::Down { .. } | ShiftReason::CanServe { .. } => None,
             ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
+            // nobody answers meanwhile, and the side that is kept out could; before it was, time did no harm
+            ShiftReason::WellAgain | ShiftReason::Expired | ShiftReason::DrillOver { .. } if is_out_for_long => {
+                Some(TrafficFinding::GaveUp { to: to.id.clone() })
+            }
             ShiftReason::Asked { forced: true, .. } => None,
             ShiftReason::Asked { .. }
             | ShiftReason::WellAgain

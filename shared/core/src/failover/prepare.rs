@@ -54,11 +54,20 @@ impl Draft<'_> {
 
     pub(super) fn prepare(&mut self, shift: &Shift, from: &PoolSpec, to: &PoolSpec) {
         if let Some(finding) = self.in_vain(shift, from, to) {
+            let gave_up = matches!(finding, TrafficFinding::GaveUp { .. });
             self.findings.push(finding);
             if shift.why == ShiftReason::WellAgain
                 && let Some(side) = self.state.sides.get_mut(&to.id)
             {
                 side.well = None;
+            }
+            // who is kept out again a moment later serves nobody
+            let is_way_back = matches!(
+                shift.why,
+                ShiftReason::WellAgain | ShiftReason::Expired | ShiftReason::DrillOver { .. }
+            );
+            if gave_up && is_way_back {
+                self.state.gave_up_at = Some(self.situation.now);
             }
             return self.stop();
         }

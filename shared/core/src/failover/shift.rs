@@ -296,7 +296,7 @@ impl Draft<'_> {
             to: shift.to.clone(),
             drill: matches!(shift.why, ShiftReason::Drill { .. } | ShiftReason::DrillOver { .. }),
         });
-        self.state.shift = None;
+        (self.state.shift, self.state.gave_up_at) = (None, None);
         // what an undo restores is what was before something else answered
         let levers = self.situation.failover.routes();
         let (mut previous, mut set) = (self.state.degraded.take().map_or(previous, |degraded| degraded.previous), set);

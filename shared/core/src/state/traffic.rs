@@ -51,6 +51,9 @@ pub struct TrafficState {
     /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves_until: Option<Timestamp>,
+    /// When a way back was given up that nobody had asked for: it is tried again after the dwell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up_at: Option<Timestamp>,
 }
 
 impl TrafficState {
@@ -72,6 +75,7 @@ impl TrafficState {
             drill: None,
             fence: None,
             serves_until: None,
+            gave_up_at: None,
         })
     }
 

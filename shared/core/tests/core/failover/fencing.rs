@@ -5,8 +5,8 @@ use ghostnet_core::id::{InstanceId, PlanId, StepId, StepNumber};
 use ghostnet_core::observation::{InstanceState, Offering, TargetHealth};
 use ghostnet_core::plan::{Action, OpenStep, Step};
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::{Drills, Fencing};
-use ghostnet_core::state::{ShiftReason, Stage, TrafficState};
+use ghostnet_core::spec::{Drills, Failback, Fencing};
+use ghostnet_core::state::{ShiftReason, SignalKind, Stage, TrafficState};
 use ghostnet_core::unit::Seconds;
 use proptest::prelude::*;
 
@@ -429,6 +429,79 @@ fn a_drill_goes_the_same_way_and_back() {
     sides.looks(2, 10);
     assert_eq!((kept_out(&sides), sides.weights()), (None, (100, 0)));
     assert!(sides.traffic.drill.as_ref().is_some_and(|drill| drill.back_at.is_some()));
+}
+
+/// The side to come back to has too few by the time that the other one is out: that one serves again after half an hour, and is left in
+/// peace for the dwell.
+#[test]
+fn a_way_back_that_nobody_asked_for_is_given_up_after_half_an_hour_in_which_nobody_answers() {
+    let (by, reason) = (|| "ana".to_owned(), || "a test".to_owned());
+    for (situation, why) in [
+        (
+            "failback by itself",
+            ShiftReason::Down {
+                by: vec![SignalKind::Instances],
+            },
+        ),
+        (
+            "its time is over",
+            ShiftReason::Asked {
+                by: by(),
+                reason: reason(),
+                until: Some(at(1_000)),
+                forced: false,
+            },
+        ),
+        (
+            "a drill is over",
+            ShiftReason::Drill {
+                by: by(),
+                reason: reason(),
+            },
+        ),
+    ] {
+        let mut sides = fenced(false);
+        sides.failover.failback = Failback::Auto { well: 1 };
+        sides.failover.drill = Some(Drills {
+            schedule: None,
+            lasts: Seconds::minutes(15),
+            block_alarms: Vec::new(),
+            end_alarms: Vec::new(),
+        });
+        if matches!(why, ShiftReason::Drill { .. }) {
+            sides.ask(TrafficWish::Drill);
+        } else {
+            sides.ask_for("green", false);
+        }
+        sides.leave("blue");
+        sides.looks(2, 10);
+        sides.enter("blue");
+        if let Some(moved) = &mut sides.traffic.moved {
+            moved.why = why.clone();
+        }
+        while kept_out(&sides).is_none() && sides.now < 3_000 {
+            sides.looks(1, 10);
+        }
+        assert_eq!(kept_out(&sides), Some("green"), "{situation}: {:?}", sides.traffic);
+        sides.leave("green");
+        sides.sicken("blue", 3);
+        let before = sides.looks(29, 60);
+        assert_eq!(kept_out(&sides), Some("green"), "{situation}: {:?}", told(&before));
+        let decision = sides.looks(1, 60);
+        assert!(
+            decision.findings.contains(&TrafficFinding::GaveUp { to: pool("blue") }),
+            "{situation}: {:?}",
+            told(&decision)
+        );
+        sides.enter("green");
+        sides.heal("blue");
+        for _ in 0..14 {
+            sides.looks(1, 60);
+            assert_eq!((kept_out(&sides), sides.weights()), (None, (0, 100)), "{situation}");
+        }
+        sides.looks(3, 60);
+        assert_eq!(kept_out(&sides), Some("green"), "{situation}: it is tried again");
+    }
 }
 
 #[test]
