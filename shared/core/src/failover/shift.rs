@@ -144,7 +144,8 @@ impl Draft<'_> {
     /// A shift that has not begun to move anything is over.
     pub(super) fn stop(&mut self) {
         self.state.shift = None;
-        self.state.floors.clear();
+        // those of the move before it stay until its dwell is over
+        self.lift_floors();
         // who was kept out for it serves on: nobody else was let in
         self.lift_fence();
     }

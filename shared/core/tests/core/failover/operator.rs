@@ -162,6 +162,26 @@ fn a_move_that_waits_for_its_destination_is_called_off_or_given_up() {
     }
 }
 
+/// They are what the last move gave the sides, and stay as long as it says.
+#[test]
+fn a_move_that_is_called_off_leaves_the_floors_of_the_one_before() {
+    let mut sides = Sides::new(4, 4);
+    sides.ask_for("green", false);
+    sides.looks(1, 10);
+    sides.sicken("blue", 3);
+    sides.ask(TrafficWish::Failback);
+    assert!(sides.traffic.shift.is_some(), "it waits");
+    sides.looks(1, 10);
+    let decision = sides.ask(TrafficWish::Failback);
+    assert!(decision.findings.contains(&TrafficFinding::Cancelled { to: pool("blue") }));
+    assert_eq!(
+        sides.traffic.floors,
+        [("blue", 4), ("green", 4)].map(|(side, size)| (pool(side), size)).into()
+    );
+    sides.looks(15, 60);
+    assert!(sides.traffic.floors.is_empty(), "the dwell is over");
+}
+
 #[test]
 fn who_asks_again_before_anything_moved_has_the_last_word() {
     let mut sides = Sides::new(4, 1);
