@@ -76,7 +76,8 @@ impl Draft<'_> {
         if !readiness.can_be_forced() {
             return Err(Refusal::CannotReach { pool: to });
         }
-        if !readiness.down_by.is_empty() {
+        let speaks = self.state.sides.get(&to).is_some_and(|side| !side.seen.is_empty());
+        if speaks || !readiness.down_by.is_empty() {
             return Err(Refusal::NotWell { pool: to });
         }
         Ok(to)

@@ -240,7 +240,7 @@ fn an_operator_may_end_it_and_then_it_is_over() {
 fn what_keeps_one_from_beginning() {
     type Change = fn(&mut Sides);
     let alarm = |name| AlarmName::new(name);
-    let cases: [(&str, Change, Refusal); 8] = [
+    let cases: [(&str, Change, Refusal); 9] = [
         ("the spec has none", |sides| sides.failover.drill = None, Refusal::NoDrill),
         (
             "a blocking alarm is off",
@@ -270,6 +270,11 @@ fn what_keeps_one_from_beginning() {
         (
             "one sign against the other side",
             |sides| sides.alarm("green", "latency", AlarmState::Alarm),
+            Refusal::NotWell { pool: pool("green") },
+        ),
+        (
+            "the other side has begun to fail its checks",
+            |sides| sides.sicken("green", 2),
             Refusal::NotWell { pool: pool("green") },
         ),
         (
