@@ -96,7 +96,13 @@ impl<'a> Draft<'a> {
             self.first_ready(degraded).map(|to| (to, None))
         };
         match ready {
-            Some((to, out_after)) => self.serve_again(degraded, to, out_after, false),
+            Some((to, out_after)) => {
+                let why = ShiftReason::CanServe {
+                    by: degraded.by.clone(),
+                    forced: false,
+                };
+                self.serve_again(degraded, to, out_after, why);
+            }
             None => {
                 // nobody is kept out for nobody
                 self.lift_fence();
@@ -125,9 +131,9 @@ impl<'a> Draft<'a> {
         if !self.is_timely(request) {
             return self.refuse(Refusal::BadTime);
         }
-        let (to, forced) = match &request.wish {
-            TrafficWish::Failover { to, forced, .. } => (to.clone(), *forced),
-            TrafficWish::Undo => (self.state.active.clone(), true),
+        let (to, until, forced) = match &request.wish {
+            TrafficWish::Failover { to, until, forced } => (to.clone(), *until, *forced),
+            TrafficWish::Undo => (self.state.active.clone(), None, true),
             TrafficWish::Failback | TrafficWish::Drill => return self.refuse(Refusal::Degraded),
         };
         let out_after = self.is_shared().then(|| self.all_but(&to));
@@ -147,11 +153,22 @@ impl<'a> Draft<'a> {
         if !readiness.is_open() {
             self.state.serves_until = Some(self.situation.failover.dwell.after(self.situation.now));
         }
-        self.serve_again(degraded, to, out_after, forced);
+        let by = degraded.by.clone();
+        // a move for a time ends by that, and any other one as if the side had been found to be ready
+        let why = match until {
+            Some(_) => ShiftReason::Asked {
+                by: request.by.clone(),
+                reason: request.reason.clone(),
+                until,
+                forced,
+            },
+            None => ShiftReason::CanServe { by, forced },
+        };
+        self.serve_again(degraded, to, out_after, why);
     }
 
     /// The routes as they were, with their weights at a side that can serve, or, where every side is active, at those that can.
-    fn serve_again(&mut self, degraded: &Degraded, to: PoolId, out_after: Option<BTreeSet<PoolId>>, forced: bool) {
+    fn serve_again(&mut self, degraded: &Degraded, to: PoolId, out_after: Option<BTreeSet<PoolId>>, why: ShiftReason) {
         let spec = self.situation.spec;
         let from = self.state.active.clone();
         let (Some(from_pool), Some(to_pool)) = (spec.pool(&from), spec.pool(&to)) else {
@@ -164,7 +181,7 @@ impl<'a> Draft<'a> {
             Some(from_pool)
         };
         match left {
-            Some(left) if !self.is_let_in(left, forced) => return self.keep_degraded(degraded),
+            Some(left) if !self.is_let_in(left, why.is_forced()) => return self.keep_degraded(degraded),
             Some(_) => {}
             None => self.lift_fence(),
         }
@@ -177,10 +194,6 @@ impl<'a> Draft<'a> {
             .keys()
             .filter_map(|route| Some((route.clone(), observed.get(route)?.clone())));
         let now: BTreeMap<RouteId, Routing> = now.collect();
-        let why = ShiftReason::CanServe {
-            by: degraded.by.clone(),
-            forced,
-        };
         self.findings.push(TrafficFinding::ServesAgain { pool: to.clone() });
         self.steps = steps(&now, &wanted);
         let sharing = out_after.map(|out_after| {

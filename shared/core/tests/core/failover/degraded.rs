@@ -220,6 +220,24 @@ fn an_operator_has_a_side_serve_whatever_the_checks_say() {
     assert_eq!((sides.page.clone(), sides.weights()), (None, (0, 100)), "as it was before the page");
 }
 
+/// It comes back when the time is over, as from any other move for a time; without one, `failback` says whether it does.
+#[test]
+fn a_move_for_a_time_out_of_the_page_ends_by_itself() {
+    for (until, back) in [(Some(1_200), true), (None, false)] {
+        let mut sides = both_die(with_page(4, 4));
+        let until = until.map(|seconds| at(sides.now + seconds));
+        let to = pool("green");
+        sides.ask(TrafficWish::Failover { to, until, forced: true });
+        assert_eq!((sides.page.clone(), sides.weights()), (None, (0, 100)));
+        sides.put("blue", 4);
+        sides.put("green", 4);
+        sides.looks(19, 60);
+        assert_eq!(sides.weights(), (0, 100), "{until:?}");
+        sides.looks(2, 60);
+        assert_eq!(sides.weights() == (100, 0), back, "{until:?}");
+    }
+}
+
 /// Requests that can wait are turned away too, and their rules are as they were afterwards.
 #[test]
 fn rules_that_are_shed_answer_the_same_page() {
