@@ -12,6 +12,7 @@ use crate::id::{RouteId, TargetGroupArn};
 const BODY_MAX: usize = 1_024;
 
 const AT: &str = "failover.degraded";
+const NETWORK: &str = "a network load balancer answers nothing by itself";
 
 pub(super) fn read(raw: &RawDegraded, lever: &[RouteId], pools: &[(usize, PoolSpec)], problems: &mut Problems) -> Option<Instead> {
     let answer = match (&raw.fixed_response, &raw.forward) {
@@ -23,6 +24,13 @@ pub(super) fn read(raw: &RawDegraded, lever: &[RouteId], pools: &[(usize, PoolSp
             return None;
         }
     };
+    if matches!(answer, Fallback::FixedResponse(_)) && lever.iter().any(is_of_network) {
+        problems.add(
+            format!("{AT}.fixed_response"),
+            NETWORK,
+            "a target group can answer there: `forward`",
+        );
+    }
     Some(Instead {
         checked_by: checked_by(raw, &answer, lever, problems),
         shed: shed(
@@ -121,7 +129,14 @@ fn shed(texts: &[String], lever: &[RouteId], checked_by: Option<&str>, problems:
                 "it is the one of `checked_by`, which goes on forwarding",
                 "leave it out",
             );
+        } else if is_of_network(rule) {
+            problems.add(format!("{at}[{n}]"), NETWORK, "leave it out");
         }
     }
     shed
+}
+
+/// Whether it is a listener that passes on connections, and knows no requests.
+fn is_of_network(route: &RouteId) -> bool {
+    route.as_str().contains(":listener/net/")
 }

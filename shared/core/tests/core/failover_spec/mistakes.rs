@@ -3,6 +3,8 @@
 use super::*;
 
 /// One mistake each: where it is told, the words that tell it, and what to do about it.
+const NETWORK: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
+
 #[test]
 fn one_mistake_one_problem() {
     let none = || json!({});
@@ -238,6 +240,26 @@ fn one_mistake_one_problem() {
             sides(none(), json!({ "role": "active" })),
             "failover.drill",
             "only a standby is drilled",
+            "leave it out",
+        ),
+        (
+            json!({
+                "lever": { "listener_rules": [NETWORK] },
+                "degraded": { "fixed_response": { "status": 503 }, "checked_by": RULE },
+            }),
+            none(),
+            "failover.degraded.fixed_response",
+            "a network load balancer answers nothing by itself",
+            "`forward`",
+        ),
+        (
+            json!({
+                "lever": { "listener_rules": [RULE] },
+                "degraded": { "forward": group("sorry"), "shed_rules": [NETWORK] },
+            }),
+            none(),
+            "failover.degraded.shed_rules[0]",
+            "a network load balancer answers nothing by itself",
             "leave it out",
         ),
         (
