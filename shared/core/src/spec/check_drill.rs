@@ -11,6 +11,8 @@ use crate::unit::Seconds;
 
 /// A shorter one shows nothing, and a longer one is no drill.
 const LASTS: std::ops::RangeInclusive<Seconds> = Seconds::minutes(5)..=Seconds::minutes(240);
+/// Traffic is looked at once a minute, and what keeps a drill from beginning may be over a few minutes later.
+const BEGINS_WITHIN: Seconds = Seconds::minutes(5);
 /// Alarms of one kind: those of all fleets are read in pages of a hundred.
 const ALARMS_MAX: usize = 5;
 /// The longest name that CloudWatch takes.
@@ -48,6 +50,10 @@ fn read_window(raw: &RawDrill, lasts: Seconds, problems: &mut Problems) -> Optio
     if length < lasts {
         let message = format!("`{length}` is shorter than a drill, which lasts `{lasts}`");
         let hint = "it must be over before the window closes; leave room for what blocks it";
+        problems.add("failover.drill.for", message, hint);
+    } else if length < Seconds(lasts.0.saturating_add(BEGINS_WITHIN.0)) {
+        let message = format!("`{length}` leaves no time to begin a drill that lasts `{lasts}`");
+        let hint = "it must be over before the window closes: leave at least five minutes, and room for what blocks it";
         problems.add("failover.drill.for", message, hint);
     }
     read_cron(cron, raw.zone.as_deref(), length.min(WINDOW_MAX), at, problems)

@@ -73,7 +73,7 @@ pub struct RawDrill {
     /// IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// How long the window stays open: at least as long as a drill lasts.
+    /// How long the window stays open: at least five minutes longer than a drill lasts, which must be over before it closes.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub for_: Option<RawDuration>,
     /// So long the traffic stays at the standby.

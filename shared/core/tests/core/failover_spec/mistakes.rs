@@ -277,6 +277,13 @@ fn one_mistake_one_problem() {
             "before the window closes",
         ),
         (
+            json!({ "drill": { "lasts": "1h", "cron": "0 10 * * 2", "for": "1h" } }),
+            none(),
+            "failover.drill.for",
+            "`1h` leaves no time to begin a drill that lasts `1h`",
+            "at least five minutes",
+        ),
+        (
             json!({ "drill": { "cron": "10", "for": "2h" } }),
             none(),
             "failover.drill.cron",
