@@ -43,12 +43,18 @@ fn standing_by(spec: &FleetSpec) -> Vec<String> {
     }
     let needed = failover.gate.of_ceil(active.capacity.max).max(1);
     let standbys = || spec.pools.iter().filter(|pool| pool.role == PoolRole::Standby);
-    let never_at_once = |pool: &&PoolSpec| failover.mode == FailoverMode::HotStandby && pool.capacity.min < needed;
+    // what it stands by with while the active side is as large as it may be
+    let kept = failover.standby_size.of_ceil(active.capacity.max);
+    let stands_by_with = |pool: &PoolSpec| pool.capacity.min.max(kept).min(pool.capacity.max);
+    let never_at_once = |pool: &&PoolSpec| failover.mode == FailoverMode::HotStandby && stands_by_with(pool) < needed;
     for pool in standbys().filter(never_at_once) {
         notes.push(format!(
             "pool `{}` may stand by with `{}`, and the gate asks for `{needed}` while `{}` has `{}`: then traffic waits until it has grown; \
-             raise its `capacity.min` for a move in one call",
-            pool.id, pool.capacity.min, active.id, active.capacity.max
+             raise `failover.standby_size`, or its `capacity.min`, for a move in one call",
+            pool.id,
+            stands_by_with(pool),
+            active.id,
+            active.capacity.max
         ));
     }
     if standbys().any(|_| active.capacity.max.saturating_add(needed) > spec.maximum) {
@@ -126,7 +132,10 @@ mod tests {
             };
             notes(&file.spec)
         };
-        let [note] = &told("", "")[..] else { panic!("one note") };
+        assert_eq!(told("", ""), [""; 0], "it keeps what the gate asks for");
+        let [note] = &told("mode: hot_standby", "mode: hot_standby\n  standby_size: 0%")[..] else {
+            panic!("one note")
+        };
         assert!(
             note.starts_with("pool `green` may stand by with `4`, and the gate asks for `10` while `blue` has `20`"),
             "{note}"
