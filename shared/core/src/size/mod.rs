@@ -379,9 +379,12 @@ fn held(input: &SizeInput<'_>) -> Option<Held> {
     input.state.asked.as_ref()?.in_force(input.now)
 }
 
-/// Whether some metric's newest datapoint began before a moment: what it says about the load was divided by others.
+/// Whether the newest datapoint of some metric that counts began before a moment: what it says about the load was divided by others.
 fn is_from_before(input: &SizeInput<'_>, moment: Timestamp) -> bool {
-    input.measured().values().any(|series| match series.sample(input.now) {
+    // what only recommends removes nobody, so its metric may be as old as it likes
+    let counts = input.policies.iter().filter(|policy| policy.mode != PolicyMode::RecommendOnly);
+    let mut measured = counts.filter_map(|policy| input.measured().get(&policy.id));
+    measured.any(|series| match series.sample(input.now) {
         Sample::Value { at, .. } | Sample::Partial { at, .. } => at < moment,
         Sample::Stale { .. } | Sample::Missing | Sample::NotAsked => false,
     })

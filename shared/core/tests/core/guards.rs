@@ -244,6 +244,23 @@ fn a_metric_from_before_a_removal_does_not_justify_the_next() {
     }]);
 }
 
+/// One that acts is measured since the removal, one that is only watched every five minutes: it holds nobody, and is held to if it acts.
+#[test]
+fn an_old_metric_of_a_policy_that_only_recommends_holds_nobody() {
+    for (mode, desired, because) in [("recommend_only", 5, vec![]), ("act", 10, vec!["settling"])] {
+        let mut watched = tracking();
+        merge(&mut watched, json!({ "id": "watched", "mode": mode }));
+        let sizing = Pool::with(json!([tracking(), watched]), json!({}))
+            .load(49.0)
+            .change(|pool| {
+                pool.series.insert(policy("watched"), minutes(at(-60), &[Some(49.0)]));
+                pool.flow.last_drain = Some(at(-90));
+            })
+            .size();
+        assert_eq!((sizing.desired, guards(&sizing)), (desired, because), "{mode}");
+    }
+}
+
 #[test]
 fn cooldowns() {
     let row = |situation, load, change, desired, because| Row {
