@@ -64,12 +64,16 @@ impl Waits {
 
 impl Adjustment {
     /// Since when it is in effect: as many serve, or no more are there, than it came to, or are wanted by now; or it has been
-    /// waited for long enough.
+    /// waited for long enough. The reserve is there beside them, in both.
     pub(crate) fn done_at(&self, ballot: &Ballot<'_>) -> Option<Timestamp> {
         let (counts, end) = (&ballot.counts, ballot.waits.end(self));
+        let reserve = ballot.with_reserve.saturating_sub(ballot.desired);
         let done = match self.way {
-            Way::Out => counts.serving() >= self.to.min(ballot.desired),
-            Way::In => counts.capacity().saturating_add(counts.draining) <= self.to.max(ballot.desired),
+            Way::Out => counts.serving() >= self.to.min(ballot.desired).saturating_add(reserve),
+            Way::In => {
+                let there = counts.capacity().saturating_add(counts.draining);
+                there <= self.to.max(ballot.desired).saturating_add(reserve)
+            }
         };
         self.done_at.or_else(|| (done || ballot.now >= end).then_some(ballot.now.min(end)))
     }
@@ -138,12 +142,13 @@ pub(crate) fn recommend(rule: &SimpleRule, last: Option<&Adjustment>, reading: &
     (Some(capacity), VoteReason::InBand { value, from, below })
 }
 
-/// The size after a change out. Its own last change is in service by now; what others have on the way is part of this one.
+/// The size after a change out. Its own last change is in service by now; what others have on the way is part of this one, and what
+/// the reserve has is not.
 fn more(change: &Change, ballot: &Ballot<'_>) -> u32 {
     match change {
         Change::To(size) => ballot.desired.max(*size),
         Change::By { .. } => {
-            let there = ballot.desired.saturating_sub(ballot.counts.coming());
+            let there = ballot.with_reserve.saturating_sub(ballot.counts.coming()).min(ballot.desired);
             there.saturating_add(change.amount(there)).max(ballot.desired)
         }
     }

@@ -5,6 +5,7 @@
 
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::VoteReason;
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -97,6 +98,43 @@ fn who_never_leaves_is_not_waited_for_beyond_the_drain_timeout() {
     (pool.counts.in_service, pool.counts.draining) = (9, 1);
     assert_eq!(looks(&mut pool, 20.0, 60, 4), [9; 4]);
     assert_eq!(looks(&mut pool, 20.0, 60, 1), [8]);
+}
+
+/// Ten asked for and two in reserve, all of them in service.
+fn reserved() -> Pool {
+    Pool::with_reserve(json!([rule(both())]), json!({}), json!({ "threshold": 2 })).change(|pool| {
+        (pool.state.desired, pool.state.reserve, pool.counts.in_service) = (12, 2, 12);
+        // so long that nothing but the counts can end a wait in time
+        pool.spec.drain_timeout = Seconds(3_600);
+    })
+}
+
+#[test]
+fn a_removal_beside_a_reserve_cools_down_from_when_it_is_gone() {
+    let mut pool = reserved();
+    assert_eq!(looks(&mut pool, 20.0, 60, 1), [11]);
+    (pool.counts.in_service, pool.counts.draining) = (11, 1);
+    assert_eq!(looks(&mut pool, 20.0, 60, 8), [11; 8], "it leaves slowly");
+    pool.counts.draining = 0;
+    assert_eq!(looks(&mut pool, 20.0, 60, 6), [11, 11, 11, 11, 11, 10]);
+}
+
+#[test]
+fn an_addition_beside_a_reserve_is_in_effect_once_all_serve() {
+    let mut pool = reserved();
+    assert_eq!(looks(&mut pool, 90.0, 60, 1), [14]);
+    pool.counts.pending = 2;
+    // twelve serve, and the two of the reserve are among them
+    assert_eq!(looks(&mut pool, 90.0, 60, 4), [14; 4]);
+    assert!(matches!(pool.vote().1, VoteReason::AwaitsChange { to: 12, .. }));
+    (pool.counts.pending, pool.counts.warming_serving) = (0, 2);
+    assert_eq!(looks(&mut pool, 90.0, 30, 3), [14, 14, 16]);
+}
+
+#[test]
+fn a_reserve_that_boots_is_no_part_of_a_change() {
+    let pool = reserved().change(|pool| (pool.counts.in_service, pool.counts.pending) = (10, 2));
+    assert_eq!(pool.load(90.0).vote().0, Some(12));
 }
 
 #[test]
