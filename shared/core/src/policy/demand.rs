@@ -4,7 +4,7 @@
 //! datapoints need more, in when also a number that is larger by the tolerance would need fewer.
 
 use super::{Ballot, Opinion, Reading};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::spec::Measure;
 
 /// The vote for as many as `needed` says that a value takes; none if no number of instances is enough. `reason` is told the
@@ -25,7 +25,13 @@ pub(crate) fn recommend(
     if now > desired {
         let more = |value: f64| needed(value).is_some_and(|needed| needed > desired);
         if !reading.series.breaches(measure.out, more) {
-            return (hold, VoteReason::TooFewDatapoints { value });
+            return (
+                hold,
+                VoteReason::TooFewDatapoints {
+                    value,
+                    asks: Direction::Out,
+                },
+            );
         }
         return (Some(now), reason(Some(now)));
     }
@@ -39,7 +45,13 @@ pub(crate) fn recommend(
     }
     let fewer = |value: f64| needed(value * margin).is_some_and(|needed| needed < desired);
     if !reading.series.allows_fewer(measure.in_, fewer) {
-        return (hold, VoteReason::TooFewDatapoints { value });
+        return (
+            hold,
+            VoteReason::TooFewDatapoints {
+                value,
+                asks: Direction::In,
+            },
+        );
     }
     (Some(with_margin), reason(Some(now)))
 }

@@ -130,6 +130,7 @@ fn is_content(reason: &VoteReason) -> bool {
             | VoteReason::Needs { .. }
             | VoteReason::Backlog { .. }
             | VoteReason::Formula { .. }
+            | VoteReason::TooFewDatapoints { asks: Direction::In, .. }
             | VoteReason::AwaitsChange { asks: Direction::In, .. }
             | VoteReason::CoolsDown { asks: Direction::In, .. }
     )

@@ -34,6 +34,15 @@ pub enum Way {
     In,
 }
 
+impl Way {
+    fn asks(self) -> Direction {
+        match self {
+            Self::Out => Direction::Out,
+            Self::In => Direction::In,
+        }
+    }
+}
+
 /// Longest times that a change is waited for: an instance that never becomes healthy, or never leaves, holds no policy for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits {
@@ -98,10 +107,7 @@ impl Adjustment {
     /// Why the policy waits before it goes `way`, if it does. Growing never waits for what was removed.
     fn holds_back(&self, way: Way, rule: &SimpleRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Option<VoteReason> {
         let (value, to) = (reading.value, self.to);
-        let asks = match way {
-            Way::Out => Direction::Out,
-            Way::In => Direction::In,
-        };
+        let asks = way.asks();
         if (self.way, way) == (Way::In, Way::Out) {
             return None;
         }
@@ -130,7 +136,7 @@ pub(crate) fn recommend(rule: &SimpleRule, last: Option<&Adjustment>, reading: &
         Way::In => reading.series.breaches(rule.measure.in_, |value| value < bound.get()),
     };
     if !agree {
-        return (hold, VoteReason::TooFewDatapoints { value });
+        return (hold, VoteReason::TooFewDatapoints { value, asks: way.asks() });
     }
     if let Some(reason) = last.and_then(|last| last.holds_back(way, rule, reading, ballot)) {
         return (hold, reason);

@@ -16,7 +16,13 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
     if let Some(band) = band_of(&rule.out, value) {
         let lowest = rule.out.first().and_then(|band| band.from).map_or(f64::NEG_INFINITY, Finite::get);
         if !reading.series.breaches(rule.measure.out, |value| value * factor >= lowest) {
-            return (hold, VoteReason::TooFewDatapoints { value });
+            return (
+                hold,
+                VoteReason::TooFewDatapoints {
+                    value,
+                    asks: Direction::Out,
+                },
+            );
         }
         return (Some(ballot.more(&band.change)), in_band(band, value));
     }
@@ -30,7 +36,13 @@ pub(crate) fn recommend(rule: &StepRule, reading: &Reading<'_>, ballot: &Ballot<
     }
     let highest = rule.in_.last().and_then(|band| band.below).map_or(f64::INFINITY, Finite::get);
     if !reading.series.allows_fewer(rule.measure.in_, |value| value * factor < highest) {
-        return (hold, VoteReason::TooFewDatapoints { value });
+        return (
+            hold,
+            VoteReason::TooFewDatapoints {
+                value,
+                asks: Direction::In,
+            },
+        );
     }
     (Some(ballot.fewer(&band.change)), in_band(band, value))
 }

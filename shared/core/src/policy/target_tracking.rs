@@ -37,7 +37,13 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     // who may have served is counted to keep them, never to add more
     if towards == Direction::Out && value.get() > upper {
         if !reading.series.breaches(rule.measure.out, |value| value * factor > upper) {
-            return (hold, VoteReason::TooFewDatapoints { value });
+            return (
+                hold,
+                VoteReason::TooFewDatapoints {
+                    value,
+                    asks: Direction::Out,
+                },
+            );
         }
         // what warms up already may be enough
         return (Some(needed.max(ballot.desired)), VoteReason::Tracked { value, target });
@@ -54,7 +60,13 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
     if !reading.series.allows_fewer(rule.measure.in_, |value| value * factor < lower) {
-        return (hold, VoteReason::TooFewDatapoints { value });
+        return (
+            hold,
+            VoteReason::TooFewDatapoints {
+                value,
+                asks: Direction::In,
+            },
+        );
     }
     (Some(needed.min(ballot.desired)), VoteReason::Tracked { value, target })
 }

@@ -27,7 +27,7 @@ pub(crate) fn recommend(rule: &ThresholdRule, reading: &Reading<'_>, ballot: &Ba
         Direction::Out | Direction::Hold => reading.series.breaches(datapoints, |value| is_within(value * factor)),
     };
     if !agree {
-        return (hold, VoteReason::TooFewDatapoints { value });
+        return (hold, VoteReason::TooFewDatapoints { value, asks: direction });
     }
     (Some(capacity), VoteReason::InBand { value, from, below })
 }

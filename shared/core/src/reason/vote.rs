@@ -78,6 +78,9 @@ pub enum VoteReason {
     TooFewDatapoints {
         /// The metric.
         value: Finite,
+        /// Which way it would go. Records from before this was told may have meant either: then it binds.
+        #[serde(default = "out")]
+        asks: Direction,
     },
     /// So close to the target that acting would flap.
     WithinTolerance {
@@ -236,6 +239,11 @@ pub enum VoteReason {
     WindowClosed,
 }
 
+/// The way that binds.
+fn out() -> Direction {
+    Direction::Out
+}
+
 impl Vote {
     /// Whether it binds without knowing: it has a say, and no usable value behind it.
     #[must_use]
@@ -248,7 +256,7 @@ impl fmt::Display for VoteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tracked { value, target } => write!(f, "{value} per instance, target {target}"),
-            Self::TooFewDatapoints { value } => write!(f, "{value}, but too few datapoints agree"),
+            Self::TooFewDatapoints { value, .. } => write!(f, "{value}, but too few datapoints agree"),
             Self::WithinTolerance { value, target, tolerance } => write!(f, "{value} is within {tolerance} of {target}"),
             Self::Needs {
                 demand,

@@ -1,8 +1,9 @@
 //! The policy `requests`: 100 per instance, ten in service unless a row says otherwise.
 
 use ghostnet_core::decide::{CapacityCount, Served};
-use ghostnet_core::reason::VoteReason;
+use ghostnet_core::reason::{Direction, VoteReason};
 use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::spec::Rule;
 
 use ghostnet_core::unit::Seconds;
 
@@ -224,6 +225,46 @@ fn one_that_only_adds_keeps_nobody_from_asking_for_fewer() {
         6,
         "asking for fewer itself, it abstains; five would stand at 100 again"
     );
+}
+
+/// One that only adds binds while a breach may come, and not while it has yet to be sure that there are too many.
+#[test]
+fn one_that_only_adds_binds_with_too_few_datapoints_only_for_more() {
+    let datapoints = json!({ "out": "3 of 3", "in": "3 of 3" });
+    let of = |mut rule: Value, values: &[f64]| {
+        merge(&mut rule, json!({ "id": "requests", "mode": "out_only", "datapoints": datapoints }));
+        let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
+        let pool = Pool::with(json!([rule]), json!({}));
+        let counts = matches!(pool.spec.policies[0].rule, Rule::Formula(_));
+        let series = minutes(pool.now, &values);
+        let series = if counts { several([("work", series)]) } else { series };
+        pool.change(|pool| drop(pool.series.insert(policy("requests"), series))).vote()
+    };
+    let step = json!({ "type": "step", "metric": busy(), "out": [{ "from": 110, "add": 1 }], "in": [{ "below": 90, "remove": 1 }] });
+    let simple = json!({ "type": "simple", "metric": busy(), "out": { "from": 110, "add": 1 }, "in": { "below": 90, "remove": 1 } });
+    let demand =
+        json!({ "type": "formula", "formula": "work", "metrics": { "work": { "namespace": "App", "name": "Work" } }, "target": 10 });
+    for rule in [tracking(), step, simple, demand] {
+        for (values, capacity, asks) in [
+            ([50.0, 100.0, 100.0], None, Direction::In),
+            ([200.0, 100.0, 100.0], Some(10), Direction::Out),
+        ] {
+            let vote = of(rule.clone(), &values);
+            assert_eq!(vote.0, capacity, "{rule}: {vote:?}");
+            assert!(
+                matches!(vote.1, VoteReason::TooFewDatapoints { asks: way, .. } if way == asks),
+                "{rule}: {vote:?}"
+            );
+        }
+    }
+}
+
+/// A record from before it was told which way a vote would go.
+#[test]
+fn an_older_vote_with_too_few_datapoints_binds() {
+    let older: VoteReason = serde_json::from_value(json!({ "too_few_datapoints": { "value": 50.0 } })).unwrap();
+    let (value, asks) = (finite(50.0), Direction::Out);
+    assert_eq!(older, VoteReason::TooFewDatapoints { value, asks });
 }
 
 #[test]
