@@ -205,7 +205,7 @@ impl Hands<'_, '_> {
             drained = drained.saturating_add(warm::remove(situation, pool, census, pool_state, (allowed, max), busy, findings));
         }
         budget::note(&mut pool_state.removals, drained, budget::TICK, now);
-        let calm = drained == 0 && self.is_calm(desired);
+        let calm = drained == 0 && self.is_calm(desired, pool_state);
         let started = self.start(needed, busy, pool_state, draft);
         shares.add(Market::OnDemand, started);
         let what = ToLaunch {
@@ -232,10 +232,14 @@ impl Hands<'_, '_> {
     }
 
     /// Whether the pool neither grows nor shrinks nor waits for anybody.
-    fn is_calm(&self, desired: u32) -> bool {
+    fn is_calm(&self, desired: u32, state: &PoolState) -> bool {
         let counts = &self.counted.census.counts;
-        let stays = counts.coming() == 0 && counts.unhealthy == 0 && counts.draining == 0 && counts.renewing == 0;
-        stays && self.counted.breaker.is_none() && desired == self.counted.before && counts.capacity() == desired
+        let stays = counts.coming() == 0 && counts.unhealthy == 0 && counts.renewing == 0;
+        stays
+            && !leaving::anybody_leaves(&self.counted.census, state)
+            && self.counted.breaker.is_none()
+            && desired == self.counted.before
+            && counts.capacity() == desired
     }
 
     /// Start steps for at most `needed` warm instances. Returns how many.

@@ -141,9 +141,19 @@ pub(super) fn drain_sick(
     u32::try_from(chosen.len()).unwrap_or(u32::MAX)
 }
 
+/// Whether anybody leaves. Who is kept for inspection has left already, and only stands there.
+pub(super) fn anybody_leaves(census: &Census<'_>, state: &PoolState) -> bool {
+    let leaves = |(person, member): (&Person<'_>, &Member)| person.standing == Standing::Draining && !is_kept(member);
+    census.counts.draining > 0 && census.with(state).any(leaves)
+}
+
+/// Whether it is kept for inspection.
+pub(super) fn is_kept(member: &Member) -> bool {
+    member.drain.is_some_and(|drain| drain.why == DrainReason::Kept)
+}
+
 fn any_kept(state: &PoolState) -> bool {
-    let mut drains = state.members.values().filter_map(|member| member.drain);
-    drains.any(|drain| drain.why == DrainReason::Kept)
+    state.members.values().any(is_kept)
 }
 
 /// Ends the time of who is kept for inspection, because its place is needed: the next look terminates it.

@@ -368,8 +368,8 @@ pub(super) fn born(member: &Member, instance: Option<&Instance>) -> Timestamp {
 /// Nobody comes, leaves or is sick, everybody who is wanted serves, and AWS takes launches.
 fn is_calm(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     let counts = &census.counts;
-    let still = counts.coming() == 0 && counts.warming_serving == 0 && counts.unhealthy == 0 && counts.draining == 0;
-    still && may_launch(state, now) && counts.renewing == 0 && counts.in_service == state.desired
+    let still = counts.coming() == 0 && counts.warming_serving == 0 && counts.unhealthy == 0;
+    still && !leaving::anybody_leaves(census, state) && may_launch(state, now) && counts.renewing == 0 && counts.in_service == state.desired
 }
 
 /// Whether AWS takes launches, and those of lately became well.
@@ -403,7 +403,9 @@ fn account(situation: &Situation<'_>, census: &Census<'_>, state: &mut PoolState
     }
     let older = census.with(state).filter_map(|(person, member)| {
         let instance = person.listed?;
-        let is_old = !instance.protected && refresh.replaces(born(member, Some(instance)), instance.template.as_ref());
+        // who is kept for inspection is replaced already, and nobody waits for its end
+        let stays = !instance.protected && !leaving::is_kept(member);
+        let is_old = stays && refresh.replaces(born(member, Some(instance)), instance.template.as_ref());
         (is_old && !member.gone && person.standing != Standing::Out).then_some(instance)
     });
     let older: Vec<&Instance> = older.collect();

@@ -3,23 +3,27 @@
 use ghostnet_core::decide::Decision;
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::TargetHealth;
+use ghostnet_core::operator::Wish;
 use ghostnet_core::reason::Finding;
+use ghostnet_core::refresh::RefreshRequest;
 use ghostnet_core::state::DrainReason;
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
 fn pool_of(instances: u32, max: u32) -> World {
-    World::serving(
-        instances,
-        json!({
-            "policies": [],
-            "defaults": {
-                "capacity": { "max": max },
-                "drain": { "timeout": "60s" },
-                "health": { "when_unhealthy": { "maintenance": { "keep": "1h" } } },
-            },
-        }),
-    )
+    World::serving(instances, keeping(max))
+}
+
+fn keeping(max: u32) -> Value {
+    json!({
+        "policies": [],
+        "defaults": {
+            "capacity": { "max": max },
+            "drain": { "timeout": "60s" },
+            "health": { "when_unhealthy": { "maintenance": { "keep": "1h" } } },
+        },
+    })
 }
 
 fn sicken(world: &mut World, n: usize) -> InstanceId {
@@ -81,6 +85,41 @@ fn one_that_is_kept_is_never_in_the_way() {
     let decisions = world.minutes(12);
     assert!(!world.alive().contains(&first.as_str()));
     assert_eq!(counts(decisions.last().unwrap()).in_service, 4);
+}
+
+/// A sick one is replaced and kept for its hour; meanwhile an operator asks for a refresh.
+#[test]
+fn one_that_is_kept_holds_up_no_refresh() {
+    let mut world = pool_of(4, 10);
+    let id = sicken(&mut world, 1);
+    world.look();
+    world.minutes(5);
+    let refresh = RefreshRequest::Start {
+        reason: "a new image".into(),
+        checkpoints: Vec::new(),
+        bake: Seconds(0),
+        drifted: false,
+    };
+    world.ask("ada", Wish::Refresh(refresh));
+    let decisions = world.minutes(45);
+    assert!(decisions.iter().all(|decision| counts(decision).in_service >= 4));
+    let ended = world.inputs.state.pools[&pool("blue")].refresh.clone().unwrap().ended;
+    assert!(ended.is_some_and(|ended| ended.complete), "{ended:?}");
+    assert!(world.alive().contains(&id.as_str()), "its hour is not over");
+}
+
+#[test]
+fn one_that_is_kept_holds_up_no_warm_stock() {
+    let mut world = pool_of(4, 10);
+    let id = sicken(&mut world, 1);
+    world.look();
+    world.minutes(10);
+    let mut stocks = keeping(10);
+    merge(&mut stocks, json!({ "defaults": { "warm": { "size": 2 } } }));
+    world.spec = spec(stocks);
+    let decisions = world.minutes(15);
+    assert_eq!(counts(decisions.last().unwrap()).warm, 2);
+    assert!(world.alive().contains(&id.as_str()), "its hour is not over");
 }
 
 #[test]
