@@ -69,12 +69,8 @@ fn what_an_earlier_round_launched_is_told_though_a_later_one_could_not_be_commit
     let (minutes, launched, calls) = (0..8).map(whole).find(|(_, launched, _)| *launched > 0).unwrap();
     let launches = calls.iter().enumerate().filter(|(_, call)| **call == "ec2:RunInstances");
     let commits = calls.iter().enumerate().filter(|(_, call)| **call == "dynamodb:TransactWriteItems");
-    let last_launch = launches.map(|(number, _)| number).last().unwrap();
-    let commit_of_it = commits
-        .map(|(number, _)| number)
-        .filter(|number| *number < last_launch)
-        .last()
-        .unwrap();
+    let last_launch = launches.map(|(number, _)| number).next_back().unwrap();
+    let commit_of_it = commits.map(|(number, _)| number).rfind(|number| *number < last_launch).unwrap();
     let told = look_deaf(&risen(minutes), "grows", &Signal::Tick, Some(commit_of_it)).unwrap();
     assert!(
         told.launched > 0 && told.launched < launched,
