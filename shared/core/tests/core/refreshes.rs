@@ -210,9 +210,9 @@ fn one_that_was_protected_from_a_rollback_follows_where_drift_is_replaced() {
     }
 }
 
-#[test]
-fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
-    let mut world = world(4, json!({}));
+/// A rollback that is paused while some are still of the version that was given up, and replaces nobody for as long.
+fn paused_rollback(change: Value) -> World {
+    let mut world = world(4, change);
     ask(&mut world, start(&[], Seconds(0)));
     play(&mut world, 14);
     ask(&mut world, RefreshRequest::Rollback);
@@ -222,6 +222,13 @@ fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
     assert!(before.iter().any(|(version, _)| *version == 2), "{before:?}");
     play(&mut world, 10);
     assert_eq!(versions(&world), before, "paused");
+    world
+}
+
+#[test]
+fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
+    let mut world = paused_rollback(json!({}));
+    let before = versions(&world);
     world.inputs.spec_version = ghostnet_core::id::SpecVersion(2);
     play(&mut world, 30);
     assert_eq!(versions(&world), before, "over");
@@ -231,16 +238,7 @@ fn a_rollback_that_goes_on_can_be_paused_and_ends_with_its_spec() {
 
 #[test]
 fn a_rollback_that_is_paused_replaces_nobody_where_drift_is_replaced_either() {
-    let mut world = world(4, json!({ "defaults": { "launch": { "drift": "replace" } } }));
-    ask(&mut world, start(&[], Seconds(0)));
-    play(&mut world, 14);
-    ask(&mut world, RefreshRequest::Rollback);
-    ask(&mut world, RefreshRequest::Pause);
-    play(&mut world, 30);
-    let before = versions(&world);
-    assert!(before.iter().any(|(version, _)| *version == 2), "{before:?}");
-    play(&mut world, 10);
-    assert_eq!(versions(&world), before);
+    let mut world = paused_rollback(json!({ "defaults": { "launch": { "drift": "replace" } } }));
     ask(&mut world, RefreshRequest::Resume);
     play(&mut world, 60);
     let after = versions(&world);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::failover::{Refusal, TrafficFinding, TrafficWish};
+use ghostnet_core::id::RouteId;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::{ContentType, Fallback, FixedResponse, Instead};
 
@@ -238,16 +239,21 @@ fn a_move_for_a_time_out_of_the_page_ends_by_itself() {
     }
 }
 
-/// Requests that can wait are turned away too, and their rules are as they were afterwards.
-#[test]
-fn rules_that_are_shed_answer_the_same_page() {
-    let mut sides = with_page(4, 4);
-    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
+/// With a rule beside those of the lever that is shed while something else answers.
+fn shedding(mut sides: Sides) -> (RouteId, Sides) {
+    let shed = RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
     if let Some(instead) = &mut sides.failover.degraded {
         instead.shed.push(shed.clone());
     }
+    sides.more = BTreeMap::from([(shed.clone(), sides.routing())]);
+    (shed, sides)
+}
+
+/// Requests that can wait are turned away too, and their rules are as they were afterwards.
+#[test]
+fn rules_that_are_shed_answer_the_same_page() {
+    let (shed, sides) = shedding(with_page(4, 4));
     let before = sides.routing();
-    sides.more = BTreeMap::from([(shed.clone(), before.clone())]);
     let mut sides = both_die(sides);
     let page = sides.routing();
     assert_eq!(sides.more[&shed].answer, Some(sorry()));
@@ -336,12 +342,7 @@ fn who_forgot_what_was_before_leads_traffic_to_the_sides_by_the_spec() {
 /// Whoever set the page that answers may have forwarded to anything before, and of a side with two groups nobody knows which.
 #[test]
 fn what_the_spec_does_not_say_is_left_to_a_person() {
-    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
-    let mut sides = with_page(4, 4);
-    if let Some(instead) = &mut sides.failover.degraded {
-        instead.shed.push(shed.clone());
-    }
-    sides.more = BTreeMap::from([(shed.clone(), sides.routing())]);
+    let (shed, sides) = shedding(with_page(4, 4));
     let mut sides = forgets_what_was_before(sides);
     sides.put("blue", 4);
     let decision = sides.looks(1, 10);
@@ -429,13 +430,9 @@ fn an_undo_never_brings_back_what_answered_in_place_of_all_sides() {
 /// A rule that was turned away with a plain 503 is not put back to that silently.
 #[test]
 fn where_another_group_answers_a_shed_rule_is_known_by_its_503() {
-    let shed = ghostnet_core::id::RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/9");
     let mut sides = with_group(4, 4);
     sides.weights.insert("sorry", 3);
-    if let Some(instead) = &mut sides.failover.degraded {
-        instead.shed.push(shed.clone());
-    }
-    sides.more = BTreeMap::from([(shed.clone(), sides.routing())]);
+    let (shed, sides) = shedding(sides);
     let mut sides = forgets_what_was_before(sides);
     sides.put("blue", 4);
     let decision = sides.looks(1, 10);
