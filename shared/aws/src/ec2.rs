@@ -280,11 +280,11 @@ async fn repeated<T, F: Future<Output = Result<T, PortError>>>(launch: &Launch, 
     }
 }
 
-/// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast" and "not allowed" say
-/// nothing about that attempt: EC2 refuses before it looks at the token.
+/// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast", "too many" and "not allowed"
+/// say nothing about that attempt: EC2 may refuse before it looks at the token.
 fn launch_error(error: PortError, unknown: bool) -> PortError {
     match error.class {
-        ErrorClass::Throttled | ErrorClass::Denied if unknown => PortError {
+        ErrorClass::Throttled | ErrorClass::Quota | ErrorClass::Denied if unknown => PortError {
             class: ErrorClass::Transient,
             ..error
         },

@@ -346,6 +346,11 @@ fn a_launch_is_repeated_with_its_token_and_keeps_what_is_unknown() {
             Some(ErrorClass::Transient),
         ),
         (
+            "lost, then over the quota: it may have happened",
+            vec![Reply::Lost, Reply::xml_error(400, "VcpuLimitExceeded")],
+            Some(ErrorClass::Transient),
+        ),
+        (
             "lost, then no capacity: the token says it did not",
             vec![Reply::Lost, Reply::xml_error(500, "InsufficientInstanceCapacity")],
             Some(ErrorClass::NoCapacity),

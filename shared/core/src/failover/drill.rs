@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::TrafficRequest;
 use super::draft::Draft;
 use super::finding::{Refusal, TrafficFinding};
+use super::prepare::PREPARES_FOR;
 use crate::id::{AlarmName, PoolId};
 use crate::policy::count_ceil;
 use crate::sample::{Sample, Series};
@@ -120,9 +121,17 @@ impl Draft<'_> {
         }
         let back = self.readiness(&drill.to, &drill.from);
         // while the other side is ill this one keeps the traffic, and is watched as ever
-        if back.is_some_and(|readiness| readiness.can_be_forced()) && !self.gave_up_lately() && self.is_well(&drill.from) {
+        if back.is_some_and(|readiness| readiness.can_be_forced()) && !self.gave_up_lately() && self.may_take_back(&drill.from) {
             self.begin(drill.from, ShiftReason::DrillOver { why });
         }
+    }
+
+    /// Whether a side may take back what a drill took from it. One kind of signal bars it for a time and not for ever: an alarm that
+    /// watches the traffic of a side without any may never change its mind.
+    pub(super) fn may_take_back(&self, pool: &PoolId) -> bool {
+        let ended = self.state.drill.as_ref().and_then(|drill| drill.ended.as_ref());
+        let is_late = ended.is_some_and(|end| self.situation.now >= PREPARES_FOR.after(end.at));
+        self.is_well(pool) || is_late && !self.is_down(pool) && self.anybody_answers(pool) == Some(true)
     }
 
     fn outcome(&self, drill: &Drill, down_by: Vec<SignalKind>) -> Option<DrillOutcome> {

@@ -36,7 +36,7 @@ impl Draft<'_> {
             ShiftReason::Expired if self.is_down(&to.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             // what fails for real is not for a drill to move
             ShiftReason::Drill { .. } if !is_well(from) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
-            ShiftReason::DrillOver { .. } if !is_well(to) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
+            ShiftReason::DrillOver { .. } if !self.may_take_back(&to.id) => Some(TrafficFinding::Cancelled { to: to.id.clone() }),
             ShiftReason::Asked { .. } | ShiftReason::Drill { .. } if is_late => Some(TrafficFinding::GaveUp { to: to.id.clone() }),
             ShiftReason::Asked { .. }
             | ShiftReason::Down { .. }

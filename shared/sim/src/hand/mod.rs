@@ -59,6 +59,9 @@ pub const CHANGING: [&str; 14] = [
     "servicediscovery:DeregisterInstance",
 ];
 
+/// Calls that bring instances.
+const LAUNCHING: [&str; 2] = ["ec2:CreateFleet", "ec2:RunInstances"];
+
 /// Longest time from sending a call to its landing: the SDK gives up under twenty seconds, and what it sent by then lands
 /// by then.
 const LANDS_WITHIN: Millis = 20 * SECOND;
@@ -93,7 +96,7 @@ impl World {
     /// When a call lands (once, twice or never) and when it is answered (or never).
     fn timing(&mut self, call: &mut Call) -> ([Option<Millis>; 2], Option<Millis>) {
         let now = self.now;
-        let typical = if matches!(call.name, "ec2:RunInstances" | "ec2:CreateFleet") {
+        let typical = if LAUNCHING.contains(&call.name) {
             900
         } else {
             25
@@ -197,6 +200,18 @@ impl World {
     }
 }
 
+/// What a launch is told that was sent again as the answer to the first was lost: as the port of EC2 has it, "too fast", "too many" and
+/// "not allowed" say nothing about the first.
+fn after_a_lost_answer(error: PortError) -> PortError {
+    match error.class {
+        ErrorClass::Throttled | ErrorClass::Quota | ErrorClass::Denied => PortError {
+            class: ErrorClass::Transient,
+            ..error
+        },
+        _ => error,
+    }
+}
+
 impl Hand {
     /// Time passes.
     pub(crate) async fn pause(&self, time: Millis) {
@@ -215,7 +230,9 @@ impl Hand {
             let result = Rc::clone(&result);
             let effect = Rc::new(move |world: &mut World| {
                 let outcome = world.cloud.capacity.take(name, world.now).and_then(|()| effect(world));
-                *result.borrow_mut() = Some(outcome);
+                let mut result = result.borrow_mut();
+                let is_second = result.is_some() && LAUNCHING.contains(&name);
+                *result = Some(if is_second { outcome.map_err(after_a_lost_answer) } else { outcome });
             });
             self.world.borrow_mut().send(self.task, name, effect)
         };

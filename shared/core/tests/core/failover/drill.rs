@@ -206,6 +206,34 @@ fn its_end_is_told_once_however_long_the_way_back_is_barred() {
     assert!(!sides.traffic.drill.clone().unwrap().is_running());
 }
 
+/// CloudWatch lets an alarm that ignores missing data keep its state, and a side without traffic has none.
+#[test]
+fn one_kind_of_signal_bars_the_way_back_for_half_an_hour_and_two_for_ever() {
+    let mut sides = drilled();
+    begun(&mut sides);
+    sides.looks(30, 10);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.looks(35, 10);
+    assert_eq!((sides.weights(), outcome(&sides)), ((0, 100), Some(DrillOutcome::Passed)));
+    let ended = sides.traffic.drill.clone().unwrap().ended.unwrap().at;
+    while Seconds::between(ended, at(sides.now)) < Seconds::minutes(30) {
+        assert_eq!(sides.weights(), (0, 100), "{}", sides.now);
+        sides.looks(1, 10);
+    }
+    sides.looks(2, 10);
+    assert_eq!(sides.weights(), (100, 0));
+    assert!(!sides.traffic.drill.clone().unwrap().is_running());
+
+    let mut sides = drilled();
+    begun(&mut sides);
+    sides.looks(30, 10);
+    sides.alarm("blue", "latency", AlarmState::Alarm);
+    sides.looks(1, 10);
+    sides.die("blue");
+    sides.looks(300, 10);
+    assert_eq!(sides.weights(), (0, 100));
+}
+
 #[test]
 fn a_failure_meanwhile_is_a_failure() {
     let mut sides = drilled();
