@@ -96,11 +96,7 @@ impl World {
     /// When a call lands (once, twice or never) and when it is answered (or never).
     fn timing(&mut self, call: &mut Call) -> ([Option<Millis>; 2], Option<Millis>) {
         let now = self.now;
-        let typical = if LAUNCHING.contains(&call.name) {
-            900
-        } else {
-            25
-        };
+        let typical = if LAUNCHING.contains(&call.name) { 900 } else { 25 };
         let (there, back) = (now + self.chance.between(1, typical), self.chance.between(1, 15));
         match self.struck_call(call.name) {
             Some(Strike::DieBefore) => {
