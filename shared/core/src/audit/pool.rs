@@ -145,12 +145,12 @@ impl<'a> Judge<'a> {
 
     pub(super) fn taken_back(&self) -> usize {
         let was_no_capacity = |member: &Member| member.drain.is_some() && !member.is_warm() || is_preparing(member);
-        // one that a launch brought for the stock may become known and be taken in by one decision
+        // one that a launch brought for the stock may become known and be taken in by one decision; and one that was stopped may run on
         let is_told = |id: &InstanceId| {
             let told = |finding: &Finding| matches!(finding, Finding::TakenIn { instance } if instance == id);
             self.decided.findings.iter().any(told)
         };
-        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).map_or_else(|| is_told(id), was_no_capacity);
+        let drains = |of: Option<&'a PoolState>, id: &InstanceId| Self::member(of, id).is_some_and(was_no_capacity) || is_told(id);
         let stays = self
             .next
             .members

@@ -148,10 +148,9 @@ impl Hands<'_, '_> {
             let taken_back = leaving::take_back(pool, census, pool_state, busy, &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_back);
             needed = needed.saturating_sub(taken_back);
-            let taken_in = warm::take_in(pool, census, pool_state, busy, needed, findings);
+            let taken_in = warm::take_in((pool, now), census, pool_state, busy, &mut shares, needed, findings);
             draft.capacity = draft.capacity.saturating_add(taken_in);
             draft.preparing = draft.preparing.saturating_sub(taken_in);
-            shares.add(Market::OnDemand, taken_in);
             needed = needed.saturating_sub(taken_in);
         }
         let most = max.saturating_add(surge(max));

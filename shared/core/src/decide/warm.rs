@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::census::{Census, Person, Standing};
 use super::membership::Busy;
+use super::mix::Shares;
 use super::{Listed, Situation, backoff, discovery, hooks, leaving, outage, renewal};
 use crate::growth;
 use crate::id::{InstanceId, Zone};
@@ -113,12 +114,14 @@ fn wanted(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, state
     spec.map_or(0, |spec| spec.wanted(size, max, learned))
 }
 
-/// Takes in up to `needed` of those that nobody has stopped yet: they run already, or are about to. Returns how many.
+/// Takes in up to `needed` of those that nobody has stopped yet, or that run on although they were: they run already, or are about to.
+/// Returns how many.
 pub(super) fn take_in(
-    pool: &PoolSpec,
+    (pool, now): (&PoolSpec, Timestamp),
     census: &Census<'_>,
     state: &mut PoolState,
     busy: &Busy,
+    shares: &mut Shares,
     needed: u32,
     findings: &mut Vec<Finding>,
 ) -> u32 {
@@ -131,9 +134,11 @@ pub(super) fn take_in(
             break;
         }
         let member = state.members.get_mut(&person.id);
-        let unstopped = |warm: Warm| warm.phase == WarmPhase::Preparing;
-        if let Some(member) = member.filter(|member| member.drain.is_none() && member.warm.is_some_and(unstopped)) {
+        let prepares = |member: &Member| member.warm.is_some_and(|warm| warm.phase == WarmPhase::Preparing);
+        let unstopped = |member: &Member| prepares(member) || is_restless(member, person.listed, pool, now);
+        if let Some(member) = member.filter(|member| member.drain.is_none() && unstopped(member)) {
             serve(member);
+            shares.add(person.market, 1);
             findings.push(Finding::TakenIn {
                 instance: person.id.clone(),
             });

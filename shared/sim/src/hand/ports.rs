@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 use super::{Hand, INVENTED_FROM, is_the_third};
 use crate::broken::Broken;
-use crate::check::Sent;
+use crate::check::{self, Sent};
 use crate::clock::{HOUR, at};
 use crate::cloud::ec2::MANY_JOBS;
 use crate::cloud::metrics::FAILED_JOBS;
@@ -144,6 +144,10 @@ impl LoadBalancer for Hand {
     async fn targets(&self, _: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
         let (group, fails_over) = (group.clone(), self.fails_over());
         self.call("elasticloadbalancing:DescribeTargetHealth", move |world| {
+            // what failover sees is seen by who judges it, be it over a moment later
+            if fails_over {
+                check::traffic::look(world);
+            }
             let Some(found) = world.cloud.groups.get(&group) else {
                 return Err(refusal(
                     "elasticloadbalancing:DescribeTargetHealth",

@@ -45,6 +45,24 @@ fn growing_takes_back_then_takes_in_then_starts_then_launches() {
     );
 }
 
+/// A stop that failed or was lost: it runs on, takes the room of another one, and serves as well as that would.
+#[test]
+fn one_that_runs_on_although_it_was_stopped_long_ago_is_taken_in_where_one_is_needed() {
+    for (long_ago, taken_in) in [(true, true), (false, false)] {
+        let mut world = empty(json!({}));
+        let id = keep(&mut world, 12, InstanceState::Running, WarmPhase::Kept);
+        if !long_ago {
+            let now = world.now().into();
+            let members = &mut world.inputs.state.pools.get_mut(&pool("blue")).unwrap().members;
+            members.get_mut(&id).unwrap().warm.as_mut().unwrap().since = now;
+        }
+        world.read("requests", 200.0);
+        let decision = world.look();
+        let takes_in = |finding: &Finding| matches!(finding, Finding::TakenIn { instance } if *instance == id);
+        assert_eq!(finds(&decision, takes_in), taken_in, "{:?}", blue(&decision).findings);
+    }
+}
+
 /// Three are wanted, two serve, one fell sick a moment ago and one is started in its place.
 #[test]
 fn nobody_leaves_on_account_of_a_start_that_was_not_seen() {
