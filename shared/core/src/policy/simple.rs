@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ballot, Opinion, Reading};
 use crate::reason::{Direction, VoteReason};
 use crate::spec::{Change, PoolSpec, SimpleChange, SimpleRule};
-use crate::unit::Seconds;
+use crate::unit::{Finite, Seconds};
 
 /// The last change that a simple policy made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,9 +105,8 @@ impl Adjustment {
     }
 
     /// Why the policy waits before it goes `way`, if it does. Growing never waits for what was removed.
-    fn holds_back(&self, way: Way, rule: &SimpleRule, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Option<VoteReason> {
-        let (value, to) = (reading.value, self.to);
-        let asks = way.asks();
+    fn holds_back(&self, way: Way, rule: &SimpleRule, value: Finite, ballot: &Ballot<'_>) -> Option<VoteReason> {
+        let (asks, to) = (way.asks(), self.to);
         if (self.way, way) == (Way::In, Way::Out) {
             return None;
         }
@@ -121,24 +120,33 @@ impl Adjustment {
     }
 }
 
+#[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
 pub(crate) fn recommend(rule: &SimpleRule, last: Option<&Adjustment>, reading: &Reading<'_>, ballot: &Ballot<'_>) -> Opinion {
-    let (value, hold) = (reading.value, Some(ballot.desired));
-    let out = rule.out.filter(|out| value >= out.bound);
-    let in_ = rule.in_.filter(|in_| value < in_.bound);
+    let hold = Some(ballot.desired);
+    let alone = |way: Way| ballot.alone(&rule.measure, reading.at, way.asks());
+    let (up, down) = (alone(Way::Out), alone(Way::In));
+    let out = rule.out.filter(|out| reading.times(up) >= out.bound);
+    let in_ = rule.in_.filter(|in_| reading.times(down) < in_.bound);
     let (way, SimpleChange { bound, change, .. }) = match (out, in_) {
         (Some(out), _) => (Way::Out, out),
         (None, Some(_)) if reading.partial => return (hold, VoteReason::NoValue { sample: reading.sample }),
         (None, Some(in_)) => (Way::In, in_),
-        (None, None) => return (hold, VoteReason::BetweenBands { value }),
+        (None, None) => return (hold, VoteReason::BetweenBands { value: reading.times(up) }),
     };
-    let agree = match way {
-        Way::Out => reading.series.breaches(rule.measure.out, |value| value >= bound.get()),
-        Way::In => reading.series.breaches(rule.measure.in_, |value| value < bound.get()),
+    let (value, agree) = match way {
+        Way::Out => {
+            let agree = reading.series.breaches(rule.measure.out, |value| value * up >= bound.get());
+            (reading.times(up), agree)
+        }
+        Way::In => {
+            let agree = reading.series.allows_fewer(rule.measure.in_, |value| value * down < bound.get());
+            (reading.times(down), agree)
+        }
     };
     if !agree {
         return (hold, VoteReason::TooFewDatapoints { value, asks: way.asks() });
     }
-    if let Some(reason) = last.and_then(|last| last.holds_back(way, rule, reading, ballot)) {
+    if let Some(reason) = last.and_then(|last| last.holds_back(way, rule, value, ballot)) {
         return (hold, reason);
     }
     let (capacity, from, below) = match way {

@@ -5,6 +5,7 @@
 
 use ghostnet_core::policy::simple::{Adjustment, Way};
 use ghostnet_core::reason::VoteReason;
+use ghostnet_core::sample::Series;
 use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
@@ -135,6 +136,35 @@ fn an_addition_beside_a_reserve_is_in_effect_once_all_serve() {
 fn a_reserve_that_boots_is_no_part_of_a_change() {
     let pool = reserved().change(|pool| (pool.counts.in_service, pool.counts.pending) = (10, 2));
     assert_eq!(pool.load(90.0).vote().0, Some(12));
+}
+
+#[test]
+fn a_value_is_read_as_those_alone_would_have_it_that_are_asked_for() {
+    for (situation, value, vote) in [
+        ("67 on twelve are 80.4 on ten", 67.0, 12),
+        ("66 are 79.2", 66.0, 10),
+        ("25 are exactly 30", 25.0, 10),
+        ("24 are 28.8", 24.0, 9),
+    ] {
+        assert_eq!(reserved().load(value).vote().0, Some(vote), "{situation}");
+    }
+}
+
+/// As with all policies, what asks for fewer rests on what all instances said.
+#[test]
+fn an_incomplete_datapoint_agrees_to_more_and_never_to_fewer() {
+    let patient = json!({ "datapoints": { "out": "2 of 2", "in": "2 of 2" } });
+    for (value, lacks, vote) in [(90.0, true, 12), (20.0, true, 10), (20.0, false, 9)] {
+        let mut policy = both();
+        merge(&mut policy, patient.clone());
+        let mut pool = simple(policy);
+        let mut series = minutes(pool.now, &[Some(value); 2]);
+        if let Series::Points { points, incomplete, .. } = &mut series {
+            incomplete.extend(lacks.then(|| points[1].at));
+        }
+        pool.series.insert(crate::support::policy("requests"), series);
+        assert_eq!(pool.vote().0, Some(vote), "{value} {lacks}");
+    }
 }
 
 #[test]
