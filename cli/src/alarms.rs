@@ -169,6 +169,7 @@ mod tests {
             description: alarm.description.clone(),
             actions: Vec::new(),
             actions_enabled: true,
+            keeps_its_state: false,
         };
         let existing: Vec<_> = now.iter().map(listed).collect();
         assert_eq!(compare(&now, &existing), AlarmChanges::default());

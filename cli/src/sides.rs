@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use ghostnet_aws::cloudwatch::alarm::ListedAlarm;
 use ghostnet_core::failover::health_alarms;
-use ghostnet_core::id::{Destination, PoolId, RouteId};
+use ghostnet_core::id::{AlarmName, Destination, PoolId, RouteId};
 use ghostnet_core::route::Route;
 use ghostnet_core::spec::{Failover, Fallback, FleetSpec, Instead, PoolSpec, Problem};
 use ghostnet_core::state::Routing;
@@ -131,7 +132,7 @@ fn judge_instead(spec: &FleetSpec, routing: &BTreeMap<RouteId, Routing>) -> Vec<
     notes
 }
 
-/// Alarms that are to tell of the health of a side, and are not there.
+/// Alarms that are to tell of the health of a side, and are not there, or do not tell when it is well again.
 async fn silent_health_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec<Problem>, Failure> {
     let names: Vec<_> = health_alarms(spec).collect();
     if names.is_empty() {
@@ -139,13 +140,28 @@ async fn silent_health_alarms(session: &Session, spec: &FleetSpec) -> Result<Vec
     }
     let listed = session.aws.alarms_named(session.aws.home(), &names).await;
     let listed = listed.map_err(Failure::aws("alarms cannot be read"))?;
-    let absent = names.iter().filter(|name| !listed.iter().any(|alarm| alarm.name == **name));
-    let note = |name| Problem {
-        path: "failover.detect".to_owned(),
-        message: format!("alarm `{name}` does not exist here: until it does, it says nothing of its side"),
-        hint: None,
+    Ok(judge_health_alarms(&names, &listed))
+}
+
+fn judge_health_alarms(names: &[AlarmName], listed: &[ListedAlarm]) -> Vec<Problem> {
+    let note = |name: &AlarmName| {
+        let (message, hint) = match listed.iter().find(|alarm| alarm.name == *name) {
+            None => (
+                format!("alarm `{name}` does not exist here: until it does, it says nothing of its side"),
+                None,
+            ),
+            Some(alarm) if alarm.keeps_its_state => (
+                format!(
+                    "alarm `{name}` keeps its state while its metric says nothing, as that of a side without traffic may: such a side stays ill"
+                ),
+                Some("set its `TreatMissingData` to `missing`".to_owned()),
+            ),
+            Some(_) => return None,
+        };
+        let path = "failover.detect".to_owned();
+        Some(Problem { path, message, hint })
     };
-    Ok(absent.map(note).collect())
+    names.iter().filter_map(note).collect()
 }
 
 #[cfg(test)]
@@ -155,6 +171,37 @@ mod tests {
     use ghostnet_core::unit::Seconds;
 
     use super::*;
+
+    #[test]
+    fn an_alarm_that_is_not_there_or_never_changes_its_mind_is_told() {
+        let [absent, stuck, sound] = ["absent", "stuck", "sound"].map(AlarmName::new);
+        let listed = |name: &AlarmName, keeps_its_state| ListedAlarm {
+            name: name.clone(),
+            arn: String::new(),
+            description: String::new(),
+            actions: Vec::new(),
+            actions_enabled: true,
+            keeps_its_state,
+        };
+        let notes = judge_health_alarms(
+            &[absent, stuck.clone(), sound.clone()],
+            &[listed(&stuck, true), listed(&sound, false)],
+        );
+        let told: Vec<_> = notes.iter().map(|note| (note.message.as_str(), note.hint.as_deref())).collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    "alarm `absent` does not exist here: until it does, it says nothing of its side",
+                    None
+                ),
+                (
+                    "alarm `stuck` keeps its state while its metric says nothing, as that of a side without traffic may: such a side stays ill",
+                    Some("set its `TreatMissingData` to `missing`")
+                ),
+            ]
+        );
+    }
 
     /// What the rules of the example of two sides do, and what is told of it.
     #[test]

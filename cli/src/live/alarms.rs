@@ -162,6 +162,7 @@ mod tests {
             description: description.to_owned(),
             actions: Vec::new(),
             actions_enabled: true,
+            keeps_its_state: false,
         };
         for (situation, existing, is_applied, expected) in [
             ("as it was written", vec![listed(&alarm.description)], true, true),

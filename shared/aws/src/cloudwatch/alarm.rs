@@ -81,6 +81,8 @@ pub struct ListedAlarm {
     pub actions: Vec<String>,
     /// Whether it tells anybody.
     pub actions_enabled: bool,
+    /// Whether it keeps its state while its metric says nothing: `TreatMissingData` is `ignore`.
+    pub keeps_its_state: bool,
 }
 
 impl Aws {
@@ -166,6 +168,8 @@ impl Aws {
                     description: alarm.alarm_description().unwrap_or_default().to_owned(),
                     actions: alarm.alarm_actions().to_vec(),
                     actions_enabled: alarm.actions_enabled().unwrap_or(true),
+                    // a composite alarm has no metric of its own
+                    keeps_its_state: false,
                 })
             }));
         }
@@ -243,5 +247,6 @@ fn listed(alarm: &MetricAlarm) -> Option<ListedAlarm> {
         description: alarm.alarm_description().unwrap_or_default().to_owned(),
         actions: alarm.alarm_actions().to_vec(),
         actions_enabled: alarm.actions_enabled().unwrap_or(true),
+        keeps_its_state: alarm.treat_missing_data() == Some("ignore"),
     })
 }

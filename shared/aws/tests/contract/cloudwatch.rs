@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_aws::cloudwatch::alarm::{AlarmDefinition, Comparison, MissingData};
+use ghostnet_aws::cloudwatch::alarm::{AlarmDefinition, Comparison, ListedAlarm, MissingData};
 use ghostnet_core::id::AlarmName;
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
@@ -263,6 +263,20 @@ fn a_fleets_alarms_are_found_by_their_names_and_those_of_its_owner_are_not_ours_
         ["arn:ghostnet/web/blue/requests/out"]
     );
     assert_eq!(wire.only().text("AlarmNamePrefix"), "ghostnet/web/");
+}
+
+#[test]
+fn an_alarm_that_ignores_what_is_missing_keeps_its_state() {
+    let alarm = |name: &str, missing: Option<&str>| json!({ "AlarmName": name, "TreatMissingData": missing });
+    let metric = [alarm("a", Some("ignore")), alarm("b", Some("notBreaching")), alarm("c", None)];
+    let answer = json!({ "MetricAlarms": metric, "CompositeAlarms": [{ "AlarmName": "d" }] });
+    let wire = Wire::new(move |_, _| Reply::cbor(&answer));
+    let found = run(wire.aws().alarms_named(&region(), &["a", "b", "c", "d"].map(AlarmName::new))).unwrap_or_default();
+    let keeping = |alarm: &ListedAlarm| alarm.keeps_its_state.then(|| alarm.name.to_string());
+    assert_eq!(
+        (found.len(), found.iter().filter_map(keeping).collect::<Vec<_>>()),
+        (4, vec!["a".to_owned()])
+    );
 }
 
 #[test]
