@@ -190,11 +190,12 @@ impl Ballot<'_> {
         settled.saturating_add(amount(settled)).max(self.desired)
     }
 
-    /// The factor by which a measured value is larger for the instances that are asked for, without the reserve's help. One for a
-    /// metric that is known not to fall as instances are added.
+    /// The factor by which a measured value is larger for the instances that are asked for, without the reserve's help; where none
+    /// is asked for, for a single one, whether those that carry the load are a reserve already or not. One for a metric that is known not
+    /// to fall as instances are added.
     pub(crate) fn alone(&self, measure: &Measure, datapoint: Timestamp, direction: Direction) -> f64 {
-        // of none that is asked for there is no value that it would have alone
-        if self.desired == 0 || self.with_reserve == self.desired || !measure.metric.falls_with_instances() {
+        let without_reserve = self.desired > 0 && self.with_reserve == self.desired;
+        if without_reserve || !measure.metric.falls_with_instances() {
             return 1.0;
         }
         let measured = measured_instances(measure, &self.counts, self.flow, datapoint, direction);

@@ -73,7 +73,7 @@ impl Waits {
 
 impl Adjustment {
     /// Since when it is in effect: as many serve, or no more are there, than it came to, or are wanted by now; or it has been
-    /// waited for long enough. The reserve is there beside them, in both.
+    /// waited for long enough. The reserve is there beside them, in both. Never before it was decided: another clock may be behind.
     pub(crate) fn done_at(&self, ballot: &Ballot<'_>) -> Option<Timestamp> {
         let (counts, end) = (&ballot.counts, ballot.waits.end(self));
         let reserve = ballot.with_reserve.saturating_sub(ballot.desired);
@@ -84,7 +84,8 @@ impl Adjustment {
                 there <= self.to.max(ballot.desired).saturating_add(reserve)
             }
         };
-        self.done_at.or_else(|| (done || ballot.now >= end).then_some(ballot.now.min(end)))
+        self.done_at
+            .or_else(|| (done || ballot.now >= end).then_some(ballot.now.min(end).max(self.at)))
     }
 
     /// When time alone ends the wait that it is in.

@@ -145,6 +145,24 @@ fn who_has_yet_to_leave_is_spare_already() {
     }
 }
 
+/// An operator had asked for none for a while, and the last hours keep two in reserve: the load is that of as many as carry it.
+#[test]
+fn where_none_is_asked_for_the_load_is_read_as_one_alone_would_have_it() {
+    for (situation, load, asked) in [
+        ("two carry what two must carry", 83.0, 2),
+        ("one carries it within the tolerance", 54.0, 0),
+        ("and beyond", 56.0, 2),
+    ] {
+        for spare in [0, 2] {
+            let pool = reserved(json!({ "threshold": 2 }), json!({}), spare, load).change(|pool| {
+                (pool.state.desired, pool.counts.in_service) = (spare, 2);
+                pool.spec.capacity.min = 0;
+            });
+            assert_eq!(pool.vote().0, Some(asked), "{situation}, {spare} in reserve");
+        }
+    }
+}
+
 #[test]
 fn who_asks_for_nothing_has_no_reserve() {
     let idle = Pool::with_reserve(json!([]), json!({}), json!({ "threshold": 2 }));

@@ -93,6 +93,18 @@ fn a_removal_cools_down_from_when_it_is_gone_and_holds_back_no_addition() {
 }
 
 #[test]
+fn a_look_whose_clock_is_behind_shortens_no_cooldown() {
+    let mut pool = simple(both());
+    let decided_at = pool.now;
+    assert_eq!(looks(&mut pool, 20.0, 0, 1), [9]);
+    pool.counts.in_service = 9;
+    pool.now = Seconds(5).before(decided_at);
+    assert_eq!(looks(&mut pool, 20.0, 0, 1), [9], "it is gone already");
+    pool.now = Seconds(299).after(decided_at);
+    assert_eq!(looks(&mut pool, 20.0, 1, 2), [9, 8]);
+}
+
+#[test]
 fn who_never_leaves_is_not_waited_for_beyond_the_drain_timeout() {
     let mut pool = simple(json!({ "in": { "below": 30, "remove": 1 }, "cooldown": { "in": "0s" } }));
     assert_eq!(looks(&mut pool, 20.0, 60, 1), [9]);
