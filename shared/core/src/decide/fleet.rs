@@ -58,6 +58,7 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
             count_pool(situation, pool, (&listed, here), &removal_windows, &mut state)
         })
         .collect();
+    open_steps::forget_unnamed(situation, &mut state);
     if let Some(first) = counted.first_mut() {
         first.findings.extend(without_a_pool(situation, &by_pool));
     }

@@ -79,6 +79,16 @@ pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut Cap
     }
 }
 
+/// Drops what a pool has left open that the spec no longer names, once a launch would be given up: nobody takes it over any more, and
+/// whoever came of it is told as one without a pool.
+pub(super) fn forget_unnamed(situation: &Situation<'_>, state: &mut CapacityState) {
+    let seen_at = situation.now.min(situation.observation.observed_at);
+    let given_up = |open: &OpenStep| seen_at >= LAUNCH_GIVEN_UP_AFTER.after(open.execute_until);
+    state
+        .open
+        .retain(|open| situation.spec.pool(&open.step.pool).is_some() || !given_up(open));
+}
+
 /// Whether a member's start is committed and this look does not show it running.
 fn waits(member: &Member, id: &InstanceId, instances: &[Instance]) -> bool {
     let comes = || {

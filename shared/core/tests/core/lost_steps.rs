@@ -152,6 +152,21 @@ fn one_that_is_never_found_is_given_up() {
     );
 }
 
+/// Nobody takes it over any more, and an instance that came of it is told as one without a pool.
+#[test]
+fn one_of_a_pool_that_the_spec_no_longer_names_is_dropped_once_a_launch_would_be_given_up() {
+    let mut world = one_zone(2);
+    world.die();
+    world.inputs.state.open[0].step.pool = pool("green");
+    let of_green = |world: &World| world.open().iter().filter(|open| open.step.pool == pool("green")).count();
+    world.wait(379);
+    world.look();
+    assert_eq!(of_green(&world), 1);
+    world.wait(1);
+    world.look();
+    assert_eq!(of_green(&world), 0);
+}
+
 #[test]
 fn a_late_decision_gives_up_nothing_that_its_look_was_too_early_for() {
     let mut world = one_zone(2);
