@@ -15,7 +15,7 @@ use crate::plan::Action;
 use crate::reason::Finding;
 use crate::spec::PoolSpec;
 use crate::state::{CapacityState, Member, PoolState, Unready};
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
 
 /// An unhealthy target is believed after this much observed time: two looks apart, not one.
 pub(super) const UNHEALTHY_CONFIRMED_AFTER: Seconds = Seconds(60);
@@ -368,6 +368,8 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
         return;
     }
     let running = instance.is_some_and(|instance| instance.state == InstanceState::Running);
+    // by a clock that is behind nothing has passed, and the next look counts from the latest moment: no second counts twice
+    let last_seen = |before: Moment| before.max(now.into());
     match verdict {
         Verdict::Healthy if running => {
             member.unready = None;
@@ -381,7 +383,7 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
             let passed = Seconds::between(before.last_seen.at(), now).min(UNREADY_GAP_MAX);
             member.unready = Some(Unready {
                 counted: Seconds(before.counted.0.saturating_add(passed.0)),
-                last_seen: now.into(),
+                last_seen: last_seen(before.last_seen),
             });
         }
         // whoever is out of a group is checked there anew once it is in
@@ -389,7 +391,7 @@ fn watch_health(member: &mut Member, instance: Option<&Instance>, verdict: Verdi
         // unknown stops the clock
         _ => {
             if let Some(unready) = &mut member.unready {
-                unready.last_seen = now.into();
+                unready.last_seen = last_seen(unready.last_seen);
             }
         }
     }

@@ -4,6 +4,7 @@ use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::DrainReason;
+use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
 
@@ -84,6 +85,38 @@ fn one_good_check_clears_it() {
         world.health("blue", &InstanceId::new("i-blue-001"), TargetHealth::Healthy);
         assert_eq!(counts(&world.look()).in_service, 4);
         world.wait(50);
+    }
+}
+
+/// Tick and whoever an alarm wakes look by turns, and the clock of one of them is behind.
+#[test]
+fn looks_by_clocks_that_differ_count_no_second_twice() {
+    let mut world = World::serving(4, json!({}));
+    sick(&mut world, &["i-blue-001"]);
+    let began = world.now();
+    world.look();
+    for second in 1..60 {
+        let behind = if second % 2 == 0 { 0 } else { 9 };
+        world.inputs.now = Seconds(behind).before(Seconds(second).after(began));
+        assert!(world.look().plan.steps.is_empty(), "after {second} seconds");
+    }
+    world.inputs.now = Seconds(60).after(began);
+    assert!(leaves(&world.look(), "i-blue-001", DrainReason::Unhealthy));
+}
+
+#[test]
+fn a_clock_that_is_behind_and_sees_nothing_adds_no_second() {
+    let mut world = World::serving(4, json!({}));
+    let began = world.now();
+    for (second, behind, health) in [
+        (0, 0, TargetHealth::Unhealthy),
+        (52, 0, TargetHealth::Unhealthy),
+        (53, 9, TargetHealth::Unavailable),
+        (54, 0, TargetHealth::Unhealthy),
+    ] {
+        world.health("blue", &InstanceId::new("i-blue-001"), health);
+        world.inputs.now = Seconds(behind).before(Seconds(second).after(began));
+        assert!(world.look().plan.steps.is_empty(), "after {second} seconds");
     }
 }
 
