@@ -309,11 +309,13 @@ impl Draft<'_> {
         if shift.from == shift.to {
             return;
         }
+        // by a clock that is behind, too, it ends after it began, and after the move before it: a drill's account goes by that
+        let last = self.state.moved.as_ref().map_or(shift.since, |moved| moved.at);
         self.state.moved = Some(Moved {
             from: shift.from.clone(),
             to: shift.to.clone(),
             why: shift.why.clone(),
-            at: self.situation.now,
+            at: self.situation.now.max(shift.since).max(last),
             previous,
             set,
             sharing: shift.sharing.clone(),

@@ -68,6 +68,34 @@ fn traffic_goes_there_stays_for_its_time_and_comes_back_in_one_call_each() {
     );
 }
 
+#[test]
+fn one_whose_move_is_seen_by_a_clock_that_is_behind_goes_on_and_ends() {
+    let mut sides = drilled();
+    assert_eq!(refused(&sides.ask(TrafficWish::Drill)), None);
+    sides.looks(1, -5);
+    assert_eq!((sides.weights(), sides.traffic.active.as_str()), ((0, 100), "green"));
+    assert_eq!(outcome(&sides), None, "it has begun, and has not ended");
+    sides.looks(70, 10);
+    assert_eq!((sides.weights(), outcome(&sides)), ((100, 0), Some(DrillOutcome::Passed)));
+}
+
+/// It does harm at once, and every look from then on is by the clock that is behind.
+#[test]
+fn one_that_comes_back_by_a_clock_that_is_behind_is_known_for_what_ended_it() {
+    let mut sides = drilled();
+    sides.ask(TrafficWish::Drill);
+    sides.looks(1, 1);
+    sides.other_alarm("checkout", AlarmState::Alarm);
+    sides.looks(1, -8);
+    sides.looks(3, 1);
+    let alarm = AlarmName::new("checkout");
+    assert_eq!((sides.weights(), outcome(&sides)), ((100, 0), Some(DrillOutcome::Alarm { alarm })));
+    assert!(
+        sides.traffic.drill.as_ref().is_some_and(|drill| drill.back_at.is_some()),
+        "it is back"
+    );
+}
+
 /// Between the decision and the look that sees the weights set: ten seconds each way, but for a call that is lost.
 #[test]
 fn the_requests_that_came_while_the_weights_were_set_are_counted() {
