@@ -31,7 +31,10 @@ pub fn note(state: &mut PoolState, moved: Direction, now: Timestamp) {
         turning.last = moved;
         let recent = Moment::from(HOUR.before(now));
         turning.turns.retain(|turn| *turn > recent);
-        turning.turns.push(now.into());
+        // another clock may be behind: no turn is before the one that it follows
+        let now = Moment::from(now);
+        let turned_at = turning.turns.last().map_or(now, |last| now.max(*last));
+        turning.turns.push(turned_at);
         let outlived = turning.turns.len().saturating_sub(usize::from(TURNS_MAX));
         turning.turns.drain(..outlived);
     }

@@ -2,6 +2,7 @@
 
 use ghostnet_core::churn::{TURNS_MAX, held_until};
 use ghostnet_core::reason::Finding;
+use ghostnet_core::unit::Seconds;
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -88,6 +89,17 @@ fn it_ends_by_itself_when_the_hour_is_clear() {
     assert_eq!(until, at(1_800 + 3_600), "an hour after the last turn");
     pool.now = until;
     assert_eq!(step(&mut pool, 480.0, 0).desired, 5);
+}
+
+#[test]
+fn a_turn_by_a_clock_that_is_behind_ends_no_hour_sooner() {
+    let mut pool = after(&[1_950.0, 950.0, 1_950.0]);
+    step(&mut pool, 950.0, 0);
+    let third = pool.now;
+    pool.now = Seconds(5).before(third);
+    assert_eq!(step(&mut pool, 1_950.0, 0).desired, 20, "what is added waits for nothing");
+    let until = held_until(&pool.state, &pool.spec.guards, pool.now);
+    assert_eq!(until, Some(Seconds(3_600).after(third)));
 }
 
 /// What is asked for goes to and fro every ten minutes for a day: the size does so no more than thrice within an hour.
