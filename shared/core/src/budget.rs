@@ -58,7 +58,8 @@ pub fn window_removals_left(open: &[OpenRemovalWindow], state: &PoolState) -> Op
     open.iter().map(left).min_by_key(|(left, _)| *left)
 }
 
-/// Counts removals in every open window, and forgets the windows that have closed.
+/// Counts removals in every open window, and forgets those that opened before. One that opens later is open by another clock already,
+/// and where none is open one may still be by another.
 pub fn note_window_removals(open: &[OpenRemovalWindow], state: &mut PoolState, removed: u32) {
     if removed == 0 {
         return;
@@ -70,7 +71,9 @@ pub fn note_window_removals(open: &[OpenRemovalWindow], state: &mut PoolState, r
         at,
         count: count_of(at).saturating_add(removed),
     };
-    state.window_removals = openings.into_iter().map(counted).collect();
+    let newest = openings.last().copied();
+    let later = before.iter().copied().filter(|tally| newest.is_none_or(|newest| tally.at > newest));
+    state.window_removals = openings.into_iter().map(counted).chain(later).collect();
 }
 
 /// Adds to a tally and forgets what no budget looks at any more.

@@ -153,7 +153,7 @@ pub struct PoolState {
     /// Removals committed within the last minute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Tally>,
-    /// Removals since the opening of each removal window that was open when somebody last left.
+    /// Removals since the opening of each removal window that was open when somebody last left, be it by a clock that was ahead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub window_removals: Vec<Tally>,
     /// Which way the size last moved, and when it last turned round, at most [`TURNS_MAX`](crate::churn::TURNS_MAX) times.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::budget::{HOUR, TICK, launches_left, note, removals_left};
+use ghostnet_core::budget::{HOUR, TICK, launches_left, note, note_window_removals, removals_left, window_removals_left};
 use ghostnet_core::plan::{Action, Refusal, StepOutcome};
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::{PoolState, RecordedOutcome, Tally};
@@ -34,6 +34,31 @@ fn a_clock_that_ran_ahead_counts() {
     assert_eq!(launches_left(&guards, &state, 2, at(0)).0, 3);
     assert_eq!(removals_left(&guards, &state, 2, at(0)).0, 0);
     assert!(HOUR > TICK);
+}
+
+/// A window has opened by one clock and somebody has left in it; then somebody leaves by a clock by which it has not.
+#[test]
+fn a_window_that_is_open_by_one_clock_is_not_forgotten_by_another() {
+    for (situation, windows, before) in [
+        (
+            "one closes as another opens",
+            json!([{ "cron": "0 8 * * *", "for": "4h", "max": 5 }, { "cron": "0 12 * * *", "for": "4h", "max": 2 }]),
+            Some(4),
+        ),
+        (
+            "none was open before",
+            json!([{ "cron": "0 12 * * *", "for": "4h", "max": 2 }]),
+            None,
+        ),
+    ] {
+        let spec = spec(json!({ "guards": { "budgets": { "removal": { "windows": windows } } } }));
+        let (behind, ahead) = (spec.open_removal_windows(at(-5)), spec.open_removal_windows(at(3)));
+        let mut state = PoolState::default();
+        note_window_removals(&ahead, &mut state, 2);
+        note_window_removals(&behind, &mut state, 1);
+        let left = |open| window_removals_left(open, &state).map(|(left, _)| left);
+        assert_eq!([left(&behind), left(&ahead)], [before, Some(0)], "{situation}");
+    }
 }
 
 #[test]
