@@ -63,7 +63,8 @@ impl SpendCap {
             .micros_per_day
             .saturating_mul(HOUR_SECONDS)
             .saturating_sub(spent_today(spend, now));
-        let until_midnight = DAY_SECONDS.saturating_sub(now.as_second().rem_euclid(DAY_SECONDS));
+        let midnight = midnight(spend, now).saturating_add(DAY_SECONDS);
+        let until_midnight = midnight.saturating_sub(now.as_second());
         left / u64::try_from(until_midnight).unwrap_or(1).max(1)
     }
 }
@@ -72,8 +73,8 @@ impl SpendCap {
 #[must_use]
 pub fn spent_today(spend: Option<&Spend>, now: Timestamp) -> u64 {
     let Some(spend) = spend else { return 0 };
+    let midnight = midnight(Some(spend), now);
     let (at, now) = (spend.at.at().as_second(), now.as_second());
-    let midnight = now.saturating_sub(now.rem_euclid(DAY_SECONDS));
     let since = |moment: i64| spend.rate.saturating_mul(u64::try_from(now.saturating_sub(moment)).unwrap_or(0));
     if at < midnight {
         since(midnight)
@@ -82,11 +83,22 @@ pub fn spent_today(spend: Option<&Spend>, now: Timestamp) -> u64 {
     }
 }
 
+/// When the day began. One that has begun by another clock is not over by one that is behind.
+fn midnight(spend: Option<&Spend>, now: Timestamp) -> i64 {
+    let latest = latest(spend, now).as_second();
+    latest.saturating_sub(latest.rem_euclid(DAY_SECONDS))
+}
+
+fn latest(spend: Option<&Spend>, now: Timestamp) -> Timestamp {
+    spend.map_or(now, |spend| spend.at.at().max(now))
+}
+
 /// Takes in what a look has seen. Writes nothing new while the rate stays.
 pub fn note(spend: &mut Option<Spend>, rate: u64, now: Timestamp) {
     if spend.is_none_or(|spend| spend.rate != rate) {
         *spend = Some(Spend {
-            at: now.into(),
+            // what is counted up to a moment is not counted again from an earlier one
+            at: latest(spend.as_ref(), now).into(),
             spent: spent_today(spend.as_ref(), now),
             rate,
         });

@@ -46,6 +46,12 @@ fn what_is_left_of_the_day_is_spread_over_it() {
         ("but its fleet is not", Some(spent(36 * HOUR, hours(899), 25)), 0, 50),
         ("midnight: a new day", Some(spent(0, hours(600), 20)), 12 * HOUR, 37),
         (
+            "midnight by another clock: the new day has no more than a day's",
+            Some(spent(-(12 * HOUR + 5), 0, 20)),
+            12 * HOUR - 5,
+            37,
+        ),
+        (
             "a clock that runs behind has spent no less",
             Some(spent(-HOUR, hours(300), 20)),
             0,
@@ -54,6 +60,13 @@ fn what_is_left_of_the_day_is_spread_over_it() {
     ] {
         assert_eq!(affordable(spend, now) / MICROS, instances, "{situation}");
     }
+}
+
+#[test]
+fn a_clock_that_is_behind_counts_no_second_twice() {
+    let mut spend = Some(spent(0, hours(1), 10));
+    note(&mut spend, 20 * MICROS, at(-9));
+    assert_eq!(spent_today(spend.as_ref(), at(0)), hours(1));
 }
 
 #[test]
