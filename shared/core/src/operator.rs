@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FleetId, InstanceId, PoolId, Zone};
+use crate::plan::CLOCK_SKEW_MAX;
 use crate::refresh::{RefreshRefused, RefreshRequest};
 use crate::signal::EVENT_AGE_MAX;
 use crate::spec::FleetMode;
@@ -130,7 +131,7 @@ impl Asked {
     /// Whether nothing depends on it any more: it is over, and so is the time in which an older request could still arrive.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.in_force(now).is_none() && now > EVENT_AGE_MAX.after(self.at)
+        self.in_force(now).is_none() && now > heard_until(self.at)
     }
 
     /// Why it cannot be taken in now, whichever pool it is for.
@@ -152,6 +153,11 @@ impl Asked {
             }
         }
     }
+}
+
+/// Until when an older request than one that was issued then may still be heard, be it by a clock that is behind.
+pub(crate) fn heard_until(at: Timestamp) -> Timestamp {
+    CLOCK_SKEW_MAX.after(EVENT_AGE_MAX.after(at))
 }
 
 /// Why a request changed nothing.

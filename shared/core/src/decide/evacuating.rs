@@ -4,9 +4,8 @@
 use super::Situation;
 use super::operator::{no_such_pool, refusal};
 use crate::id::{PoolId, Zone};
-use crate::operator::{Evacuation, OperatorRequest, Refused};
+use crate::operator::{Evacuation, OperatorRequest, Refused, heard_until};
 use crate::reason::Finding;
-use crate::signal::EVENT_AGE_MAX;
 use crate::spec::{FleetMode, PoolSpec};
 use crate::state::{CapacityState, PoolState};
 
@@ -103,7 +102,7 @@ pub(super) fn forget(situation: &Situation<'_>, state: &mut PoolState) {
     let now = situation.now;
     state
         .evacuations
-        .retain(|_, left| left.is_in_force(now) || now <= EVENT_AGE_MAX.after(left.at));
+        .retain(|_, left| left.is_in_force(now) || now <= heard_until(left.at));
 }
 
 /// Zones into which a pool launches.

@@ -4,7 +4,7 @@ use ghostnet_core::decide::Decision;
 use ghostnet_core::id::{InstanceId, Zone};
 use ghostnet_core::operator::{Asked, HOLD_MAX, OperatorRequest, Refused, Wish};
 use ghostnet_core::reason::{Finding, ZoneEvidence};
-use ghostnet_core::signal::Signal;
+use ghostnet_core::signal::{EVENT_AGE_MAX, Signal};
 use ghostnet_core::state::RenewReason;
 use ghostnet_core::unit::Seconds;
 
@@ -137,6 +137,24 @@ fn it_is_ended_by_hand_too_and_an_older_request_does_not_begin_it_again() {
         assert_eq!(renewed(&world.look()), []);
     }
     assert!(world.inputs.state.pools[&pool("blue")].evacuations.is_empty(), "it is forgotten");
+}
+
+/// It is forgotten by a clock that is ahead, and the older request arrives at one that is not.
+#[test]
+fn the_end_is_remembered_until_no_clock_hears_an_older_request() {
+    let mut world = nine(json!({}));
+    let older = Asked {
+        by: "ana".to_owned(),
+        at: world.now(),
+        wish: leave(&world, "a", 120),
+    };
+    world.pass(1);
+    ask(&mut world, Wish::UseAgain { zone: zone("a") });
+    world.inputs.now = Seconds(10).after(EVENT_AGE_MAX.after(older.at));
+    world.look();
+    world.inputs.now = EVENT_AGE_MAX.after(older.at);
+    let late = request(&mut world, older);
+    assert!(matches!(refused(&late), Some(Refused::Superseded { .. })), "{:?}", refused(&late));
 }
 
 #[test]

@@ -212,6 +212,25 @@ fn an_older_request_never_undoes_a_newer_one() {
     assert!(!finds(&decision, |finding| matches!(finding, Finding::OperatorHolds { .. })));
 }
 
+/// It is forgotten by a clock that is ahead, and the older one arrives at one that is not.
+#[test]
+fn the_last_wish_is_remembered_until_no_clock_hears_an_older_one() {
+    let mut world = world();
+    let older = hold(&world, 6);
+    world.pass(1);
+    let newer = asked("bob", world.now(), Wish::Clear);
+    world.look_at(request(newer.clone()));
+    world.inputs.now = Seconds(9).after(EVENT_AGE_MAX.after(newer.at));
+    world.look();
+    world.inputs.now = EVENT_AGE_MAX.after(older.at);
+    let decision = world.look_at(request(older));
+    assert!(
+        matches!(refused(&decision), Some(Refused::Superseded { .. })),
+        "{:?}",
+        refused(&decision)
+    );
+}
+
 #[test]
 fn giving_up_lets_the_policies_go_on_and_is_forgotten_in_time() {
     let mut world = World::serving(6, json!({}));
