@@ -97,10 +97,10 @@ pub struct Evacuation {
 }
 
 impl Evacuation {
-    /// Whether the zone is left now.
+    /// Whether the zone is left now. One that was ended is not, by whichever clock.
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        now < self.until
+        self.at < self.until && now < self.until
     }
 }
 

@@ -77,7 +77,7 @@ fn take_in(
         return Some(fault);
     }
     let (until, reason) = match leave {
-        Leave::End => (now, String::new()),
+        Leave::End => (asked.at, String::new()),
         Leave::Until(..) if situation.spec.mode != FleetMode::On => {
             return Some(Refused::Mode { mode: situation.spec.mode });
         }

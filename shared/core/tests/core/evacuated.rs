@@ -139,6 +139,30 @@ fn it_is_ended_by_hand_too_and_an_older_request_does_not_begin_it_again() {
     assert!(world.inputs.state.pools[&pool("blue")].evacuations.is_empty(), "it is forgotten");
 }
 
+/// Who hears it has a clock that is ahead, or whoever looks next has one that is behind.
+#[test]
+fn once_it_is_ended_it_is_so_by_every_clock() {
+    for (situation, heard_after, then) in [("heard ahead", 9, 1), ("looked at behind", 0, -8)] {
+        let mut world = nine(json!({}));
+        let wish = leave(&world, "a", 120);
+        ask(&mut world, wish);
+        world.pass(60);
+        let ended = Asked {
+            by: "ana".to_owned(),
+            at: world.now(),
+            wish: Wish::UseAgain { zone: zone("a") },
+        };
+        world.wait(heard_after);
+        assert_eq!(refused(&request(&mut world, ended)), None, "{situation}");
+        world.inputs.now = at(60 + then);
+        let decision = world.look();
+        assert!(
+            !finds(&decision, |finding| matches!(finding, Finding::ZoneOut { .. })),
+            "{situation}"
+        );
+    }
+}
+
 /// It is forgotten by a clock that is ahead, and the older request arrives at one that is not.
 #[test]
 fn the_end_is_remembered_until_no_clock_hears_an_older_request() {
