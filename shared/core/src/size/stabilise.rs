@@ -56,6 +56,11 @@ pub(super) fn note_run(runs: &mut Vec<Run>, new: Run, guards: &Guards) {
     if runs.last().is_some_and(|last| last.capacity == new.capacity) {
         return;
     }
+    // another clock may be behind: no run ends before it began
+    let new = Run {
+        since: runs.last().map_or(new.since, |last| last.since.max(new.since)),
+        ..new
+    };
     let start = guards.stabilisation_in.max(guards.stabilisation_out).before(new.since);
     let outlived = runs
         .windows(2)

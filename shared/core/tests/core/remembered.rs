@@ -30,6 +30,21 @@ fn runs_that_the_window_has_left_behind_are_forgotten() {
     assert_eq!(pool.state.recommended, [run(-400, 6), run(-100, 8), run(0, 10)]);
 }
 
+/// Twenty were recommended at noon. The next recommendation comes from a clock by which it is not noon yet.
+#[test]
+fn a_run_by_a_clock_that_is_behind_ends_none_before_it_began() {
+    let mut pool = Pool::tracked(json!({ "stabilisation": { "in": "3m" } })).recommended(&[(900, 10)]);
+    let mut look = |seconds: i64, value: f64| {
+        pool.now = at(seconds);
+        pool.series.insert(policy("requests"), fresh(pool.now, value));
+        let desired = pool.step(0).desired;
+        pool.counts.in_service = desired;
+        desired
+    };
+    assert_eq!([look(0, 200.0), look(-9, 50.0)], [20, 20]);
+    assert_eq!([look(175, 50.0), look(181, 50.0)], [20, 11], "three minutes after noon");
+}
+
 #[test]
 fn a_full_history_merges_its_oldest_runs_into_the_larger() {
     let runs: Vec<(i64, u32)> = (0..64)
