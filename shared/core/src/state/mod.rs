@@ -327,9 +327,10 @@ impl PoolState {
                 {
                     // a quota is one market's: the others may go on
                     if class.is_of_market(launch.offering.market) {
-                        self.markets_off.insert(launch.offering.market, refused);
+                        let before = self.markets_off.remove(&launch.offering.market);
+                        self.markets_off.insert(launch.offering.market, refused.or_longer(before));
                     } else {
-                        self.launch_refused = Some(refused);
+                        self.launch_refused = Some(refused.or_longer(self.launch_refused.take()));
                     }
                 }
             }

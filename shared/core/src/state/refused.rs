@@ -33,6 +33,11 @@ impl LaunchRefused {
         matches!(self.class, Some(Refusal::Configuration | Refusal::Quota))
     }
 
+    /// This one, unless the one before it lasts longer: launches of one plan are refused for different reasons, and heard in any order.
+    pub(super) fn or_longer(self, before: Option<Self>) -> Self {
+        before.filter(|before| before.until > self.until).unwrap_or(self)
+    }
+
     /// How long to wait before the next try, by class; none where trying again soon is right.
     pub(super) fn by(class: Refusal, code: &str, message: &str, step: &StepId, at: Timestamp) -> Option<Self> {
         let wait = match class {

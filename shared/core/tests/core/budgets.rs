@@ -142,3 +142,27 @@ fn who_must_be_told_that_launches_are_refused() {
         assert!(!finds(&world.look(), tells), "{situation}, once it is over");
     }
 }
+
+/// The launches of one plan are refused for different reasons, and the one that is heard last has the shorter wait.
+#[test]
+fn a_refusal_with_a_short_wait_cuts_no_longer_one_short() {
+    let mut world = World::new(json!({ "defaults": { "capacity": { "initial": 3 } } }));
+    let decision = world.die();
+    assert!(decision.plan.steps.len() > 1, "{:?}", steps(&decision));
+    let classes = [Refusal::Configuration, Refusal::Throttled, Refusal::Throttled];
+    for (step, class) in decision.plan.steps.iter().zip(classes) {
+        let (code, message) = ("Code".into(), "no".into());
+        world.tell(step, StepOutcome::Refused { class, code, message });
+    }
+    let state = &world.inputs.state.pools[&pool("blue")];
+    assert_eq!(
+        state.launching_off_until(&world.spec.pools[0].launch.market, world.now()),
+        Some(at(300))
+    );
+    assert!(
+        state
+            .launch_refused
+            .as_ref()
+            .is_some_and(ghostnet_core::state::LaunchRefused::is_for_a_person)
+    );
+}
