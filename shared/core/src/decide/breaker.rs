@@ -10,7 +10,7 @@ use super::census::{ByMetric, Census, Person, Standing};
 use super::outage;
 use crate::spec::PoolSpec;
 use crate::state::PoolState;
-use crate::unit::Seconds;
+use crate::unit::{Moment, Seconds};
 
 /// An open breaker.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,8 @@ fn may_probe(census: &Census<'_>, state: &PoolState, now: Timestamp) -> bool {
     };
     let on_its_way = census.with(state).any(|(person, member)| {
         let young = matches!(person.standing, Standing::Pending | Standing::Warming);
-        young && member.came_at().at() > last.since
+        // the launch of a probe is committed at the very moment from which its wait counts
+        young && member.came_at() >= Moment::from(last.since)
     });
     now >= last.until() && !on_its_way && census.counts.in_flight == 0
 }

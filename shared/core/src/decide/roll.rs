@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Flow, Situation, discovery};
 use crate::id::{InstanceId, PlanId, PoolId};
 use crate::observation::{Instance, tag};
@@ -45,18 +47,20 @@ pub(super) fn call(
     for instance in strangers.into_iter().filter(|instance| !instance.state.is_gone()) {
         let on_record = |plan: &PlanId| situation.observation.recorded_plans.contains(plan);
         match explained.get(&instance.id) {
-            Some(warm) => known.push((instance.id.clone(), *warm)),
-            None if instance.plan.as_ref().is_some_and(on_record) => known.push((instance.id.clone(), false)),
+            // by a clock that is behind, too, it comes after its launch was committed
+            Some((warm, committed_at)) => known.push((instance.id.clone(), *warm, situation.now.max(*committed_at))),
+            None if instance.plan.as_ref().is_some_and(on_record) => known.push((instance.id.clone(), false, situation.now)),
             None => unknown.push(instance),
         }
     }
-    let new = |(id, warm)| (id, Member::launched(warm, situation.now));
+    let new = |(id, warm, since)| (id, Member::launched(warm, since));
     members.members.extend(known.into_iter().map(new));
     judge_unknown(situation, members, &unknown, young_state, findings)
 }
 
-/// Instances that an open launch step of this pool brought, as their tags say, and whether they are to be kept warm.
-fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]) -> BTreeMap<InstanceId, bool> {
+/// Instances that an open launch step of this pool brought, as their tags say, whether they are to be kept warm, and when that step was
+/// committed.
+fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]) -> BTreeMap<InstanceId, (bool, Timestamp)> {
     let mut explained = BTreeMap::new();
     for open in state.open_of(pool) {
         let Action::Launch(launch) = &open.step.action else { continue };
@@ -64,7 +68,7 @@ fn explained_launches(state: &CapacityState, pool: &PoolId, listed: &[&Instance]
             listed
                 .iter()
                 .filter(|instance| is_of(instance, &open.step.id))
-                .map(|instance| (instance.id.clone(), launch.warm)),
+                .map(|instance| (instance.id.clone(), (launch.warm, open.committed_at))),
         );
     }
     explained

@@ -2,6 +2,7 @@
 
 use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{InstanceState, TargetHealth};
+use ghostnet_core::plan::Action;
 use ghostnet_core::reason::Finding;
 use ghostnet_core::state::DrainReason;
 use ghostnet_core::unit::Seconds;
@@ -421,6 +422,40 @@ fn replacements_stay_within_the_surge() {
     let decision = world.look();
     assert_eq!(steps(&decision), ["launch 1 in eu-west-1b", "deregister i-blue-000"]);
     assert!(guards_of(&decision).contains(&"surge"));
+}
+
+/// The probe is listed before the outcome of its launch is written, and boots for long.
+#[test]
+fn no_second_probe_is_sent_because_a_clock_that_is_behind_saw_the_first() {
+    for behind in [0, 8] {
+        let mut world = World::serving(10, json!({ "defaults": { "capacity": { "max": 20 } } }));
+        let ids: Vec<String> = (0..5).map(|n| format!("i-blue-{n:03}")).collect();
+        world.minutes(5);
+        keep_sick(&mut world, &ids);
+        let launches = |decision: &ghostnet_core::decide::Decision| {
+            let steps = decision.plan.steps.iter();
+            steps
+                .filter(|step| matches!(step.action, Action::Launch(_)))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let mut probes = Vec::new();
+        while probes.is_empty() {
+            world.wait(60);
+            keep_sick(&mut world, &ids);
+            probes = launches(&world.die());
+        }
+        let sent = world.now();
+        world.launch(&probes[0]);
+        world.inputs.now = Seconds(behind).before(Seconds(1).after(sent));
+        world.look();
+        for minute in 1..12 {
+            world.inputs.now = Seconds::minutes(minute).after(sent);
+            keep_sick(&mut world, &ids);
+            let more = launches(&world.look());
+            assert!(more.is_empty(), "{behind} seconds behind, after {minute} minutes: {more:?}");
+        }
+    }
 }
 
 /// Four of eleven are sick, and the load asks for more: the healthy ones must not be left alone with it.
