@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::plan::CLOCK_SKEW_MAX;
 use crate::reason::Guard;
 use crate::spec::{Guards, OpenRemovalWindow};
 use crate::state::{PoolState, Tally};
@@ -13,6 +14,12 @@ use crate::unit::Seconds;
 pub const TICK: Seconds = Seconds(60);
 /// The window of the budget per hour.
 pub const HOUR: Seconds = Seconds(3_600);
+
+/// How long what counts in a window is kept: by a clock that is behind the window reaches back further.
+#[must_use]
+pub const fn kept(window: Seconds) -> Seconds {
+    Seconds(window.0.saturating_add(CLOCK_SKEW_MAX.0))
+}
 
 /// How many launches the budgets still allow a pool of this size, and the guard that says so. A share is one of the size
 /// a minute ago: what was launched since must not make room for more.

@@ -203,7 +203,7 @@ impl Hands<'_, '_> {
             let allowed = removals_left.saturating_sub(drained);
             drained = drained.saturating_add(warm::remove(situation, pool, census, pool_state, (allowed, max), busy, findings));
         }
-        budget::note(&mut pool_state.removals, drained, budget::TICK, now);
+        budget::note(&mut pool_state.removals, drained, budget::kept(budget::TICK), now);
         let calm = drained == 0 && self.is_calm(desired, pool_state);
         let started = self.start(needed, busy, pool_state, draft);
         shares.add(Market::OnDemand, started);
@@ -221,7 +221,12 @@ impl Hands<'_, '_> {
         if calm {
             launched = launched.saturating_add(self.fill_warm_stock(generation, pool_state, draft));
         }
-        budget::note(&mut pool_state.launches, launched.saturating_add(started), budget::HOUR, now);
+        budget::note(
+            &mut pool_state.launches,
+            launched.saturating_add(started),
+            budget::kept(budget::HOUR),
+            now,
+        );
     }
 
     /// The size of which budgets are shares: what is handed over in this very decision makes none larger.

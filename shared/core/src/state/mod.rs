@@ -147,10 +147,10 @@ pub struct PoolState {
     /// The largest recommendation of each of the last hours, for a reserve that follows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peaks: Option<Peaks>,
-    /// Launches committed within the last hour.
+    /// Launches committed within the last hour, by whichever clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launches: Vec<Tally>,
-    /// Removals committed within the last minute.
+    /// Removals committed within the last minute, by whichever clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Tally>,
     /// Removals since the opening of each removal window that was open when somebody last left, be it by a clock that was ahead.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::budget::{HOUR, TICK, launches_left, note, note_window_removals, removals_left, window_removals_left};
+use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::plan::{Action, Refusal, StepOutcome};
 use ghostnet_core::reason::Finding;
+use ghostnet_core::signal::Signal;
 use ghostnet_core::state::{PoolState, RecordedOutcome, Tally};
 
 use crate::support::*;
@@ -141,6 +143,31 @@ fn who_must_be_told_that_launches_are_refused() {
         world.wait(180);
         assert!(!finds(&world.look(), tells), "{situation}, once it is over");
     }
+}
+
+/// What a clock that is ahead no longer counts, one that is not does.
+#[test]
+fn a_removal_counts_for_a_minute_by_every_clock() {
+    let guards = json!({ "budgets": { "removal": { "per_tick": 2 } } });
+    let mut world = World::serving(
+        10,
+        json!({ "guards": guards, "policies": [], "defaults": { "capacity": { "min": 1 } } }),
+    );
+    let mut sizes = Vec::new();
+    for (now, asked_at, desired) in [(0, 0, 8), (61, 52, 7), (53, 53, 2), (121, 121, 2)] {
+        world.inputs.now = at(now);
+        let (until, reason) = (at(3_000), "a test".to_owned());
+        let wish = Wish::Hold { desired, until, reason };
+        let (fleet, pool, by) = ("web".parse().unwrap(), None, "ana".to_owned());
+        let asked = Asked {
+            by,
+            at: at(asked_at),
+            wish,
+        };
+        let request = OperatorRequest { fleet, pool, asked };
+        sizes.push(blue(&world.look_at(Signal::OperatorRequest(request))).after);
+    }
+    assert_eq!(sizes, [8, 7, 7, 5]);
 }
 
 /// The launches of one plan are refused for different reasons, and the one that is heard last has the shorter wait.
