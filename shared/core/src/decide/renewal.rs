@@ -16,6 +16,7 @@ use crate::budget;
 use crate::id::Zone;
 use crate::observation::Instance;
 use crate::operator::Evacuation;
+use crate::plan::CLOCK_SKEW_MAX;
 use crate::reason::Finding;
 use crate::refresh::Refresh;
 use crate::signal::{EVENT_AGE_MAX, Signal};
@@ -359,10 +360,16 @@ fn unbalanced(situation: &Situation<'_>, pool: &PoolSpec, census: &Census<'_>, s
 }
 
 /// When an instance came. EC2 tells the time of its last start, and a stopped one that is started again is no newer for that; one
-/// that was taken in after the table was restored is older than it has been known for.
+/// that was taken in after the table was restored is older than it has been known for. Nobody is known before it came but by a clock that
+/// is behind.
 pub(super) fn born(member: &Member, instance: Option<&Instance>) -> Timestamp {
     let known_since = member.known_since.at();
-    instance.map_or(known_since, |instance| instance.launched_at.min(known_since))
+    let launched_at = instance.map_or(known_since, |instance| instance.launched_at);
+    if Seconds::between(known_since, launched_at) <= CLOCK_SKEW_MAX {
+        launched_at
+    } else {
+        known_since
+    }
 }
 
 /// Nobody comes, leaves or is sick, everybody who is wanted serves, and AWS takes launches.

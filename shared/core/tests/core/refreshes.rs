@@ -93,6 +93,32 @@ fn versions(world: &World) -> Vec<(u64, usize)> {
     counted.into_iter().collect()
 }
 
+/// The first replacement is listed before the outcome of its launch is written.
+#[test]
+fn who_is_new_is_not_replaced_because_a_clock_that_is_behind_saw_it_first() {
+    for behind in [0, 8] {
+        let mut world = world(4, json!({}));
+        // clocks are of fractions of a second, and what is known of an instance is not
+        world.inputs.now += jiff::SignedDuration::from_millis(400);
+        let (fleet, pool, at) = ("web".parse().unwrap(), None, world.now());
+        let (by, wish) = ("ada".to_owned(), Wish::Refresh(start(&[], Seconds(0))));
+        let asked = Asked { by, at, wish };
+        let decision = world.decide(Signal::OperatorRequest(OperatorRequest { fleet, pool, asked }));
+        world.commit(&decision);
+        world.wait(2);
+        let new = world.launch(&decision.plan.steps[0]);
+        world.inputs.now = Seconds(behind).before(world.now());
+        world.look();
+        world.wait(behind);
+        play(&mut world, 60);
+        assert_eq!(versions(&world), [(2, 4)], "{behind} seconds behind");
+        assert!(
+            world.alive().contains(&new.as_str()),
+            "{behind} seconds behind: it was replaced too"
+        );
+    }
+}
+
 #[test]
 fn a_refresh_replaces_everybody_and_waits_at_its_checkpoints() {
     let mut world = world(4, json!({}));
