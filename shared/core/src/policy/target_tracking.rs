@@ -21,9 +21,16 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     let value = reading.times(factor);
     let measured = measured_instances(&rule.measure, &ballot.counts, ballot.flow, reading.at, towards);
     let upper = target.get() * (1.0 + ballot.guards.tolerance_out.ratio());
+    let breaches = || reading.series.breaches(rule.measure.out, |value| value * factor > upper);
+    let too_few = |asks| (hold, VoteReason::TooFewDatapoints { value, asks });
     if measured <= 0.0 {
         if ballot.desired == 0 && value.get() > upper {
-            return (Some(1), VoteReason::OthersServe { value });
+            // one datapoint is no more a reason to begin than it is one to grow
+            return if breaches() {
+                (Some(1), VoteReason::OthersServe { value })
+            } else {
+                too_few(Direction::Out)
+            };
         }
         let why = if ballot.counts.in_service > 0 {
             VoteReason::AllCameSince
@@ -36,14 +43,8 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
     let lower = target.get() * (1.0 - ballot.guards.tolerance_in.ratio());
     // who may have served is counted to keep them, never to add more
     if towards == Direction::Out && value.get() > upper {
-        if !reading.series.breaches(rule.measure.out, |value| value * factor > upper) {
-            return (
-                hold,
-                VoteReason::TooFewDatapoints {
-                    value,
-                    asks: Direction::Out,
-                },
-            );
+        if !breaches() {
+            return too_few(Direction::Out);
         }
         // what warms up already may be enough
         return (Some(needed.max(ballot.desired)), VoteReason::Tracked { value, target });
@@ -60,13 +61,7 @@ pub(crate) fn recommend(rule: &TargetTracking, reading: &Reading<'_>, ballot: &B
         return (hold, VoteReason::NoValue { sample: reading.sample });
     }
     if !reading.series.allows_fewer(rule.measure.in_, |value| value * factor < lower) {
-        return (
-            hold,
-            VoteReason::TooFewDatapoints {
-                value,
-                asks: Direction::In,
-            },
-        );
+        return too_few(Direction::In);
     }
     (Some(needed.min(ballot.desired)), VoteReason::Tracked { value, target })
 }

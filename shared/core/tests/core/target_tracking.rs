@@ -429,3 +429,21 @@ fn a_datapoint_of_five_minutes_adds_once_and_speaks_of_those_who_were_past_their
         assert_eq!(pool.size().desired, expected, "{situation}");
     }
 }
+
+/// Nobody of the pool is there yet: one datapoint of the others is no more a reason to begin than it is one to grow.
+#[test]
+fn the_first_instance_beside_others_waits_for_as_many_datapoints_as_any_other() {
+    for (situation, values, vote) in [
+        ("all three", [Some(300.0), Some(300.0), Some(300.0)], 1),
+        ("one of three", [Some(300.0), Some(100.0), Some(100.0)], 0),
+        ("a gap agrees to nothing", [Some(300.0), None, Some(300.0)], 0),
+    ] {
+        let mut rule = tracking();
+        merge(&mut rule, json!({ "datapoints": { "out": "3 of 3" } }));
+        let pool = Pool::with(json!([rule]), json!({})).change(|pool| {
+            (pool.state.desired, pool.counts.in_service, pool.spec.capacity.min) = (0, 0, 0);
+            pool.series.insert(policy("requests"), minutes(pool.now, &values));
+        });
+        assert_eq!(pool.vote().0, Some(vote), "{situation}");
+    }
+}
