@@ -99,7 +99,7 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
     let (capacity, withheld) = match (policy.mode, capacity) {
         (PolicyMode::RecommendOnly, Some(capacity)) => (None, Some(capacity)),
         (PolicyMode::OutOnly, Some(capacity)) if capacity < ballot.desired => (None, Some(capacity)),
-        (_, Some(capacity)) if capacity == ballot.desired && abstains(policy, &reason, ballot) => (None, None),
+        (_, Some(capacity)) if capacity == ballot.desired && abstains(policy, &reason, series, ballot) => (None, None),
         (_, capacity) => (capacity, None),
     };
     Vote {
@@ -116,9 +116,11 @@ pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
 /// Whether a hold keeps nobody from removing. A policy that can only add would hold for ever. So it abstains while all is well, if
 /// its owner said so, or if a removal after which it would add again is foreseen anyway; while it does not know, or while a breach
 /// goes on, it does not.
-fn abstains(policy: &Policy, reason: &VoteReason, ballot: &Ballot<'_>) -> bool {
+fn abstains(policy: &Policy, reason: &VoteReason, series: &Series, ballot: &Ballot<'_>) -> bool {
     let harmless = policy.mode == PolicyMode::OutOnly || crate::size::out_limit(policy, ballot.guards).is_some();
-    !policy.can_remove() && harmless && is_content(reason)
+    // a part of a value, or of several values, may look like all is well
+    let knows = matches!(series.sample(ballot.now), Sample::Value { .. });
+    !policy.can_remove() && harmless && knows && is_content(reason)
 }
 
 fn is_content(reason: &VoteReason) -> bool {

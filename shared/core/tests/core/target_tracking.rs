@@ -447,3 +447,21 @@ fn the_first_instance_beside_others_waits_for_as_many_datapoints_as_any_other() 
         assert_eq!(pool.vote().0, Some(vote), "{situation}");
     }
 }
+
+/// Where some instances said nothing the value may be higher than it looks: what only adds does not know that all is well.
+#[test]
+fn one_that_only_adds_binds_while_its_metric_is_known_in_part() {
+    let step = json!({ "type": "step", "metric": busy(), "out": [{ "from": 110, "add": 1 }] });
+    let simple = json!({ "type": "simple", "metric": busy(), "out": { "from": 110, "add": 1 } });
+    let threshold = json!({ "type": "threshold", "metric": busy(), "within": { "from": 110 }, "add": 1 });
+    for mut rule in [tracking(), step, simple, threshold] {
+        merge(&mut rule, json!({ "id": "requests", "mode": "out_only" }));
+        for value in [50.0, 100.0] {
+            let pool = Pool::with(json!([rule]), json!({}));
+            let in_part = partial(pool.now, value);
+            let pool = pool.change(|pool| drop(pool.series.insert(policy("requests"), in_part)));
+            assert_eq!(pool.vote().0, Some(10), "{rule} {value}");
+            assert_eq!(pool.load(value).vote().0, None, "{rule} {value}: known whole");
+        }
+    }
+}
