@@ -131,6 +131,7 @@ fn is_content(reason: &VoteReason) -> bool {
             | VoteReason::OutOfBounds { .. }
             | VoteReason::Needs { .. }
             | VoteReason::Backlog { .. }
+            | VoteReason::OldestWouldBeTooOld { .. }
             | VoteReason::Formula { .. }
             | VoteReason::TooFewDatapoints { asks: Direction::In, .. }
             | VoteReason::AwaitsChange { asks: Direction::In, .. }

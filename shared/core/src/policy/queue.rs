@@ -6,7 +6,7 @@
 //! it waits the longer the fewer there are: else what leaves now comes back at once.
 
 use super::{Ballot, Opinion, Reading, demand, finite_count};
-use crate::reason::VoteReason;
+use crate::reason::{Direction, VoteReason};
 use crate::sample::{Sample, Series};
 use crate::spec::QueueRule;
 use crate::unit::{Finite, Percent, Seconds};
@@ -55,7 +55,13 @@ pub(crate) fn recommend(rule: &QueueRule, series: &Series, reading: &Reading<'_>
         }
         _ => return by_backlog,
     };
-    if backlog.get() <= 0.0 || !is_old(age.get()) || !ages.breaches(rule.measure.out, is_old) {
+    let is_too_old = backlog.get() > 0.0 && is_old(age.get());
+    let breaches = is_too_old && ages.breaches(rule.measure.out, is_old);
+    if is_too_old && !breaches && by_backlog.0 <= Some(ballot.desired) {
+        let (value, asks) = (age, Direction::Out);
+        return (Some(ballot.desired), VoteReason::TooFewDatapoints { value, asks });
+    }
+    if !breaches {
         let stay = finite_count(f64::from(ballot.desired) * age.get() / f64::from(limit.0.max(1))).unwrap_or(ballot.desired);
         let stay = stay.min(ballot.desired);
         return match by_backlog.0 {

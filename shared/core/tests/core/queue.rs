@@ -135,3 +135,43 @@ fn a_wrong_queue_policy_is_told_on_its_field() {
         assert_eq!(problems(json!({ "policies": [policy] })), [told], "{change}");
     }
 }
+
+/// As any policy that only adds: it binds while it does not know, or a breach goes on, and not while all is well.
+#[test]
+fn one_that_only_adds_binds_by_the_age_of_the_oldest_message_too() {
+    let of = |waiting: f64, ages: &[Option<f64>]| {
+        let pool = jobs(json!({ "mode": "out_only", "datapoints": { "out": "2 of 2" } }));
+        let mut pool = seen(pool, waiting, 0.0, None);
+        let series = several([
+            ("waiting", minutes(pool.now, &[Some(waiting); 2])),
+            ("in_work", minutes(pool.now, &[Some(0.0); 2])),
+            ("oldest", minutes(pool.now, ages)),
+        ]);
+        pool.series.insert(policy("jobs"), series);
+        pool.vote().0
+    };
+    for waiting in [300.0, 1_000.0] {
+        for (situation, ages, vote) in [
+            ("young", [Some(5.0), Some(5.0)], None),
+            ("nearly too old", [Some(590.0), Some(590.0)], None),
+            ("too old, in one of two datapoints", [Some(700.0), Some(590.0)], Some(10)),
+            ("too old", [Some(700.0), Some(650.0)], Some(11)),
+            ("unknown", [None, None], Some(10)),
+        ] {
+            assert_eq!(of(waiting, &ages), vote, "{situation}, {waiting} wait");
+        }
+    }
+}
+
+/// The message may be too old already, the next datapoint tells.
+#[test]
+fn a_reserve_stays_while_too_few_datapoints_say_that_a_message_is_too_old() {
+    let policy = json!({ "type": "queue", "id": "jobs", "queue": "jobs", "backlog_per_instance": 100, "oldest": "10m",
+        "datapoints": { "out": "2 of 2" } });
+    for (oldest, expected) in [(700.0, 12), (590.0, 11)] {
+        let pool = Pool::with_reserve(json!([policy]), json!({}), json!({ "threshold": 1 }));
+        let mut pool = seen(pool, 900.0, 100.0, Some(oldest));
+        (pool.state.desired, pool.state.reserve, pool.counts.in_service) = (12, 2, 12);
+        assert_eq!(pool.size().desired, expected, "{oldest}");
+    }
+}
