@@ -54,19 +54,14 @@ fn foresee(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opi
         return (None, VoteReason::NoForecast);
     };
     if ahead.strays {
-        return headroom(ahead, &count);
+        return headroom(ahead, &count, ballot);
     }
     let chosen = match rule.care {
         Care::Caution(caution) => count.cheapest(ahead, caution.get()),
         Care::Exceeded(share) => ahead.enough(share.get()).and_then(|load| Some((load, count.needed(load)?))),
     };
     let Some((load, mut instances)) = chosen else {
-        return (
-            Some(ballot.desired),
-            VoteReason::Impossible {
-                demand: finite(ahead.expected),
-            },
-        );
+        return impossible(ahead.expected, ballot);
     };
     let usual = rule.usual.and_then(|share| ahead.usual.iter().find(|(of, _)| *of == share.0));
     if let Some(usual) = usual.and_then(|(_, load)| count.needed(*load)) {
@@ -84,13 +79,19 @@ fn foresee(rule: &Predictive, ahead: Option<&Ahead>, ballot: &Ballot<'_>) -> Opi
 
 /// Nobody knows what comes: more than is needed now.
 #[expect(clippy::float_arithmetic, reason = "metric values are floats, finite by construction")]
-fn headroom(ahead: &Ahead, count: &Count<'_>) -> Opinion {
-    let instances = count.needed(ahead.now * HEADROOM);
-    let reason = VoteReason::ForecastStrays {
-        now: finite(per_second(ahead.now)),
-        instances: instances.unwrap_or_default(),
+fn headroom(ahead: &Ahead, count: &Count<'_>, ballot: &Ballot<'_>) -> Opinion {
+    let load = ahead.now * HEADROOM;
+    let Some(instances) = count.needed(load) else {
+        return impossible(load, ballot);
     };
-    (instances, reason)
+    let now = finite(per_second(ahead.now));
+    (Some(instances), VoteReason::ForecastStrays { now, instances })
+}
+
+/// No number of instances is enough for the load of a minute.
+fn impossible(load: f64, ballot: &Ballot<'_>) -> Opinion {
+    let demand = finite(per_second(load));
+    (Some(ballot.desired), VoteReason::Impossible { demand })
 }
 
 /// How many instances a load of a minute needs.

@@ -326,6 +326,24 @@ fn while_forecasts_stray_half_as_much_again_is_kept_as_comes_now() {
 }
 
 #[test]
+fn a_load_that_no_number_carries_holds_the_size_and_is_told_by_the_second() {
+    let strays = Ahead {
+        strays: true,
+        now: 4e11,
+        ..expecting(6_000.0)
+    };
+    for (situation, ahead) in [
+        ("expected", expecting(6e11)),
+        ("half as much again as now, while forecasts stray", strays),
+    ] {
+        let (capacity, reason) = vote(&knows(pool(json!({}), 6_000.0), ahead));
+        assert_eq!(capacity, Some(10), "{situation}");
+        let expected = VoteReason::Impossible { demand: finite(1e10) };
+        assert_eq!(reason, expected, "{situation}");
+    }
+}
+
+#[test]
 fn without_a_mode_it_only_shows() {
     for mode in [json!(null), json!("forecast_only")] {
         let pool = knows(pool(json!({ "mode": mode }), 3_000.0), expecting(12_000.0));
