@@ -21,7 +21,7 @@ use crate::id::PolicyId;
 use crate::rating::Rating;
 use crate::reason::{Direction, Vote, VoteReason, Withheld};
 use crate::sample::{Sample, Series};
-use crate::spec::{Change, Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule};
+use crate::spec::{Change, Guards, Measure, MissingRule, OpenWindow, Policy, PolicyMode, Rule, SimpleRule};
 use crate::unit::Finite;
 
 /// What a policy may look at.
@@ -65,25 +65,30 @@ pub(crate) type Opinion = (Option<u32>, VoteReason);
 pub fn vote(policy: &Policy, ballot: &Ballot<'_>) -> Vote {
     let not_asked = Series::NotAsked;
     let series = ballot.series.get(&policy.id).unwrap_or(&not_asked);
+    let breach = breach(policy, ballot);
     let (capacity, reason) = match &policy.rule {
-        Rule::TargetTracking(rule) => on(&rule.measure, series, ballot, |reading| {
+        Rule::TargetTracking(rule) => on(&rule.measure, series, breach, ballot, |reading| {
             target_tracking::recommend(rule, reading, ballot)
         }),
-        Rule::Step(rule) => on(&rule.measure, series, ballot, |reading| step::recommend(rule, reading, ballot)),
-        Rule::Threshold(rule) => on(&rule.measure, series, ballot, |reading| threshold::recommend(rule, reading, ballot)),
-        Rule::Simple(rule) => on(&rule.measure, series, ballot, |reading| {
+        Rule::Step(rule) => on(&rule.measure, series, breach, ballot, |reading| {
+            step::recommend(rule, reading, ballot)
+        }),
+        Rule::Threshold(rule) => on(&rule.measure, series, breach, ballot, |reading| {
+            threshold::recommend(rule, reading, ballot)
+        }),
+        Rule::Simple(rule) => on(&rule.measure, series, breach, ballot, |reading| {
             simple::recommend(rule, ballot.adjusted.get(&policy.id), reading, ballot)
         }),
         Rule::Capacity(rule) => match capacity::requests_per_second(&rule.each, ballot.ratings.get(&policy.id)) {
-            Ok(each) => on(&rule.measure, series, ballot, |reading| {
+            Ok(each) => on(&rule.measure, series, breach, ballot, |reading| {
                 capacity::recommend(rule, each, reading, ballot)
             }),
             Err(hours) => (None, VoteReason::Unlearned { hours }),
         },
-        Rule::Queue(rule) => on(&rule.measure, &queue::backlog(rule, series), ballot, |reading| {
+        Rule::Queue(rule) => on(&rule.measure, &queue::backlog(rule, series), breach, ballot, |reading| {
             queue::recommend(rule, series, reading, ballot)
         }),
-        Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), ballot, |reading| {
+        Rule::Formula(rule) => on(&rule.measure, &formula::series(rule, series), breach, ballot, |reading| {
             formula::recommend(rule, reading, ballot)
         }),
         Rule::Predictive(rule) => predictive::recommend(rule, ballot.ahead.get(&policy.id), series.sample(ballot.now), ballot),
@@ -161,8 +166,23 @@ impl Reading<'_> {
     }
 }
 
+/// The size that a policy asks for where no data is a breach; none: it never adds.
+fn breach(policy: &Policy, ballot: &Ballot<'_>) -> Option<u32> {
+    let waits = |rule: &SimpleRule| ballot.adjusted.get(&policy.id).is_some_and(|last| last.delays_growth(rule, ballot));
+    match &policy.rule {
+        Rule::Simple(rule) if rule.out.is_some() && waits(rule) => Some(ballot.desired),
+        rule => rule.adds().then(|| ballot.add(|_| 1)),
+    }
+}
+
 /// What a policy says to a usable value, or what it says without one. Missing is never zero.
-fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl FnOnce(&Reading<'_>) -> Opinion) -> Opinion {
+fn on(
+    measure: &Measure,
+    series: &Series,
+    breach: Option<u32>,
+    ballot: &Ballot<'_>,
+    recommend: impl FnOnce(&Reading<'_>) -> Opinion,
+) -> Opinion {
     let hold = |sample| (Some(ballot.desired), VoteReason::NoValue { sample });
     let sample = series.sample(ballot.now);
     if ballot.measures_another || ballot.rests && series.is_empty() {
@@ -179,7 +199,7 @@ fn on(measure: &Measure, series: &Series, ballot: &Ballot<'_>, recommend: impl F
         // that CloudWatch could not be asked says nothing about the fleet
         (Sample::NotAsked, _) | (_, MissingRule::Hold) => hold(sample),
         (_, MissingRule::Breaching) if matches!(series, Series::Failed { .. }) => hold(sample),
-        (_, MissingRule::Breaching) => (Some(ballot.add(|_| 1)), VoteReason::MissingIsBreach),
+        (_, MissingRule::Breaching) => breach.map_or_else(|| hold(sample), |size| (Some(size), VoteReason::MissingIsBreach)),
         (_, MissingRule::Ignore) => (None, VoteReason::NoValue { sample }),
     }
 }

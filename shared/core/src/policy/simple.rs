@@ -105,6 +105,11 @@ impl Adjustment {
         change.map_or(Seconds(0), |change| change.cooldown)
     }
 
+    /// Whether the policy waits before it adds.
+    pub(crate) fn delays_growth(&self, rule: &SimpleRule, ballot: &Ballot<'_>) -> bool {
+        self.holds_back(Way::Out, rule, Finite::from(0), ballot).is_some()
+    }
+
     /// Why the policy waits before it goes `way`, if it does. Growing never waits for what was removed.
     fn holds_back(&self, way: Way, rule: &SimpleRule, value: Finite, ballot: &Ballot<'_>) -> Option<VoteReason> {
         let (asks, to) = (way.asks(), self.to);

@@ -37,14 +37,7 @@ impl Policy {
     /// Whether it ever asks for more, by what it measures.
     #[must_use]
     pub fn adds(&self) -> bool {
-        self.mode != PolicyMode::RecommendOnly
-            && match &self.rule {
-                Rule::Step(rule) => !rule.out.is_empty(),
-                Rule::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)),
-                Rule::Simple(rule) => rule.out.is_some(),
-                Rule::TargetTracking(_) | Rule::Capacity(_) | Rule::Queue(_) | Rule::Formula(_) | Rule::Predictive(_) => true,
-                Rule::Scheduled(_) => false,
-            }
+        self.mode != PolicyMode::RecommendOnly && self.rule.adds()
     }
 
     /// Whether it ever asks for fewer.
@@ -111,6 +104,18 @@ impl Rule {
             Self::Formula(rule) => Some(&rule.measure),
             Self::Predictive(rule) => Some(&rule.measure),
             Self::Scheduled(_) => None,
+        }
+    }
+
+    /// Whether it ever asks for more, by what it measures.
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        match self {
+            Self::Step(rule) => !rule.out.is_empty(),
+            Self::Threshold(rule) => matches!(rule.change, ThresholdChange::Add(_)),
+            Self::Simple(rule) => rule.out.is_some(),
+            Self::TargetTracking(_) | Self::Capacity(_) | Self::Queue(_) | Self::Formula(_) | Self::Predictive(_) => true,
+            Self::Scheduled(_) => false,
         }
     }
 

@@ -284,6 +284,24 @@ fn one_that_may_only_add_keeps_nobody_from_removing_while_it_waits() {
     }
 }
 
+/// No data is its alarm, and it answers one alarm as it answers another: with a change, and then a wait.
+#[test]
+fn missing_data_that_is_a_breach_waits_for_the_last_change_too() {
+    let missing = json!({ "missing": "breaching", "cooldown": { "out": "30m" } });
+    let mut policy = both();
+    merge(&mut policy, missing);
+    let mut pool = simple(policy);
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        pool.series.insert(crate::support::policy("requests"), minutes(pool.now, &[None]));
+        sizes.push(pool.step(600).desired);
+        pool.counts.in_service = pool.state.desired;
+    }
+    assert_eq!(sizes, [11, 11, 11, 11]);
+    pool.series.insert(crate::support::policy("requests"), minutes(pool.now, &[None]));
+    assert_eq!(pool.step(600).desired, 12, "half an hour after it was in effect");
+}
+
 #[test]
 fn a_whole_fleet_waits_for_what_it_launched() {
     let mut world = World::serving(

@@ -2,7 +2,7 @@
 
 use ghostnet_core::decide::{CapacityCount, Served};
 use ghostnet_core::reason::{Direction, VoteReason};
-use ghostnet_core::sample::{Datapoint, Series};
+use ghostnet_core::sample::{Datapoint, Sample, Series};
 use ghostnet_core::spec::Rule;
 
 use ghostnet_core::unit::Seconds;
@@ -463,5 +463,21 @@ fn one_that_only_adds_binds_while_its_metric_is_known_in_part() {
             assert_eq!(pool.vote().0, Some(10), "{rule} {value}");
             assert_eq!(pool.load(value).vote().0, None, "{rule} {value}: known whole");
         }
+    }
+}
+
+/// `missing: breaching` adds as if the bound were passed, and there is no bound at which one that only removes would add.
+#[test]
+fn missing_data_adds_nothing_for_one_that_never_adds() {
+    let step = json!({ "type": "step", "metric": busy(), "in": [{ "below": 30, "remove": 1 }] });
+    let simple = json!({ "type": "simple", "metric": busy(), "in": { "below": 30, "remove": 1 } });
+    let threshold = json!({ "type": "threshold", "metric": busy(), "within": { "below": 30 }, "remove": 1 });
+    for mut rule in [step, simple, threshold] {
+        merge(&mut rule, json!({ "id": "requests", "missing": "breaching" }));
+        let pool = Pool::with(json!([rule]), json!({})).change(|pool| {
+            pool.series.insert(policy("requests"), minutes(pool.now, &[None]));
+        });
+        let none = VoteReason::NoValue { sample: Sample::Missing };
+        assert_eq!(pool.vote(), (Some(10), none), "{rule}");
     }
 }
