@@ -162,6 +162,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
     number.set(number.value.clamp(bounds.min, bounds.max), bounds.guard);
     let aim = Aim {
         base,
+        voted,
         recommended,
         wanted: number.value,
     };
@@ -173,7 +174,7 @@ pub fn size(input: &SizeInput<'_>) -> Sizing {
         Direction::In => limit_in(input, base, recommended, &mut number),
         Direction::Hold => {}
     }
-    raise_to_floors(input, &bounds, &mut number);
+    raise_to_floors(input, &bounds, voted, &mut number);
     let mut asked = number.value;
     if held.is_none() {
         add_reserve(input, &bounds, &votes, aim, &mut number);
@@ -408,16 +409,14 @@ fn simulate_removal(input: &SizeInput<'_>, base: u32, number: &mut Number) {
 }
 
 /// Floors hold at once: no cooldown and no window delays what the owner, a schedule or a shift of traffic demands.
-fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) {
+fn raise_to_floors(input: &SizeInput<'_>, bounds: &Bounds, voted: Option<u32>, number: &mut Number) {
     // a window that opens with a size waits for the end of an operator's
     let opening = openings(input).map(|opening| opening.desired).max();
     if let Some(desired) = opening.filter(|_| held(input).is_none()) {
-        // a window may open with fewer, but not while the load asks for more
-        let voted_out = if number.value > input.state.without_reserve() {
-            number.value
-        } else {
-            0
-        };
+        // a window may open with fewer, but not while the load asks for more, whatever delays or limits that
+        let before = input.state.without_reserve();
+        let asks_for_more = number.value.max(voted.unwrap_or(0)) > before;
+        let voted_out = if asks_for_more { number.value } else { 0 };
         number.set(desired.max(voted_out), Guard::Schedule { desired });
     }
     let floor = input.traffic_floor.max(input.ready_floor);

@@ -11,6 +11,7 @@ use crate::{churn, policy, reserve};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aim {
     pub(super) base: u32,
+    pub(super) voted: Option<u32>,
     pub(super) recommended: Option<u32>,
     pub(super) wanted: u32,
 }
@@ -28,7 +29,7 @@ impl Aim {
             }
             simulate_removal(input, self.base, &mut end);
         }
-        raise_to_floors(input, bounds, &mut end);
+        raise_to_floors(input, bounds, self.voted, &mut end);
         end.value
     }
 }

@@ -529,6 +529,25 @@ fn a_window_may_open_with_fewer_but_not_against_the_load() {
     assert_eq!(windowed(json!({ "desired": 4 }), json!({})).load(200.0).size().desired, 20);
 }
 
+/// What a cooldown or a window delays, or the maximum limits, is asked for all the same.
+#[test]
+fn a_window_does_not_open_with_fewer_while_growth_is_held_up() {
+    let waits = || json!({ "stabilisation": { "out": "10m" } });
+    for (situation, guards, cooling, max, load, desired) in [
+        ("a cooldown", json!({}), true, 100, 200.0, 10),
+        ("a stabilisation window", waits(), false, 100, 200.0, 10),
+        ("the maximum", json!({}), false, 10, 200.0, 10),
+        ("a cooldown, and nobody asks for more", json!({}), true, 100, 95.0, 4),
+    ] {
+        let pool = windowed(json!({ "desired": 4 }), guards).load(load).recommended(&[(900, 10)]);
+        let pool = pool.change(|pool| {
+            pool.state.cooldown_out_until = cooling.then(|| at(30));
+            pool.spec.capacity.max = max;
+        });
+        assert_eq!(pool.size().desired, desired, "{situation}");
+    }
+}
+
 #[test]
 fn a_size_that_the_budget_cut_short_is_reached_all_the_same() {
     let mut pool = windowed(
