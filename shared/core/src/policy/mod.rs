@@ -198,7 +198,7 @@ fn on(
         }),
         // that CloudWatch could not be asked says nothing about the fleet
         (Sample::NotAsked, _) | (_, MissingRule::Hold) => hold(sample),
-        (_, MissingRule::Breaching) if matches!(series, Series::Failed { .. }) => hold(sample),
+        _ if matches!(series, Series::Failed { .. }) => hold(sample),
         (_, MissingRule::Breaching) => breach.map_or_else(|| hold(sample), |size| (Some(size), VoteReason::MissingIsBreach)),
         (_, MissingRule::Ignore) => (None, VoteReason::NoValue { sample }),
     }

@@ -135,6 +135,7 @@ fn missing_is_never_zero() {
         ("ignored: no vote", "ignore", none, None),
         ("ignored when old: no vote", "ignore", stale, None),
         ("not asked is not missing", "ignore", not_asked, Some(10)),
+        ("nor is a failed query", "ignore", failed, Some(10)),
         ("breaching: one more", "breaching", none, Some(11)),
         ("breaching when old: one more", "breaching", stale, Some(11)),
         ("a failed query is not missing data", "breaching", failed, Some(10)),
