@@ -89,6 +89,9 @@ fn limit_shrinking(input: &SizeInput<'_>, bounds: &Bounds, number: &mut Number) 
         if let Some(until) = churn::held_until(input.state, input.guards, input.now) {
             number.set(held, Guard::Churn { until });
         }
+        if let Some(until) = input.state.zone_out_until(input.now) {
+            number.set(held, Guard::ZoneOutage { until });
+        }
         for (left, guard) in removal_budgets(input) {
             number.set(number.value.max(held.saturating_sub(left)), guard);
         }

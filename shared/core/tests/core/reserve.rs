@@ -1,5 +1,6 @@
 //! Spare instances above what is asked for: how many, when they come and go, and that they never feed on themselves.
 
+use ghostnet_core::id::Zone;
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::{BreachRule, Rule};
@@ -117,6 +118,18 @@ fn the_reserve_leaves_within_the_budget() {
     let one = json!({ "budgets": { "removal": { "per_tick": 1 } } });
     let sizing = reserved(json!({}), one, 4, 71.0).size();
     assert_eq!((sizing.desired, sizing.reserve, guards(&sizing)), (13, 3, vec!["removal budget"]));
+}
+
+/// The load that is measured is not that of a whole fleet.
+#[test]
+fn the_reserve_stays_while_a_zone_is_out() {
+    for (until, size, because) in [(60, 12, vec!["reserve", "zone outage"]), (0, 11, vec!["reserve"])] {
+        let sizing = reserved(json!({ "threshold": 1 }), json!({}), 2, 83.0).change(|pool| {
+            pool.state.zones_out.insert(Zone::new("eu-west-1a"), at(until).into());
+        });
+        let sizing = sizing.size();
+        assert_eq!((sizing.desired, guards(&sizing)), (size, because), "{until}");
+    }
 }
 
 /// Five would do for ten minutes already; the other five have yet to leave, and are the spare ones until then.
