@@ -245,10 +245,14 @@ fn out() -> Direction {
 }
 
 impl Vote {
-    /// Whether it binds without knowing: it has a say, and no usable value behind it.
+    /// Whether it binds without knowing: it has a say, and no usable value behind it, or one of nobody who is there.
     #[must_use]
     pub fn binds_unknowing(&self) -> bool {
-        self.capacity.is_some() && matches!(self.reason, VoteReason::NoValue { .. } | VoteReason::MissingIsBreach)
+        let unknowing = matches!(
+            self.reason,
+            VoteReason::NoValue { .. } | VoteReason::MissingIsBreach | VoteReason::NobodyInService | VoteReason::AllCameSince
+        );
+        self.capacity.is_some() && unknowing
     }
 }
 

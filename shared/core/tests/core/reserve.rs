@@ -120,6 +120,32 @@ fn the_reserve_leaves_within_the_budget() {
     assert_eq!((sizing.desired, sizing.reserve, guards(&sizing)), (13, 3, vec!["removal budget"]));
 }
 
+/// A value is known, and it is of nobody who is there: no more a reason to give anything up than none.
+#[test]
+fn the_reserve_stays_while_the_metric_says_nothing_of_those_that_are_there() {
+    let boots: fn(&mut Pool) = |pool| (pool.counts.in_service, pool.counts.warming) = (0, 12);
+    let came: fn(&mut Pool) = |pool| {
+        pool.spec.policies =
+            spec(json!({ "policies": [{ "type": "target_tracking", "id": "requests", "metric": busy(), "target": 100 }] }))
+                .pools
+                .remove(0)
+                .policies;
+        pool.flow.joined = vec![at(-10); 12];
+    };
+    for (situation, load, change) in [("nobody is in service", 83.0, boots), ("all came since", 183.0, came)] {
+        let sizing = reserved(json!({ "threshold": 1 }), json!({}), 2, load).change(change).size();
+        assert!(
+            matches!(sizing.votes[0].reason, VoteReason::NobodyInService | VoteReason::AllCameSince),
+            "{situation}: {sizing:?}"
+        );
+        assert_eq!(
+            (sizing.desired, guards(&sizing)),
+            (12, vec!["reserve", "reserve kept"]),
+            "{situation}"
+        );
+    }
+}
+
 /// The load that is measured is not that of a whole fleet.
 #[test]
 fn the_reserve_stays_while_a_zone_is_out() {
