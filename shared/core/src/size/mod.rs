@@ -219,11 +219,13 @@ fn ballot<'a>(input: &SizeInput<'a>) -> Ballot<'a> {
 
 /// Remembers a sizing: the size, the run of recommendations, the cooldowns, the changes of simple policies, the window openings that were applied.
 pub fn remember(sizing: &Sizing, input: &SizeInput<'_>, state: &mut PoolState) {
-    let moved = match policy::direction(state.without_reserve(), sizing.asked()) {
+    let asked = policy::direction(state.without_reserve(), sizing.asked());
+    let moved = match asked {
         Direction::Hold => policy::direction(state.desired, sizing.desired),
-        moved => moved,
+        asked => asked,
     };
-    churn::note(state, policy::direction(state.desired, sizing.desired), input.now);
+    // nobody is misled by a reserve that comes and goes: it follows from what is asked for
+    churn::note(state, asked, input.now);
     (state.desired, state.reserve) = (sizing.desired, sizing.reserve);
     if let Some(capacity) = sizing.recommended {
         match input.reserve.policy {
