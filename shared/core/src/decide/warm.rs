@@ -135,7 +135,9 @@ pub(super) fn take_in(
         }
         let member = state.members.get_mut(&person.id);
         let prepares = |member: &Member| member.warm.is_some_and(|warm| warm.phase == WarmPhase::Preparing);
-        let unstopped = |member: &Member| prepares(member) || is_restless(member, person.listed, pool, now);
+        // where a stock is kept the stop was sent again lately, and the list may be late
+        let runs_on = |member: &Member| pool.warm.is_none() && is_restless(member, person.listed, pool, now);
+        let unstopped = |member: &Member| prepares(member) || runs_on(member);
         if let Some(member) = member.filter(|member| member.drain.is_none() && unstopped(member)) {
             serve(member);
             shares.add(person.market, 1);
