@@ -44,7 +44,7 @@ use crate::reason::{Direction, Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::sorted::Sorted;
 use crate::spec::{FleetSpec, Resolved};
-use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState};
+use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState, WarmPhase};
 use crate::unit::{Moment, Seconds};
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
@@ -202,6 +202,8 @@ pub struct Flow {
     pub left: Vec<Served>,
     /// Those that serve no longer without that: sick, stopped, gone. When that was seen is known, not when it began.
     pub lost: Vec<Served>,
+    /// When those were stopped that had only just booted to be kept warm.
+    pub rested: Vec<Timestamp>,
     /// When the latest drain began, whoever drains or did and however long.
     pub last_drain: Option<Timestamp>,
 }
@@ -235,6 +237,10 @@ impl Flow {
             // who was out of service changes no metric by leaving
             let served = drain.filter(|drain| !drain.why.is_of_warm());
             last_drain = last_drain.max(served.map(|drain| drain.since));
+            let kept = member
+                .warm
+                .filter(|warm| warm.phase == WarmPhase::Kept && warm.since > joined_lately);
+            flow.rested.extend(kept.map(|warm| warm.since.at()));
             let Some(since) = member.served_since else { continue };
             let served = |until: Moment| Served {
                 since: since.at(),
@@ -258,6 +264,14 @@ impl Flow {
         let joined = saturate(self.joined.iter().filter(|since| **since > began).count());
         // who still warms up is among those that joined, and not among those that are counted
         counts.in_service.saturating_sub(joined.saturating_sub(counts.warming_serving))
+    }
+
+    /// How many ran when a datapoint's time began, or since, without serving: those that boot to be kept warm, and those of them that rest by
+    /// now. EC2 averages over them, too.
+    #[must_use]
+    pub fn idled_since(&self, counts: &CapacityCount, began: Timestamp) -> u32 {
+        let rested = saturate(self.rested.iter().filter(|since| **since > began).count());
+        counts.preparing.saturating_add(rested)
     }
 
     /// How many served in the time of a datapoint. To add, those that served throughout it, and of those that began to leave in its

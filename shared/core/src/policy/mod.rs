@@ -244,7 +244,8 @@ impl Ballot<'_> {
 
 /// How many instances a datapoint stands for. Moving out, those that served throughout it; moving in, also those that
 /// joined in its course or were lost since: a load is not overestimated to add, nor underestimated to remove. Of a metric of who runs:
-/// moving out, without those that came since it began; moving in, whoever is in service now, because the guards wait after a removal.
+/// moving out, without those that came since it began; moving in, whoever is in service now, because the guards wait after a removal, and
+/// whoever ran in it to be kept warm.
 pub(crate) fn measured_instances(
     measure: &Measure,
     counts: &CapacityCount,
@@ -255,7 +256,7 @@ pub(crate) fn measured_instances(
     if !measure.metric.is_over_serving() {
         return f64::from(match direction {
             Direction::Out => flow.in_service_since(counts, datapoint),
-            Direction::Hold | Direction::In => counts.in_service,
+            Direction::Hold | Direction::In => counts.in_service.saturating_add(flow.idled_since(counts, datapoint)),
         });
     }
     let end = measure.metric.period().after(datapoint);

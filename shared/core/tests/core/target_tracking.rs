@@ -431,6 +431,25 @@ fn a_datapoint_of_five_minutes_adds_once_and_speaks_of_those_who_were_past_their
     }
 }
 
+/// EC2 averages over all that run: what boots to be kept warm is idle, and halves what the others show.
+#[test]
+fn one_that_boots_for_the_stock_makes_nobody_who_serves_too_many() {
+    let busy = json!({ "id": "busy", "type": "target_tracking", "metric": "cpu", "source": "insights", "target": 60 });
+    for (situation, preparing, rested, value, expected) in [
+        ("two at 32 need two", 0, None, 32.2, 2),
+        ("a third that does nothing makes it 22", 1, None, 22.0, 2),
+        ("and so while the datapoint reaches back to it", 0, Some(-30), 22.0, 2),
+        ("not beyond", 0, Some(-600), 22.0, 1),
+        ("two at 22 need one", 0, None, 22.0, 1),
+    ] {
+        let mut pool = Pool::with(json!([busy]), json!({ "stabilisation": { "in": "0s" } }));
+        pool.series.insert(policy("busy"), fresh(pool.now, value));
+        (pool.state.desired, pool.counts.in_service, pool.counts.preparing) = (2, 2, preparing);
+        pool.flow.rested = rested.map(at).into_iter().collect();
+        assert_eq!(pool.vote().0, Some(expected), "{situation}");
+    }
+}
+
 /// Nobody of the pool is there yet: one datapoint of the others is no more a reason to begin than it is one to grow.
 #[test]
 fn the_first_instance_beside_others_waits_for_as_many_datapoints_as_any_other() {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ghostnet_core::decide::{PoolDecision, decide};
 use ghostnet_core::failover::enrolled;
 use ghostnet_core::id::{InstanceId, PolicyId};
+use ghostnet_core::observation::InstanceState;
 use ghostnet_core::operator::Wish;
 use ghostnet_core::plan::{Action, CLOCK_SKEW_MAX};
 use ghostnet_core::reason::Finding;
@@ -362,9 +363,21 @@ fn sick_is_sick(world: &World, judged: &Judged<'_>, found: &mut Vec<(Check, Stri
     if Seconds::between(judged.inputs.now, at(world.now)).max(Seconds::between(at(world.now), judged.inputs.now)) > Seconds::minutes(1) {
         return;
     }
+    let listed = |id: &InstanceId| {
+        judged
+            .inputs
+            .observation
+            .instances
+            .iter()
+            .flatten()
+            .find(|instance| instance.id == *id)
+    };
     for id in judged.who_begins(|why| matches!(why, DrainReason::Unhealthy | DrainReason::Kept)) {
         let machine = world.cloud.ec2.machines.get(id);
-        if machine.is_some_and(|machine| machine.exists(world.now) && !machine.ails(world.now)) {
+        // who is at rest and is still listed as running is as silent as one that hangs
+        let runs = listed(id).is_some_and(|instance| instance.state == InstanceState::Running);
+        let is_late = runs && machine.is_some_and(|machine| machine.stopped_at.is_some() && !machine.is_alive(world.now));
+        if !is_late && machine.is_some_and(|machine| machine.exists(world.now) && !machine.ails(world.now)) {
             found.push((Check::SickIsSick, format!("{id} leaves as sick, and nothing ails it")));
         }
     }
