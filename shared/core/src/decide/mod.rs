@@ -44,7 +44,7 @@ use crate::reason::{Direction, Finding, GuardOutcome, Vote};
 use crate::signal::Signal;
 use crate::sorted::Sorted;
 use crate::spec::{FleetSpec, Resolved};
-use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState, WarmPhase};
+use crate::state::{CapacityState, Drain, DrainReason, Member, TrafficState, Warm, WarmPhase};
 use crate::unit::{Moment, Seconds};
 
 /// The instances of a fleet that EC2 lists, by id; empty if the list is unknown.
@@ -237,9 +237,9 @@ impl Flow {
             // who was out of service changes no metric by leaving
             let served = drain.filter(|drain| !drain.why.is_of_warm());
             last_drain = last_drain.max(served.map(|drain| drain.since));
-            let kept = member
-                .warm
-                .filter(|warm| warm.phase == WarmPhase::Kept && warm.since > joined_lately);
+            // and who is stopped at this very moment still counts as one that prepares
+            let kept = |warm: &Warm| warm.phase == WarmPhase::Kept && warm.since > joined_lately && warm.since < now;
+            let kept = member.warm.filter(kept);
             flow.rested.extend(kept.map(|warm| warm.since.at()));
             let Some(since) = member.served_since else { continue };
             let served = |until: Moment| Served {

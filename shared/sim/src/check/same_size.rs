@@ -9,7 +9,8 @@ use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::reason::{Finding, Guard};
 use ghostnet_core::size::{SizeInput, size};
 use ghostnet_core::spec::{OpenWindow, PoolSpec};
-use ghostnet_core::state::{Member, PoolState};
+use ghostnet_core::state::{Member, PoolState, Warm, WarmPhase};
+use ghostnet_core::unit::Moment;
 use ghostnet_core::{adoption, budget};
 
 use super::Check;
@@ -88,16 +89,25 @@ fn is_held(judged: &Judged<'_>) -> bool {
             .any(|outcome| matches!(outcome.guard, Guard::Staleness | Guard::Fenced))
 }
 
-/// The members as they were sized: those that the decision took back afterwards were leaving then.
+/// The members as they were sized: those that the decision took back afterwards were leaving then, and those that it started or took in
+/// were kept.
 fn members(judged: &Judged<'_>) -> BTreeMap<InstanceId, Member> {
-    let taken_back = |id: &InstanceId| {
-        let named = |finding: &Finding| matches!(finding, Finding::TakenBack { instance } if instance == id);
-        judged.decided.findings.iter().any(named)
-    };
+    let told = |named: &dyn Fn(&Finding) -> bool| judged.decided.findings.iter().any(named);
+    let taken_back = |id: &InstanceId| told(&|finding| matches!(finding, Finding::TakenBack { instance } if instance == id));
+    let taken_in = |id: &InstanceId| told(&|finding| matches!(finding, Finding::TakenIn { instance } if instance == id));
+    let now = Moment::from(judged.inputs.now);
+    let starts = |warm: Warm| warm.phase == WarmPhase::Starting && warm.since == now;
     let sized = |(id, member): (&InstanceId, &Member)| {
-        let before = judged.loaded.and_then(|pool| pool.members.get(id)).filter(|_| taken_back(id));
-        let drain = before.map_or(member.drain, |before| before.drain);
-        (id.clone(), Member { drain, ..member.clone() })
+        let mut sized = member.clone();
+        if let Some(before) = judged.loaded.and_then(|pool| pool.members.get(id)) {
+            if taken_back(id) {
+                sized.drain = before.drain;
+            }
+            if member.warm.is_some_and(starts) || taken_in(id) {
+                sized.warm = before.warm;
+            }
+        }
+        (id.clone(), sized)
     };
     judged.next.members.iter().map(sized).collect()
 }
