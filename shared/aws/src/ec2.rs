@@ -272,23 +272,11 @@ async fn repeated<T, F: Future<Output = Result<T, PortError>>>(launch: &Launch, 
         };
         unknown |= error.class == ErrorClass::Transient;
         if !error.is_retryable() || attempt == LAUNCH_ATTEMPTS_MAX {
-            return Err(launch_error(error, unknown));
+            return Err(if unknown { error.of_launch_after_unknown() } else { error });
         }
         #[expect(clippy::disallowed_methods, reason = "a moment between attempts, within the step's time")]
         tokio::time::sleep(launch_wait(launch, attempt)).await;
         attempt += 1;
-    }
-}
-
-/// What a launch gave after all its attempts. After an attempt whose outcome is unknown, "too fast", "too many" and "not allowed"
-/// say nothing about that attempt: EC2 may refuse before it looks at the token.
-fn launch_error(error: PortError, unknown: bool) -> PortError {
-    match error.class {
-        ErrorClass::Throttled | ErrorClass::Quota | ErrorClass::Denied if unknown => PortError {
-            class: ErrorClass::Transient,
-            ..error
-        },
-        _ => error,
     }
 }
 

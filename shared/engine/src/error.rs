@@ -59,6 +59,19 @@ impl fmt::Display for ErrorClass {
 }
 
 impl PortError {
+    /// What it says of a launch after an earlier attempt whose outcome is unknown: "too fast", "too many" and "not allowed" say nothing of
+    /// that attempt, because EC2 may refuse before it looks at the token.
+    #[must_use]
+    pub fn of_launch_after_unknown(self) -> Self {
+        match self.class {
+            ErrorClass::Throttled | ErrorClass::Quota | ErrorClass::Denied => Self {
+                class: ErrorClass::Transient,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Whether trying again later may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -196,18 +196,6 @@ impl World {
     }
 }
 
-/// What a launch is told that was sent again as the answer to the first was lost: as the port of EC2 has it, "too fast", "too many" and
-/// "not allowed" say nothing about the first.
-fn after_a_lost_answer(error: PortError) -> PortError {
-    match error.class {
-        ErrorClass::Throttled | ErrorClass::Quota | ErrorClass::Denied => PortError {
-            class: ErrorClass::Transient,
-            ..error
-        },
-        _ => error,
-    }
-}
-
 impl Hand {
     /// Time passes.
     pub(crate) async fn pause(&self, time: Millis) {
@@ -228,7 +216,12 @@ impl Hand {
                 let outcome = world.cloud.capacity.take(name, world.now).and_then(|()| effect(world));
                 let mut result = result.borrow_mut();
                 let is_second = result.is_some() && LAUNCHING.contains(&name);
-                *result = Some(if is_second { outcome.map_err(after_a_lost_answer) } else { outcome });
+                // the answer to the first was lost
+                *result = Some(if is_second {
+                    outcome.map_err(PortError::of_launch_after_unknown)
+                } else {
+                    outcome
+                });
             });
             self.world.borrow_mut().send(self.task, name, effect)
         };
