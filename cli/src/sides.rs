@@ -13,6 +13,9 @@ use ghostnet_engine::port::Routes;
 use crate::failure::Failure;
 use crate::stack::Session;
 
+/// How the ids of instances begin.
+const INSTANCE: &str = "i-";
+
 /// What is unwise or missing.
 ///
 /// # Errors
@@ -45,19 +48,28 @@ async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Prob
 fn judge_rules(spec: &FleetSpec, rules: &[RouteId], routing: &BTreeMap<RouteId, Routing>) -> Vec<Problem> {
     let mut notes = Vec::new();
     let field = spec.failover.as_ref().map(|failover| failover.lever.field()).unwrap_or_default();
+    let addresses = rules.iter().filter(|rule| matches!(rule.route(), Route::Address(_))).count();
     for (n, rule) in rules.iter().enumerate() {
-        let path = format!("failover.lever.{field}[{n}]");
+        let path = match rule.route() {
+            Route::Address(_) => format!("failover.lever.{field}.elastic_ips[{n}]"),
+            Route::VpcRoute(_) => format!("failover.lever.{field}.vpc_routes[{}]", n.saturating_sub(addresses)),
+            Route::Rule | Route::Records(_) | Route::Endpoints | Route::Dials => format!("failover.lever.{field}[{n}]"),
+        };
         let Some(routing) = routing.get(rule) else {
             let message = format!("it does not exist here, or {}: nothing fails over by it", why_unset(rule));
             notes.push(Problem { path, message, hint: None });
             continue;
         };
+        if matches!(rule.route(), Route::Address(_) | Route::VpcRoute(_)) {
+            notes.extend(judge_led(path, routing));
+            continue;
+        }
         for pool in unnamed(spec, routing) {
             let message = match rule.route() {
                 Route::Rule => format!(
                     "it forwards to no target group of `{pool}`: traffic cannot go there, and nothing may check it; add one at weight 0"
                 ),
-                Route::Records(_) | Route::Endpoints | Route::Dials => {
+                Route::Records(_) | Route::Endpoints | Route::Dials | Route::Address(_) | Route::VpcRoute(_) => {
                     format!("it has nothing that leads to `{pool}`: traffic cannot go there; add it at weight 0")
                 }
             };
@@ -88,12 +100,23 @@ fn judge_rules(spec: &FleetSpec, rules: &[RouteId], routing: &BTreeMap<RouteId, 
     notes
 }
 
+/// What an address or a line of a route table leads to; nothing is said of an instance: whether it is of the fleet, each look sees.
+fn judge_led(path: String, routing: &Routing) -> Option<Problem> {
+    let foreign = routing.weights.keys().find(|to| !to.as_str().starts_with(INSTANCE))?;
+    Some(Problem {
+        path,
+        message: format!("it leads to {foreign}, which is no instance: it is left alone, and nothing fails over by it"),
+        hint: Some("lead it to an instance of the fleet, or to nothing: it is followed from then on".to_owned()),
+    })
+}
+
 /// Why a route that exists is not ours to set.
 fn why_unset(route: &RouteId) -> &'static str {
     match route.route() {
         Route::Rule => "its actions are not one forward action",
         Route::Records(_) => "its records are not all weighted, or one primary and one secondary",
         Route::Endpoints | Route::Dials => "it has nothing to weigh",
+        Route::Address(_) | Route::VpcRoute(_) => "it is of another account",
     }
 }
 
@@ -200,6 +223,52 @@ mod tests {
                     Some("set its `TreatMissingData` to `missing`")
                 ),
             ]
+        );
+    }
+
+    #[test]
+    fn an_address_that_leads_to_no_instance_is_told() {
+        let Ok(file) = crate::spec_file::read("", include_str!("../../infra/fleets/router.yaml")) else {
+            panic!("the example has no problems")
+        };
+        let rules = file.spec.failover.as_ref().map(Failover::routes).unwrap_or_default();
+        for (to, address, line) in [
+            (Some("i-0123456789abcdef0"), None, None),
+            (None, None, None),
+            (
+                Some("eni-1"),
+                Some("it leads to eni-1, which is no instance"),
+                Some("it leads to eni-1, which is no instance"),
+            ),
+        ] {
+            let leads = |rule: &RouteId| {
+                let weights = to.map(|to| (Destination::new(to), 1)).into_iter().collect();
+                let routing = Routing {
+                    sticks: false,
+                    answer: None,
+                    weights,
+                    actions: String::new(),
+                };
+                (rule.clone(), routing)
+            };
+            let notes = judge_rules(&file.spec, rules, &rules.iter().map(leads).collect());
+            let told: Vec<(&str, &str)> = notes.iter().map(|note| (note.path.as_str(), note.message.as_str())).collect();
+            let at = [
+                "failover.lever.to_instance.elastic_ips[0]",
+                "failover.lever.to_instance.vpc_routes[0]",
+            ];
+            let expected = at
+                .into_iter()
+                .zip([address, line])
+                .filter_map(|(path, message)| Some((path, message?)));
+            let is_told = |((path, told), (at, message)): (&(&str, &str), (&str, &str))| *path == at && told.starts_with(message);
+            assert_eq!(told.len(), expected.clone().count(), "{to:?}: {told:?}");
+            assert!(told.iter().zip(expected).all(is_told), "{to:?}: {told:?}");
+        }
+        let notes = judge_rules(&file.spec, rules, &BTreeMap::new());
+        assert!(
+            notes.iter().all(|note| note.message.contains("it does not exist here")) && notes.len() == rules.len(),
+            "{notes:?}"
         );
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ghostnet_core::failover::{Readiness, TrafficObservation, TrafficSituation, TrafficStanding, stand};
-use ghostnet_core::id::{Epoch, PoolId, RouteId};
+use ghostnet_core::id::{Epoch, InstanceId, PoolId, RouteId};
 use ghostnet_core::record::Inputs;
 use ghostnet_core::spec::{FleetMode, FleetSpec};
 use ghostnet_core::state::{AtRisk, Drill, Moved, Sharing, Shift, ShiftReason, SignalKind, Stage};
@@ -29,6 +29,9 @@ pub(crate) struct TrafficStatus {
     pub(crate) outlook: Outlook,
     /// A move that is under way.
     pub(crate) shift: Option<ShiftStatus>,
+    /// The instance that addresses and lines of route tables lead to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) leads_to: Option<InstanceId>,
     /// How far a side that is kept out is out, where only one may ever serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fenced: Option<FencedStatus>,
@@ -217,6 +220,7 @@ pub(crate) fn status(spec: &FleetSpec, inputs: &Inputs, observation: Option<&Tra
         sides,
         outlook,
         shift: traffic.shift.as_ref().map(shift_status),
+        leads_to: traffic.holder.as_ref().map(|holder| holder.instance.clone()),
         fenced,
         last_move: traffic.moved.as_ref().map(move_status),
         drill: traffic.drill.as_ref().map(drill_status),

@@ -232,6 +232,13 @@ fn failover_changes_only_what_its_owner_gave_it() {
                 let below = json!({ "Fn::Sub": ["${Arns}/listener/*", { "Arns": { "Fn::Join": ["/listener/*,", { "Ref": "AcceleratorArns" }] } }] });
                 assert_eq!(statement["Resource"], json!({ "Fn::Split": [",", below] }));
             }
+            _ if changes == ["ec2:AssociateAddress"] && limits.is_null() => {
+                let interfaces = statement["Resource"]["Fn::Sub"].as_str().unwrap();
+                assert!(
+                    interfaces.ends_with(":network-interface/*"),
+                    "of the address and the instance the tag is asked: {interfaces}"
+                );
+            }
             _ => {
                 let tag = format!("aws:ResourceTag/{}", tag::INSTALLATION);
                 assert!(!limits["StringEquals"][tag].is_null());
@@ -241,6 +248,9 @@ fn failover_changes_only_what_its_owner_gave_it() {
     let expected = [
         " elasticloadbalancing:ModifyListener",
         " elasticloadbalancing:ModifyRule",
+        " ec2:AssociateAddress",
+        " ec2:AssociateAddress",
+        " ec2:ReplaceRoute",
         "HasHostedZones route53:ChangeResourceRecordSets",
         "HasAccelerators globalaccelerator:UpdateEndpointGroup",
     ];

@@ -202,6 +202,7 @@ fn failover(traffic: &TrafficStatus, now: Timestamp) -> Vec<Vec<String>> {
     let down = |(side, by): (&PoolId, &Vec<SignalKind>)| format!("{side} is down by {}", kinds(by));
     parts.extend(traffic.down_by.iter().map(down));
     parts.extend(traffic.sides.iter().map(side));
+    parts.extend(traffic.leads_to.iter().map(|instance| format!("leads to {instance}")));
     parts.push(traffic.outlook.to_string());
     let mut rows = vec![row("failover", String::new(), parts.join(" · "))];
     rows.extend(traffic.shift.iter().map(|shift| {

@@ -93,6 +93,7 @@ mod tests {
                 vec![TrafficFinding::Moves {
                     to: pool("green"),
                     leaves: None,
+                    leads: false,
                 }],
             ),
             shift(20, "blue", 0, vec![suspect()]),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::failover::TrafficSituation;
-use ghostnet_core::id::PoolId;
+use ghostnet_core::id::{Destination, InstanceId, PoolId};
 use ghostnet_core::record::DecisionRecord;
 use ghostnet_core::state::Routing;
 use ghostnet_core::unit::Seconds;
@@ -130,8 +130,8 @@ impl Course {
     }
 }
 
-/// Percent of the traffic that each side has, by the weights, as the mean of the rules that could be read; none: none could be. What other
-/// groups have is nobody's share, and where the balancer itself answers nobody has one.
+/// Percent of the traffic that each side has, by the weights, or by whom addresses and routes lead to, as the mean of those that could be
+/// read; none: none could be. What others have is nobody's share, and where the balancer itself answers nobody has one.
 pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId, u32>> {
     /// Of a percent: what is divided twice is rounded once.
     const PARTS: u64 = 100;
@@ -141,12 +141,18 @@ pub(super) fn shares(situation: &TrafficSituation<'_>) -> Option<BTreeMap<PoolId
     let routing = |rule| situation.observation.routing.get(rule);
     let read: Vec<&Routing> = situation.failover.routes().iter().filter_map(routing).collect();
     let rules = u64::try_from(read.len()).ok().filter(|rules| *rules > 0)?;
+    let leads = situation.failover.leads_to_instance();
     let share = |pool: &ghostnet_core::spec::PoolSpec| {
+        let members = situation.capacity.pools.get(&pool.id).map(|state| &state.members);
+        let has = |id: &Destination| members.is_some_and(|members| members.contains_key(&InstanceId::new(id.as_str())));
         let of_rule = |routing: &&Routing| {
             let all: u64 = routing.weights.values().copied().map(u64::from).sum();
-            (u64::from(pool.weight_in(&routing.weights)) * 100 * PARTS)
-                .checked_div(all)
-                .unwrap_or(0)
+            let own = if leads {
+                u32::from(routing.weights.keys().any(has))
+            } else {
+                pool.weight_in(&routing.weights)
+            };
+            (u64::from(own) * 100 * PARTS).checked_div(all).unwrap_or(0)
         };
         let parts = read.iter().map(of_rule).sum::<u64>() / rules;
         u32::try_from((parts + PARTS / 2) / PARTS).unwrap_or(100)
@@ -286,7 +292,7 @@ mod tests {
         };
         let mut weights = first.weights.clone();
         weights.values_mut().for_each(|weight| *weight = 1);
-        weights.insert(ghostnet_core::id::Destination::new("of-nobody"), 1);
+        weights.insert(Destination::new("of-nobody"), 1);
         inputs.observation.routing.insert(another, Routing { weights, ..first });
         let of = |spec: &ghostnet_core::spec::FleetSpec, inputs: &ghostnet_core::failover::TrafficInputs| {
             inputs.situation(spec).and_then(|situation| shares(&situation))
@@ -307,6 +313,28 @@ mod tests {
             100,
             "and of targets, where those move: {of_targets:?}"
         );
+        let addresses = ["eipalloc-00000001", "eipalloc-00000002", "eipalloc-00000003"].map(ghostnet_core::id::RouteId::new);
+        let of_green = inputs
+            .capacity
+            .pools
+            .get(&pool("green"))
+            .and_then(|green| green.members.keys().next());
+        let of_green = of_green.map(Destination::from);
+        for (address, to) in addresses.iter().zip([of_green.clone(), of_green, Some(Destination::new("eni-1"))]) {
+            let weights = to.map(|to| (to, 1)).into_iter().collect();
+            let routing = Routing {
+                weights,
+                actions: String::new(),
+                answer: None,
+                sticks: false,
+            };
+            inputs.observation.routing.insert(address.clone(), routing);
+        }
+        if let Some(failover) = &mut spec.failover {
+            failover.lever = ghostnet_core::spec::Lever::ToInstance(addresses.to_vec());
+        }
+        let expected = [(pool("blue"), 0), (pool("green"), 67)].into();
+        assert_eq!(of(&spec, &inputs), Some(expected), "two of three addresses lead to instances of it");
     }
 
     #[test]

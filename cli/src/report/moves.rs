@@ -150,6 +150,7 @@ impl Walk {
             TrafficFinding::NotArmed { .. }
             | TrafficFinding::Suspect { .. }
             | TrafficFinding::Waits { .. }
+            | TrafficFinding::LeadsTo { .. }
             | TrafficFinding::Fences { .. }
             | TrafficFinding::FenceHolds { .. }
             | TrafficFinding::PastFence { .. }

@@ -129,6 +129,7 @@ fn is_act(finding: &TrafficFinding) -> bool {
         | TrafficFinding::TakesNone { .. }
         | TrafficFinding::TakesItsShare { .. }
         | TrafficFinding::Moves { .. }
+        | TrafficFinding::LeadsTo { .. }
         | TrafficFinding::Fences { .. }
         | TrafficFinding::PastFence { .. }
         | TrafficFinding::Degrades { .. }
@@ -178,14 +179,14 @@ fn why(state: &TrafficState, finding: &TrafficFinding) -> Option<String> {
 }
 
 fn calls(steps: &[TrafficStep]) -> Option<String> {
-    let are_rules = steps.iter().all(|step| step.route.route() == Route::Rule);
-    match (steps.len(), are_rules) {
-        (0, _) => None,
-        (1, true) => Some("one listener or rule is set".to_owned()),
-        (several, true) => Some(format!("{several} listeners and rules are set")),
-        (1, false) => steps.first().map(|step| format!("{} is set", step.route)),
-        (several, false) => Some(format!("{several} names or accelerators are set")),
-    }
+    let first = steps.first()?.route.route();
+    Some(match (steps.len(), first) {
+        (1, Route::Rule) => "one listener or rule is set".to_owned(),
+        (several, Route::Rule) => format!("{several} listeners and rules are set"),
+        (1, _) => steps.iter().map(|step| format!("{} is set", step.route)).collect(),
+        (several, Route::Address(_) | Route::VpcRoute(_)) => format!("{several} addresses or routes are set"),
+        (several, Route::Records(_) | Route::Endpoints | Route::Dials) => format!("{several} names or accelerators are set"),
+    })
 }
 
 fn floors(before: &TrafficState, after: &TrafficState) -> Option<String> {

@@ -48,6 +48,8 @@ pub const PORTS: &[Call] = &[
     call(
         "routing",
         &[
+            "ec2:DescribeAddresses",
+            "ec2:DescribeRouteTables",
             "elasticloadbalancing:DescribeListeners",
             "elasticloadbalancing:DescribeRules",
             "globalaccelerator:DescribeEndpointGroup",
@@ -58,6 +60,8 @@ pub const PORTS: &[Call] = &[
     call(
         "set_routing",
         &[
+            "ec2:AssociateAddress",
+            "ec2:ReplaceRoute",
             "elasticloadbalancing:ModifyListener",
             "elasticloadbalancing:ModifyRule",
             "globalaccelerator:UpdateEndpointGroup",

@@ -254,6 +254,7 @@ mod tests {
         let moves = TrafficFinding::Moves {
             to: pool("green"),
             leaves: None,
+            leads: false,
         };
         let Answer::Traffic(heard) = answer(Some(report(WAITS, &[waits(5)], &[waits(2), waits(5)]))) else {
             panic!("it was heard")

@@ -89,6 +89,9 @@ const CODES: &[(&str, ErrorClass)] = &[
     ("NoSuchHostedZone", ErrorClass::NotFound),
     ("EndpointGroupNotFound*", ErrorClass::NotFound),
     ("AcceleratorNotFound*", ErrorClass::NotFound),
+    ("InvalidAllocationID.NotFound", ErrorClass::NotFound),
+    ("InvalidRouteTableID.NotFound", ErrorClass::NotFound),
+    ("InvalidRoute.NotFound", ErrorClass::NotFound),
     // the instance is not running, or gone: a later look decides
     ("InvalidTarget*", ErrorClass::NotFound),
     ("ResourceNotFound*", ErrorClass::NotFound),

@@ -30,5 +30,6 @@ mod rules;
 pub mod settings;
 mod status;
 pub mod telemetry;
+mod to_instance;
 
 pub use clients::{Aws, retries, timeouts};

@@ -24,6 +24,8 @@ impl Routes for Aws {
                 Route::Records(name) => self.records(&name).await?,
                 Route::Endpoints => self.endpoint_weights(id).await?,
                 Route::Dials => self.dials(id).await?,
+                Route::Address(address) => self.address(region, address).await?,
+                Route::VpcRoute(line) => self.vpc_route(region, line).await?,
             };
             routing.extend(found.map(|found| (id.clone(), found)));
         }
@@ -36,6 +38,8 @@ impl Routes for Aws {
             Route::Records(name) => self.set_records(&name, route, expected, set).await,
             Route::Endpoints => self.set_endpoint_weights(route, expected, set).await,
             Route::Dials => self.set_dials(route, expected, set).await,
+            Route::Address(address) => self.set_address(region, address, expected, set).await,
+            Route::VpcRoute(line) => self.set_vpc_route(region, line, set).await,
         }
     }
 }

@@ -80,6 +80,8 @@ pub enum Broken {
     LeaversHidden,
     /// A balancer that answers changes of rules and does nothing.
     NothingShifts,
+    /// An EC2 that has an address lead to an instance of another side than it is asked to.
+    LeadsAstray,
     /// Failover is told that the first side ended and fails its checks, once it was seen well.
     IllnessInvented,
     /// Failover is told that whoever is registered passes its checks.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::chance::Chance;
 use crate::cloud::ec2::TEMPLATE;
 
-pub use self::sides::{fail_over, fence, lead_elsewhere};
+pub use self::sides::{fail_over, fence, lead_elsewhere, lead_to_one};
 
 /// The zones of the region.
 pub const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];

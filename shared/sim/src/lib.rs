@@ -32,6 +32,7 @@ pub mod scenario;
 mod storm;
 pub mod swarm;
 pub mod table;
+mod to_instance;
 pub mod toll;
 pub mod traffic;
 pub mod trial;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::id::{FleetId, InstanceId, PoolId, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::sorted::Walk;
-use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::spec::{Failover, FleetSpec, PoolSpec};
 
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::metrics::Minute;
@@ -15,6 +15,8 @@ use crate::world::{Event, World, is_of};
 
 /// Seconds until an answer from a side that is slow.
 const SLOW: f64 = 30.0;
+/// Seconds until somebody of a side without a balancer answers whoever asks whether it is there.
+const ANSWERED: f64 = 0.02;
 /// Seconds until an answer that nobody can work with: more than any side that answers at all takes when it is overloaded.
 pub(crate) const TOO_SLOW: f64 = 5.0;
 
@@ -49,6 +51,10 @@ impl World {
 
     /// How many of a pool take requests: its targets, or, without a balancer, whoever fetches work.
     pub(crate) fn serving(&self, fleet: &FleetId, pool: &PoolSpec) -> u32 {
+        let spec = self.fleets.get(fleet).map(|fleet| &fleet.spec);
+        if let Some(spec) = spec.filter(|spec| spec.failover.as_ref().is_some_and(Failover::leads_to_instance)) {
+            return u32::from(self.is_led_to(spec, pool));
+        }
         if pool.target_groups.is_empty() {
             let working = self.alive(fleet, &pool.id).filter(|machine| machine.takes_work(self.now));
             return u32::try_from(working.count()).unwrap_or(u32::MAX);
@@ -81,6 +87,7 @@ impl World {
             let Some(fleet) = self.fleets.get(&id) else { continue };
             let pools = fleet.spec.pools.iter();
             let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.first().cloned());
+            let leads = fleet.spec.failover.as_ref().is_some_and(Failover::leads_to_instance);
             let shares: Vec<(PoolId, u32, Option<TargetGroupArn>)> = pools.map(share).collect();
             if let Some(shared) = shared_group(&fleet.spec) {
                 let mut minute = datapoint_of_all(&samples, capacity);
@@ -132,6 +139,10 @@ impl World {
                     if jobs {
                         minute.jobs.push((machine.id.clone(), machine.failed_jobs(now)));
                     }
+                }
+                // whoever asks a side that has no balancer hears of anybody there
+                if leads {
+                    minute.response = Some(if serving > 0 { ANSWERED } else { SLOW });
                 }
                 minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
                 if self

@@ -109,6 +109,8 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut fencing = Chance::of(setup.seed, 10);
     let mut leading = Chance::of(setup.seed, 11);
     let mut timing = Chance::of(setup.seed, 12);
+    // of many streams the one by which fewest of the kept seeds draw other fleets than when they were kept
+    let mut leading_to_one = Chance::of(setup.seed, 108);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -121,6 +123,7 @@ pub fn run(setup: &Setup) -> Outcome {
             variants::tell_jobs(&mut working, &mut design);
             fleets::fence(&mut fencing, &mut design);
             fleets::lead_elsewhere(&mut leading, &mut design);
+            fleets::lead_to_one(&mut leading_to_one, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

@@ -20,6 +20,7 @@ use crate::cloud::{followed_within, refusal};
 use crate::fault::Fault;
 use crate::hand::Hand;
 use crate::lambda::{Function, Job};
+use crate::to_instance::leads;
 use crate::world::{Event, World};
 
 /// Weight of the side that takes all requests.
@@ -100,7 +101,10 @@ impl World {
         let Some(failover) = &spec.failover else { return };
         let Some(traffic) = TrafficState::first(spec) else { return };
         for rule in failover.routes() {
-            let right = routing(weights(spec, |pool| traffic.takers(spec).contains(&pool)));
+            let takes = |pool: &PoolId| traffic.takers(spec).contains(&pool);
+            // an address that nobody has yet
+            let right = if leads(rule) { Weights::new() } else { weights(spec, takes) };
+            let right = routing(right);
             self.cloud.set_route(rule.clone(), right, self.now);
         }
         let other = others(&spec.id);
@@ -128,6 +132,9 @@ impl World {
         let Some(failover) = &spec.failover else { return first() };
         if failover.swaps_targets() {
             return self.share_of_targets(spec, pool);
+        }
+        if failover.leads_to_instance() {
+            return if self.is_led_to(spec, pool) { 100 } else { 0 };
         }
         let route = failover.routes().first();
         let Some((route, routing)) = route.and_then(|route| Some((route, self.cloud.rules.get(route)?))) else {
@@ -166,9 +173,13 @@ impl World {
     }
 
     /// Whether no rule of a fleet sends a side anything, or nobody of it is registered.
-    pub(crate) fn sends_nothing(&self, failover: &Failover, pool: &PoolSpec) -> bool {
+    pub(crate) fn sends_nothing(&self, spec: &FleetSpec, pool: &PoolSpec) -> bool {
+        let Some(failover) = &spec.failover else { return true };
         if failover.swaps_targets() {
             return self.is_in_no_group(pool);
+        }
+        if failover.leads_to_instance() {
+            return self.is_led_nowhere(spec, pool);
         }
         let mut rules = failover.all_routes().filter_map(|rule| self.cloud.rules.get(rule));
         !rules.any(|routing| pool.weight_in(&routing.weights) > 0)
@@ -177,6 +188,9 @@ impl World {
     /// ModifyRule, ChangeResourceRecordSets or UpdateEndpointGroup.
     fn set_rule(&mut self, rule: &RouteId, expected: &Routing, set: &RouteTo) -> Result<(), PortError> {
         const CALL: &str = "elasticloadbalancing:ModifyRule";
+        if leads(rule) {
+            return self.set_led(rule, expected, set);
+        }
         let Some(now) = self.cloud.rules.get(rule).cloned() else {
             return Err(refusal(CALL, ErrorClass::NotFound, "RuleNotFound"));
         };
@@ -331,6 +345,9 @@ impl World {
         let (Some(rule), swap) = (chance.pick(&rules).cloned(), chance.once_in(2)) else {
             return;
         };
+        if leads(&rule) {
+            return self.lead_by_hand(&rule);
+        }
         let names = |failover: &Failover| failover.mode == FailoverMode::ActiveActive && failover.routes().contains(&rule);
         let is_shared = self.fleets.values().any(|fleet| fleet.spec.failover.as_ref().is_some_and(names));
         if let Some(there) = self.cloud.rules.get(&rule) {
@@ -396,6 +413,25 @@ impl World {
 
     /// The storm is over: a person puts the rules right that people had set, and the sides of traffic that a restored table forgot.
     pub(crate) fn put_rules_right(&mut self) {
+        let led: Vec<(RouteId, FleetId)> = self
+            .fleets
+            .iter()
+            .flat_map(|(id, fleet)| {
+                fleet
+                    .spec
+                    .failover
+                    .iter()
+                    .flat_map(move |failover| failover.routes().iter().map(move |route| (route.clone(), id.clone())))
+            })
+            .filter(|(route, _)| leads(route))
+            .collect();
+        for (route, id) in led {
+            let spec = self.fleets.get(&id).map(|fleet| fleet.spec.clone());
+            let traffic = self.table.fleets.get(&id).map(|items| items.traffic.clone());
+            if let (Some(spec), Some(traffic)) = (spec, traffic) {
+                self.put_led_right(&route, &spec, &traffic);
+            }
+        }
         for (id, fleet) in &self.fleets {
             let (Some(failover), Some(items)) = (&fleet.spec.failover, self.table.fleets.get(id)) else {
                 continue;
@@ -407,7 +443,7 @@ impl World {
                 Some(RouteTo::Weights(weights)) => now.is_some_and(|now| now.weights == *weights),
                 _ => false,
             };
-            for rule in failover.routes() {
+            for rule in failover.routes().iter().filter(|rule| !leads(rule)) {
                 if !is_ours(rule, self.cloud.rules.get(rule)) {
                     let right = routing(weights(&fleet.spec, |pool| items.traffic.takers(&fleet.spec).contains(&pool)));
                     self.cloud.set_route(rule.clone(), right, self.now);
@@ -447,7 +483,11 @@ impl Routes for Hand {
         self.call("elasticloadbalancing:DescribeRules", move |world| {
             // what neither forwards nor answers is not ours to set
             let is_ours = |routing: &&Routing| !routing.weights.is_empty() || routing.answer.is_some();
-            let there = |rule: &RouteId| Some((rule.clone(), world.cloud.rules.get(rule).filter(is_ours)?.clone()));
+            let read = |rule: &RouteId| match leads(rule) {
+                true => world.read_led(rule),
+                false => world.cloud.rules.get(rule).filter(is_ours).cloned(),
+            };
+            let there = |rule: &RouteId| Some((rule.clone(), read(rule)?));
             Ok(rules.iter().filter_map(there).collect())
         })
         .await

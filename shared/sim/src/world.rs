@@ -306,9 +306,14 @@ impl World {
             name: NamedMetric::ResponseTime,
             source: MetricSource::TargetGroup,
         };
+        // a side without a balancer is asked whether it is there: that measures what a balancer would
+        let mut pool = pool.clone();
+        if pool.target_groups.is_empty() {
+            pool.target_groups.push(crate::fleets::group(spec.id.as_str(), pool.id.as_str()));
+        }
         let detect = spec.failover.iter().map(|failover| &failover.detect);
         for name in detect.flat_map(|detect| detect.alarms.iter().chain(&detect.probes)) {
-            let Queries::One(shape) = metric.queries(&spec.id, pool, resolved) else {
+            let Queries::One(shape) = metric.queries(&spec.id, &pool, resolved) else {
                 continue;
             };
             let missing = [Missing::Missing, Missing::Ignore, Missing::NotBreaching];

@@ -189,6 +189,7 @@ fn cases() -> Vec<Case> {
             "is started",
         ),
         saying(Broken::SetsForeignRule, DOWN, Check::NothingForeign, "no fleet names it"),
+        saying(Broken::LeadsAstray, NONE, Check::OneActive, "takes the traffic"),
         saying(
             Broken::WindowsCutShort,
             &[(Fault::SlowCall, 2_000), (Fault::TickTwice, 2_000), (Fault::LoadSpike, 8)],
@@ -314,6 +315,7 @@ fn traffic(epoch: u64, active: &str) -> TrafficState {
         drill: None,
         fence: None,
         serves_until: None,
+        holder: None,
         gave_up_at: None,
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_sim::chance::Chance;
 use ghostnet_sim::check;
@@ -278,7 +278,7 @@ fn traffic_comes_back_by_itself_only_where_it_may_and_after_the_dwell() {
 /// traffic arrives all the same, and the world is right in the end.
 #[test]
 fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
-    for make in [design, swapping, by_records, by_endpoints, by_dials] {
+    for make in [design, swapping, by_records, by_endpoints, by_dials, by_address] {
         let until_it_dies = {
             let mut runner = runner(make(true, json!({})), &[], None);
             runner.storm(20);
@@ -383,6 +383,69 @@ fn a_side_that_dies_is_left_by_whatever_leads_to_it_and_clients_follow() {
         );
         assert_well(&runner);
     }
+}
+
+/// An address and a line of a route table lead to one of them, and nobody has a balancer.
+fn by_address(hot: bool, failover: Value) -> Design {
+    let mut design = design(hot, failover);
+    let mut raw = serde_json::to_value(&design.raw).unwrap();
+    raw["failover"]["lever"] = json!({ "to_instance": {
+        "elastic_ips": ["eipalloc-0123456789abcdef0"],
+        "vpc_routes": [{ "table": "rtb-0123456789abcdef0", "destination": "0.0.0.0/0" }],
+    } });
+    raw["failover"]["detect"] = json!({ "alarms": ["latency"], "probes": ["reachable"] });
+    for pool in raw["pools"].as_array_mut().unwrap() {
+        pool.as_object_mut().unwrap().remove("target_groups");
+    }
+    design.raw = serde_json::from_value(raw).unwrap();
+    FleetSpec::check(&design.raw).unwrap();
+    // one of them answers everybody
+    design.capacity = 200.0;
+    design
+}
+
+/// Which instance everything leads to.
+fn holder(runner: &Runner) -> InstanceId {
+    let world = runner.world.borrow();
+    let led = world
+        .cloud
+        .rules
+        .values()
+        .map(|routing| routing.weights.keys().next().unwrap().as_str());
+    let led: Vec<&str> = led.collect();
+    assert!(led.len() == 2 && led[0] == led[1], "{led:?}");
+    InstanceId::new(led[0])
+}
+
+#[test]
+fn an_address_follows_who_serves_within_a_side_and_goes_to_the_other_side_with_the_traffic() {
+    let mut runner = runner(by_address(true, json!({})), &[], None);
+    runner.storm(20);
+    assert_eq!(share(&runner, "blue"), 100);
+    let first = holder(&runner);
+    {
+        let mut world = runner.world.borrow_mut();
+        let now = world.now;
+        world.cloud.ec2.end(&first, 0, now);
+    }
+    runner.storm(2);
+    let second = holder(&runner);
+    assert_eq!(
+        (share(&runner, "blue"), runner.world.borrow().counters.moves),
+        (100, 0),
+        "no failover"
+    );
+    assert_ne!(second, first);
+    side_fails(&runner, "blue", true, 60);
+    let took = minutes_until(&mut runner, "green", 10);
+    assert!(
+        took.is_some_and(|took| took <= 3),
+        "EC2 tells within a minute, and whoever asks it a minute later: {took:?}"
+    );
+    assert_eq!(runner.world.borrow().counters.moves, 1);
+    runner.calm();
+    assert_eq!(check::is_right(&runner.world.borrow()), []);
+    assert_well(&runner);
 }
 
 /// Both sides have one target group, and only who takes the traffic is registered there.

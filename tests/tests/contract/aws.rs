@@ -171,7 +171,10 @@ impl Far {
             _ => {}
         }
         let reply = match service(sent) {
-            "ec2" => self.ec2.answer(sent, self.now),
+            "ec2" => match self.led.answer_of_ec2(sent) {
+                Some(reply) => reply,
+                None => self.ec2.answer(sent, self.now),
+            },
             "elasticloadbalancing" => match self.rules.answer(sent) {
                 Some(reply) => reply,
                 None => self.elbv2.answer(sent, &self.ec2, self.now),

@@ -1,14 +1,16 @@
-//! The contract of what leads clients to sides and is no balancer: records of Route 53, endpoints and dials of Global Accelerator.
+//! The contract of what leads clients to sides and is no balancer: records of Route 53, endpoints and dials of Global Accelerator; and of
+//! what leads to one instance, Elastic IP addresses and lines of route tables.
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::RouteId;
+use ghostnet_core::id::{Destination, RouteId};
+use ghostnet_core::observation::InstanceState;
 use ghostnet_core::route::{Route, Weights};
-use ghostnet_core::state::RouteTo;
+use ghostnet_core::state::{RouteTo, Routing};
 use ghostnet_engine::error::ErrorClass;
 
 use crate::rules::{blue, both, green, one, set, weights};
-use crate::{Mishap, Played, Situation, TrafficStage, expect};
+use crate::{Mishap, Played, Situation, TrafficStage, compute, expect};
 
 /// It leads to its destinations by these weights.
 #[derive(Debug, Clone)]
@@ -61,6 +63,101 @@ pub(crate) fn situations<S: TrafficStage>() -> Vec<Situation<S>> {
         }),
         ("dials turned while the accelerator is unwell", |stage| {
             set_is_open(stage, dials(), Mishap::Unwell, &blue())
+        }),
+        ("an address and a line that lead to an instance", |stage| {
+            for route in of_one() {
+                stage.led(Given(route.clone(), to(stage, OLD)?))?;
+                let wanted = BTreeMap::from([(route.clone(), leading_to(OLD))]);
+                expect("weights", weights(stage, &[route]), Ok(wanted))?;
+            }
+            Ok(())
+        }),
+        ("an address and a line that lead to nobody, and to what is no instance", |stage| {
+            for (route, weights_) in of_one()
+                .into_iter()
+                .flat_map(|route| [Weights::new(), leading_to("eni-1")].map(|to| (route.clone(), to)))
+            {
+                stage.led(Given(route.clone(), weights_.clone()))?;
+                expect("weights", one(stage, &route)?.weights, weights_)?;
+            }
+            Ok(())
+        }),
+        ("an address and a line that are not there", |stage| {
+            for route in of_one() {
+                expect("weights", weights(stage, &[route]), Ok(BTreeMap::new()))?;
+            }
+            Ok(())
+        }),
+        ("an address and a line that are to lead to another instance", |stage| {
+            for route in of_one() {
+                stage.led(Given(route.clone(), to(stage, OLD)?))?;
+                let before = one(stage, &route)?;
+                expect("the answer", leads(stage, &route, &before, NEW)?, Ok(()))?;
+                let after = one(stage, &route)?;
+                expect("weights", after.weights.clone(), leading_to(NEW))?;
+                let answer = set(stage, &route, &after, &RouteTo::Actions(before.clone()));
+                expect("the answer to the undo", answer, Ok(()))?;
+                expect("undone", one(stage, &route)?, before)?;
+            }
+            Ok(())
+        }),
+        ("an address and a line that led to nobody", |stage| {
+            for route in of_one() {
+                stage.led(Given(route.clone(), Weights::new()))?;
+                let before = one(stage, &route)?;
+                expect("the answer", leads(stage, &route, &before, NEW)?, Ok(()))?;
+                expect("weights", one(stage, &route)?.weights, leading_to(NEW))?;
+                // said twice it is the same
+                expect("the same again", leads(stage, &route, &before, NEW)?, Ok(()))?;
+            }
+            Ok(())
+        }),
+        ("an address that somebody took while nobody had it", |stage| {
+            let [address, _] = of_one();
+            stage.led(Given(address.clone(), Weights::new()))?;
+            let before = one(stage, &address)?;
+            stage.led(Given(address.clone(), to(stage, OLD)?))?;
+            expect("the answer", leads(stage, &address, &before, NEW)?, Err(ErrorClass::Invalid))?;
+            expect("weights", one(stage, &address)?.weights, leading_to(OLD))
+        }),
+        ("an address and a line that somebody gave to another one meanwhile", |stage| {
+            for route in of_one() {
+                stage.led(Given(route.clone(), to(stage, OLD)?))?;
+                let before = one(stage, &route)?;
+                stage.led(Given(route.clone(), to(stage, "i-00000000000000003")?))?;
+                // EC2 replaces whatever is there by now
+                expect("the answer", leads(stage, &route, &before, NEW)?, Ok(()))?;
+                expect("weights", one(stage, &route)?.weights, leading_to(NEW))?;
+            }
+            Ok(())
+        }),
+        ("an address and a line whose answer is lost, and while EC2 is unwell", |stage| {
+            for route in of_one() {
+                for (mishap, wanted) in [(Mishap::AnswerLost, NEW), (Mishap::Unwell, OLD)] {
+                    stage.led(Given(route.clone(), to(stage, OLD)?))?;
+                    let before = one(stage, &route)?;
+                    to(stage, NEW)?;
+                    stage.mishap(mishap)?;
+                    let answer = set(stage, &route, &before, &RouteTo::Weights(leading_to(NEW)));
+                    expect("the answer", answer, Err(ErrorClass::Transient))?;
+                    expect("weights", one(stage, &route)?.weights, leading_to(wanted))?;
+                }
+            }
+            Ok(())
+        }),
+        ("an address and a line that our role may not set or read", |stage| {
+            for route in of_one() {
+                stage.led(Given(route.clone(), to(stage, OLD)?))?;
+                let before = one(stage, &route)?;
+                to(stage, NEW)?;
+                stage.mishap(Mishap::Denied)?;
+                let answer = set(stage, &route, &before, &RouteTo::Weights(leading_to(NEW)));
+                expect("the answer", answer, Err(ErrorClass::Denied))?;
+                stage.mishap(Mishap::Denied)?;
+                expect("read", weights(stage, std::slice::from_ref(&route)), Err(ErrorClass::Denied))?;
+                expect("weights", one(stage, &route)?, before)?;
+            }
+            Ok(())
         }),
         ("what our role may not set", |stage| {
             for route in routes() {
@@ -115,6 +212,34 @@ fn set_is_open<S: TrafficStage>(stage: &S, route: RouteId, mishap: Mishap, wante
     let answer = set(stage, &route, &before, &RouteTo::Weights(green()));
     expect("the answer", answer, Err(ErrorClass::Transient))?;
     expect("weights", one(stage, &route)?.weights, wanted.clone())
+}
+
+const OLD: &str = "i-00000000000000001";
+const NEW: &str = "i-00000000000000002";
+
+fn leading_to(id: &str) -> Weights {
+    [(Destination::new(id), 1)].into()
+}
+
+/// An instance that runs, and what leads to it.
+fn to<S: TrafficStage>(stage: &S, id: &'static str) -> Result<Weights, crate::Short> {
+    stage.compute(compute::Given::Instance(id, InstanceState::Running))?;
+    Ok(leading_to(id))
+}
+
+/// The answer when a route is to lead to an instance that runs.
+fn leads<S: TrafficStage>(
+    stage: &S,
+    route: &RouteId,
+    expected: &Routing,
+    id: &'static str,
+) -> Result<Result<(), ErrorClass>, crate::Short> {
+    let set_to = RouteTo::Weights(to(stage, id)?);
+    Ok(set(stage, route, expected, &set_to))
+}
+
+fn of_one() -> [RouteId; 2] {
+    ["eipalloc-0123456789abcdef0", "rtb-0123456789abcdef0/0.0.0.0/0"].map(RouteId::new)
 }
 
 fn routes() -> [RouteId; 3] {

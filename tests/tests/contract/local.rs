@@ -8,6 +8,7 @@ mod dynamodb;
 mod ec2;
 mod proxy;
 mod short;
+mod to_instance;
 
 use std::io::Write;
 

@@ -341,6 +341,18 @@ fn a_broken_adapter_of_failover_is_found_out() {
         ),
         (|sent| leave_out(sent, "TrafficDialPercentage"), "dials that are set"),
         (
+            |sent| reword(sent, "false", "true"),
+            "an address that somebody took while nobody had it",
+        ),
+        (
+            |sent| leave_out(sent, "AllowReassociation"),
+            "an address and a line that are to lead to another instance",
+        ),
+        (
+            |sent| leave_out(sent, "DestinationCidrBlock"),
+            "an address and a line that led to nobody",
+        ),
+        (
             |sent| reword(sent, "#version = :read", "attribute_exists(#version) OR #version = :read"),
             "a traffic commit on an older version",
         ),
@@ -375,6 +387,7 @@ fn a_broken_cloud_of_failover_is_found_out() {
         (Broken::NothingShifts, "weights of a listener that are set"),
         (Broken::NothingShifts, "weights whose answer is lost"),
         (Broken::NothingShifts, "records that are set"),
+        (Broken::NothingShifts, "an address and a line that are to lead to another instance"),
         (Broken::EpochIgnored, "a traffic commit fences a commit of the capacity"),
         (
             Broken::OwnWriteForgotten,

@@ -71,6 +71,10 @@ const SHORT: &[(&str, Why)] = &[
     ("weights that our role may not set", Why::NotShown(NO_PERMISSIONS)),
     ("what our role may not set", Why::NotShown(NO_PERMISSIONS)),
     ("what our role may not read", Why::NotShown(NO_PERMISSIONS)),
+    (
+        "an address and a line that our role may not set or read",
+        Why::NotShown(NO_PERMISSIONS),
+    ),
     ("rules that our role may not read", Why::NotShown(NO_PERMISSIONS)),
     ("a load that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a commit that is not allowed", Why::NotShown(NO_PERMISSIONS)),

@@ -279,6 +279,7 @@ fn traffic_stands_in_a_line_or_two() {
         sides: vec![side("blue", true, 4, 3), side("green", true, 4, 3), side("red", false, 1, 2)],
         outlook: crate::traffic::Outlook::Succeed,
         shift: None,
+        leads_to: None,
         fenced: None,
         last_move: None,
         drill: None,
@@ -289,5 +290,11 @@ fn traffic_stands_in_a_line_or_two() {
         "armed · blue, green share the traffic, epoch 3 · green is down by targets · without blue 4 healthy, needs 3 · \
          without green 4 healthy, needs 3 · red 1 healthy, needs 2 · would succeed now"
     );
+    let leading = TrafficStatus {
+        leads_to: Some(ghostnet_core::id::InstanceId::new("i-0a")),
+        ..sharing
+    };
+    let told = failover(&leading, fixture::at("13:03:00"))[0][2].clone();
+    assert!(told.ends_with(" · leads to i-0a · would succeed now"), "{told}");
     assert!(status(&fixture::spec(), &fixture::preview(), &[], None, None).failover.is_none());
 }

@@ -39,6 +39,14 @@ fn records() -> RouteId {
     RouteId::new("route53:Z0123ABC/www.example.com/A")
 }
 
+fn address() -> RouteId {
+    RouteId::new("eipalloc-0123456789abcdef0")
+}
+
+fn line() -> RouteId {
+    RouteId::new("rtb-0123456789abcdef0/0.0.0.0/0")
+}
+
 fn accelerator() -> RouteId {
     RouteId::new("arn:aws:globalaccelerator::1:accelerator/a/listener/b")
 }
@@ -200,7 +208,7 @@ fn every_port_needs_what_the_table_says() {
         (
             "routing",
             actions(async |aws| {
-                for route in [listener(), rule(), records(), accelerator(), endpoint_group()] {
+                for route in [listener(), rule(), records(), accelerator(), endpoint_group(), address(), line()] {
                     drop(aws.routing(&region(), &[route]).await);
                 }
             }),
@@ -216,6 +224,8 @@ fn every_port_needs_what_the_table_says() {
                     (records(), json!({ "records": { "blue": record } }), "blue"),
                     (accelerator(), json!({ "dials": { "blue": 100.0 } }), "blue"),
                     (endpoint_group(), json!({ "endpoints": { "blue": { "weight": 1 } } }), "blue"),
+                    (address(), json!(null), "i-1"),
+                    (line(), json!(null), "i-1"),
                 ] {
                     let routing = Routing {
                         sticks: false,
@@ -225,6 +235,7 @@ fn every_port_needs_what_the_table_says() {
                     };
                     let set = match route.route() {
                         Route::Rule => RouteTo::Actions(routing.clone()),
+                        Route::Address(_) | Route::VpcRoute(_) => RouteTo::Weights([(Destination::new(to), 1)].into()),
                         _ => RouteTo::Weights([(Destination::new(to), 0)].into()),
                     };
                     drop(aws.set_routing(&region(), &route, &routing, &set).await);

@@ -22,5 +22,6 @@ mod rules;
 mod sample;
 mod status;
 mod store;
+mod to_instance;
 mod traffic;
 mod wire;

@@ -255,3 +255,23 @@ pub(crate) fn endpoint_groups<'a>(dials: impl IntoIterator<Item = (&'a str, Opti
     let group = |(arn, dial): (&str, Option<f64>)| json!({ "EndpointGroupArn": arn, "TrafficDialPercentage": dial });
     Reply::json(&json!({ "EndpointGroups": dials.into_iter().map(group).collect::<Vec<_>>(), "NextToken": next }))
 }
+
+/// DescribeAddresses: one address with what has it, as elements.
+pub(crate) fn addresses(found: &[(&str, String)]) -> Reply {
+    let item = |(id, holder): &(&str, String)| {
+        format!("<item><publicIp>203.0.113.7</publicIp><allocationId>{id}</allocationId><domain>vpc</domain>{holder}</item>")
+    };
+    let items: String = found.iter().map(item).collect();
+    Reply::xml(format!(
+        "<DescribeAddressesResponse><addressesSet>{items}</addressesSet></DescribeAddressesResponse>"
+    ))
+}
+
+/// DescribeRouteTables: one table with its lines, as elements.
+pub(crate) fn route_tables(found: &[(&str, String)]) -> Reply {
+    let item = |(id, lines): &(&str, String)| format!("<item><routeTableId>{id}</routeTableId><routeSet>{lines}</routeSet></item>");
+    let items: String = found.iter().map(item).collect();
+    Reply::xml(format!(
+        "<DescribeRouteTablesResponse><routeTableSet>{items}</routeTableSet></DescribeRouteTablesResponse>"
+    ))
+}

@@ -170,6 +170,7 @@ pub(crate) fn traffic() -> TrafficState {
         drill: None,
         fence: None,
         serves_until: None,
+        holder: None,
         gave_up_at: None,
     }
 }

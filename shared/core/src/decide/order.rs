@@ -1,4 +1,5 @@
-//! Who leaves before whom in scale-in: the mix of markets first, then the criteria of the spec, and the instance id last.
+//! Who leaves before whom in scale-in: the mix of markets first, then the criteria of the spec, and the instance id last. Whom an address
+//! leads to leaves after all others.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub(super) struct Candidate<'s, 'a> {
     price: Option<u64>,
     /// So far it is into an hour that is billed.
     into_hour: Option<u32>,
+    /// Whether an address, or a line of a route table, leads to it: it can leave, but that has to move first.
+    is_led_to: bool,
 }
 
 /// Those that may leave, in the order of their ids.
@@ -37,6 +40,7 @@ pub(super) fn candidates<'s, 'a>(
     let loads = loads.and_then(|loads| loads.fresh(situation.now)).unwrap_or(&unknown);
     let mut loads = Walk::over(loads.iter().map(|(id, load)| (id, *load)));
     let prices = situation.spec.spend.as_ref().map(|cap| cap.prices_of(&census.types));
+    let holder = situation.traffic.holder.as_ref().map(|holder| &holder.instance);
     let price = |kind: usize| prices.as_ref().and_then(|prices| prices.get(kind)).copied();
     let candidate = |person: &'s Person<'a>| Candidate {
         person,
@@ -46,6 +50,7 @@ pub(super) fn candidates<'s, 'a>(
             let age = Seconds::between(instance.launched_at, situation.now);
             age.0.checked_rem(BILLED_HOUR.0)
         }),
+        is_led_to: holder == Some(&person.id),
     };
     let people = census.people.iter().filter(|person| may_leave(person));
     people.map(candidate).collect()
@@ -92,14 +97,14 @@ impl<'a> Order<'a> {
         of_class.min_by(|(_, a), (_, b)| self.compare(a, b)).map(|(place, _)| place)
     }
 
-    /// Whether it belongs to the base, serves, and is not in excess. One that does not serve yet is the cheapest to lose, unless the
-    /// base is counted on it.
+    /// Whether something leads to it, it belongs to the base, serves, and is not in excess. One that does not serve yet is the cheapest to
+    /// lose, unless the base is counted on it.
     fn class(&self, one: &Candidate<'_, '_>) -> u8 {
         let share = one.person.market.share();
         let is_base = self.is_at_base && share == Market::OnDemand;
         let (serves, is_kept) = (one.person.standing.serves(), share != self.in_excess);
         // who is compared with everybody is compared as one number
-        u8::from(is_base) << 2 | u8::from(serves) << 1 | u8::from(is_kept)
+        u8::from(one.is_led_to) << 3 | u8::from(is_base) << 2 | u8::from(serves) << 1 | u8::from(is_kept)
     }
 
     /// By the criteria of the spec; the id breaks ties.

@@ -42,7 +42,7 @@ impl<'a> Draft<'a> {
         for pool in &situation.spec.pools {
             let Some(looked) = situation.looked(&pool.id) else { continue };
             let evidence = looked.evidence(detect);
-            let well = watch::is_well(&evidence, looked.seat);
+            let well = watch::is_well(&evidence, looked.is_checked());
             let left_for = self.left_for(&pool.id);
             // nobody measures answers where nobody asks: what called it down must itself speak for it again
             let is_back = left_for.is_some_and(|why| watch::is_denied(&evidence, why));
@@ -68,6 +68,9 @@ impl<'a> Draft<'a> {
         if self.situation.failover.swaps_targets() {
             return self.registered(pool).map(|registered| registered == 0);
         }
+        if self.situation.failover.leads_to_instance() {
+            return self.is_led_elsewhere(pool);
+        }
         let observed = &self.situation.observation.routing;
         let mut routes = self.situation.failover.all_routes().map(|route| observed.get(route));
         routes.try_fold(true, |idle, routing| Some(idle && !routing::sends(routing?, pool)))
@@ -86,7 +89,7 @@ impl<'a> Draft<'a> {
         moved.map(|moved| &moved.why)
     }
 
-    /// Whatever is due: what is under way first, then what is asked, then what failed.
+    /// Whatever is due: what is under way first, then what is asked, then what failed; and who has what leads to one instance.
     pub(super) fn go_on(&mut self) {
         if !self.may_act() {
             if self.situation.asked.is_some() {
@@ -94,6 +97,11 @@ impl<'a> Draft<'a> {
             }
             return;
         }
+        self.go_on_between_sides();
+        self.lead();
+    }
+
+    fn go_on_between_sides(&mut self) {
         self.tend_fence();
         match (self.state.shift.clone(), self.situation.asked) {
             // nothing has moved yet: who asks may still have it otherwise
@@ -183,6 +191,15 @@ impl<'a> Draft<'a> {
         self.findings.push(TrafficFinding::Refused { why });
     }
 
+    /// Why not even a person can have a side take the traffic.
+    pub(super) fn cannot_reach(&self, pool: PoolId) -> Refusal {
+        if self.situation.failover.leads_to_instance() {
+            Refusal::LeadsElsewhere { pool }
+        } else {
+            Refusal::CannotReach { pool }
+        }
+    }
+
     pub(super) fn size_of(&self, pool: &PoolId) -> u32 {
         self.situation.capacity.pools.get(pool).map_or(0, |state| state.desired)
     }
@@ -191,9 +208,16 @@ impl<'a> Draft<'a> {
         let looked = self.situation.looked_at(to, self.seat(to))?;
         let down_by = self.situation.down_by(&self.state, to);
         let size = self.size_of(from);
-        Some(Readiness::of(self.situation.failover, &looked, size, down_by, |route| {
-            self.routing(route)
-        }))
+        let leads = self.situation.failover.leads_to_instance();
+        let reaches = |route: &RouteId| {
+            let named = |routing: Cow<'_, Routing>| routing::names(&routing, looked.pool);
+            if leads {
+                self.is_ours_to_lead(route)
+            } else {
+                self.routing(route).is_some_and(named)
+            }
+        };
+        Some(Readiness::of(self.situation.failover, &looked, size, down_by, reaches))
     }
 
     /// What a route does, or will do again once something else no longer answers in its place.
@@ -242,13 +266,15 @@ impl<'a> Draft<'a> {
                     return self.refuse(Refusal::NoSuchPool { pool: to.clone() });
                 };
                 if !readiness.can_be_forced() {
-                    return self.refuse(Refusal::CannotReach { pool: to.clone() });
+                    return self.refuse(self.cannot_reach(to.clone()));
                 }
                 self.begin(to.clone(), asked(*until, *forced));
             }
             (TrafficWish::Failback, Some(moved)) => self.begin(moved.from, asked(None, false)),
-            // who was registered before is registered again
-            (TrafficWish::Undo, Some(moved)) if self.situation.failover.swaps_targets() => self.begin(moved.from, asked(None, true)),
+            // who was registered before, or led to, is so again
+            (TrafficWish::Undo, Some(moved)) if self.situation.failover.swaps_targets() || self.situation.failover.leads_to_instance() => {
+                self.begin(moved.from, asked(None, true))
+            }
             (TrafficWish::Undo, Some(moved)) if self.situation.failover.fencing.is_some() => {
                 let readiness = self.readiness(&moved.to, &moved.from);
                 if !readiness.is_some_and(|readiness| readiness.can_be_forced()) {

@@ -75,7 +75,7 @@ impl Draft<'_> {
         }
         let (to, readiness) = self.best_but(active).ok_or(Refusal::NoDrill)?;
         if !readiness.can_be_forced() {
-            return Err(Refusal::CannotReach { pool: to });
+            return Err(self.cannot_reach(to));
         }
         let speaks = self.state.sides.get(&to).is_some_and(|side| !side.seen.is_empty());
         if speaks || !readiness.down_by.is_empty() {

@@ -58,6 +58,12 @@ impl<'a> Looked<'a> {
             all = all.saturating_add(1);
             lost = lost.saturating_add(u32::from(member.gone || !runs(id)));
         }
+        if self.has_no_groups() {
+            // nobody else tells of who is replaced because it fell ill
+            let ill = self.state.members.values().filter(|member| fell_ill(member)).count();
+            let ill = u32::try_from(ill).unwrap_or(u32::MAX);
+            (all, lost) = (all.saturating_add(ill), lost.saturating_add(ill));
+        }
         // who was just adopted, or came to serve a moment ago, answers before anybody noted that it serves
         let answers = |(id, member): &(&InstanceId, &Member)| !should_serve(member) && self.is_healthy(id, member);
         let newly = self.state.members.iter().filter(answers).count();
@@ -209,7 +215,7 @@ impl<'a> Looked<'a> {
     /// Whether a target is healthy in each of the side's groups, whoever it is: a restored table does not know who serves. None if a
     /// group could not be read. Of a side that is not registered it is not known who would, but who runs.
     pub(super) fn anybody_answers(&self) -> Option<bool> {
-        if matches!(self.seat, Seat::Enters | Seat::Out) {
+        if matches!(self.seat, Seat::Enters | Seat::Out) || self.has_no_groups() {
             return self.observation.instances.is_some().then(|| self.running() > 0);
         }
         let answers = |targets: &Vec<&Target>| targets.iter().any(|target| target.health == TargetHealth::Healthy);
@@ -226,14 +232,32 @@ impl<'a> Looked<'a> {
     }
 
     fn running(&self) -> u32 {
-        let listed = self.observation.instances.as_ref();
-        let runs = |id: &InstanceId| listed.is_some_and(|listed| listed.get(id) == Some(&InstanceState::Running));
-        let running = self.expected().filter(|(id, member)| !member.gone && runs(id));
-        u32::try_from(running.count()).unwrap_or(u32::MAX)
+        u32::try_from(self.serving().count()).unwrap_or(u32::MAX)
     }
 
-    /// How many of the side are healthy in all its groups, by checks that really run.
+    /// Those that should serve and run.
+    pub(super) fn serving(&self) -> impl Iterator<Item = (&'a InstanceId, &'a Member)> + use<'a> {
+        let listed = self.observation.instances.as_ref();
+        let runs = move |id: &InstanceId| listed.is_some_and(|listed| listed.get(id) == Some(&InstanceState::Running));
+        let members = self.state.members.iter();
+        members.filter(move |(id, member)| should_serve(member) && !member.gone && runs(id))
+    }
+
+    /// Whether no balancer knows it: who runs and should serve is who serves.
+    fn has_no_groups(&self) -> bool {
+        self.pool.target_groups.is_empty()
+    }
+
+    /// Whether the balancer has to say something of it.
+    pub(super) fn is_checked(&self) -> bool {
+        self.seat != Seat::Out && !self.has_no_groups()
+    }
+
+    /// How many of the side are healthy in all its groups, by checks that really run; where it has none, those that run.
     pub(super) fn healthy(&self) -> u32 {
+        if self.has_no_groups() {
+            return self.running();
+        }
         let healthy = self.state.members.iter().filter(|(id, member)| self.is_healthy(id, member));
         u32::try_from(healthy.count()).unwrap_or(u32::MAX)
     }

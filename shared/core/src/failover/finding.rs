@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fence::Fenced;
 use super::gate::Readiness;
-use crate::id::{AlarmName, PoolId, RouteId};
+use crate::id::{AlarmName, InstanceId, PoolId, RouteId};
 use crate::state::{DrillOutcome, ShiftReason, SignalKind};
 
 /// What is worth telling.
@@ -108,6 +108,14 @@ pub enum TrafficFinding {
         /// Who leaves the target groups that both have; none: weights are set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leaves: Option<PoolId>,
+        /// Whether it is one instance of the side that is led to: no weights are set.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        leads: bool,
+    },
+    /// Addresses and lines of route tables lead to this instance from now on.
+    LeadsTo {
+        /// Which.
+        instance: InstanceId,
     },
     /// The weights were seen to be set, or the targets swapped.
     Moved {
@@ -193,6 +201,11 @@ pub enum Refusal {
         /// Which.
         pool: PoolId,
     },
+    /// Not even by force: what would have to lead to this side leads to something that is none of the fleet's, or could not be read.
+    LeadsElsewhere {
+        /// Which.
+        pool: PoolId,
+    },
     /// The fleet is paused, or its mode forbids it.
     NotAllowed,
     /// Nobody can serve, and something else answers.
@@ -266,6 +279,7 @@ impl Refusal {
             Self::CannotReach { .. } => {
                 "every route of `failover.lever` has a destination of each side, its target group, record or endpoint; a standby's has weight 0"
             }
+            Self::LeadsElsewhere { .. } => "lead it to an instance of the fleet, or to nothing: it is followed from then on",
             Self::Degraded => {
                 "a side serves again as soon as it is ready; `ghostnet failover FLEET --to POOL --force` does not wait for that"
             }
@@ -312,8 +326,12 @@ impl fmt::Display for TrafficFinding {
                 f,
                 "{pool} is down, and traffic moved lately: nothing moves by itself before {until}"
             ),
-            Self::Moves { to, leaves: None } => write!(f, "setting the weights for {to}"),
-            Self::Moves { to, leaves: Some(from) } => write!(f, "{to} is in the target groups, and {from} leaves them"),
+            Self::Moves { to, leads: true, .. } => write!(f, "addresses and routes go to {to}"),
+            Self::Moves { to, leaves: None, .. } => write!(f, "setting the weights for {to}"),
+            Self::Moves {
+                to, leaves: Some(from), ..
+            } => write!(f, "{to} is in the target groups, and {from} leaves them"),
+            Self::LeadsTo { instance } => write!(f, "addresses and routes lead to {instance}"),
             Self::Moved { to, .. } => write!(f, "traffic is at {to}"),
             Self::GaveUp { to } => write!(f, "{to} did not become ready in half an hour: traffic stays"),
             Self::Cancelled { to } => write!(f, "the move to {to} is called off: nothing had moved"),
@@ -337,6 +355,10 @@ impl fmt::Display for Refusal {
             Self::Shifts { to } => write!(f, "traffic is on its way to `{to}`"),
             Self::NothingMoved => f.write_str("nothing was moved that could go back"),
             Self::CannotReach { pool } => write!(f, "no route leads to `{pool}`, so nothing checks it and nothing could move there"),
+            Self::LeadsElsewhere { pool } => write!(
+                f,
+                "nothing can be led to `{pool}`: an address or a line of a route table leads to what is no instance of the fleet, or could not be read"
+            ),
             Self::Degraded => f.write_str("nobody can serve, and something else answers"),
             Self::NotAllowed => f.write_str("the fleet is paused, or its mode forbids it"),
             Self::NoDrill => f.write_str("the spec says nothing of drills"),

@@ -1,15 +1,13 @@
 //! Whether a side could take the traffic now, and what is missing.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Looked;
-use super::routing;
 use crate::id::RouteId;
 use crate::spec::Failover;
-use crate::state::{Routing, SignalKind};
+use crate::state::SignalKind;
 
 /// What stands between a side and the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +24,14 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// `routing` is what a route does, or will do again.
-    pub(super) fn of<'a>(
+    /// `reaches` is whether a route can send it anything.
+    pub(super) fn of(
         failover: &Failover,
         to: &Looked<'_>,
         source_size: u32,
         down_by: Vec<SignalKind>,
-        routing: impl Fn(&RouteId) -> Option<Cow<'a, Routing>>,
+        reaches: impl Fn(&RouteId) -> bool,
     ) -> Self {
-        let reaches = |route: &&RouteId| routing(route).is_some_and(|routing| routing::names(&routing, to.pool));
         Self {
             healthy: to.ready(),
             needed: failover.gate.of_ceil(source_size).max(1),

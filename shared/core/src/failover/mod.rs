@@ -13,6 +13,7 @@ mod fence;
 mod finding;
 mod floor;
 mod gate;
+mod holder;
 mod prepare;
 mod record;
 mod routing;

@@ -85,9 +85,9 @@ impl Draft<'_> {
             });
             return self.hold_floors(shift, from, to);
         }
-        let swaps = self.situation.failover.swaps_targets();
+        let (swaps, leads) = (self.situation.failover.swaps_targets(), self.situation.failover.leads_to_instance());
         // nobody at all would answer where the last one leaves before the first one is in
-        let has_entered = !swaps || self.registered(to).is_some_and(|registered| registered > 0);
+        let has_entered = (!swaps || self.registered(to).is_some_and(|registered| registered > 0)) && (!leads || readiness.healthy > 0);
         if readiness.is_open() || shift.why.is_forced() && readiness.can_be_forced() && has_entered {
             let undoes = self.state.fence.as_ref().is_some_and(|fence| fence.undo);
             if !self.is_let_in(from, shift.why.is_forced() && !undoes) {
@@ -102,6 +102,11 @@ impl Draft<'_> {
                     self.hold_floors(shift, from, to);
                     // tick has the source leave: there is no route to set
                     self.depart(shift, BTreeMap::new(), BTreeMap::new());
+                }
+                // an instance of the destination is chosen, and led to
+                None if leads => {
+                    self.hold_floors(shift, from, to);
+                    self.depart(shift, self.led_now(), BTreeMap::new());
                 }
                 None => self.move_weights(shift, from, to),
             };

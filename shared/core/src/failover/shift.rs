@@ -57,6 +57,15 @@ impl Draft<'_> {
                     }
                     return;
                 }
+                if self.situation.failover.leads_to_instance() {
+                    let is_led = self.is_led_to(to);
+                    if is_led || self.has_nobody_to_lead_to(to) {
+                        // whoever serves there first is led to
+                        self.state.holder = self.state.holder.take().filter(|_| is_led);
+                        self.arrive(shift, previous.clone(), BTreeMap::new());
+                    }
+                    return;
+                }
                 let added = self.added(shift, from, to, wanted);
                 if !added.is_empty() {
                     return self.take_in(shift, previous, wanted, added);
@@ -176,6 +185,7 @@ impl Draft<'_> {
         self.findings.push(TrafficFinding::Moves {
             to: shift.to.clone(),
             leaves: swaps.then(|| shift.from.clone()),
+            leads: self.situation.failover.leads_to_instance(),
         });
         if shift
             .sharing

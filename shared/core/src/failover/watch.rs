@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::swap::Seat;
 use crate::spec::{BreachRule, Detect};
 use crate::state::{ShiftReason, Side, Sighting, SignalKind, Well};
 use crate::unit::Seconds;
@@ -79,12 +78,10 @@ pub(super) fn down_by(side: &Side, detect: &Detect) -> Vec<SignalKind> {
     SignalKind::ALL.into_iter().filter(says).collect()
 }
 
-/// Whether a side is found well: what EC2 and the balancer say is known, and nothing that is known speaks against it. Of a side that is
-/// not registered the balancer says nothing.
-pub(super) fn is_well(evidence: &[(SignalKind, Sighting)], seat: Seat) -> bool {
+/// Whether a side is found well: what EC2 and, where it is checked, the balancer say is known, and nothing that is known speaks against it.
+pub(super) fn is_well(evidence: &[(SignalKind, Sighting)], is_checked: bool) -> bool {
     let known = |kind| evidence.iter().any(|(other, _)| *other == kind);
-    let is_checked = seat == Seat::Out || known(SignalKind::Targets);
-    known(SignalKind::Instances) && is_checked && evidence.iter().all(|(_, sighting)| !sighting.down)
+    known(SignalKind::Instances) && (!is_checked || known(SignalKind::Targets)) && evidence.iter().all(|(_, sighting)| !sighting.down)
 }
 
 /// Whether one of the kinds of signal by which a side was left says now that it is well. True of one that was left for other reasons.

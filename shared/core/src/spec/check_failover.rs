@@ -9,6 +9,7 @@ use super::check_lever;
 use super::check_metric::read_of;
 use super::check_pool::NO_MAXIMUM;
 use super::check_routes::Destinations;
+use super::check_to_instance;
 use super::problem::Problems;
 use super::raw::{RawDetect, RawFailback, RawFailover, RawFailoverMode, RawFleetSpec, RawLatency, RawOf, RawPercent, RawRole};
 use super::{
@@ -60,7 +61,6 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         let hint = "add `degraded: { forward: ... }`, a target group, or `degraded: { fixed_response: ..., checked_by: ... }`";
         problems.add("failover.degraded", "`mode: degraded` needs something that answers", hint);
     }
-    check_sides(mode, pools, problems);
     let healthy = raw.gate.as_ref().and_then(|gate| gate.healthy.as_ref());
     let gate = percent(healthy, "failover.gate.healthy", defaults::FAILOVER_GATE, problems);
     if (1..=100).contains(&gate.0) {
@@ -80,9 +80,14 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
         problems.add("failover.dwell", format!("`{dwell}` is shorter than `{DWELL_MIN}`"), hint);
     }
     let (lever, destinations) = check_lever::read(raw, mode, pools, problems);
+    check_sides(mode, &lever, pools, problems);
     let rules = match &lever {
         Lever::ListenerRules(rules) => rules.as_slice(),
-        Lever::TargetSwap | Lever::Route53Records(_) | Lever::AcceleratorEndpoints(_) | Lever::AcceleratorDials(_) => &[],
+        Lever::TargetSwap
+        | Lever::Route53Records(_)
+        | Lever::AcceleratorEndpoints(_)
+        | Lever::AcceleratorDials(_)
+        | Lever::ToInstance(_) => &[],
     };
     let failover = Failover {
         mode,
@@ -90,7 +95,7 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
             .degraded
             .as_ref()
             .and_then(|degraded| check_degraded::read(degraded, rules, pools, problems)),
-        detect: detect(raw.detect.as_ref(), problems),
+        detect: detect(raw.detect.as_ref(), &lever, problems),
         drill: raw.drill.as_ref().map(|drill| check_drill::read(drill, mode, problems)),
         fencing: raw
             .fencing
@@ -106,7 +111,7 @@ pub(super) fn read(fleet: &RawFleetSpec, pools: &[(usize, PoolSpec)], problems: 
 }
 
 /// Somebody takes the traffic and somebody else could, and each is seen by the balancer's checks.
-fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
+fn check_sides(mode: FailoverMode, lever: &Lever, pools: &[(usize, PoolSpec)], problems: &mut Problems) {
     let of = |role: PoolRole| pools.iter().filter(move |(_, pool)| pool.role == role);
     for (n, pool) in of(PoolRole::Active).skip(1).filter(|_| mode != FailoverMode::ActiveActive) {
         let message = format!("`{}` is active too", pool.id);
@@ -116,7 +121,8 @@ fn check_sides(mode: FailoverMode, pools: &[(usize, PoolSpec)], problems: &mut P
             "one pool takes the traffic; set `role: standby` on the others, or write `mode: active_active`",
         );
     }
-    for (n, _) in pools.iter().filter(|(_, pool)| pool.target_groups.is_empty()) {
+    let is_checked = |pool: &PoolSpec| matches!(lever, Lever::ToInstance(_)) || !pool.target_groups.is_empty();
+    for (n, _) in pools.iter().filter(|(_, pool)| !is_checked(pool)) {
         let hint = "traffic moves between target groups, and their checks tell who is well";
         problems.add(
             format!("pools[{n}].target_groups"),
@@ -163,7 +169,7 @@ fn check_room(gate: Percent, pools: &[(usize, PoolSpec)], problems: &mut Problem
     }
 }
 
-fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
+fn detect(raw: Option<&RawDetect>, lever: &Lever, problems: &mut Problems) -> Detect {
     let none = RawDetect::default();
     let raw = raw.unwrap_or(&none);
     let unhealthy = percent(
@@ -192,6 +198,9 @@ fn detect(raw: Option<&RawDetect>, problems: &mut Problems) -> Detect {
     }
     let alarms = health_alarms(raw.alarms.as_deref(), "failover.detect.alarms", &[], problems);
     let probes = health_alarms(raw.probes.as_deref(), "failover.detect.probes", &alarms, problems);
+    if matches!(lever, Lever::ToInstance(_)) {
+        check_to_instance::check_detect(raw, problems);
+    }
     Detect {
         alarms,
         probes,

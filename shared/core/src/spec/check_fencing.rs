@@ -37,6 +37,10 @@ pub(super) fn read(
             "write `lever: { listener_rules: [...] }`: a standby at weight 0 is checked where it is",
         );
     }
+    if matches!(lever, Lever::ToInstance(_)) {
+        let message = "with `to_instance` one instance has the address, so never two sides serve by it";
+        problems.add(at, message, "leave it out");
+    }
     let stop = raw.stop.unwrap_or(defaults::FENCING_STOP);
     let timeout = duration(
         raw.timeout.as_ref(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::check_routes::{Destinations, Routes};
+use super::check_to_instance;
 use super::problem::Problems;
 use super::raw::{RawFailover, RawLever};
 use super::{FailoverMode, Lever, PoolSpec};
@@ -23,6 +24,7 @@ pub(super) fn read(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolS
         route53_records,
         accelerator_endpoints,
         accelerator_dials,
+        to_instance,
     } = &raw.lever;
     match (
         listener_rules,
@@ -30,25 +32,31 @@ pub(super) fn read(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolS
         route53_records,
         accelerator_endpoints,
         accelerator_dials,
+        to_instance,
     ) {
-        (None, Some(true), None, None, None) => {
+        (None, Some(true), None, None, None, None) => {
             check_swap(raw, mode, pools, problems);
             return (Lever::TargetSwap, Destinations::new());
         }
-        (Some(listener_rules), None, None, None, None) => {
+        (Some(listener_rules), None, None, None, None, None) => {
             let rules = rules(listener_rules, "failover.lever.listener_rules", 1, problems);
             return (Lever::ListenerRules(rules), Destinations::new());
         }
-        (None, None, Some(records), None, None) => {
+        (None, None, Some(records), None, None, None) => {
             return elsewhere(Lever::Route53Records, Routes::records(records, pools, problems), problems);
         }
-        (None, None, None, Some(groups), None) => {
+        (None, None, None, Some(groups), None, None) => {
             return elsewhere(Lever::AcceleratorEndpoints, Routes::endpoints(groups, pools, problems), problems);
         }
-        (None, None, None, None, Some(listeners)) => {
+        (None, None, None, None, Some(listeners), None) => {
             return elsewhere(Lever::AcceleratorDials, Routes::dials(listeners, pools, problems), problems);
         }
-        (None, Some(false) | None, None, None, None) => problems.add(
+        (None, None, None, None, None, Some(to_instance)) => {
+            check_elsewhere(raw, mode, problems);
+            let routes = check_to_instance::read(to_instance, mode, pools, problems);
+            return (Lever::ToInstance(routes), Destinations::new());
+        }
+        (None, Some(false) | None, None, None, None, None) => problems.add(
             at,
             "nothing moves the traffic",
             "write `listener_rules: [ARN]`, or `target_swap: true` where all sides have the same target groups",
@@ -56,7 +64,7 @@ pub(super) fn read(raw: &RawFailover, mode: FailoverMode, pools: &[(usize, PoolS
         _ => problems.add(
             at,
             "two levers would pull at the same traffic",
-            "write one of `listener_rules`, `target_swap: true`, `route53_records`, `accelerator_endpoints` and `accelerator_dials`",
+            "write one of `listener_rules`, `target_swap: true`, `route53_records`, `accelerator_endpoints`, `accelerator_dials` and `to_instance`",
         ),
     }
     (Lever::ListenerRules(Vec::new()), Destinations::new())

@@ -71,7 +71,8 @@ impl Failover {
             Lever::ListenerRules(routes)
             | Lever::Route53Records(routes)
             | Lever::AcceleratorEndpoints(routes)
-            | Lever::AcceleratorDials(routes) => routes,
+            | Lever::AcceleratorDials(routes)
+            | Lever::ToInstance(routes) => routes,
             Lever::TargetSwap => &[],
         }
     }
@@ -79,6 +80,12 @@ impl Failover {
     /// The routes that are read and may be set.
     pub fn all_routes(&self) -> impl Iterator<Item = &RouteId> {
         self.routes().iter().chain(self.degraded.iter().flat_map(|instead| &instead.shed))
+    }
+
+    /// Whether what moves leads to one instance, and not to a side.
+    #[must_use]
+    pub fn leads_to_instance(&self) -> bool {
+        matches!(self.lever, Lever::ToInstance(_))
     }
 
     /// Whether the sides share their target groups, and who is registered there decides who takes the traffic.
@@ -102,6 +109,8 @@ pub enum Lever {
     AcceleratorEndpoints(Vec<RouteId>),
     /// Traffic dials of the endpoint groups of these listeners of Global Accelerator. Never empty.
     AcceleratorDials(Vec<RouteId>),
+    /// Elastic IP addresses and lines of route tables, which all lead to one instance of the side that takes the traffic. Never empty.
+    ToInstance(Vec<RouteId>),
 }
 
 impl Lever {
@@ -114,6 +123,7 @@ impl Lever {
             Self::Route53Records(_) => "route53_records",
             Self::AcceleratorEndpoints(_) => "accelerator_endpoints",
             Self::AcceleratorDials(_) => "accelerator_dials",
+            Self::ToInstance(_) => "to_instance",
         }
     }
 }

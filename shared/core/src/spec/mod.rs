@@ -24,6 +24,7 @@ mod check_reserve;
 mod check_routes;
 mod check_spend;
 mod check_step;
+mod check_to_instance;
 mod check_warm;
 mod cloud_map;
 pub mod defaults;

@@ -31,7 +31,8 @@ pub use fence::Fence;
 pub use member::{Drain, DrainReason, Member, RenewReason, Unready, Warm, WarmPhase};
 pub use refused::{LaunchBackoff, LaunchRefused};
 pub use traffic::{
-    Degraded, Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Side, Sighting, SignalKind, Spread, Stage, TrafficState, Well,
+    Degraded, Holder, Left, Moved, RouteTo, Routing, Sharing, Shift, ShiftReason, Side, Sighting, SignalKind, Spread, Stage, TrafficState,
+    Well,
 };
 
 /// Schema of the stored items that this build writes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::SCHEMA;
 use super::drill::{Drill, DrillOutcome};
 use super::fence::Fence;
-use crate::id::{Epoch, PoolId, RouteId};
+use crate::id::{Epoch, InstanceId, PoolId, RouteId};
 use crate::route::Weights;
 use crate::spec::{FailoverMode, FixedResponse, FleetSpec};
 
@@ -48,6 +48,9 @@ pub struct TrafficState {
     /// Where only one side may ever serve: the one that is kept out while another is let in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<Fence>,
+    /// Where what moves leads to one instance: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// A person has a side serve although nobody was seen to answer: something else answers again only after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves_until: Option<Timestamp>,
@@ -74,6 +77,7 @@ impl TrafficState {
             spread: None,
             drill: None,
             fence: None,
+            holder: None,
             serves_until: None,
             gave_up_at: None,
         })
@@ -107,6 +111,15 @@ impl TrafficState {
     pub fn out(&self) -> BTreeSet<PoolId> {
         self.spread.iter().flat_map(|spread| spread.out.keys().cloned()).collect()
     }
+}
+
+/// The one instance that Elastic IP addresses and lines of route tables lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Which, of the side that takes the traffic.
+    pub instance: InstanceId,
+    /// Who committed it sends until then.
+    pub execute_until: Timestamp,
 }
 
 /// Where every side is active, and not each of them takes its share.

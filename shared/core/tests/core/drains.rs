@@ -5,7 +5,7 @@ use ghostnet_core::id::InstanceId;
 use ghostnet_core::observation::{InstanceState, TargetHealth};
 use ghostnet_core::plan::StepOutcome;
 use ghostnet_core::reason::Finding;
-use ghostnet_core::state::DrainReason;
+use ghostnet_core::state::{DrainReason, Holder};
 use ghostnet_core::unit::Seconds;
 
 use crate::support::*;
@@ -189,6 +189,17 @@ fn the_order_of_the_spec() {
         world.read("requests", 60.0);
         assert_eq!(drained(&world.look()), leaving.map(InstanceId::new), "{order}");
     }
+}
+
+#[test]
+fn whom_an_address_leads_to_leaves_last() {
+    let mut world = World::serving(6, eager(json!({ "defaults": { "scale_in": { "order": ["newest"] } } })));
+    world.inputs.traffic.holder = Some(Holder {
+        instance: InstanceId::new("i-blue-000"),
+        execute_until: at(0),
+    });
+    world.read("requests", 60.0);
+    assert_eq!(drained(&world.look()), ["i-blue-001", "i-blue-002"].map(InstanceId::new));
 }
 
 /// A policy that reads each instance, and a table of prices.

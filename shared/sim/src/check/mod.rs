@@ -11,6 +11,7 @@ mod discovery;
 mod effect;
 mod evidence;
 mod fence;
+pub(crate) mod holder;
 mod learning;
 mod mix;
 mod order;

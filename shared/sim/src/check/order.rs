@@ -64,6 +64,11 @@ fn leaves_now(_: &Judged<'_>, member: &Member) -> bool {
 /// Whether one must leave before the other, by what the spec names first.
 fn precedes(judged: &Judged<'_>, criteria: &[ScaleInOrder], one: &Instance, other: &Instance) -> bool {
     let inputs = judged.inputs;
+    let is_led_to = |instance: &Instance| inputs.traffic.holder.as_ref().is_some_and(|holder| holder.instance == instance.id);
+    // something else has to lead elsewhere before it can go
+    if is_led_to(one) || is_led_to(other) {
+        return is_led_to(other);
+    }
     let load = |instance: &Instance| inputs.observation.loads.get(&judged.pool.id)?.load(&instance.id, inputs.now);
     let price = |instance: &Instance| judged.spec.spend.as_ref().map(|cap| cap.price(&instance.instance_type));
     // the first moment after now that is a whole number of hours after the launch; who is not launched yet has an hour

@@ -38,7 +38,7 @@ fn stands_by_with(
     let idle = world.watch.sides.idle.get(&(spec.id.clone(), pool.id.clone()));
     // a restored table believes what was so at its time until failover has looked
     let believed = world.watch.forgot_within(IDLE_KNOWN_WITHIN, world.now);
-    let lately = believed || idle.is_some_and(|idle| world.now - idle <= IDLE_KNOWN_WITHIN) || world.sends_nothing(failover, pool);
+    let lately = believed || idle.is_some_and(|idle| world.now - idle <= IDLE_KNOWN_WITHIN) || world.sends_nothing(spec, pool);
     (lately && traffic.active != pool.id).then_some(ready)
 }
 

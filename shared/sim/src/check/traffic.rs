@@ -46,7 +46,7 @@ pub fn look(world: &mut World) {
         }
         for pool in &fleet.spec.pools {
             let answers = world.answers(id, pool);
-            let idle = fleet.spec.failover.iter().all(|failover| world.sends_nothing(failover, pool));
+            let idle = world.sends_nothing(&fleet.spec, pool);
             found.push(((id.clone(), pool.id.clone()), answers > 0, is_ill(world, id, pool, answers), idle));
         }
     }
@@ -247,7 +247,8 @@ pub fn judge(world: &World, id: &FleetId, spec: &FleetSpec, traffic: &TrafficSta
     if let Some(drill) = traffic.drill.as_ref().filter(|drill| drill.is_running()) {
         found.push((Check::Converges, format!("{id}: the drill at {} does not end", drill.to)));
     }
-    for rule in failover.routes() {
+    super::holder::judge(world, id, spec, traffic, found);
+    for rule in failover.routes().iter().filter(|rule| !crate::to_instance::leads(rule)) {
         let Some(routing) = world.cloud.rules.get(rule) else { continue };
         for pool in &spec.pools {
             let weight = pool.weight_in(&routing.weights);

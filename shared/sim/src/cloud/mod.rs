@@ -29,7 +29,7 @@ use metrics::History;
 #[must_use]
 pub fn followed_within(route: &RouteId) -> Millis {
     match route.route() {
-        Route::Rule => 0,
+        Route::Rule | Route::Address(_) | Route::VpcRoute(_) => 0,
         Route::Records(_) => 60 * SECOND,
         Route::Endpoints | Route::Dials => 30 * SECOND,
     }

@@ -105,6 +105,44 @@ pub fn lead_elsewhere(chance: &mut Chance, design: &mut Design) {
     }
 }
 
+/// Some fleets with a standby have no balancer: an address leads to one of their instances, and some have a line of a route table too.
+/// Drawn from a stream of its own too.
+pub fn lead_to_one(chance: &mut Chance, design: &mut Design) {
+    let (some, both, more, probed) = (chance.once_in(2), chance.once_in(2), chance.count(0, 2), chance.once_in(2));
+    let id: String = design.raw.fleet.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let lever = json!({ "to_instance": {
+        "elastic_ips": [format!("eipalloc-{id:0>17}")],
+        "vpc_routes": both.then(|| [json!({ "table": format!("rtb-{id:0>17}"), "destination": "0.0.0.0/0" })]),
+    } });
+    let mut raw = design.raw.clone();
+    let (Some(failover), Ok(lever)) = (raw.failover.as_mut(), serde_json::from_value(lever)) else {
+        return;
+    };
+    // one that shares the traffic is none of them: no such spec is valid
+    if !some || failover.fencing.is_some() || failover.lever.target_swap.is_some() {
+        return;
+    }
+    failover.degraded = None;
+    failover.lever = lever;
+    let detect = failover.detect.get_or_insert_default();
+    (detect.error_rate, detect.response_time, detect.alarms) = (None, None, Some(vec!["latency".to_owned()]));
+    detect.probes = probed.then(|| vec!["reachable".to_owned()]);
+    raw.policies = None;
+    if let Some(defaults) = raw.defaults.as_mut() {
+        defaults.balancing = None;
+    }
+    for pool in &mut raw.pools {
+        (pool.target_groups, pool.policies, pool.balancing) = (None, None, None);
+        if let Some(capacity) = pool.capacity.as_mut() {
+            capacity.max = Some(capacity.min.unwrap_or(0) + 1 + more);
+        }
+    }
+    if FleetSpec::check(&raw).is_ok() {
+        // one of them answers everybody
+        (design.raw, design.size) = (raw, 1);
+    }
+}
+
 /// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.
 fn be_drilled(chance: &mut Chance, failover: &mut Value) {
     let window = chance.once_in(2).then_some("*/40 * * * *");

@@ -1,4 +1,4 @@
-//! Route 53 and Global Accelerator at the far end: weights by destination, set each in its own way.
+//! Route 53 and Global Accelerator at the far end, and what leads to one instance: weights by destination, set each in its own way.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::error;
 use crate::led::Given;
-use crate::reply::{alias, changes_of, endpoint_group, endpoint_groups, record_page, record_set, records_changed};
+use crate::reply::{
+    addresses, alias, changes_of, done, endpoint_group, endpoint_groups, record_page, record_set, records_changed, route_tables,
+};
 use crate::wire::{Reply, Sent};
 
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Leading {
     records: BTreeMap<String, u32>,
     endpoints: BTreeMap<String, u32>,
     dials: BTreeMap<String, f64>,
+    /// Addresses and lines of route tables, by their names, and what each leads to.
+    to_instance: BTreeMap<String, Option<String>>,
 }
 
 impl Leading {
@@ -25,6 +29,10 @@ impl Leading {
             Route::Records(_) => self.records = weights.collect(),
             Route::Endpoints => self.endpoints = weights.collect(),
             Route::Dials => self.dials = weights.map(|(group, dial)| (group, f64::from(dial))).collect(),
+            Route::Address(_) | Route::VpcRoute(_) => {
+                let to = weights.map(|(id, _)| id).next();
+                self.to_instance.insert(route.to_string(), to);
+            }
         }
     }
 
@@ -50,6 +58,53 @@ impl Leading {
             "globalaccelerator:UpdateEndpointGroup" => self.update(sent),
             other => panic!("no adapter sends {other}"),
         }
+    }
+
+    /// None: it is about something else.
+    pub(super) fn answer_of_ec2(&mut self, sent: &Sent) -> Option<Reply> {
+        let named = sent.text("Filter.1.Value.1");
+        Some(match sent.operation.as_str() {
+            "ec2:DescribeAddresses" => {
+                let holder = |to: &Option<String>| to.as_ref().map(|id| format!("<instanceId>{id}</instanceId>")).unwrap_or_default();
+                let found = self.to_instance.get(named).map(|to| (named, holder(to)));
+                addresses(&found.into_iter().collect::<Vec<_>>())
+            }
+            "ec2:DescribeRouteTables" => {
+                let line = |(name, to): (&String, &Option<String>)| {
+                    let block = name.strip_prefix(named)?.strip_prefix('/')?;
+                    let target = match to {
+                        Some(id) => format!("<instanceId>{id}</instanceId><state>active</state>"),
+                        None => "<networkInterfaceId>eni-1</networkInterfaceId><state>blackhole</state>".to_owned(),
+                    };
+                    Some(format!("<item><destinationCidrBlock>{block}</destinationCidrBlock>{target}</item>"))
+                };
+                let lines: String = self.to_instance.iter().filter_map(line).collect();
+                let found = (!lines.is_empty()).then_some((named, lines));
+                route_tables(&found.into_iter().collect::<Vec<_>>())
+            }
+            "ec2:AssociateAddress" => {
+                let (id, to) = (sent.text("AllocationId"), sent.text("InstanceId").to_owned());
+                let Some(has) = self.to_instance.get(id).cloned() else {
+                    return Some(error(sent, 400, "InvalidAllocationID.NotFound"));
+                };
+                if sent.text("AllowReassociation") != "true" && has.is_some_and(|has| has != to) {
+                    return Some(error(sent, 400, "Resource.AlreadyAssociated"));
+                }
+                self.to_instance.insert(id.to_owned(), Some(to));
+                done("AssociateAddress")
+            }
+            "ec2:ReplaceRoute" => {
+                let line = format!("{}/{}", sent.text("RouteTableId"), sent.text("DestinationCidrBlock"));
+                match self.to_instance.get_mut(&line) {
+                    Some(to) => {
+                        *to = Some(sent.text("InstanceId").to_owned());
+                        done("ReplaceRoute")
+                    }
+                    None => error(sent, 400, "InvalidRoute.NotFound"),
+                }
+            }
+            _ => return None,
+        })
     }
 
     /// All or none, and nothing is deleted that is not exactly there.

@@ -30,6 +30,10 @@ impl Ec2 {
         }
     }
 
+    pub(super) fn client(&self) -> &aws_sdk_ec2::Client {
+        &self.ec2
+    }
+
     /// What every situation finds: the account's own network, a template in version 3, and a group that is used.
     pub(super) async fn begin(&self) {
         let found = self.ec2.describe_subnets().send().await.unwrap();

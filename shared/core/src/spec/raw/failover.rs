@@ -202,6 +202,31 @@ pub struct RawLever {
     /// dial at 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accelerator_dials: Option<Vec<RawDials>>,
+    /// What leads to one instance, of the side that takes the traffic: for instances without a balancer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_instance: Option<RawToInstance>,
+}
+
+/// Elastic IP addresses and lines of route tables that all lead to one instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawToInstance {
+    /// Allocation ids of Elastic IP addresses, `eipalloc-…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elastic_ips: Option<Vec<String>>,
+    /// Lines of route tables of a VPC, which are there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_routes: Option<Vec<RawVpcRoute>>,
+}
+
+/// One line of a route table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawVpcRoute {
+    /// Id of the route table, `rtb-…`.
+    pub table: String,
+    /// Where its packets go: a block of addresses, `0.0.0.0/0` or `::/0`, or a prefix list, `pl-…`.
+    pub destination: String,
 }
 
 /// One name in Route 53.

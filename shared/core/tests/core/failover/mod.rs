@@ -4,6 +4,7 @@ mod degraded;
 mod drill;
 mod fenced_page;
 mod fencing;
+mod holder;
 mod kept_out;
 mod operator;
 mod routes;

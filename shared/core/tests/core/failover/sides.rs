@@ -47,6 +47,23 @@ pub(super) fn rule() -> RouteId {
     RouteId::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3")
 }
 
+pub(super) fn address() -> RouteId {
+    RouteId::new("eipalloc-0123456789abcdef0")
+}
+
+pub(super) fn line() -> RouteId {
+    RouteId::new("rtb-0123456789abcdef0/0.0.0.0/0")
+}
+
+fn leading_to(instance: Option<&Destination>) -> Routing {
+    Routing {
+        sticks: false,
+        answer: None,
+        weights: instance.map(|instance| (instance.clone(), 1)).into_iter().collect(),
+        actions: String::new(),
+    }
+}
+
 fn health(name: &str) -> HealthAlarm {
     name.parse().unwrap()
 }
@@ -153,6 +170,36 @@ impl Sides {
         sides.leave("green");
         sides.look();
         sides
+    }
+
+    /// The same without a target group: an address and a line of a route table lead to one instance, and to nobody yet.
+    pub(super) fn leading(blue: u32, green: u32) -> Self {
+        let mut sides = Self::new(blue, green);
+        for pool in &mut sides.spec.pools {
+            pool.target_groups.clear();
+        }
+        sides.failover.lever = Lever::ToInstance(vec![address(), line()]);
+        sides.failover.detect.application.clear();
+        sides.spec.failover = Some(sides.failover.clone());
+        sides.traffic = TrafficState::first(&sides.spec).unwrap();
+        sides.more = [(address(), leading_to(None)), (line(), leading_to(None))].into();
+        sides.look();
+        sides
+    }
+
+    /// Which instances the address and the line lead to.
+    pub(super) fn led(&self) -> [Option<&str>; 2] {
+        [address(), line()].map(|route| self.more[&route].weights.keys().next().map(Destination::as_str))
+    }
+
+    /// Somebody has a route lead to something else.
+    pub(super) fn lead(&mut self, route: RouteId, to: &str) {
+        self.more.insert(route, leading_to(Some(&Destination::new(to))));
+    }
+
+    /// Nobody has it any more.
+    pub(super) fn lead_nowhere(&mut self, route: RouteId) {
+        self.more.insert(route, leading_to(None));
     }
 
     /// Whoever of a side runs is registered, and passes its checks.
@@ -267,8 +314,9 @@ impl Sides {
         };
         let mut targets: BTreeMap<TargetGroupArn, Vec<Target>> = BTreeMap::new();
         for pool in self.spec.pools.iter().filter(|pool| self.unread != Some(pool.id.as_str())) {
-            let group = pool.target_groups[0].clone();
-            targets.entry(group).or_default().extend(target(pool.id.as_str()));
+            if let Some(group) = pool.target_groups.first() {
+                targets.entry(group.clone()).or_default().extend(target(pool.id.as_str()));
+            }
         }
         let minute = at(self.now.div_euclid(60) * 60 - 60);
         let series = |value: f64| Series::Points {
@@ -331,6 +379,7 @@ impl Sides {
                         actions: format!("{page:?}"),
                         answer: Some(page.clone()),
                     },
+                    RouteTo::Weights(weights) if self.failover.leads_to_instance() => leading_to(weights.keys().next()),
                     RouteTo::Weights(_) | RouteTo::Reweighted { .. } => panic!("its weights are not ours"),
                 };
                 continue;

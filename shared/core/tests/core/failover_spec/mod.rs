@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod routes;
+mod to_instance;
 
 use ghostnet_core::id::AlarmName;
 use ghostnet_core::spec::defaults::defaults;

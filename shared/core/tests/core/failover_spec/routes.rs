@@ -65,7 +65,7 @@ fn each_kind_names_its_routes_and_the_sides() {
             Lever::Route53Records(_) => is_alike(&lever, "route53_records"),
             Lever::AcceleratorEndpoints(_) => is_alike(&lever, "accelerator_endpoints"),
             Lever::AcceleratorDials(_) => is_alike(&lever, "accelerator_dials"),
-            Lever::ListenerRules(_) | Lever::TargetSwap => false,
+            Lever::ListenerRules(_) | Lever::TargetSwap | Lever::ToInstance(_) => false,
         };
         assert!(of_kind, "{lever}: {:?}", failover.lever);
         let named = |side: &str| {
