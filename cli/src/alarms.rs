@@ -30,7 +30,9 @@ pub(crate) fn wanted(spec: &FleetSpec, resolved: &Resolved, stack: &Stack) -> Ve
             .filter_map(|policy| alarm(spec, pool, policy, resolved, stack))
             .collect::<Vec<_>>()
     };
-    spec.pools.iter().flat_map(of_pool).collect()
+    // an alarm of another region would wake nobody here: the metrics of such a pool are read every minute
+    let is_here = |pool: &&PoolSpec| !pool.is_elsewhere(spec.home_region.as_ref());
+    spec.pools.iter().filter(is_here).flat_map(of_pool).collect()
 }
 
 /// What differs from the alarms that exist.

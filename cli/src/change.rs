@@ -3,8 +3,8 @@
 
 use ghostnet_aws::cloudwatch::alarm::AlarmDefinition;
 use ghostnet_aws::dynamodb::operator::SpecWrite;
-use ghostnet_core::id::{FleetId, PoolId, SpecVersion};
-use ghostnet_core::spec::{FleetSpec, Problem, RawFleetSpec, Resolved, Rule};
+use ghostnet_core::id::{FleetId, PoolId, Region, SpecVersion};
+use ghostnet_core::spec::{FleetSpec, PoolSpec, Problem, RawFleetSpec, Resolved, Rule};
 use ghostnet_core::state::{CapacityState, SCHEMA, StoredSpec, TrafficState};
 use ghostnet_engine::port::{Clock, CommitResult};
 use serde::Serialize;
@@ -56,7 +56,12 @@ pub(crate) struct Change<'f> {
 pub(crate) async fn change<'f>(session: &Session, file: &'f SpecFile, dry_run: bool) -> Result<Result<Change<'f>, FileProblems>, Failure> {
     let fleet = &file.spec.id;
     let mut found = resolve::resolve(session, &file.spec).await?;
-    found.problems.extend(left_behind(&file.spec, session.state(fleet).await?.as_ref()));
+    let (stored, state) = (session.spec(fleet).await?, session.state(fleet).await?);
+    found.problems.extend(left_behind(&file.spec, state.as_ref()));
+    let before = stored.as_ref().and_then(|stored| FleetSpec::check(&stored.spec).ok());
+    found
+        .problems
+        .extend(moved_away(&file.spec, before.as_ref(), state.as_ref(), session.aws.home()));
     if !found.problems.is_empty() {
         let problems = found.problems.into_iter().map(|problem| file.locate(problem)).collect();
         let file = file.name.clone();
@@ -64,7 +69,6 @@ pub(crate) async fn change<'f>(session: &Session, file: &'f SpecFile, dry_run: b
     }
     let wanted_alarms = alarms::wanted(&file.spec, &found.resolved, &session.stack);
     let alarms = alarms::compare(&wanted_alarms, &session.alarms(fleet).await?);
-    let stored = session.spec(fleet).await?;
     let changes = differences(stored.as_ref(), file, &found.resolved)?;
     let stored_version = stored.map(|stored| stored.version);
     let changed = stored_version.is_none() || !changes.is_empty();
@@ -113,6 +117,27 @@ fn left_behind(spec: &FleetSpec, state: Option<&CapacityState>) -> Vec<Problem> 
         )),
     };
     left.map(problem).collect()
+}
+
+/// Pools whose instances stay where the pool is no longer looked for: nobody would see those.
+fn moved_away(spec: &FleetSpec, before: Option<&FleetSpec>, state: Option<&CapacityState>, home: &Region) -> Vec<Problem> {
+    let Some((before, state)) = before.zip(state) else {
+        return Vec::new();
+    };
+    let problem = |(n, pool): (usize, &PoolSpec)| {
+        let was = before.pool(&pool.id)?.region_or(home);
+        let there = state.pools.get(&pool.id).map_or(0, |pool| pool.members.len());
+        let count = there.saturating_add(state.open_of(&pool.id).count());
+        (was != pool.region_or(home) && count > 0).then(|| Problem {
+            path: format!("pools[{n}].region"),
+            message: format!(
+                "pool `{}` has {count} instances or open steps in `{was}`, where nobody would look for them any more",
+                pool.id
+            ),
+            hint: Some("add a pool of another id in the new region, and shrink this one to nothing first".to_owned()),
+        })
+    };
+    spec.pools.iter().enumerate().filter_map(problem).collect()
 }
 
 /// What an apply can change, side by side with what is stored.
@@ -224,6 +249,30 @@ mod tests {
             told,
             ["pool `green` is not in the spec any more, but has 1 instances or open steps"]
         );
+    }
+
+    #[test]
+    fn a_pool_with_instances_cannot_be_moved_to_another_region() {
+        let before = fixture::spec();
+        let (home, other) = (Region::new("eu-west-1"), Region::new("eu-north-1"));
+        let mut state = CapacityState::new(&before, fixture::at("12:00:00"));
+        let mut after = before.clone();
+        after.pools.iter_mut().for_each(|pool| pool.region = Some(other.clone()));
+        let told = |state: &CapacityState, after: &FleetSpec| moved_away(after, Some(&before), Some(state), &home);
+        assert_eq!(told(&state, &after), [], "an empty one can");
+        for pool in state.pools.values_mut() {
+            pool.members.insert(InstanceId::new("i-0"), Member::new(fixture::at("12:00:00")));
+        }
+        let [problem] = told(&state, &after).try_into().unwrap_or_else(|told| panic!("{told:?}"));
+        assert_eq!(problem.path, "pools[0].region");
+        assert!(
+            problem.message.contains("has 1 instances or open steps in `eu-west-1`"),
+            "{}",
+            problem.message
+        );
+        after.pools.iter_mut().for_each(|pool| pool.region = Some(home.clone()));
+        assert_eq!(told(&state, &after), [], "where it was, and said so");
+        assert_eq!(moved_away(&after, None, Some(&state), &home), [], "it is new");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{fs, io};
 use etcetera::BaseStrategy;
 use ghostnet_backtest::trace::{Trace, Unit};
 use ghostnet_core::forecast::SETTLED_AFTER;
-use ghostnet_core::id::digest;
+use ghostnet_core::id::{Region, digest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::metric::{Queries, QueryShape};
 use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Resolved, Rule};
@@ -109,6 +109,8 @@ fn counted(pool: &PoolSpec) -> Option<Metric> {
 #[derive(Debug)]
 struct Query {
     shape: QueryShape,
+    /// Where the pool is; none: where the installation is.
+    region: Option<Region>,
     period: Seconds,
     /// Load balancers publish nothing where nothing came in.
     silence_is_zero: bool,
@@ -135,6 +137,7 @@ impl Query {
         };
         Ok(Self {
             shape,
+            region: pool.region.clone(),
             period,
             silence_is_zero,
         })
@@ -190,7 +193,14 @@ impl Query {
                 shape: self.shape.clone(),
                 points: u32::try_from(count).unwrap_or(u32::MAX),
             };
-            let answer = session.aws.series(session.aws.home(), &[query], nth(rates.len() + count)).await;
+            let answer = session
+                .aws
+                .series(
+                    self.region.as_ref().unwrap_or_else(|| session.aws.home()),
+                    &[query],
+                    nth(rates.len() + count),
+                )
+                .await;
             let answer = answer.map_err(Failure::aws("the past load cannot be read"))?;
             let points = match answer.into_iter().next() {
                 Some(Series::Points { points, .. }) => points,

@@ -167,6 +167,7 @@ impl Rehearsal {
         TrafficObservation {
             observed_at: self.now,
             instances: Some(self.instances.iter().map(|(id, (_, state, _))| (id.clone(), *state)).collect()),
+            unlisted: std::collections::BTreeSet::new(),
             targets: targets.collect(),
             alarms: BTreeMap::new(),
             application: BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ghostnet_aws::cloud_map::ServiceFacts;
 use ghostnet_aws::ec2::TemplateFacts;
 use ghostnet_aws::elbv2::TargetGroupFacts;
-use ghostnet_core::id::{InstanceType, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
+use ghostnet_core::id::{InstanceType, PoolId, Region, ServiceId, SubnetId, TargetGroupArn, Zone};
 use ghostnet_core::spec::{CloudMap, FleetSpec, PROPAGATION, PoolSpec, Problem, Resolved, Template};
 use ghostnet_engine::live::groups::GroupFacts;
 
@@ -43,41 +43,56 @@ struct Account {
 /// # Errors
 /// AWS does not answer.
 pub(crate) async fn resolve(session: &Session, spec: &FleetSpec) -> Result<Found, Failure> {
-    let account = look_up(session, spec).await?;
+    let home = session.aws.home();
+    let regions: BTreeSet<&Region> = spec.pools.iter().map(|pool| pool.region_or(home)).collect();
     let mut found = Found::default();
-    for (n, pool) in spec.pools.iter().enumerate() {
-        judge_pool(&account, pool, &format!("pools[{n}]"), &mut found);
+    found.problems.extend(misplaced(spec, home));
+    for region in regions {
+        let there = |(_, pool): &(usize, &PoolSpec)| pool.region_or(home) == region;
+        let pools: Vec<(usize, &PoolSpec)> = spec.pools.iter().enumerate().filter(there).collect();
+        let account = look_up(session, region, &pools).await?;
+        take_in(account, &pools, &mut found);
     }
     found.notes.extend(unreached_alarms(session, spec).await?);
     found.notes.extend(sides::notes(session, spec).await?);
-    let version = |pool: &PoolSpec| {
-        let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
-        Some((pool.id.clone(), facts.version.clone()?))
-    };
-    found.groups = group_facts(spec, &account);
-    let of_template = |pool: &PoolSpec| {
-        let facts = account.templates.get(&pool.launch.template)?.as_ref()?;
-        Some((pool.id.clone(), facts.instance_type.clone()?))
-    };
-    found.template_types = spec.pools.iter().filter_map(of_template).collect();
-    found.resolved = Resolved {
-        templates: spec.pools.iter().filter_map(version).collect(),
-        zones: account.zones,
-        record_ttls: account
-            .services
-            .into_iter()
-            .filter_map(|(service, facts)| Some((service, facts.ttl?)))
-            .collect(),
-        balancers: account
-            .groups
-            .into_iter()
-            .filter_map(|(group, facts)| Some((group, facts.balancer?)))
-            .collect(),
-    };
     Ok(found)
 }
 
-fn group_facts(spec: &FleetSpec, account: &Account) -> BTreeMap<TargetGroupArn, GroupFacts> {
+/// A fleet is applied where it says that it belongs.
+fn misplaced(spec: &FleetSpec, here: &Region) -> Option<Problem> {
+    let home = spec.home_region.as_ref().filter(|home| *home != here)?;
+    Some(Problem {
+        path: "home_region".to_owned(),
+        message: format!("the fleet belongs to the installation in `{home}`, and this one is in `{here}`"),
+        hint: Some(format!("apply it there, with `AWS_REGION={home}`, or change `home_region`")),
+    })
+}
+
+/// What one region says of the pools that are there, each with its place in the spec.
+fn take_in(account: Account, pools: &[(usize, &PoolSpec)], found: &mut Found) {
+    for (n, pool) in pools {
+        judge_pool(&account, pool, &format!("pools[{n}]"), found);
+    }
+    let pools = || pools.iter().map(|(_, pool)| *pool);
+    let facts = |pool: &PoolSpec| account.templates.get(&pool.launch.template)?.as_ref();
+    let version = |pool: &PoolSpec| Some((pool.id.clone(), facts(pool)?.version.clone()?));
+    let of_template = |pool: &PoolSpec| Some((pool.id.clone(), facts(pool)?.instance_type.clone()?));
+    found.groups.extend(group_facts(pools(), &account));
+    found.template_types.extend(pools().filter_map(of_template));
+    let resolved = &mut found.resolved;
+    resolved.templates.extend(pools().filter_map(version));
+    resolved.zones.extend(account.zones);
+    let with_ttl = account.services.into_iter();
+    resolved
+        .record_ttls
+        .extend(with_ttl.filter_map(|(service, facts)| Some((service, facts.ttl?))));
+    let with_balancer = account.groups.into_iter();
+    resolved
+        .balancers
+        .extend(with_balancer.filter_map(|(group, facts)| Some((group, facts.balancer?))));
+}
+
+fn group_facts<'a>(pools: impl Iterator<Item = &'a PoolSpec>, account: &Account) -> BTreeMap<TargetGroupArn, GroupFacts> {
     let of_pool = |pool: &PoolSpec| {
         let template = account.templates.get(&pool.launch.template).and_then(Option::as_ref);
         let is_spot = template.is_some_and(|facts| facts.is_spot);
@@ -92,47 +107,39 @@ fn group_facts(spec: &FleetSpec, account: &Account) -> BTreeMap<TargetGroupArn, 
         };
         pool.target_groups.iter().filter_map(known).collect::<Vec<_>>()
     };
-    spec.pools.iter().flat_map(of_pool).collect()
+    pools.flat_map(of_pool).collect()
 }
 
-async fn look_up(session: &Session, spec: &FleetSpec) -> Result<Account, Failure> {
-    let region = session.aws.home();
-    let subnets: BTreeSet<SubnetId> = spec.pools.iter().flat_map(|pool| pool.launch.subnets.iter().cloned()).collect();
-    let groups: BTreeSet<TargetGroupArn> = spec.pools.iter().flat_map(|pool| pool.target_groups.iter().cloned()).collect();
-    let templates: BTreeSet<&Template> = spec.pools.iter().map(|pool| &pool.launch.template).collect();
-    let subnets: Vec<_> = subnets.into_iter().collect();
-    let groups: Vec<_> = groups.into_iter().collect();
+async fn look_up(session: &Session, region: &Region, pools: &[(usize, &PoolSpec)]) -> Result<Account, Failure> {
+    let pools = || pools.iter().map(|(_, pool)| *pool);
+    let subnets: BTreeSet<SubnetId> = pools().flat_map(|pool| pool.launch.subnets.iter().cloned()).collect();
+    let groups: BTreeSet<TargetGroupArn> = pools().flat_map(|pool| pool.target_groups.iter().cloned()).collect();
+    let templates: BTreeSet<&Template> = pools().map(|pool| &pool.launch.template).collect();
+    let named = pools().filter_map(|pool| pool.cloud_map.as_ref());
+    let services: BTreeSet<ServiceId> = named.map(|cloud_map| cloud_map.service.clone()).collect();
+    let (subnets, groups): (Vec<_>, Vec<_>) = (subnets.into_iter().collect(), groups.into_iter().collect());
+    let services: Vec<_> = services.into_iter().collect();
+    let aws = &session.aws;
     let mut account = Account {
-        zones: session
-            .aws
-            .zones(region, &subnets)
-            .await
-            .map_err(Failure::aws("subnets cannot be read"))?,
-        groups: session
-            .aws
+        zones: aws.zones(region, &subnets).await.map_err(Failure::aws("subnets cannot be read"))?,
+        groups: aws
             .target_groups(region, &groups)
             .await
             .map_err(Failure::aws("target groups cannot be read"))?,
         templates: BTreeMap::new(),
-        services: services_of(session, spec).await?,
+        services: aws
+            .services(region, &services)
+            .await
+            .map_err(Failure::aws("services of Cloud Map cannot be read"))?,
     };
     for template in templates {
-        let facts = session
-            .aws
+        let facts = aws
             .launch_template(region, template)
             .await
             .map_err(Failure::aws("launch templates cannot be read"))?;
         account.templates.insert(template.clone(), facts);
     }
     Ok(account)
-}
-
-async fn services_of(session: &Session, spec: &FleetSpec) -> Result<BTreeMap<ServiceId, ServiceFacts>, Failure> {
-    let named = spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
-    let services: BTreeSet<ServiceId> = named.map(|cloud_map| cloud_map.service.clone()).collect();
-    let services: Vec<_> = services.into_iter().collect();
-    let facts = session.aws.services(session.aws.home(), &services).await;
-    facts.map_err(Failure::aws("services of Cloud Map cannot be read"))
 }
 
 /// What stands against registering instances in a Cloud Map service: where, what, and the remedy.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ghostnet_aws::cloudwatch::alarm::ListedAlarm;
 use ghostnet_core::failover::health_alarms;
-use ghostnet_core::id::{AlarmName, Destination, PoolId, RouteId};
+use ghostnet_core::id::{AlarmName, Destination, PoolId, Region, RouteId};
 use ghostnet_core::route::Route;
 use ghostnet_core::spec::{Failover, Fallback, FleetSpec, Instead, PoolSpec, Problem};
 use ghostnet_core::state::Routing;
@@ -40,8 +40,16 @@ async fn unreached_sides(session: &Session, spec: &FleetSpec) -> Result<Vec<Prob
         .cloned()
         .chain(checked_by)
         .collect();
-    let routing = session.aws.routing(session.aws.home(), &read).await;
-    let routing = routing.map_err(Failure::aws("the routes of `failover.lever` cannot be read"))?;
+    let mut by_region: BTreeMap<Region, Vec<RouteId>> = BTreeMap::new();
+    for route in read {
+        let region = spec.region_of_route(&route, session.aws.home());
+        by_region.entry(region).or_default().push(route);
+    }
+    let mut routing = BTreeMap::new();
+    for (region, routes) in by_region {
+        let there = session.aws.routing(&region, &routes).await;
+        routing.extend(there.map_err(Failure::aws("the routes of `failover.lever` cannot be read"))?);
+    }
     Ok(judge_rules(spec, rules, &routing))
 }
 

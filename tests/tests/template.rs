@@ -115,13 +115,43 @@ fn what_tells_that_ghostnet_itself_fails_has_an_alarm() {
     }
 }
 
+/// What is named in all regions is asked for in the stack's own and in those of its parameter, and nowhere else.
+#[test]
+fn nothing_is_asked_for_in_a_region_that_nobody_named() {
+    let template = template();
+    for (_, _, role) in FUNCTIONS {
+        let policies = template["Resources"][role]["Properties"]["Policies"].to_string();
+        let services = ["ec2", "elasticloadbalancing", "servicediscovery", "cloudwatch"];
+        let denied = template["Resources"][role]["Properties"]["Policies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
+            .find(|statement| statement["Sid"] == "NowhereElse")
+            .unwrap_or_else(|| panic!("{role}"));
+        let here = json!({ "Fn::Join": [",", [{ "Ref": "AWS::Region" }, { "Fn::Join": [",", { "Ref": "OtherRegions" }] }]] });
+        let regions = &denied["Condition"]["StringNotEquals"]["aws:RequestedRegion"];
+        assert_eq!((&denied["Effect"], &denied["Resource"]), (&json!("Deny"), &json!("*")), "{role}");
+        let named = json!({ "Fn::Split": [",", here] });
+        assert_eq!(
+            *regions,
+            json!({ "Fn::If": ["HasOtherRegions", named, { "Ref": "AWS::Region" }] }),
+            "{role}"
+        );
+        let actions = denied["Action"].as_array().unwrap();
+        for service in services.into_iter().filter(|service| policies.contains(&format!("\"{service}:"))) {
+            assert!(actions.contains(&json!(format!("{service}:*"))), "{role}: {service}");
+        }
+    }
+}
+
 /// A subnet of a shared VPC is its owner's, and so is a reservation.
 #[test]
 fn launches_go_into_subnets_of_other_accounts_too() {
     let template = template();
     for (_, _, role) in FUNCTIONS.into_iter().filter(|(name, _, _)| !WITHOUT_LAUNCHES.contains(name)) {
         let text = template["Resources"][role].to_string();
-        assert!(text.contains("${AWS::Region}:*:subnet/*"), "{role}");
+        assert!(text.contains(":ec2:*:*:subnet/*"), "{role}");
     }
 }
 
@@ -341,15 +371,14 @@ fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));
     let shared = root().join("shared/engine/src");
     let of_one = |path: &Path| path.ends_with("failover.rs") || path.ends_with("learn.rs");
-    // these two share nothing with the others but how fleets are loaded
-    let alone = |file| {
-        [file, "load.rs"]
-            .map(|file| fs::read_to_string(shared.join(file)).unwrap())
-            .concat()
+    // these two share nothing with the others but how fleets are loaded, where they are, and how instances are listed
+    let alone = |files: &[&str]| {
+        let files = files.iter().chain(&["load.rs", "regions.rs"]);
+        files.map(|file| fs::read_to_string(shared.join(file)).unwrap()).collect::<String>()
     };
     let engine = match function {
-        "failover" => alone("failover.rs"),
-        "forecast" => alone("learn.rs"),
+        "failover" => alone(&["failover.rs", "listing.rs"]),
+        "forecast" => alone(&["learn.rs"]),
         _ => source_but(&shared, &of_one),
     };
     let calls = |call: &&actions::Call| {
@@ -389,6 +418,8 @@ fn actions_of(value: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     match value {
         Value::Array(items) => found.extend(items.iter().flat_map(actions_of)),
+        // what is denied is not granted
+        Value::Object(fields) if fields.get("Effect") == Some(&json!("Deny")) => {}
         Value::Object(fields) => {
             for (key, value) in fields {
                 match (key.as_str(), value) {

@@ -4,6 +4,7 @@
 mod alarms;
 mod limits;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ghostnet_aws::event::CheckRequest;
@@ -123,10 +124,17 @@ fn resolved(found: &Found) -> Vec<Finding> {
 }
 
 async fn of_groups(session: &Session, file: &SpecFile, found: &mut Found, answered: &Answered) -> Vec<Finding> {
-    let known: Vec<_> = found.groups.keys().cloned().collect();
-    let owners = session.aws.group_owners(session.aws.home(), &known).await;
+    let home = session.aws.home();
     let mut findings = Vec::new();
-    let owners = told("tags of target groups", owners.map(Some), &mut findings);
+    let mut owners = Some(BTreeMap::new());
+    for region in file.spec.regions(home) {
+        let there = file.spec.pools.iter().filter(|pool| *pool.region_or(home) == region);
+        let named: BTreeSet<_> = there.flat_map(|pool| &pool.target_groups).collect();
+        let known: Vec<_> = found.groups.keys().filter(|group| named.contains(group)).cloned().collect();
+        let there = session.aws.group_owners(&region, &known).await;
+        let there = told("tags of target groups", there.map(Some), &mut findings);
+        owners = owners.zip(there).map(|(all, there)| all.into_iter().chain(there).collect());
+    }
     for (group, facts) in &mut found.groups {
         facts.owner = match owners.as_ref().map(|owners| owners.get(group)) {
             None => Owner::Unknown,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ghostnet_aws::answer::Heard;
 use ghostnet_aws::autoscaling::GroupFacts;
-use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId};
+use ghostnet_core::id::{FleetId, InstanceId, PlanId, PoolId, Region};
 use ghostnet_core::observation::tag;
 use ghostnet_core::operator::Wish;
 use ghostnet_core::spec::{FleetSpec, PoolRole, PoolSpec};
@@ -84,9 +84,9 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
         problems: problems.len(),
     })?;
     let pool = pool(args, &spec)?;
-    let group = group(&session, args).await?;
+    let group = group(&session, pool.region_or(session.aws.home()), args).await?;
     let (instances, mut notes) = whom(args, group.as_ref());
-    let found = session.aws.candidates(session.aws.home(), &instances).await;
+    let found = session.aws.candidates(pool.region_or(session.aws.home()), &instances).await;
     let found = found.map_err(Failure::aws("instances cannot be read"))?;
     let state = session.state(fleet).await?;
     let takeover = Takeover {
@@ -142,9 +142,9 @@ fn pool<'a>(args: &Args, spec: &'a FleetSpec) -> Result<&'a PoolSpec, Failure> {
     })
 }
 
-async fn group(session: &Session, args: &Args) -> Result<Option<GroupFacts>, Failure> {
+async fn group(session: &Session, region: &Region, args: &Args) -> Result<Option<GroupFacts>, Failure> {
     let Some(name) = &args.asg else { return Ok(None) };
-    let found = session.aws.auto_scaling_group(session.aws.home(), name).await;
+    let found = session.aws.auto_scaling_group(region, name).await;
     let found = found.map_err(Failure::aws("Auto Scaling groups cannot be read"))?;
     found.map(Some).ok_or_else(|| Failure::NoGroup(name.clone()))
 }
@@ -185,7 +185,8 @@ async fn take_over(session: &Session, takeover: &Takeover<'_>) -> Result<Heard, 
         (tag::POOL, takeover.pool.id.to_string()),
         (tag::PLAN, tag::HANDED_OVER.to_owned()),
     ];
-    let owned = aws.own(aws.home(), &new, &tags).await;
+    let region = takeover.pool.region_or(aws.home());
+    let owned = aws.own(region, &new, &tags).await;
     owned.map_err(Failure::aws(format!("the tags of fleet `{fleet}` cannot be set")))?;
     wait_until_shown(session, takeover).await?;
     let asking = Asking {
@@ -198,7 +199,7 @@ async fn take_over(session: &Session, takeover: &Takeover<'_>) -> Result<Heard, 
     };
     match ask::operator(session, &asking, aws.now(), wish).await {
         Err(refused @ Failure::NotDone { is_certain: true, .. }) => {
-            let disowned = aws.disown(aws.home(), &new).await;
+            let disowned = aws.disown(region, &new).await;
             disowned.map_err(Failure::aws(
                 "the request was refused, and the tags that were just set cannot be taken off",
             ))?;
@@ -209,8 +210,9 @@ async fn take_over(session: &Session, takeover: &Takeover<'_>) -> Result<Heard, 
 }
 
 async fn wait_until_shown(session: &Session, takeover: &Takeover<'_>) -> Result<(), Failure> {
+    let region = takeover.pool.region_or(session.aws.home());
     for _ in 0..LOOKS_MAX {
-        let shown: BTreeSet<InstanceId> = listed(session, takeover.fleet)
+        let shown: BTreeSet<InstanceId> = listed(session, takeover.fleet, &[region.clone()].into())
             .await?
             .into_iter()
             .map(|listed| listed.instance.id)

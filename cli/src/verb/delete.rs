@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, SpecVersion};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, Region, SpecVersion};
 use ghostnet_core::plan::Action;
-use ghostnet_core::state::CapacityState;
+use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::state::{CapacityState, StoredSpec};
 use ghostnet_engine::port::{Clock, CommitResult, Compute, ListedInstance};
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
     let Some(stored) = session.spec(fleet).await? else {
         return Err(session.no_fleet(fleet).await);
     };
-    let instances = instances(&session, fleet).await?;
+    let instances = instances(&session, fleet, &regions(&session, Some(&stored))).await?;
     let done = if !(stored.retiring && instances == 0) {
         if !stored.retiring {
             retire(&session, fleet).await?;
@@ -90,8 +91,12 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
 }
 
 /// Instances of the fleet that exist or may exist: those that EC2 lists, and those that only the state knows.
-async fn instances(session: &Session, fleet: &FleetId) -> Result<usize, Failure> {
-    let mut ids: BTreeSet<InstanceId> = listed(session, fleet).await?.into_iter().map(|listed| listed.instance.id).collect();
+async fn instances(session: &Session, fleet: &FleetId, regions: &BTreeSet<Region>) -> Result<usize, Failure> {
+    let mut ids: BTreeSet<InstanceId> = listed(session, fleet, regions)
+        .await?
+        .into_iter()
+        .map(|listed| listed.instance.id)
+        .collect();
     let state = session.state(fleet).await?;
     let members = state.iter().flat_map(|state| state.pools.values()).flat_map(|pool| &pool.members);
     ids.extend(members.filter(|(_, member)| !member.gone).map(|(id, _)| id.clone()));
@@ -99,12 +104,21 @@ async fn instances(session: &Session, fleet: &FleetId) -> Result<usize, Failure>
 }
 
 /// Instances that carry the fleet's tags and are not gone.
-pub(super) async fn listed(session: &Session, fleet: &FleetId) -> Result<Vec<ListedInstance>, Failure> {
-    let listed = session.aws.instances(session.aws.home(), session.aws.installation()).await;
-    let listed = listed.map_err(Failure::aws("instances cannot be read"))?.into_iter();
-    Ok(listed
-        .filter(|listed| listed.fleet.as_ref() == Some(fleet) && !listed.instance.state.is_gone())
-        .collect())
+pub(super) async fn listed(session: &Session, fleet: &FleetId, regions: &BTreeSet<Region>) -> Result<Vec<ListedInstance>, Failure> {
+    let is_its = |listed: &ListedInstance| listed.fleet.as_ref() == Some(fleet) && !listed.instance.state.is_gone();
+    let mut all = Vec::new();
+    for region in regions {
+        let listed = session.aws.instances(region, session.aws.installation()).await;
+        all.extend(listed.map_err(Failure::aws("instances cannot be read"))?.into_iter().filter(is_its));
+    }
+    Ok(all)
+}
+
+/// Where a fleet may have instances; one that is not stored any more, where the installation is.
+pub(super) fn regions(session: &Session, stored: Option<&StoredSpec>) -> BTreeSet<Region> {
+    let home = session.aws.home();
+    let spec = stored.and_then(|stored| FleetSpec::check(&stored.spec).ok());
+    spec.map_or_else(|| [home.clone()].into(), |spec| spec.regions(home))
 }
 
 /// Launches whose answer was lost, or is still to come: they may bring their instances yet.

@@ -7,7 +7,7 @@ use ghostnet_core::id::{AlarmName, FleetId, InstanceId};
 use ghostnet_core::state::CapacityState;
 use serde::Serialize;
 
-use super::delete::{counted, forget, launches_under_way, listed, remove_alarms};
+use super::delete::{counted, forget, launches_under_way, listed, regions, remove_alarms};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::stack::Session;
@@ -53,7 +53,8 @@ pub(crate) async fn run(args: &Args, stack: &str, console: Console) -> Result<()
 /// As [`run`].
 pub(super) async fn release(session: &Session, fleet: &FleetId, console: Console) -> Result<(), Failure> {
     let stored = session.spec(fleet).await?;
-    if stored.is_none() && listed(session, fleet).await?.is_empty() {
+    let regions = regions(session, stored.as_ref());
+    if stored.is_none() && listed(session, fleet, &regions).await?.is_empty() {
         return Err(session.no_fleet(fleet).await);
     }
     let state = session.state(fleet).await?;
@@ -61,11 +62,16 @@ pub(super) async fn release(session: &Session, fleet: &FleetId, console: Console
         forget(session, fleet, stored.version).await?;
     }
     let alarms_removed = remove_alarms(session, fleet).await?;
-    let instances: Vec<InstanceId> = listed(session, fleet).await?.into_iter().map(|listed| listed.instance.id).collect();
-    let disowned = session.aws.disown(session.aws.home(), &instances).await;
-    disowned.map_err(Failure::aws(format!(
-        "the tags of fleet `{fleet}` cannot be taken off its instances"
-    )))?;
+    let mut instances: Vec<InstanceId> = Vec::new();
+    for region in regions {
+        let there = listed(session, fleet, &[region.clone()].into()).await?;
+        let there: Vec<InstanceId> = there.into_iter().map(|listed| listed.instance.id).collect();
+        let disowned = session.aws.disown(&region, &there).await;
+        disowned.map_err(Failure::aws(format!(
+            "the tags of fleet `{fleet}` cannot be taken off its instances"
+        )))?;
+        instances.extend(there);
+    }
     let released = Released {
         fleet: fleet.clone(),
         done: "released",

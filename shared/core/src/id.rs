@@ -244,6 +244,27 @@ fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
+/// The region that an ARN names; none: it names none, or is no ARN.
+fn region_of_arn(text: &str) -> Option<&str> {
+    text.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+}
+
+impl TargetGroupArn {
+    /// The region in which it is; none: it is no ARN.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        region_of_arn(self.as_str())
+    }
+}
+
+impl RouteId {
+    /// The region that its ARN names; none: it is in none, or has no ARN.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        region_of_arn(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,9 @@ pub struct Observation {
     pub observed_at: Timestamp,
     /// Every instance that carries our installation's and this fleet's tags; none if any page could not be read.
     pub instances: Option<Vec<Instance>>,
+    /// Pools whose region could not be listed, while others could: nothing is known of their instances.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlisted: BTreeSet<PoolId>,
     /// Targets by group; a group that could not be read is absent.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
     /// Registrations by Cloud Map service; a service that could not be read is absent.
@@ -92,12 +95,19 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// What a complete list shows, of whichever pool; none: those of this one could not be listed.
+    #[must_use]
+    pub fn listed_for(&self, pool: &PoolId) -> Option<&[Instance]> {
+        self.instances.as_deref().filter(|_| !self.unlisted.contains(pool))
+    }
+
     /// Nothing known yet.
     #[must_use]
     pub fn unknown(observed_at: Timestamp) -> Self {
         Self {
             observed_at,
             instances: None,
+            unlisted: BTreeSet::new(),
             targets: BTreeMap::new(),
             registrations: BTreeMap::new(),
             attributes: BTreeMap::new(),

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use futures::StreamExt;
 use futures::future::{join, join_all};
-use ghostnet_core::id::{FleetId, Generation, InstanceId, PoolId, StepId};
+use ghostnet_core::id::{FleetId, Generation, InstanceId, PoolId, Region, StepId};
 use ghostnet_core::observation::{Offering, Registrar, tag};
 use ghostnet_core::plan::{Action, Plan, REGISTRATIONS_PER_STEP_MAX, Refusal, Step, StepOutcome};
 use ghostnet_core::state::{CapacityState, RecordedOutcome};
@@ -16,6 +16,7 @@ use ghostnet_core::state::{CapacityState, RecordedOutcome};
 use crate::create_fleet;
 use crate::error::{ErrorClass, PortError};
 use crate::invocation::Invocation;
+use crate::load::Fleet;
 use crate::pace::Pace;
 use crate::port::{Announced, Ports};
 
@@ -47,7 +48,7 @@ pub(crate) struct Execution<'a, P> {
     pub(crate) fleet: &'a FleetId,
     pub(crate) plan: &'a Plan,
     /// The state from before the commit.
-    pub(crate) loaded: &'a CapacityState,
+    pub(crate) loaded: &'a Fleet,
     pub(crate) pace: &'a Pace,
 }
 
@@ -95,14 +96,15 @@ impl<P: Ports> Execution<'_, P> {
         let mut exhausted = BTreeSet::new();
         let result = if self.ports.now() >= self.plan.execute_until {
             Ok(Some(StepOutcome::NotSent))
-        } else if is_unsafe(step, self.loaded) {
+        } else if is_unsafe(step, &self.loaded.state) {
             Ok(Some(refused(
                 Refusal::Configuration,
                 "GhostNetRefused",
                 "the executor found that nobody took it out of service before",
             )))
         } else {
-            perform(self.ports, self.invocation, self.fleet, step, &mut exhausted).await
+            let region = self.loaded.region_of(&step.pool, &self.invocation.region);
+            perform(self.ports, (self.invocation, region), self.fleet, step, &mut exhausted).await
         };
         Done {
             step: step.clone(),
@@ -196,12 +198,11 @@ fn is_unsafe(step: &Step, loaded: &CapacityState) -> bool {
 /// into `exhausted`.
 async fn perform<P: Ports>(
     ports: &P,
-    invocation: &Invocation,
+    (invocation, region): (&Invocation, &Region),
     fleet: &FleetId,
     step: &Step,
     exhausted: &mut BTreeSet<Offering>,
 ) -> Result<Option<StepOutcome>, PortError> {
-    let region = &invocation.region;
     match &step.action {
         Action::Launch(launch) => {
             let tags = launch_tags(invocation, fleet, &step.pool, &step.id, launch.generation);

@@ -10,20 +10,22 @@ use futures::StreamExt;
 use ghostnet_core::failover::{
     LOOKS_APART, TrafficDecision, TrafficFinding, TrafficInputs, TrafficObservation, TrafficRecord, TrafficRequest, alarms, decide, routes,
 };
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, RouteId, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, PoolId, Region, RouteId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, Target};
 use ghostnet_core::route::Route;
 use ghostnet_core::sample::Series;
 use ghostnet_core::signal::AlarmState;
 use ghostnet_core::spec::metric::{Queries, QueryShape};
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric};
+use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec};
 use ghostnet_core::state::{Drill, Routing};
 use jiff::Timestamp;
 
 use crate::invocation::{Invocation, ReconcileError, plan_id};
+use crate::listing;
 use crate::load::{Fleet, load};
 use crate::port::{CommitResult, Host, ListedInstance, MetricQuery, TrafficCommit, TrafficPorts};
 use crate::reconcile::CONFLICTS_MAX;
+use crate::regions;
 
 /// Looks of one invocation, ten seconds apart, while a side is suspect or something is on its way.
 pub const LOOKS_MAX: u32 = 50;
@@ -326,7 +328,8 @@ async fn attempt_once<P: TrafficPorts>(
             break;
         }
         report.sent = report.sent.saturating_add(1);
-        if let Err(error) = ports.set_routing(&invocation.region, &step.route, &step.expected, &step.set).await {
+        let region = spec.region_of_route(&step.route, &invocation.region);
+        if let Err(error) = ports.set_routing(&region, &step.route, &step.expected, &step.set).await {
             // whether it was set is seen by the next look
             report.trouble.push(format!("{} was not set: {error}", step.route));
         }
@@ -367,22 +370,32 @@ async fn see<P: TrafficPorts>(
         return Ok(seen);
     }
     let now = ports.now();
-    let (instances, targets, states_of_alarms, measured, routing) = futures::join!(
-        ports.instances(&invocation.region, &invocation.installation),
-        read_targets(ports, invocation, &ready),
+    let places = regions::of_fleets(invocation, ready.values());
+    let first = listing::first(ports, invocation, &places).await;
+    let silent = first.as_ref().map(|listing| listing.silent.clone()).unwrap_or_default();
+    let listing = async {
+        match first {
+            Some(listing) => listing,
+            None => listing::list(ports, invocation, &places).await,
+        }
+    };
+    let (listing, targets, states_of_alarms, measured, routing) = futures::join!(
+        listing,
+        read_targets(ports, invocation, &ready, &silent),
         read_alarms(ports, invocation, &ready),
-        read_metrics(ports, invocation, &ready, now),
-        read_routing(ports, invocation, &ready)
+        read_metrics(ports, invocation, &ready, (&silent, now)),
+        read_routing(ports, invocation, &ready, &silent)
     );
-    let instances = instances.inspect_err(|error| tracing::warn!(%error, "instances are unknown")).ok();
     let mut measured = measured;
     for (id, fleet) in ready {
         let groups = fleet.spec.pools.iter().flat_map(|pool| &pool.target_groups);
+        let unlisted = listing.unlisted(invocation, &fleet);
         let rules = fleet.spec.failover.iter().flat_map(|failover| routes(failover, &fleet.traffic));
         let Measured { application, requests } = measured.remove(&id).unwrap_or_default();
         let observation = TrafficObservation {
             observed_at: now,
-            instances: instances.as_ref().map(|listed| states(&id, listed)),
+            instances: unlisted.as_ref().map(|_| states(&id, &listing.listed)),
+            unlisted: unlisted.unwrap_or_default(),
             targets: groups
                 .filter_map(|group| Some((group.clone(), targets.get(group)?.clone())))
                 .collect(),
@@ -407,11 +420,19 @@ async fn read_targets<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
+    silent: &BTreeSet<Region>,
 ) -> BTreeMap<TargetGroupArn, Vec<Target>> {
     let pools = fleets.values().flat_map(|fleet| &fleet.spec.pools);
-    let groups: BTreeSet<TargetGroupArn> = pools.flat_map(|pool| pool.target_groups.iter().cloned()).collect();
-    let ask = |group: TargetGroupArn| async move {
-        let targets = ports.targets(&invocation.region, &group).await;
+    let located = |pool: &PoolSpec| {
+        let region = pool.region_or(&invocation.region).clone();
+        pool.target_groups
+            .iter()
+            .map(move |group| (group.clone(), region.clone()))
+            .collect::<Vec<_>>()
+    };
+    let groups: BTreeMap<TargetGroupArn, Region> = pools.flat_map(located).filter(|(_, region)| !silent.contains(region)).collect();
+    let ask = |(group, region): (TargetGroupArn, Region)| async move {
+        let targets = ports.targets(&region, &group).await;
         let targets = targets.inspect_err(|error| tracing::warn!(%error, %group, "targets are unknown"));
         Some((group, targets.ok()?))
     };
@@ -420,7 +441,8 @@ async fn read_targets<P: TrafficPorts>(
     answers.filter_map(|answer| async { answer }).collect().await
 }
 
-/// States of the alarms of all fleets, in as few calls as possible. What cannot be read says nothing.
+/// States of the alarms of all fleets, in as few calls as possible: where the installation is, because those of a region that is lost say
+/// nothing, and an alarm wakes who is beside it. What cannot be read says nothing.
 async fn read_alarms<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
@@ -452,40 +474,41 @@ async fn read_metrics<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-    now: Timestamp,
+    (silent, now): (&BTreeSet<Region>, Timestamp),
 ) -> BTreeMap<FleetId, Measured> {
     let (mut whose, mut queries) = (Vec::new(), Vec::new());
-    let mut ask = |of: (FleetId, PoolId, bool), shape| {
+    let mut ask = |of: (FleetId, PoolId, bool), fleet: &Fleet, shape| {
+        let points = APPLICATION_POINTS;
+        let region = fleet.region_of(&of.1, &invocation.region).clone();
+        queries.push((region, MetricQuery { shape, points }));
         whose.push(of);
-        queries.push(MetricQuery {
-            shape,
-            points: APPLICATION_POINTS,
-        });
     };
     for (id, fleet) in fleets {
         for (pool, shape) in application_shapes(&fleet.spec, fleet) {
-            ask((id.clone(), pool, true), shape);
+            ask((id.clone(), pool, true), fleet, shape);
         }
         for (pool, shape) in request_shapes(fleet) {
-            ask((id.clone(), pool, false), shape);
+            ask((id.clone(), pool, false), fleet, shape);
         }
     }
     let mut read: BTreeMap<FleetId, Measured> = BTreeMap::new();
     if queries.is_empty() {
         return read;
     }
-    match ports.series(&invocation.region, &queries, now).await {
-        Ok(answers) => {
-            for ((id, pool, of_application), series) in whose.into_iter().zip(answers) {
-                let measured = read.entry(id).or_default();
-                if of_application {
-                    measured.application.entry(pool).or_default().push(series);
-                } else {
-                    measured.requests.insert(pool, series);
-                }
-            }
+    let answers = regions::series(
+        ports,
+        queries.iter().map(|(region, query)| (region, query.clone())).collect(),
+        silent,
+        now,
+    )
+    .await;
+    for ((id, pool, of_application), series) in whose.into_iter().zip(answers) {
+        let measured = read.entry(id).or_default();
+        if of_application {
+            measured.application.entry(pool).or_default().push(series);
+        } else {
+            measured.requests.insert(pool, series);
         }
-        Err(error) => tracing::warn!(%error, "metrics of the sides are unknown"),
     }
     read
 }
@@ -523,23 +546,36 @@ async fn read_routing<P: TrafficPorts>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
+    silent: &BTreeSet<Region>,
 ) -> BTreeMap<RouteId, Routing> {
-    let of_fleet = |fleet: &Fleet| -> Vec<RouteId> {
+    let of_fleet = |fleet: &Fleet| -> Vec<(Region, RouteId)> {
+        let located = |route: &RouteId| (fleet.spec.region_of_route(route, &invocation.region), route.clone());
         let failover = fleet.spec.failover.iter();
-        failover.flat_map(|failover| routes(failover, &fleet.traffic)).cloned().collect()
+        failover
+            .flat_map(|failover| routes(failover, &fleet.traffic))
+            .map(located)
+            .collect()
     };
-    let all: BTreeSet<RouteId> = fleets.values().flat_map(of_fleet).collect();
-    let (rules, others): (Vec<RouteId>, Vec<RouteId>) = all.into_iter().partition(|route| route.route() == Route::Rule);
-    let asks = others.into_iter().map(|route| vec![route]);
-    let asks = asks.chain((!rules.is_empty()).then_some(rules));
-    let ask = |routes: Vec<RouteId>| async move {
-        let read = ports.routing(&invocation.region, &routes).await;
+    let all = fleets.values().flat_map(of_fleet).filter(|(region, _)| !silent.contains(region));
+    let all: BTreeSet<(Region, RouteId)> = all.collect();
+    let mut rules: BTreeMap<Region, Vec<RouteId>> = BTreeMap::new();
+    let mut asks: Vec<(Region, Vec<RouteId>)> = Vec::new();
+    for (region, route) in all {
+        if route.route() == Route::Rule {
+            rules.entry(region).or_default().push(route);
+        } else {
+            asks.push((region, vec![route]));
+        }
+    }
+    asks.extend(rules);
+    let ask = |(region, routes): (Region, Vec<RouteId>)| async move {
+        let read = ports.routing(&region, &routes).await;
         read.unwrap_or_else(|error| {
             tracing::warn!(%error, ?routes, "what they do is unknown");
             BTreeMap::new()
         })
     };
-    let asked: Vec<_> = asks.map(ask).collect();
+    let asked: Vec<_> = asks.into_iter().map(ask).collect();
     let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(ROUTES_AT_ONCE).collect().await;
     answers.into_iter().flatten().collect()
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ghostnet_core::forecast::{Forecast, Memory, Subject};
-use ghostnet_core::id::{FleetId, PolicyId, PoolId};
+use ghostnet_core::id::{FleetId, PolicyId, PoolId, Region};
 use ghostnet_core::policy::predictive::unit;
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::metric::Queries;
@@ -19,6 +19,7 @@ use crate::error::PortError;
 use crate::invocation::{Invocation, ReconcileError};
 use crate::load::{Fleet, load};
 use crate::port::{CommitResult, ForecastPorts, LoadId, MetricQuery};
+use crate::regions;
 
 /// Loads whose memories are held at once, each of about 80 KB; and the most metrics that one call asks for.
 const LOADS_AT_ONCE: usize = 500;
@@ -133,31 +134,27 @@ async fn learn_group<P: ForecastPorts>(
         results.extend(group.into_iter().map(|(due, _)| (due.fleet, Err(ReconcileError::OutOfTime))));
         return;
     }
-    let asked = group
-        .iter()
-        .flat_map(|(_, memories)| memories)
-        .filter(|memory| memory.wanted(now) > 0);
-    let queries: Vec<MetricQuery> = asked
-        .map(|memory| MetricQuery {
+    let asked = group.iter().flat_map(|(due, memories)| due.loads.iter().zip(memories));
+    let query = |(load, memory): (&Load, &Memory)| {
+        let query = MetricQuery {
             shape: memory.metric().clone(),
             points: memory.wanted(now),
-        })
-        .collect();
-    let answers = if queries.is_empty() {
-        Ok(Vec::new())
-    } else {
-        ports.series(&invocation.region, &queries, now).await
+        };
+        (load.region.clone().unwrap_or_else(|| invocation.region.clone()), query)
     };
-    let mut answers = match answers {
-        Ok(answers) => answers.into_iter(),
-        Err(error) => {
-            results.extend(group.into_iter().map(|(due, _)| (due.fleet, Err(error.clone().into()))));
-            return;
-        }
-    };
+    let queries: Vec<(Region, MetricQuery)> = asked.filter(|(_, memory)| memory.wanted(now) > 0).map(query).collect();
+    let queries = queries.iter().map(|(region, query)| (region, query.clone())).collect();
+    let mut answers = regions::try_series(ports, queries, now).await.into_iter();
     for (due, memories) in group {
         let fleet = due.fleet.clone();
-        let report = due.learn(ports, memories, &mut answers, now).await.map_err(ReconcileError::from);
+        let asked = memories.iter().filter(|memory| memory.wanted(now) > 0).count();
+        let report = match answers.by_ref().take(asked).collect::<Result<Vec<Series>, PortError>>() {
+            Ok(own) => due
+                .learn(ports, memories, &mut own.into_iter(), now)
+                .await
+                .map_err(ReconcileError::from),
+            Err(error) => Err(error.into()),
+        };
         results.insert(fleet, report);
     }
 }
@@ -174,6 +171,8 @@ struct DueFleet {
 /// One of its loads.
 struct Load {
     pool: PoolId,
+    /// Where the pool is; none: where the installation is.
+    region: Option<Region>,
     policy: PolicyId,
     subject: Subject,
     events: Events,
@@ -286,6 +285,7 @@ impl Load {
         let ratings = fleet.state.pools.get(&pool.id).map_or(&none, |pool| &pool.ratings);
         Ok(Self {
             pool: pool.id.clone(),
+            region: pool.region.clone(),
             policy: policy.clone(),
             subject: Subject {
                 metric,

@@ -1,10 +1,10 @@
 //! Which metrics a look asks for, in one batch for all fleets at hand, and what their answers become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::adaptive;
 use ghostnet_core::health::can_be_told;
-use ghostnet_core::id::{FleetId, InstanceId, PolicyId, PoolId, TargetGroupArn};
+use ghostnet_core::id::{FleetId, InstanceId, PolicyId, PoolId, Region, TargetGroupArn};
 use ghostnet_core::observation::{Instance, InstanceState, Observation};
 use ghostnet_core::rating;
 use ghostnet_core::sample::{self, Loads, Series};
@@ -18,6 +18,7 @@ use crate::load::Fleet;
 use crate::observe::Readings;
 use crate::port::{MetricQuery, Ports, PublishedValue};
 use crate::quiet::{self, Reading};
+use crate::regions;
 
 /// One query, and where its answer goes.
 struct Asked {
@@ -66,7 +67,7 @@ pub(crate) async fn read_metrics<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-    (readings, now): (&Readings<'_>, Timestamp),
+    (readings, silent, now): (&Readings<'_>, &BTreeSet<Region>, Timestamp),
     seen: &mut BTreeMap<FleetId, Observation>,
 ) {
     let (mut asked, mut queries, mut read) = (Vec::new(), Vec::new(), Vec::new());
@@ -87,13 +88,8 @@ pub(crate) async fn read_metrics<P: Ports>(
     if queries.is_empty() {
         return;
     }
-    let answers = match ports.series(&invocation.region, &queries, now).await {
-        Ok(answers) => answers,
-        Err(error) => {
-            tracing::warn!(%error, "metrics are unknown");
-            vec![Series::Failed { why: error.code }; queries.len()]
-        }
-    };
+    let located = located(invocation, fleets, (&asked, &asked_each), queries);
+    let answers = regions::series(ports, located, silent, now).await;
     for AskedEach {
         fleet,
         pool,
@@ -149,6 +145,30 @@ pub(crate) async fn read_metrics<P: Ports>(
         }
     }
     publish(ports, invocation, &published).await;
+}
+
+/// The queries, each with the region of the pool that asks it.
+fn located<'a>(
+    invocation: &'a Invocation,
+    fleets: &'a BTreeMap<FleetId, Fleet>,
+    (asked, asked_each): (&[Asked], &[AskedEach]),
+    queries: Vec<MetricQuery>,
+) -> Vec<(&'a Region, MetricQuery)> {
+    let home = &invocation.region;
+    let region_of = |fleet: &FleetId, pool: &PoolId| fleets.get(fleet).map_or(home, |fleet| fleet.region_of(pool, home));
+    let of_pools = asked
+        .iter()
+        .flat_map(|asked| std::iter::repeat_n(region_of(&asked.fleet, &asked.pool), asked.queries));
+    let mut regions: Vec<&Region> = of_pools.collect();
+    regions.resize(queries.len(), home);
+    for asked in asked_each {
+        for (_, place) in &asked.places {
+            if let Some(region) = regions.get_mut(*place) {
+                *region = region_of(&asked.fleet, &asked.pool);
+            }
+        }
+    }
+    regions.into_iter().zip(queries).collect()
 }
 
 fn ask_fleet(id: &FleetId, fleet: &Fleet, observation: &Observation, asked: &mut Vec<Asked>, queries: &mut Vec<MetricQuery>) {

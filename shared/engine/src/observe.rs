@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, ServiceId, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, FleetId, InstanceId, PlanId, Region, ServiceId, TargetGroupArn};
 use ghostnet_core::observation::{Instance, Observation, Registration, Target};
 use ghostnet_core::plan::Action;
 use ghostnet_core::signal::Signal;
@@ -16,10 +16,12 @@ use jiff::Timestamp;
 
 use crate::error::ErrorClass;
 use crate::invocation::Invocation;
+use crate::listing::{self, Listing};
 use crate::load::Fleet;
 use crate::metrics::read_metrics;
 use crate::port::{ListedInstance, Ports};
 use crate::quiet::{self, Reading};
+use crate::regions;
 
 /// Target groups, and Cloud Map services, asked at the same time.
 const GROUPS_AT_ONCE: usize = 8;
@@ -32,21 +34,25 @@ pub(crate) async fn observe<P: Ports>(
     signal: &Signal,
 ) -> BTreeMap<FleetId, Observation> {
     let now = ports.now();
+    let places = regions::of_fleets(invocation, fleets.values());
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let (instances, targets, registrations, impaired, mut attributes) = futures::join!(
-        ports.instances(&invocation.region, &invocation.installation),
-        read_targets(ports, invocation, fleets),
-        read_registrations(ports, invocation, fleets),
-        read_status_checks(ports, invocation, fleets),
-        read_attributes(ports, invocation, fleets, signal, now)
+    let first = listing::first(ports, invocation, &places).await;
+    let silent = first.as_ref().map(|listing| listing.silent.clone()).unwrap_or_default();
+    let listing = async {
+        match first {
+            Some(listing) => listing,
+            None => listing::list(ports, invocation, &places).await,
+        }
+    };
+    let (listing, targets, registrations, impaired, mut attributes) = futures::join!(
+        listing,
+        read_targets(ports, invocation, fleets, &silent),
+        read_registrations(ports, invocation, fleets, &silent),
+        read_status_checks(ports, invocation, fleets, &silent),
+        read_attributes(ports, invocation, fleets, (signal, &silent), now)
     );
-    match instances {
-        Ok(listed) => sort_instances(listed, fleets, &mut seen),
-        Err(error) => tracing::warn!(%error, "instances are unknown"),
-    }
-    if let Some(impaired) = impaired {
-        sort_impaired(&impaired, fleets, &mut seen);
-    }
+    sort_instances(listing, invocation, fleets, &mut seen);
+    sort_impaired(&impaired, invocation, fleets, &mut seen);
     for (id, observation) in &mut seen {
         let groups = fleets.get(id).map(groups_of).unwrap_or_default();
         observation.targets = groups
@@ -65,42 +71,53 @@ pub(crate) async fn observe<P: Ports>(
         .map(|(id, fleet)| (id, quiet::reading(id, fleet, signal, now)))
         .collect();
     read_alarms(ports, invocation, fleets, &readings, &mut seen).await;
-    read_metrics(ports, invocation, fleets, (&readings, now), &mut seen).await;
+    read_metrics(ports, invocation, fleets, (&readings, &silent, now), &mut seen).await;
     read_forecasts(ports, fleets, &mut seen).await;
     read_recorded_plans(ports, fleets, &mut seen).await;
     seen
 }
 
-/// Whose status checks fail, asked once for all fleets, and only if a pool wants to know.
+/// Whose status checks fail, by the regions that said so; asked once for all fleets, and only where a pool wants to know.
 async fn read_status_checks<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-) -> Option<BTreeMap<InstanceId, Timestamp>> {
-    if !fleets.values().any(wants_status_checks) {
-        return None;
-    }
-    match ports.impaired(&invocation.region).await {
-        Ok(impaired) => Some(impaired),
-        Err(error) => {
-            tracing::warn!(%error, "status checks are unknown");
-            None
-        }
-    }
+    silent: &BTreeSet<Region>,
+) -> BTreeMap<Region, BTreeMap<InstanceId, Timestamp>> {
+    let wanted = fleets.values().filter(|fleet| wants_status_checks(fleet));
+    let pools = wanted.flat_map(|fleet| &fleet.spec.pools);
+    let regions: BTreeSet<&Region> = pools.map(|pool| pool.region_or(&invocation.region)).collect();
+    let ask = |region: Region| async move {
+        let impaired = ports.impaired(&region).await;
+        let impaired = impaired.inspect_err(|error| tracing::warn!(%error, %region, "status checks are unknown"));
+        Some((region, impaired.ok()?))
+    };
+    let asked = regions.into_iter().filter(|region| !silent.contains(*region)).cloned();
+    let answers = regions::at_once(asked.map(ask).collect()).await;
+    answers.into_iter().flatten().collect()
 }
 
 fn wants_status_checks(fleet: &Fleet) -> bool {
     fleet.spec.pools.iter().any(|pool| pool.status_checks.is_some())
 }
 
-/// Tells each fleet that wants to know which of its own instances fail.
-fn sort_impaired(impaired: &BTreeMap<InstanceId, Timestamp>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+/// Tells each fleet that wants to know which of its own instances fail. Where one of its regions did not say it, it is not known.
+fn sort_impaired(
+    impaired: &BTreeMap<Region, BTreeMap<InstanceId, Timestamp>>,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    seen: &mut BTreeMap<FleetId, Observation>,
+) {
     for (id, observation) in seen {
-        if !fleets.get(id).is_some_and(wants_status_checks) {
+        let Some(fleet) = fleets.get(id).filter(|fleet| wants_status_checks(fleet)) else {
+            continue;
+        };
+        let mut pools = fleet.spec.pools.iter();
+        if !pools.all(|pool| impaired.contains_key(pool.region_or(&invocation.region))) {
             continue;
         }
         let own = observation.instances.iter().flatten().filter_map(|instance| {
-            let since = impaired.get(&instance.id)?;
+            let since = impaired.values().find_map(|there| there.get(&instance.id))?;
             Some((instance.id.clone(), *since))
         });
         observation.impaired = Some(own.collect());
@@ -111,16 +128,16 @@ async fn read_targets<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
+    silent: &BTreeSet<Region>,
 ) -> BTreeMap<TargetGroupArn, Vec<Target>> {
-    let groups: BTreeSet<&TargetGroupArn> = fleets.values().flat_map(groups_of).collect();
     let named = |group: &TargetGroupArn| {
         fleets
             .values()
             .any(|fleet| fleet.spec.pools.iter().any(|pool| pool.target_groups.contains(group)))
     };
     let named = &named;
-    let ask = |group: TargetGroupArn| async move {
-        match ports.targets(&invocation.region, &group).await {
+    let ask = |(group, region): (TargetGroupArn, Region)| async move {
+        match ports.targets(&region, &group).await {
             Ok(targets) => Some((group, targets)),
             // a group that nobody names any more and that was deleted has no targets: that is an answer
             Err(error) if error.class == ErrorClass::NotFound && !named(&group) => Some((group, Vec::new())),
@@ -130,7 +147,9 @@ async fn read_targets<P: Ports>(
             }
         }
     };
-    let asked: Vec<_> = groups.into_iter().cloned().map(ask).collect();
+    let groups = regions::groups(invocation, fleets.values()).into_iter();
+    let groups = groups.filter(|(_, region)| !silent.contains(*region));
+    let asked: Vec<_> = groups.map(|(group, region)| (group.clone(), region.clone())).map(ask).collect();
     futures::stream::iter(asked)
         .buffer_unordered(GROUPS_AT_ONCE)
         .filter_map(|answer| async { answer })
@@ -143,15 +162,15 @@ async fn read_registrations<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
+    silent: &BTreeSet<Region>,
 ) -> BTreeMap<ServiceId, Vec<Registration>> {
-    let services: BTreeSet<&ServiceId> = fleets.values().flat_map(services_of).collect();
     let named = |service: &ServiceId| {
         let mut pools = fleets.values().flat_map(|fleet| &fleet.spec.pools);
         pools.any(|pool| pool.cloud_map.as_ref().is_some_and(|cloud_map| cloud_map.service == *service))
     };
     let named = &named;
-    let ask = |service: ServiceId| async move {
-        match ports.registrations(&invocation.region, &service, &invocation.installation).await {
+    let ask = |(service, region): (ServiceId, Region)| async move {
+        match ports.registrations(&region, &service, &invocation.installation).await {
             Ok(mut registrations) => {
                 // pages come in any order; a decision must not depend on it
                 registrations.sort_by(|a, b| a.instance.cmp(&b.instance));
@@ -165,7 +184,12 @@ async fn read_registrations<P: Ports>(
             }
         }
     };
-    let asked: Vec<_> = services.into_iter().cloned().map(ask).collect();
+    let services = regions::services(invocation, fleets.values()).into_iter();
+    let services = services.filter(|(_, region)| !silent.contains(*region));
+    let asked: Vec<_> = services
+        .map(|(service, region)| (service.clone(), region.clone()))
+        .map(ask)
+        .collect();
     futures::stream::iter(asked)
         .buffer_unordered(GROUPS_AT_ONCE)
         .filter_map(|answer| async { answer })
@@ -187,20 +211,24 @@ async fn read_attributes<P: Ports>(
     ports: &P,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
-    signal: &Signal,
+    (signal, silent): (&Signal, &BTreeSet<Region>),
     now: Timestamp,
 ) -> BTreeMap<FleetId, BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>> {
     let mut read: BTreeMap<FleetId, BTreeMap<_, _>> = BTreeMap::new();
+    let groups_at = regions::groups(invocation, fleets.values());
+    let region_of = |group: &TargetGroupArn| (*groups_at.get(group).unwrap_or(&&invocation.region)).clone();
     let due = |(id, fleet): (&FleetId, &Fleet)| {
         let groups = match invocation.function {
             "tick" => quiet::groups_to_tune(id, fleet, signal, now),
             "cli" => quiet::tuned_groups(fleet).collect(),
             _ => Vec::new(),
         };
-        groups.into_iter().map(|group| (id.clone(), group.clone())).collect::<Vec<_>>()
+        let located = |group: &TargetGroupArn| (id.clone(), group.clone(), region_of(group));
+        let asked = groups.into_iter().map(located);
+        asked.filter(|(_, _, region)| !silent.contains(region)).collect::<Vec<_>>()
     };
-    let ask = |(id, group): (FleetId, TargetGroupArn)| async move {
-        match ports.group_attributes(&invocation.region, &group).await {
+    let ask = |(id, group, region): (FleetId, TargetGroupArn, Region)| async move {
+        match ports.group_attributes(&region, &group).await {
             Ok(attributes) => Some((id, group, attributes)),
             Err(error) => {
                 tracing::warn!(%error, %group, "attributes are unknown");
@@ -230,7 +258,13 @@ fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
 }
 
 /// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
-fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>, seen: &mut BTreeMap<FleetId, Observation>) {
+fn sort_instances(
+    mut listing: Listing,
+    invocation: &Invocation,
+    fleets: &BTreeMap<FleetId, Fleet>,
+    seen: &mut BTreeMap<FleetId, Observation>,
+) {
+    let listed = std::mem::take(&mut listing.listed);
     let each = listed.len().div_ceil(fleets.len().max(1));
     let empty = |(id, fleet)| (FleetId::clone(id), (fleet, Vec::with_capacity(each)));
     let mut sorted: BTreeMap<FleetId, (&Fleet, Vec<Instance>)> = fleets.iter().map(empty).collect();
@@ -249,11 +283,15 @@ fn sort_instances(listed: Vec<ListedInstance>, fleets: &BTreeMap<FleetId, Fleet>
         instance.address = instance.address.filter(|_| pool.is_some_and(|pool| pool.cloud_map.is_some()));
         instances.push(instance);
     }
-    for (id, (_, mut instances)) in sorted {
+    for (id, (fleet, mut instances)) in sorted {
+        let Some(unlisted) = listing.unlisted(invocation, fleet) else {
+            continue;
+        };
         // pages come in any order; a decision must not depend on it
         instances.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(observation) = seen.get_mut(&id) {
             observation.instances = Some(instances);
+            observation.unlisted = unlisted;
         }
     }
 }

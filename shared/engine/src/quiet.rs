@@ -9,6 +9,7 @@ use ghostnet_core::id::{AlarmName, FleetId, TargetGroupArn, digest};
 use ghostnet_core::observation::Observation;
 use ghostnet_core::plan::{Action, OpenStep};
 use ghostnet_core::signal::{AlarmState, Signal};
+use ghostnet_core::spec::{Policy, PoolSpec};
 use ghostnet_core::state::{Member, WarmPhase};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
@@ -120,18 +121,27 @@ pub(crate) fn tuned_groups(fleet: &Fleet) -> impl Iterator<Item = &TargetGroupAr
     tuned.flat_map(|pool| &pool.target_groups)
 }
 
-/// Whether every alarm of the fleet is known to be `OK`.
+/// Whether every alarm of the fleet is known to be `OK`. Never of one whose pools have none, because they are in other regions.
 pub(crate) fn all_ok(fleet: &Fleet, observation: &Observation) -> bool {
-    alarms(fleet)
-        .iter()
-        .all(|name| observation.alarms.get(name) == Some(&AlarmState::Ok))
+    let is_unwatched = |pool: &PoolSpec| {
+        let is_elsewhere = pool.is_elsewhere(fleet.spec.home_region.as_ref());
+        is_elsewhere && pool.policies.iter().any(Policy::adds_on_alarm)
+    };
+    let is_ok = |name: &AlarmName| observation.alarms.get(name) == Some(&AlarmState::Ok);
+    !fleet.spec.pools.iter().any(is_unwatched) && alarms(fleet).iter().all(is_ok)
 }
 
-/// The alarms that `apply` made for the fleet's policies, and those that its spec lists.
+/// The alarms that `apply` made for the fleet's policies, and those that its spec lists. A pool in another region has none: nobody would hear
+/// of them here.
 pub(crate) fn alarms(fleet: &Fleet) -> Vec<AlarmName> {
     let name_of = |alarm: &String| AlarmName::new(alarm.rsplit_once(":alarm:").map_or(alarm.as_str(), |(_, name)| name));
     let mut names: Vec<AlarmName> = fleet.spec.alarms.iter().map(name_of).collect();
-    for pool in &fleet.spec.pools {
+    for pool in fleet
+        .spec
+        .pools
+        .iter()
+        .filter(|pool| !pool.is_elsewhere(fleet.spec.home_region.as_ref()))
+    {
         for policy in pool.policies.iter().filter(|policy| policy.adds_on_alarm()) {
             names.push(AlarmName::new(format!("ghostnet/{}/{}/{}/out", fleet.spec.id, pool.id, policy.id)));
         }

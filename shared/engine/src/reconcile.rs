@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_lock::Semaphore;
 use ghostnet_core::audit::audit;
 use ghostnet_core::decide::{Decision, Situation, decide};
-use ghostnet_core::id::FleetId;
+use ghostnet_core::id::{FleetId, Region};
 use ghostnet_core::observation::{Instance, InstanceState, Observation, Offering, Target, TargetHealth};
 use ghostnet_core::plan::{Action, Refusal, Step, StepOutcome};
 use ghostnet_core::record::{DecisionRecord, Inputs, decision_digest};
@@ -25,6 +25,7 @@ use crate::observe::observe;
 use crate::pace::Pace;
 use crate::port::{Commit, CommitResult, Look, Ports};
 use crate::quiet::{self, Counting};
+use crate::regions;
 
 /// A commit lost this often in a row is given up; another invocation is at work and will go on.
 pub const CONFLICTS_MAX: u32 = 3;
@@ -267,22 +268,25 @@ impl<'a> Attempt<'a> {
         if !decision.plan.steps.iter().any(|step| grows(&step.action)) {
             return false;
         }
-        match ports.exhausted(&self.invocation.region, self.now).await {
-            Ok(mut exhausted) => {
-                if nobody_serves(&self.seen.fleet.spec, &self.observation) {
-                    exhausted.retain(|exhausted| ran_out.contains(&exhausted.offering));
-                }
-                let any = !exhausted.is_empty();
-                if any {
-                    self.observation.to_mut().exhausted = exhausted;
-                }
-                any
-            }
-            Err(error) => {
-                tracing::warn!(%error, "exhausted offerings are unknown");
-                false
+        let steps = decision.plan.steps.iter().filter(|step| grows(&step.action));
+        let regions: BTreeSet<&Region> = steps
+            .map(|step| self.seen.fleet.region_of(&step.pool, &self.invocation.region))
+            .collect();
+        let mut exhausted = Vec::new();
+        for region in regions {
+            match ports.exhausted(region, self.now).await {
+                Ok(there) => exhausted.extend(there),
+                Err(error) => tracing::warn!(%error, %region, "exhausted offerings are unknown"),
             }
         }
+        if nobody_serves(&self.seen.fleet.spec, &self.observation) {
+            exhausted.retain(|exhausted| ran_out.contains(&exhausted.offering));
+        }
+        let any = !exhausted.is_empty();
+        if any {
+            self.observation.to_mut().exhausted = exhausted;
+        }
+        any
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -403,12 +407,13 @@ impl<'a> Attempt<'a> {
             invocation: self.invocation,
             fleet: self.id,
             plan: &decision.plan,
-            loaded: &self.seen.fleet.state,
+            loaded: &self.seen.fleet,
             pace,
         };
         let mut executed = execute(&execution, place).await;
         for offering in &executed.exhausted {
-            if let Err(error) = ports.note_exhausted(&self.invocation.region, offering, self.now).await {
+            let region = regions::of_zone(self.invocation, &self.seen.fleet, &offering.zone);
+            if let Err(error) = ports.note_exhausted(region, offering, self.now).await {
                 tracing::warn!(%error, "an exhausted offering was not remembered");
             }
         }

@@ -496,6 +496,16 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
     let zones = ZONES
         .iter()
         .map(|zone| (ghostnet_core::id::SubnetId::new(subnet(zone)), Zone::new(*zone)));
+    // a subnet of another region has the name of its zone, too
+    let launches = raw.pools.iter().filter_map(|pool| pool.launch.as_ref()?.subnets.as_ref());
+    let named: Vec<String> = launches.flatten().cloned().collect();
+    let elsewhere = named.iter().filter_map(|named| {
+        Some((
+            ghostnet_core::id::SubnetId::new(named.clone()),
+            Zone::new(named.strip_prefix("subnet-")?),
+        ))
+    });
+    let zones = zones.chain(elsewhere).collect();
     // a service that tells ports has records
     let named = raw.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
     let named = named.filter(|cloud_map| cloud_map.port.is_some());
@@ -513,7 +523,7 @@ pub fn stored(raw: RawFleetSpec, now: Timestamp) -> StoredSpec {
         version: SpecVersion(1),
         spec: raw.into(),
         resolved: Resolved {
-            zones: zones.collect(),
+            zones,
             balancers: BTreeMap::new(),
             templates,
             record_ttls,

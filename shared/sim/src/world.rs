@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PolicyId, PoolId, TargetGroupArn, Zone};
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, InstanceType, PolicyId, PoolId, Region, TargetGroupArn, Zone};
 use ghostnet_core::observation::TargetHealth;
 use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
 use ghostnet_core::sample::{Datapoint, Series};
@@ -172,6 +172,10 @@ pub struct World {
     pub(crate) rival: Option<Rival>,
     /// Calls on their way.
     pub(crate) calls: Calls,
+    /// Regions whose services answer nothing.
+    pub dark: BTreeSet<Region>,
+    /// Calls that were sent there.
+    pub unanswered: BTreeSet<&'static str>,
     /// Invocations that die now.
     pub(crate) doomed: Vec<TaskId>,
     /// What was counted.
@@ -216,6 +220,8 @@ impl World {
             rival: None,
             calls: Calls::default(),
             doomed: Vec::new(),
+            dark: BTreeSet::new(),
+            unanswered: BTreeSet::new(),
             counters: Counters::default(),
             minute: 0,
             halves: 0,

@@ -158,6 +158,7 @@ fn seen(spec: &FleetSpec, preview: &Preview, reached: bool) -> TrafficObservatio
     TrafficObservation {
         observed_at: observed.observed_at,
         instances: instances.map(|listed| listed.iter().map(|instance| (instance.id.clone(), instance.state)).collect()),
+        unlisted: std::collections::BTreeSet::new(),
         targets: observed.targets.clone(),
         alarms: BTreeMap::new(),
         application: BTreeMap::new(),

@@ -234,6 +234,7 @@ pub(crate) fn shift_record(n: i64) -> TrafficRecord {
     let observation = TrafficObservation {
         observed_at: minute(n),
         instances: Some(BTreeMap::new()),
+        unlisted: std::collections::BTreeSet::new(),
         targets: BTreeMap::new(),
         alarms: BTreeMap::new(),
         application: BTreeMap::new(),

@@ -77,7 +77,7 @@ fn refused(
     if new.len() > HANDED_OVER_MAX {
         return Some(Refused::TooMany { most: HANDED_OVER_MAX });
     }
-    if situation.observation.instances.is_none() {
+    if situation.observation.listed_for(&pool.id).is_none() {
         return Some(Refused::ListUnknown);
     }
     let is_here = |id: &&InstanceId| {

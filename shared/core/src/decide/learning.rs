@@ -92,6 +92,9 @@ fn among(situation: &Situation<'_>, counted: &Counted<'_>, learning: &Learning) 
         return None;
     }
     let serving: BTreeSet<&InstanceId> = in_service(&counted.census).map(|(id, _)| id).collect();
+    if learning.is_of_the_fleet() && !situation.observation.unlisted.is_empty() {
+        return None;
+    }
     let works = |instance: &&Instance| !instance.state.is_gone() && instance.state != InstanceState::Stopped;
     let averaged = |instance: &&Instance| learning.is_of_the_fleet() || instance.pool.as_ref() == Some(&pool.id);
     let mut others = situation.observation.instances.iter().flatten().filter(works).filter(averaged);

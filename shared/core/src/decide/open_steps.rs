@@ -14,7 +14,7 @@ use crate::unit::Seconds;
 
 /// Closes what the look settles. Sends nothing.
 pub(super) fn settle(situation: &Situation<'_>, pool: &PoolSpec, state: &mut CapacityState, findings: &mut Vec<Finding>) {
-    let Some(instances) = &situation.observation.instances else {
+    let Some(instances) = situation.observation.listed_for(&pool.id) else {
         return;
     };
     if !state.open.iter().any(|open| open.step.pool == pool.id) {
@@ -101,7 +101,7 @@ fn waits(member: &Member, id: &InstanceId, instances: &[Instance]) -> bool {
 /// Steps that this decision sends again, under their own ids and in a new window. `capacity` counts every open launch;
 /// one is wanted if `desired` is not reached without it.
 pub(super) fn take_over(situation: &Situation<'_>, pool: &PoolSpec, state: &mut CapacityState, capacity: u32, desired: u32) -> Vec<Step> {
-    let Some(instances) = &situation.observation.instances else {
+    let Some(instances) = situation.observation.listed_for(&pool.id) else {
         return Vec::new();
     };
     let due = |open: &&mut OpenStep| open.step.pool == pool.id && is_due(open, situation);

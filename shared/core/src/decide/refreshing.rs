@@ -100,11 +100,10 @@ fn refused(
     if let Err((pool, refused)) = refresh::apply(&mut next, pools, &order) {
         return Some((pool, Refused::Refresh(refused)));
     }
-    if situation.observation.instances.is_some() {
-        for pool in pools {
-            if let Some(why) = useless(situation, listed, pool, wish, &next) {
-                return Some((pool.clone(), Refused::Refresh(why)));
-            }
+    for pool in pools {
+        let is_listed = situation.observation.listed_for(pool).is_some();
+        if let Some(why) = is_listed.then(|| useless(situation, listed, pool, wish, &next)).flatten() {
+            return Some((pool.clone(), Refused::Refresh(why)));
         }
     }
     *state = next;

@@ -34,7 +34,7 @@ pub(super) fn call(
     state: &mut CapacityState,
     findings: &mut Vec<Finding>,
 ) -> Judgement {
-    if situation.observation.instances.is_none() {
+    if situation.observation.listed_for(&pool.id).is_none() {
         findings.push(Finding::InstancesUnknown);
         return Judgement::Held;
     }

@@ -24,7 +24,12 @@ impl<'a> Spending<'a> {
             return None;
         };
         // what cannot be listed goes on costing what it did
-        if let Some(instances) = &situation.observation.instances {
+        if let Some(instances) = situation
+            .observation
+            .instances
+            .as_ref()
+            .filter(|_| situation.observation.unlisted.is_empty())
+        {
             spend::note(&mut state.spend, cap.rate(instances.iter()), situation.now);
         }
         let affordable = cap.affordable_rate(state.spend.as_ref(), situation.now);

@@ -50,7 +50,7 @@ impl<'a> Looked<'a> {
     }
 
     fn instances_down(&self, detect: &Detect) -> Option<bool> {
-        let listed = self.observation.instances.as_ref()?;
+        let listed = self.observation.listed_for(&self.pool.id)?;
         // one that is not listed yet, or any more, says nothing by that
         let runs = |id: &InstanceId| listed.get(id).is_none_or(|state| *state == InstanceState::Running);
         let (mut all, mut lost) = (0_u32, 0_u32);
@@ -91,7 +91,9 @@ impl<'a> Looked<'a> {
 
     /// The answer is complete, so many are wanted, and nothing runs: that is down, not unknown.
     fn is_empty_though_wanted(&self) -> bool {
-        let Some(listed) = &self.observation.instances else { return false };
+        let Some(listed) = self.observation.listed_for(&self.pool.id) else {
+            return false;
+        };
         let alive = |id: &InstanceId| matches!(listed.get(id), Some(InstanceState::Running | InstanceState::Pending));
         self.state.desired > 0 && !self.state.members.keys().any(alive)
     }
@@ -216,7 +218,7 @@ impl<'a> Looked<'a> {
     /// group could not be read. Of a side that is not registered it is not known who would, but who runs.
     pub(super) fn anybody_answers(&self) -> Option<bool> {
         if matches!(self.seat, Seat::Enters | Seat::Out) || self.has_no_groups() {
-            return self.observation.instances.is_some().then(|| self.running() > 0);
+            return self.observation.listed_for(&self.pool.id).map(|_| self.running() > 0);
         }
         let answers = |targets: &Vec<&Target>| targets.iter().any(|target| target.health == TargetHealth::Healthy);
         Some(self.groups()?.iter().all(answers))
@@ -237,7 +239,7 @@ impl<'a> Looked<'a> {
 
     /// Those that should serve and run.
     pub(super) fn serving(&self) -> impl Iterator<Item = (&'a InstanceId, &'a Member)> + use<'a> {
-        let listed = self.observation.instances.as_ref();
+        let listed = self.observation.listed_for(&self.pool.id);
         let runs = move |id: &InstanceId| listed.is_some_and(|listed| listed.get(id) == Some(&InstanceState::Running));
         let members = self.state.members.iter();
         members.filter(move |(id, member)| should_serve(member) && !member.gone && runs(id))

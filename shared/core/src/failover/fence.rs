@@ -207,7 +207,7 @@ impl Draft<'_> {
             out: u32::try_from(out).unwrap_or(u32::MAX),
             of: u32::try_from(everybody.len()).unwrap_or(u32::MAX),
             holds: holds.map(|id| (*id).clone()).collect(),
-            unread: observed.instances.is_none() || groups.contains(&None),
+            unread: observed.instances.is_none() || !observed.unlisted.is_empty() || groups.contains(&None),
             open: situation.capacity.open_of(&pool.id).any(brings_in),
         }
     }

@@ -22,7 +22,7 @@ mod shift;
 mod swap;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct TrafficObservation {
     pub observed_at: Timestamp,
     /// State of every instance of the fleet, of a complete list; none: it was not complete.
     pub instances: Option<BTreeMap<InstanceId, InstanceState>>,
+    /// Sides whose region could not be listed, while others could: nothing is known of their instances.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlisted: BTreeSet<PoolId>,
     /// Targets of the groups of all sides.
     pub targets: BTreeMap<TargetGroupArn, Vec<Target>>,
     /// States of the alarms that tell of the health of the sides.
@@ -63,6 +66,14 @@ pub struct TrafficObservation {
     pub requests: BTreeMap<PoolId, Series>,
     /// What each route does.
     pub routing: BTreeMap<RouteId, Routing>,
+}
+
+impl TrafficObservation {
+    /// What a complete list shows, of whichever side; none: those of this one could not be listed.
+    #[must_use]
+    pub fn listed_for(&self, side: &PoolId) -> Option<&BTreeMap<InstanceId, InstanceState>> {
+        self.instances.as_ref().filter(|_| !self.unlisted.contains(side))
+    }
 }
 
 /// Everything that a traffic decision may depend on.

@@ -12,7 +12,7 @@ use super::problem::Problems;
 use super::raw::{RawCapacity, RawDrift, RawFleetSpec, RawLaunch, RawPolicy, RawPool, RawPoolSettings, RawRole, RawScheduled, RawTemplate};
 use super::{
     CapacityRange, Drift, LaunchSpec, Policy, PoolRole, PoolSpec, Template, TemplateKey, check_balancing, check_cloud_map, check_market,
-    check_reserve, defaults, health,
+    check_regions, check_reserve, defaults, health,
 };
 use crate::id::{InstanceType, PoolId, SubnetId, TargetGroupArn};
 
@@ -135,6 +135,10 @@ pub(super) fn read_pool(
     let mut pool = PoolSpec {
         id: id?,
         role,
+        region: raw
+            .region
+            .as_deref()
+            .and_then(|region| check_regions::read_region(region, &format!("{at}.region"), problems)),
         launch,
         balancing: check_balancing::read(raw.balancing.as_ref(), defaults_.balancing.as_ref(), &at, problems),
         target_groups,

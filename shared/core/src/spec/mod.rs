@@ -20,6 +20,7 @@ mod check_market;
 mod check_metric;
 mod check_policy;
 mod check_pool;
+mod check_regions;
 mod check_reserve;
 mod check_routes;
 mod check_spend;
@@ -50,8 +51,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Destination, FleetId, PoolId, ServiceId, SubnetId, TargetGroupArn, Zone};
-use crate::route::Weights;
+use crate::id::{Destination, FleetId, PoolId, Region, RouteId, ServiceId, SubnetId, TargetGroupArn, Zone};
+use crate::route::{Route, Weights};
 use crate::unit::Seconds;
 pub use balancing::{Adaptive, Algorithm, Attribute, Balancing, CrossZone, Stickiness};
 pub use check_market::{RESERVED_TYPES_MAX, SPOT_DRAIN_MAX};
@@ -102,6 +103,8 @@ pub struct FleetSpec {
     pub failover: Option<Failover>,
     /// Names or ARNs of the user's own alarms that wake this fleet.
     pub alarms: Vec<String>,
+    /// The region of the installation that it belongs to, where pools are in others; none: everything is where the installation is.
+    pub home_region: Option<Region>,
 }
 
 impl FleetSpec {
@@ -109,6 +112,25 @@ impl FleetSpec {
     #[must_use]
     pub fn pool(&self, id: &PoolId) -> Option<&PoolSpec> {
         self.pools.iter().find(|pool| pool.id == *id)
+    }
+
+    /// Every region in which it has a pool, and the installation's own, `home`.
+    #[must_use]
+    pub fn regions(&self, home: &Region) -> BTreeSet<Region> {
+        let pools = self.pools.iter().map(|pool| pool.region_or(home).clone());
+        pools.chain([home.clone()]).collect()
+    }
+
+    /// Where a route of its lever is asked for and set, by an installation that is at `home`: a rule where its balancer is, what leads to an
+    /// instance where the instances are, and what is in no region wherever anybody asks.
+    #[must_use]
+    pub fn region_of_route(&self, route: &RouteId, home: &Region) -> Region {
+        let of_pools = || self.pools.first().map_or(home, |pool| pool.region_or(home)).clone();
+        match route.route() {
+            Route::Rule => route.region().map_or_else(of_pools, Region::new),
+            Route::Address(_) | Route::VpcRoute(_) => of_pools(),
+            Route::Records(_) | Route::Endpoints | Route::Dials => home.clone(),
+        }
     }
 
     /// The removal windows that are open.
@@ -201,6 +223,9 @@ pub struct PoolSpec {
     pub id: PoolId,
     /// Whether it takes traffic.
     pub role: PoolRole,
+    /// Where it is; none: where its installation is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// Bounds of its size.
     pub capacity: CapacityRange,
     /// How instances are launched.
@@ -271,6 +296,18 @@ impl FleetSpec {
 }
 
 impl PoolSpec {
+    /// Where it is, of an installation that is there.
+    #[must_use]
+    pub fn region_or<'a>(&'a self, home: &'a Region) -> &'a Region {
+        self.region.as_ref().unwrap_or(home)
+    }
+
+    /// Whether it is in another region than the installation.
+    #[must_use]
+    pub fn is_elsewhere(&self, home: Option<&Region>) -> bool {
+        self.region.is_some() && self.region.as_ref() != home
+    }
+
     /// Whether a route that sends requests there sends them to this side.
     #[must_use]
     pub fn receives(&self, destination: &Destination) -> bool {

@@ -38,6 +38,7 @@ mod predictive_spec;
 mod properties;
 mod queue;
 mod refreshes;
+mod regions;
 mod remembered;
 mod renewal;
 mod reports;

@@ -1,8 +1,8 @@
 //! Asks what a role may do: inside the function whose role it is, one call after the other, and nothing waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ghostnet_core::id::{AlarmName, InstanceId, PlanId, StepId, StepNumber, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, InstanceId, PlanId, Region, StepId, StepNumber, TargetGroupArn};
 use ghostnet_core::spec::{Attribute, FleetSpec};
 use ghostnet_core::unit::Seconds;
 use serde::{Deserialize, Serialize};
@@ -62,16 +62,18 @@ struct Asker<'a, P> {
 
 impl<P: Ports + DryRun> Asker<'_, P> {
     async fn reads(&self, answered: &mut Answered) {
-        let region = &self.invocation.region;
-        if self.spec.pools.iter().any(|pool| pool.status_checks.is_some()) {
+        let home = &self.invocation.region;
+        let checked = self.spec.pools.iter().filter(|pool| pool.status_checks.is_some());
+        for region in checked.map(|pool| pool.region_or(home)).collect::<BTreeSet<_>>() {
             let refused = self.in_time(self.ports.impaired(region)).await.err();
             answered.probed.push(probed(Probe::Impaired, refused));
         }
         // any name will do: whether it may be asked is the question
         let name = [AlarmName::new(format!("ghostnet/{}", self.spec.id))];
-        let refused = self.in_time(self.ports.alarm_states(region, &name)).await.err();
+        let refused = self.in_time(self.ports.alarm_states(home, &name)).await.err();
         answered.probed.push(probed(Probe::Alarms, refused));
         for pool in &self.spec.pools {
+            let region = pool.region_or(home);
             for (n, group) in pool.target_groups.iter().enumerate() {
                 if n == 0 {
                     let refused = self.in_time(self.ports.targets(region, group)).await.err();
@@ -86,20 +88,28 @@ impl<P: Ports + DryRun> Asker<'_, P> {
         }
     }
 
+    /// Where the fleet has pools, in the order of their names.
+    fn regions(&self) -> BTreeSet<&Region> {
+        let home = &self.invocation.region;
+        self.spec.pools.iter().map(|pool| pool.region_or(home)).collect()
+    }
+
     async fn touches(&self, answered: &mut Answered) {
-        let Invocation { region, installation, .. } = self.invocation;
-        let listed = self.in_time(self.ports.instances(region, installation)).await;
-        let is_ours = |listed: &&ListedInstance| listed.fleet.as_ref() == Some(&self.spec.id) && !listed.instance.state.is_gone();
-        let found = listed
-            .as_ref()
-            .ok()
-            .and_then(|all| all.iter().filter(is_ours).map(|listed| &listed.instance.id).min());
-        answered.instance = found.cloned();
-        answered.probed.push(probed(Probe::Instances, listed.err()));
-        let Some(instance) = answered.instance.clone() else { return };
-        for touch in touches(self.spec) {
-            let refused = self.in_time(self.ports.may_touch(region, &instance, touch)).await.err();
-            answered.probed.push(probed(Probe::Touch(touch), refused));
+        for region in self.regions() {
+            let listed = self.in_time(self.ports.instances(region, &self.invocation.installation)).await;
+            let is_ours = |listed: &&ListedInstance| listed.fleet.as_ref() == Some(&self.spec.id) && !listed.instance.state.is_gone();
+            let found = listed
+                .as_ref()
+                .ok()
+                .and_then(|all| all.iter().filter(is_ours).map(|listed| &listed.instance.id).min());
+            let found = found.cloned();
+            answered.probed.push(probed(Probe::Instances, listed.err()));
+            let Some(instance) = found else { continue };
+            answered.instance = Some(instance.clone());
+            for touch in touches(self.spec) {
+                let refused = self.in_time(self.ports.may_touch(region, &instance, touch)).await.err();
+                answered.probed.push(probed(Probe::Touch(touch), refused));
+            }
         }
     }
 
@@ -112,7 +122,8 @@ impl<P: Ports + DryRun> Asker<'_, P> {
         };
         let launch = trial.launch(&invocation.installation, fleet, pool, &step.plan);
         let tags = launch_tags(invocation, fleet, &trial.pool, &step, launch.generation);
-        self.in_time(self.ports.may_launch(&invocation.region, &launch, &tags)).await
+        self.in_time(self.ports.may_launch(pool.region_or(&invocation.region), &launch, &tags))
+            .await
     }
 
     /// A call that would not end before the function does is not made.

@@ -16,6 +16,7 @@ mod learning;
 mod mix;
 mod order;
 mod pace;
+pub(crate) mod region;
 mod same_size;
 mod spend;
 mod standby;

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ghostnet_core::id::InstanceId;
+use ghostnet_core::id::{InstanceId, Region};
 use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_engine::port::Clock;
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use crate::fault::Fault;
 use crate::world::{Event, TaskId, World};
 use calls::{Call, Effect, is_attempted_once};
 pub use calls::{Calls, Strike};
+pub(crate) use ports::is_in;
 
 /// Every port, for one invocation.
 #[derive(Debug, Clone)]
@@ -235,9 +236,33 @@ impl Hand {
         }
     }
 
+    /// A call to a region. One that is lost answers nothing, and has no effect.
+    pub(crate) async fn call_in<T: 'static>(
+        &self,
+        region: &Region,
+        name: &'static str,
+        effect: impl Fn(&mut World) -> Result<T, PortError> + 'static,
+    ) -> Result<T, PortError> {
+        let region = region.clone();
+        self.call(name, move |world| {
+            if world.dark.contains(&region) {
+                world.unanswered.insert(name);
+                return Err(refusal(name, ErrorClass::Transient, "ServiceUnavailable"));
+            }
+            effect(world)
+        })
+        .await
+    }
+
     /// A call that carries out a step: watched from the moment it is sent.
     fn watched(&self, sent: &Sent<'_>) {
         check::on_send(&mut self.world.borrow_mut(), self, sent);
+    }
+
+    /// The same, and whether it is sent to where it belongs.
+    fn watched_in(&self, region: &Region, sent: &Sent<'_>) {
+        self.watched(sent);
+        check::region::on_send(&mut self.world.borrow_mut(), region, sent);
     }
 
     /// Whether this is failover's.

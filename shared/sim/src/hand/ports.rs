@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use ghostnet_core::forecast::{Forecast, Memory};
-use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, ServiceId, StepId, TargetGroupArn};
+use ghostnet_core::id::{AlarmName, FleetId, InstallationId, InstanceId, PlanId, Region, ServiceId, StepId, TargetGroupArn, Zone};
 use ghostnet_core::observation::{ExhaustedOffering, InstanceState, Market, Offering, Registration, Target, TargetHealth, Told};
 use ghostnet_core::plan::{Choice, Launch};
 use ghostnet_core::record::DecisionRecord;
@@ -30,11 +30,22 @@ use crate::cloud::ec2::MANY_JOBS;
 use crate::cloud::metrics::FAILED_JOBS;
 use crate::cloud::refusal;
 
+/// Whether a target group is in a region.
+fn is_of(group: &TargetGroupArn, region: &Region) -> bool {
+    group.region().is_none_or(|named| named == region.as_str())
+}
+
+/// Whether a zone is one of a region's.
+pub(crate) fn is_in(zone: &Zone, region: &Region) -> bool {
+    zone.as_str().starts_with(region.as_str())
+}
+
 impl Compute for Hand {
-    async fn instances(&self, _: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
-        let (installation, fails_over) = (installation.clone(), self.fails_over());
-        self.call("ec2:DescribeInstances", move |world| {
+    async fn instances(&self, region: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
+        let (installation, fails_over, there) = (installation.clone(), self.fails_over(), region.clone());
+        self.call_in(region, "ec2:DescribeInstances", move |world| {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
+            listed.retain(|listed| is_in(&listed.instance.zone, &there));
             match world.broken {
                 Some(Broken::IllnessInvented) if fails_over && world.minute > INVENTED_FROM => {
                     let first = |listed: &&mut ListedInstance| listed.instance.pool.as_ref().is_some_and(|pool| pool.as_str() == "blue");
@@ -66,8 +77,8 @@ impl Compute for Hand {
         .await
     }
 
-    async fn impaired(&self, _: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
-        self.call("ec2:DescribeInstanceStatus", |world| {
+    async fn impaired(&self, region: &Region) -> Result<BTreeMap<InstanceId, Timestamp>, PortError> {
+        self.call_in(region, "ec2:DescribeInstanceStatus", |world| {
             let mut impaired = world.cloud.ec2.impaired(world.now);
             if world.broken == Some(Broken::ImpairedInvented) {
                 // it has served before
@@ -88,67 +99,70 @@ impl Compute for Hand {
         .await
     }
 
-    async fn launch(&self, _: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
-        self.watched(&Sent::Launch(launch));
+    async fn launch(&self, region: &Region, launch: &Launch, tags: &[(&'static str, String)]) -> Result<Vec<InstanceId>, PortError> {
+        self.watched_in(region, &Sent::Launch(launch));
         let (mut launch, tags, request) = (launch.clone(), tags.to_vec(), Rc::clone(&self.request));
         if self.broken(Broken::TokensDropped) {
             let nth = self.world.borrow().counters.calls;
             launch.token = ghostnet_core::id::ClientToken::over(&[launch.token.as_str(), &nth.to_string()]);
         }
-        self.call("ec2:RunInstances", move |world| world.launch(&launch, &tags, &request))
+        self.call_in(region, "ec2:RunInstances", move |world| world.launch(&launch, &tags, &request))
             .await
     }
 
     async fn create_fleet(
         &self,
-        _: &Region,
+        region: &Region,
         launch: &Launch,
         choice: &Choice,
         tags: &[(&'static str, String)],
     ) -> Result<FleetAnswer, PortError> {
-        self.watched(&Sent::Launch(launch));
+        self.watched_in(region, &Sent::Launch(launch));
         let (launch, choice, tags, request) = (launch.clone(), choice.clone(), tags.to_vec(), Rc::clone(&self.request));
-        self.call("ec2:CreateFleet", move |world| {
+        self.call_in(region, "ec2:CreateFleet", move |world| {
             world.create_fleet(&launch, &choice, &tags, &request)
         })
         .await
     }
 
-    async fn start(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        self.watched(&Sent::Start(instances));
+    async fn start(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched_in(region, &Sent::Start(instances));
         let ids = instances.to_vec();
-        self.call("ec2:StartInstances", move |world| world.start(&ids)).await
+        self.call_in(region, "ec2:StartInstances", move |world| world.start(&ids)).await
     }
 
-    async fn stop(&self, _: &Region, instances: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        self.watched(&Sent::Stop(instances));
+    async fn stop(&self, region: &Region, instances: &[InstanceId], _: bool) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched_in(region, &Sent::Stop(instances));
         let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
-        self.call("ec2:StopInstances", move |world| Ok(world.stop(&ids, &request))).await
+        self.call_in(region, "ec2:StopInstances", move |world| Ok(world.stop(&ids, &request)))
+            .await
     }
 
-    async fn tell(&self, _: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
-        self.watched(&Sent::Tag(instances, told));
+    async fn tell(&self, region: &Region, instances: &[InstanceId], told: Told) -> Result<(), PortError> {
+        self.watched_in(region, &Sent::Tag(instances, told));
         let ids = instances.to_vec();
-        self.call("ec2:CreateTags", move |world| world.tag_state(&ids, told)).await
+        self.call_in(region, "ec2:CreateTags", move |world| world.tag_state(&ids, told))
+            .await
     }
 
-    async fn terminate(&self, _: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
-        self.watched(&Sent::Terminate(instances));
+    async fn terminate(&self, region: &Region, instances: &[InstanceId]) -> Result<BTreeMap<InstanceId, String>, PortError> {
+        self.watched_in(region, &Sent::Terminate(instances));
         let (ids, request) = (instances.to_vec(), Rc::clone(&self.request));
-        let ended = self.call("ec2:TerminateInstances", move |world| world.terminate(&ids, &request));
+        let ended = self.call_in(region, "ec2:TerminateInstances", move |world| world.terminate(&ids, &request));
         ended.await.map(|()| BTreeMap::new())
     }
 }
 
 impl LoadBalancer for Hand {
-    async fn targets(&self, _: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
-        let (group, fails_over) = (group.clone(), self.fails_over());
-        self.call("elasticloadbalancing:DescribeTargetHealth", move |world| {
+    async fn targets(&self, region: &Region, group: &TargetGroupArn) -> Result<Vec<Target>, PortError> {
+        let (group, fails_over, there) = (group.clone(), self.fails_over(), region.clone());
+        self.call_in(region, "elasticloadbalancing:DescribeTargetHealth", move |world| {
             // what failover sees is seen by who judges it, be it over a moment later
             if fails_over {
                 check::traffic::look(world);
             }
-            let Some(found) = world.cloud.groups.get(&group) else {
+            let found = world.cloud.groups.get(&group).filter(|_| is_of(&group, &there));
+            let Some(found) = found else {
                 return Err(refusal(
                     "elasticloadbalancing:DescribeTargetHealth",
                     ErrorClass::NotFound,
@@ -179,26 +193,28 @@ impl LoadBalancer for Hand {
         .await
     }
 
-    async fn register(&self, _: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
-        self.watched(&Sent::Register(group, instances));
+    async fn register(&self, region: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.watched_in(region, &Sent::Register(group, instances));
         let (group, ids) = (group.clone(), instances.to_vec());
-        self.call("elasticloadbalancing:RegisterTargets", move |world| world.register(&group, &ids))
-            .await
+        self.call_in(region, "elasticloadbalancing:RegisterTargets", move |world| {
+            world.register(&group, &ids)
+        })
+        .await
     }
 
-    async fn deregister(&self, _: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
-        self.watched(&Sent::Deregister(group, instances));
+    async fn deregister(&self, region: &Region, group: &TargetGroupArn, instances: &[InstanceId]) -> Result<(), PortError> {
+        self.watched_in(region, &Sent::Deregister(group, instances));
         let (group, ids) = (group.clone(), instances.to_vec());
-        self.call("elasticloadbalancing:DeregisterTargets", move |world| {
+        self.call_in(region, "elasticloadbalancing:DeregisterTargets", move |world| {
             world.deregister(&group, &ids)
         })
         .await
     }
 
-    async fn group_attributes(&self, _: &Region, group: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
+    async fn group_attributes(&self, region: &Region, group: &TargetGroupArn) -> Result<BTreeMap<Attribute, String>, PortError> {
         const CALL: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
         let group = group.clone();
-        self.call(CALL, move |world| match world.cloud.groups.get(&group) {
+        self.call_in(region, CALL, move |world| match world.cloud.groups.get(&group) {
             Some(group) => Ok(group.attributes.clone()),
             None => Err(refusal(CALL, ErrorClass::NotFound, "TargetGroupNotFound")),
         })
@@ -207,13 +223,13 @@ impl LoadBalancer for Hand {
 
     async fn set_group_attributes(
         &self,
-        _: &Region,
+        region: &Region,
         group: &TargetGroupArn,
         attributes: &BTreeMap<Attribute, String>,
     ) -> Result<(), PortError> {
-        self.watched(&Sent::Tune(group, attributes));
+        self.watched_in(region, &Sent::Tune(group, attributes));
         let (group, set) = (group.clone(), attributes.clone());
-        self.call("elasticloadbalancing:ModifyTargetGroupAttributes", move |world| {
+        self.call_in(region, "elasticloadbalancing:ModifyTargetGroupAttributes", move |world| {
             world.tune(&group, &set)
         })
         .await
@@ -221,19 +237,24 @@ impl LoadBalancer for Hand {
 }
 
 impl Discovery for Hand {
-    async fn registrations(&self, _: &Region, service: &ServiceId, installation: &InstallationId) -> Result<Vec<Registration>, PortError> {
+    async fn registrations(
+        &self,
+        region: &Region,
+        service: &ServiceId,
+        installation: &InstallationId,
+    ) -> Result<Vec<Registration>, PortError> {
         let (service, installation) = (service.clone(), installation.clone());
-        self.call("servicediscovery:ListInstances", move |world| {
+        self.call_in(region, "servicediscovery:ListInstances", move |world| {
             world.registrations(&service, &installation)
         })
         .await
     }
 
-    async fn announce(&self, _: &Region, service: &ServiceId, announced: &Announced<'_>) -> Result<(), PortError> {
-        self.watched(&Sent::Announce(service, announced));
+    async fn announce(&self, region: &Region, service: &ServiceId, announced: &Announced<'_>) -> Result<(), PortError> {
+        self.watched_in(region, &Sent::Announce(service, announced));
         let (service, installation, by) = (service.clone(), announced.installation.clone(), announced.by.clone());
         let (instance, address, port) = (announced.instance.clone(), announced.address, announced.port);
-        self.call("servicediscovery:RegisterInstance", move |world| {
+        self.call_in(region, "servicediscovery:RegisterInstance", move |world| {
             let announced = Announced {
                 installation: &installation,
                 by: &by,
@@ -246,10 +267,10 @@ impl Discovery for Hand {
         .await
     }
 
-    async fn withdraw(&self, _: &Region, service: &ServiceId, instance: &InstanceId) -> Result<(), PortError> {
-        self.watched(&Sent::Withdraw(service, instance));
+    async fn withdraw(&self, region: &Region, service: &ServiceId, instance: &InstanceId) -> Result<(), PortError> {
+        self.watched_in(region, &Sent::Withdraw(service, instance));
         let (service, instance) = (service.clone(), instance.clone());
-        self.call("servicediscovery:DeregisterInstance", move |world| {
+        self.call_in(region, "servicediscovery:DeregisterInstance", move |world| {
             world.withdraw(&service, &instance)
         })
         .await
@@ -268,9 +289,9 @@ fn failing(point: Datapoint) -> Option<Datapoint> {
 }
 
 impl Metrics for Hand {
-    async fn series(&self, _: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
+    async fn series(&self, region: &Region, queries: &[MetricQuery], _: Timestamp) -> Result<Vec<Series>, PortError> {
         let queries = queries.to_vec();
-        self.call("cloudwatch:GetMetricData", move |world| {
+        self.call_in(region, "cloudwatch:GetMetricData", move |world| {
             let answer = |query: &MetricQuery| match (world.answer_query(query), &query.shape) {
                 (Series::Points { points, period, .. }, QueryShape::Stat(stat))
                     if world.broken == Some(Broken::FailuresInvented) && is_of_the_third(stat) =>
@@ -289,17 +310,17 @@ impl Metrics for Hand {
         .await
     }
 
-    async fn alarm_states(&self, _: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
+    async fn alarm_states(&self, region: &Region, alarms: &[AlarmName]) -> Result<BTreeMap<AlarmName, AlarmState>, PortError> {
         let alarms = alarms.to_vec();
-        self.call("cloudwatch:DescribeAlarms", move |world| {
+        self.call_in(region, "cloudwatch:DescribeAlarms", move |world| {
             let state = |name: &AlarmName| Some((name.clone(), world.cloud.history.alarms.get(name)?.state));
             Ok(alarms.iter().filter_map(state).collect())
         })
         .await
     }
 
-    async fn publish(&self, _: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
-        self.call("cloudwatch:PutMetricData", |_| Ok(())).await
+    async fn publish(&self, region: &Region, _: &[PublishedValue]) -> Result<(), PortError> {
+        self.call_in(region, "cloudwatch:PutMetricData", |_| Ok(())).await
     }
 }
 

@@ -50,6 +50,9 @@ pub struct RawFleetSpec {
     /// What matters most: sets the defaults of reserve, tolerance, cooldown, stabilisation and market. `balanced` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<RawObjective>,
+    /// The region of the installation that the fleet belongs to, where pools are in other ones: never that of a pool that takes the traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_region: Option<String>,
     /// Most instances over all pools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum: Option<u32>,
@@ -115,6 +118,9 @@ pub struct RawPool {
     /// Whether the pool takes traffic: `active` (the default) or `standby`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<RawRole>,
+    /// The region in which its instances are, if not that of the installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// ARNs of the target groups in which every serving instance is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_groups: Option<Vec<String>>,

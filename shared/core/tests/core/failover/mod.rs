@@ -2,6 +2,7 @@
 
 mod degraded;
 mod drill;
+mod elsewhere;
 mod fenced_page;
 mod fencing;
 mod holder;

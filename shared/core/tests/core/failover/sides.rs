@@ -1,6 +1,6 @@
 //! Two sides behind one rule, and what is looked at and decided of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ghostnet_core::failover::{TrafficDecision, TrafficObservation, TrafficRequest, TrafficSituation, TrafficWish, decide};
 use ghostnet_core::id::{AlarmName, Destination, HealthAlarm, InstanceId, RouteId, TargetGroupArn};
@@ -25,6 +25,8 @@ pub(super) struct Sides {
     pub(super) health: BTreeMap<InstanceId, Option<TargetHealth>>,
     pub(super) states: BTreeMap<InstanceId, InstanceState>,
     pub(super) instances_known: bool,
+    /// Sides whose region cannot be listed.
+    pub(super) unlisted: BTreeSet<&'static str>,
     /// The side whose targets cannot be read.
     pub(super) unread: Option<&'static str>,
     pub(super) errors: BTreeMap<&'static str, f64>,
@@ -109,6 +111,7 @@ impl Sides {
             health: BTreeMap::new(),
             states: BTreeMap::new(),
             instances_known: true,
+            unlisted: BTreeSet::new(),
             unread: None,
             errors: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -299,6 +302,12 @@ impl Sides {
         }
     }
 
+    fn listed(&self) -> BTreeMap<InstanceId, InstanceState> {
+        let is_listed = |id: &InstanceId| !self.unlisted.iter().any(|side| id.as_str().contains(side));
+        let listed = self.states.iter().filter(|(id, _)| is_listed(id));
+        listed.map(|(id, state)| (id.clone(), *state)).collect()
+    }
+
     pub(super) fn observe(&self) -> TrafficObservation {
         let now = at(self.now);
         let route = self.failover.routes().first().cloned().unwrap_or_else(rule);
@@ -332,7 +341,8 @@ impl Sides {
         let requests = |(side, value): (&&str, &f64)| (pool(side), series(*value));
         TrafficObservation {
             observed_at: now,
-            instances: self.instances_known.then(|| self.states.clone()),
+            instances: self.instances_known.then(|| self.listed()),
+            unlisted: self.unlisted.iter().map(|side| pool(side)).collect(),
             targets,
             alarms: self
                 .alarms

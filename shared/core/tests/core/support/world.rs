@@ -31,6 +31,8 @@ pub struct World {
     pub inputs: Inputs,
     pub spec: FleetSpec,
     pub instances: BTreeMap<InstanceId, Instance>,
+    /// Pools whose region cannot be listed.
+    pub unlisted: BTreeSet<PoolId>,
     pub targets: BTreeMap<String, BTreeMap<InstanceId, TargetHealth>>,
     /// What each policy reads.
     pub loads: BTreeMap<PolicyId, f64>,
@@ -88,6 +90,7 @@ impl World {
             inputs,
             spec,
             instances: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
             targets: BTreeMap::new(),
             loads: BTreeMap::new(),
             metered: BTreeMap::new(),
@@ -186,7 +189,11 @@ impl World {
 
     fn observe(&self) -> Observation {
         let mut observation = Observation::unknown(self.now());
-        observation.instances = self.instances_known.then(|| self.instances.values().cloned().collect());
+        let is_listed = |instance: &&Instance| !instance.pool.as_ref().is_some_and(|pool| self.unlisted.contains(pool));
+        observation.instances = self
+            .instances_known
+            .then(|| self.instances.values().filter(is_listed).cloned().collect());
+        observation.unlisted.clone_from(&self.unlisted);
         observation.recorded_plans.clone_from(&self.recorded);
         observation.exhausted.clone_from(&self.exhausted);
         observation.attributes.clone_from(&self.attributes);
