@@ -47,7 +47,7 @@ pub(crate) struct Execution<'a, P> {
     pub(crate) invocation: &'a Invocation,
     pub(crate) fleet: &'a FleetId,
     pub(crate) plan: &'a Plan,
-    /// The state from before the commit.
+    /// The fleet from before the commit.
     pub(crate) loaded: &'a Fleet,
     pub(crate) pace: &'a Pace,
 }

@@ -371,16 +371,9 @@ async fn see<P: TrafficPorts>(
     }
     let now = ports.now();
     let places = regions::of_fleets(invocation, ready.values());
-    let first = listing::first(ports, invocation, &places).await;
-    let silent = first.as_ref().map(|listing| listing.silent.clone()).unwrap_or_default();
-    let listing = async {
-        match first {
-            Some(listing) => listing,
-            None => listing::list(ports, invocation, &places).await,
-        }
-    };
+    let (first, silent) = listing::first(ports, invocation, &places).await;
     let (listing, targets, states_of_alarms, measured, routing) = futures::join!(
-        listing,
+        listing::or_now(first, ports, invocation, &places),
         read_targets(ports, invocation, &ready, &silent),
         read_alarms(ports, invocation, &ready),
         read_metrics(ports, invocation, &ready, (&silent, now)),

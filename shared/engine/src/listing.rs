@@ -32,16 +32,36 @@ impl Listing {
     }
 }
 
-/// Lists the instances of all fleets where there are other regions to ask: what else is asked depends on who answers. None: there are none.
-pub(crate) async fn first<C: Compute>(compute: &C, invocation: &Invocation, regions: &BTreeSet<&Region>) -> Option<Listing> {
+/// Lists the instances of all fleets where there are other regions to ask, and says which of them are silent: what else is asked depends on
+/// that. None: there are none, and nobody waits for it.
+pub(crate) async fn first<C: Compute>(
+    compute: &C,
+    invocation: &Invocation,
+    regions: &BTreeSet<&Region>,
+) -> (Option<Listing>, BTreeSet<Region>) {
     if regions.len() < 2 {
-        return None;
+        return (None, BTreeSet::new());
     }
-    Some(list(compute, invocation, regions).await)
+    let listing = list(compute, invocation, regions).await;
+    let silent = listing.silent.clone();
+    (Some(listing), silent)
+}
+
+/// What was listed first, or the list of now.
+pub(crate) async fn or_now<C: Compute>(
+    first: Option<Listing>,
+    compute: &C,
+    invocation: &Invocation,
+    regions: &BTreeSet<&Region>,
+) -> Listing {
+    match first {
+        Some(listing) => listing,
+        None => list(compute, invocation, regions).await,
+    }
 }
 
 /// Lists the instances of all fleets.
-pub(crate) async fn list<C: Compute>(compute: &C, invocation: &Invocation, regions: &BTreeSet<&Region>) -> Listing {
+async fn list<C: Compute>(compute: &C, invocation: &Invocation, regions: &BTreeSet<&Region>) -> Listing {
     let ask = |region: &Region| {
         let region = region.clone();
         async move {

@@ -36,16 +36,9 @@ pub(crate) async fn observe<P: Ports>(
     let now = ports.now();
     let places = regions::of_fleets(invocation, fleets.values());
     let mut seen: BTreeMap<FleetId, Observation> = fleets.keys().map(|id| (id.clone(), Observation::unknown(now))).collect();
-    let first = listing::first(ports, invocation, &places).await;
-    let silent = first.as_ref().map(|listing| listing.silent.clone()).unwrap_or_default();
-    let listing = async {
-        match first {
-            Some(listing) => listing,
-            None => listing::list(ports, invocation, &places).await,
-        }
-    };
+    let (first, silent) = listing::first(ports, invocation, &places).await;
     let (listing, targets, registrations, impaired, mut attributes) = futures::join!(
-        listing,
+        listing::or_now(first, ports, invocation, &places),
         read_targets(ports, invocation, fleets, &silent),
         read_registrations(ports, invocation, fleets, &silent),
         read_status_checks(ports, invocation, fleets, &silent),
