@@ -404,8 +404,9 @@ async fn see<P: TrafficPorts>(
     Ok(seen)
 }
 
-fn states(fleet: &FleetId, listed: &[ListedInstance]) -> BTreeMap<InstanceId, InstanceState> {
-    let own = listed.iter().filter(|listed| listed.fleet.as_ref() == Some(fleet));
+fn states(fleet: &FleetId, listed: &[(Region, Vec<ListedInstance>)]) -> BTreeMap<InstanceId, InstanceState> {
+    let listed = listed.iter().flat_map(|(_, listed)| listed);
+    let own = listed.filter(|listed| listed.fleet.as_ref() == Some(fleet));
     own.map(|listed| (listed.instance.id.clone(), listed.instance.state)).collect()
 }
 

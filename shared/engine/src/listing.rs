@@ -14,7 +14,7 @@ use crate::regions::at_once;
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// By the regions that answered.
-    pub(crate) listed: Vec<ListedInstance>,
+    pub(crate) listed: Vec<(Region, Vec<ListedInstance>)>,
     /// The regions that did not.
     pub(crate) unread: BTreeSet<Region>,
     /// Those of them, but for the installation's own, where nobody answered at all: nothing else is asked there in this look, because each
@@ -72,7 +72,7 @@ async fn list<C: Compute>(compute: &C, invocation: &Invocation, regions: &BTreeS
     let mut listing = Listing::default();
     for (region, listed) in at_once(regions.iter().map(|region| ask(region)).collect()).await {
         match listed {
-            Ok(listed) => listing.listed.extend(listed),
+            Ok(listed) => listing.listed.push((region, listed)),
             Err(error) => {
                 tracing::warn!(%error, %region, "instances are unknown");
                 if error.class == ErrorClass::Transient && region != invocation.region {

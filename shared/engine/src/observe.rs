@@ -250,27 +250,36 @@ fn groups_of(fleet: &Fleet) -> BTreeSet<&TargetGroupArn> {
     named.chain(before).collect()
 }
 
-/// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects.
+/// Sorts instances to their fleets by tag, and marks the ones that their pool's tag protects. Who is tagged for a pool of another region is
+/// none of its instances: no call to the pool's region finds it.
 fn sort_instances(
     mut listing: Listing,
     invocation: &Invocation,
     fleets: &BTreeMap<FleetId, Fleet>,
     seen: &mut BTreeMap<FleetId, Observation>,
 ) {
-    let listed = std::mem::take(&mut listing.listed);
-    let each = listed.len().div_ceil(fleets.len().max(1));
+    let mut listed = std::mem::take(&mut listing.listed);
+    let all: usize = listed.iter().map(|(_, listed)| listed.len()).sum();
+    let each = all.div_ceil(fleets.len().max(1));
     let empty = |(id, fleet)| (FleetId::clone(id), (fleet, Vec::with_capacity(each)));
     let mut sorted: BTreeMap<FleetId, (&Fleet, Vec<Instance>)> = fleets.iter().map(empty).collect();
-    for ListedInstance {
-        fleet,
-        mut instance,
-        tag_keys,
-    } in listed
-    {
+    let listed = listed
+        .iter_mut()
+        .flat_map(|(region, listed)| listed.drain(..).map(|listed| (&*region, listed)));
+    for (region, listed) in listed {
+        let ListedInstance {
+            fleet,
+            mut instance,
+            tag_keys,
+        } = listed;
         let Some((fleet, instances)) = fleet.and_then(|id| sorted.get_mut(&id)) else {
             continue;
         };
         let pool = instance.pool.as_ref().and_then(|pool| fleet.spec.pool(pool));
+        if let Some(pool) = pool.filter(|pool| pool.region_or(&invocation.region) != region) {
+            tracing::warn!(instance = %instance.id, %region, fleet = %fleet.spec.id, pool = %pool.id, "is tagged for a pool of another region, and left alone");
+            continue;
+        }
         instance.protected = pool.is_some_and(|pool| tag_keys.contains(&pool.protect_tag));
         // nobody else needs it, and every record would carry it
         instance.address = instance.address.filter(|_| pool.is_some_and(|pool| pool.cloud_map.is_some()));

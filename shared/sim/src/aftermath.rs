@@ -18,6 +18,8 @@ impl World {
         self.cloud.capacity.refill();
         self.cloud.shifted.clear();
         self.slow.clear();
+        self.silent.clear();
+        self.dark.clear();
         for service in self.cloud.services.values_mut() {
             (service.unreadable_until, service.stale) = (now, (0, now));
         }

@@ -32,12 +32,16 @@ pub enum Broken {
     IdleHidden,
     /// A store that says of the traffic that it is about to go to the last side.
     EntryInvented,
+    /// A store whose spec says of every pool that it is where the installation is.
+    RegionsHidden,
     /// A store whose spec cannot be read.
     SpecUnreadable,
     /// An EC2 that forgets tokens.
     TokensForgotten,
     /// An EC2 whose list never shows one instance.
     ListHides,
+    /// An EC2 that says of a region which does not answer that nobody is there.
+    SilenceIsEmpty,
     /// An EC2 whose list does not show who is protected.
     ProtectionHidden,
     /// An EC2 whose list does not say what is spot.

@@ -166,6 +166,8 @@ faults! {
     SubnetFull "subnet-full" 60;
     /// The jobs of an instance fail for a while, and it passes every check.
     FailingJobs "failing-jobs" 60;
+    /// Nothing in one of the regions of a fleet answers for a while, and half of the time its instances fail with it.
+    RegionSilent "region-silent" 30;
 }
 
 impl fmt::Display for Fault {

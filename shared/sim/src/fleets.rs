@@ -1,5 +1,6 @@
 //! Which fleets a world has: specs drawn by seed, as different as users write them.
 
+mod regions;
 mod sides;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::chance::Chance;
 use crate::cloud::ec2::TEMPLATE;
 
+pub use self::regions::spread_over_regions;
 pub use self::sides::{fail_over, fence, lead_elsewhere, lead_to_one};
 
 /// The zones of the region.

@@ -19,6 +19,7 @@ use ghostnet_engine::route::{fleets_of_alarm, fleets_of_instances, in_turn};
 
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::hand::Hand;
+use crate::region::HOME;
 
 /// The functions of this world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +131,7 @@ impl std::fmt::Debug for Task {
 pub fn begin(job: Job, hand: Hand, installation: InstallationId, deadline: Millis) -> Task {
     let invocation = Invocation {
         installation,
-        region: Region::new("eu-west-1"),
+        region: Region::new(HOME),
         function: job.function.name(),
         request_id: hand.request.to_string(),
         build: BuildId::new("sim"),

@@ -26,6 +26,7 @@ pub mod load;
 pub mod log;
 mod measure;
 mod people;
+pub mod region;
 pub mod rival;
 pub mod run;
 pub mod scenario;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, InstanceId, PoolId, TargetGroupArn};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId, Region, TargetGroupArn};
 use ghostnet_core::observation::InstanceState;
 use ghostnet_core::sorted::Walk;
 use ghostnet_core::spec::{Failover, FleetSpec, PoolSpec};
@@ -10,7 +10,9 @@ use ghostnet_core::spec::{Failover, FleetSpec, PoolSpec};
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::cloud::metrics::Minute;
 use crate::fault::Fault;
+use crate::hand::is_in;
 use crate::load::as_float;
+use crate::region::HOME;
 use crate::world::{Event, World, is_of};
 
 /// Seconds until an answer from a side that is slow.
@@ -88,6 +90,11 @@ impl World {
             let pools = fleet.spec.pools.iter();
             let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.first().cloned());
             let leads = fleet.spec.failover.as_ref().is_some_and(Failover::leads_to_instance);
+            let probes = fleet
+                .spec
+                .failover
+                .as_ref()
+                .is_some_and(|failover| !failover.detect.probes.is_empty());
             let shares: Vec<(PoolId, u32, Option<TargetGroupArn>)> = pools.map(share).collect();
             if let Some(shared) = shared_group(&fleet.spec) {
                 let mut minute = datapoint_of_all(&samples, capacity);
@@ -124,8 +131,12 @@ impl World {
                 let group = group.and_then(|group| self.cloud.groups.get(&group));
                 let mut targets = group.map(|group| Walk::over(group.targets.iter()));
                 let (mut running, mut serving) = (0_u32, 0_u32);
+                let spec = self.fleets.get(&id).and_then(|fleet| fleet.spec.pool(&pool));
+                let region = spec.map_or_else(|| Region::new(HOME), |pool| pool.region_or(&Region::new(HOME)).clone());
                 for machine in self.cloud.ec2.machines.values() {
-                    if !is_of(machine, &self.installation, &id, &pool) || machine.state(now) != InstanceState::Running {
+                    // what is measured in another region is not averaged with it
+                    let is_its = is_of(machine, &self.installation, &id, &pool) && is_in(&machine.zone, &region);
+                    if !is_its || machine.state(now) != InstanceState::Running {
                         continue;
                     }
                     running += 1;
@@ -140,9 +151,14 @@ impl World {
                         minute.jobs.push((machine.id.clone(), machine.failed_jobs(now)));
                     }
                 }
+                let reached = match spec.filter(|_| probes && !leads) {
+                    Some(pool) => self.serving(&id, pool) > 0,
+                    None => serving > 0,
+                };
+                minute.probed = if reached { ANSWERED } else { SLOW };
                 // whoever asks a side that has no balancer hears of anybody there
                 if leads {
-                    minute.response = Some(if serving > 0 { ANSWERED } else { SLOW });
+                    minute.response = Some(minute.probed);
                 }
                 minute.cpu = (running > 0).then(|| (used * f64::from(serving) + 2.0 * f64::from(running - serving)) / f64::from(running));
                 if self
@@ -151,9 +167,13 @@ impl World {
                     .is_some_and(|until| *until > now - MINUTE)
                 {
                     minute.response = minute.response.map(|_| SLOW);
+                    minute.probed = SLOW;
                 }
                 if let Some(span) = self.silent.get(&(id.clone(), pool.clone())) {
                     let unanswered = 100.0 * part_of_minute(*span, now);
+                    if unanswered > 0.0 {
+                        minute.probed = SLOW;
+                    }
                     minute.errors = minute.errors.map(|errors| errors.max(unanswered));
                 }
                 crate::check::traffic::on_measured(self, &id, &pool, &minute);

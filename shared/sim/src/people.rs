@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{PlanId, TargetGroupArn, Zone};
+use ghostnet_core::id::{PlanId, TargetGroupArn};
 use ghostnet_core::observation::{InstanceState, tag};
 use ghostnet_core::operator::{Asked, OperatorRequest, Wish};
 use ghostnet_core::refresh::RefreshRequest;
@@ -17,7 +17,6 @@ use crate::check;
 use crate::clock::{MINUTE, at};
 use crate::cloud::ec2::Tags;
 use crate::fault::Fault;
-use crate::fleets::ZONES;
 use crate::lambda::Function;
 use crate::world::World;
 
@@ -191,12 +190,12 @@ impl World {
     /// An operator has a zone left, or used again.
     fn leave_a_zone(&mut self) {
         let now = self.now;
-        let mut requests = Vec::new();
+        let (zones, mut requests) = (self.zones(), Vec::new());
         for fleet in self.fleets.keys() {
             let Some(chance) = self.faults.chance(Fault::Evacuation) else {
                 return;
             };
-            let Some(zone) = chance.pick(&ZONES).map(|zone| Zone::new(*zone)) else {
+            let Some(zone) = chance.pick(&zones).cloned() else {
                 continue;
             };
             let wish = if chance.once_in(4) {

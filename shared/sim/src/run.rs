@@ -111,6 +111,7 @@ pub fn run(setup: &Setup) -> Outcome {
     let mut timing = Chance::of(setup.seed, 12);
     // of many streams the one by which fewest of the kept seeds draw other fleets than when they were kept
     let mut leading_to_one = Chance::of(setup.seed, 108);
+    let mut spreading = Chance::of(setup.seed, 26);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -124,6 +125,7 @@ pub fn run(setup: &Setup) -> Outcome {
             fleets::fence(&mut fencing, &mut design);
             fleets::lead_elsewhere(&mut leading, &mut design);
             fleets::lead_to_one(&mut leading_to_one, &mut design);
+            fleets::spread_over_regions(&mut spreading, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }

@@ -16,6 +16,7 @@ impl World {
     pub(crate) fn storm(&mut self) {
         self.storm_on_capacity();
         self.storm_on_instances();
+        self.storm_on_regions();
         self.storm_by_people();
         if self.faults.strikes(Fault::LoadSpike) {
             let Some(chance) = self.faults.chance(Fault::LoadSpike) else {

@@ -9,7 +9,7 @@ use ghostnet_core::observation::TargetHealth;
 use ghostnet_core::rating::{self, HOURS_LEAST, Rating};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::AlarmState;
-use ghostnet_core::spec::metric::Queries;
+use ghostnet_core::spec::metric::{Queries, QueryShape};
 use ghostnet_core::spec::{BreachRule, FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Rule};
 use ghostnet_core::state::{CapacityState, Drain, DrainReason, Member, PoolState};
 use ghostnet_core::unit::Finite;
@@ -24,7 +24,7 @@ use crate::check::{self, Watch};
 use crate::clock::{MINUTE, Millis, Queue, SECOND, at};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::{Ec2, Machine};
-use crate::cloud::metrics::{Alarm, FAILED_JOBS, Missing};
+use crate::cloud::metrics::{Alarm, FAILED_JOBS, Missing, PROBED};
 use crate::fault::{Fault, Faults};
 use crate::fleets::{Design, stored};
 use crate::hand::{Calls, Strike};
@@ -172,8 +172,8 @@ pub struct World {
     pub(crate) rival: Option<Rival>,
     /// Calls on their way.
     pub(crate) calls: Calls,
-    /// Regions whose services answer nothing.
-    pub dark: BTreeSet<Region>,
+    /// Regions whose services answer nothing, and until when.
+    pub dark: BTreeMap<Region, Millis>,
     /// Calls that were sent there.
     pub unanswered: BTreeSet<&'static str>,
     /// Invocations that die now.
@@ -220,7 +220,7 @@ impl World {
             rival: None,
             calls: Calls::default(),
             doomed: Vec::new(),
-            dark: BTreeSet::new(),
+            dark: BTreeMap::new(),
             unanswered: BTreeSet::new(),
             counters: Counters::default(),
             minute: 0,
@@ -318,10 +318,19 @@ impl World {
             pool.target_groups.push(crate::fleets::group(spec.id.as_str(), pool.id.as_str()));
         }
         let detect = spec.failover.iter().map(|failover| &failover.detect);
-        for name in detect.flat_map(|detect| detect.alarms.iter().chain(&detect.probes)) {
-            let Queries::One(shape) = metric.queries(&spec.id, &pool, resolved) else {
+        let named = detect.flat_map(|detect| {
+            let probes = detect.probes.iter().map(|name| (name, true));
+            detect.alarms.iter().map(|name| (name, false)).chain(probes)
+        });
+        for (name, probes) in named {
+            let Queries::One(mut shape) = metric.queries(&spec.id, &pool, resolved) else {
                 continue;
             };
+            if let QueryShape::Stat(stat) = &mut shape
+                && probes
+            {
+                stat.name = PROBED.to_owned();
+            }
             let missing = [Missing::Missing, Missing::Ignore, Missing::NotBreaching];
             let alarm = Alarm {
                 fleet: spec.id.clone(),
@@ -360,6 +369,11 @@ impl World {
             Some(Broken::EntryInvented) => {
                 let spec = std::sync::Arc::clone(&loaded.spec.spec);
                 loaded.traffic.iter_mut().for_each(|traffic| crate::broken::enter(traffic, &spec));
+            }
+            Some(Broken::RegionsHidden) => {
+                let spec = std::sync::Arc::make_mut(&mut loaded.spec.spec);
+                spec.pools.iter_mut().for_each(|pool| pool.region = None);
+                spec.home_region = None;
             }
             Some(Broken::SpecUnreadable) => std::sync::Arc::make_mut(&mut loaded.spec.spec).pools.clear(),
             _ => {}
@@ -563,10 +577,11 @@ impl World {
 
     /// A capacity pool by chance.
     pub(crate) fn any_pool(&mut self, fault: Fault) -> Option<(Zone, InstanceType)> {
+        let zones = self.zones();
         let chance = self.faults.chance(fault)?;
-        let zone = chance.pick(&crate::fleets::ZONES).copied()?;
+        let zone = chance.pick(&zones).cloned()?;
         let instance_type = chance.pick(&crate::fleets::TYPES).copied()?;
-        Some((Zone::new(zone), InstanceType::new(instance_type)))
+        Some((zone, InstanceType::new(instance_type)))
     }
 }
 

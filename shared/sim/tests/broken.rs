@@ -97,6 +97,8 @@ fn cases() -> Vec<Case> {
         case(Broken::FailuresInvented, NONE, Check::SickIsSick, &[]),
         case(Broken::ReadyInvented, NONE, Check::EntersReady, &[]),
         case(Broken::ListHides, NONE, Check::NoOrphan, &[Check::Converges]),
+        case(Broken::SilenceIsEmpty, &[(Fault::RegionSilent, 8)], Check::Ceiling, &[]),
+        saying(Broken::RegionsHidden, NONE, Check::NothingForeign, "is asked for what is in"),
         case(Broken::OwnWriteForgotten, RESENT, Check::OwnWrite, &[]),
         case(
             Broken::EpochIgnored,

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ghostnet_core::id::{Epoch, InstallationId, InstanceId};
+use ghostnet_core::id::{Epoch, InstallationId, InstanceId, Zone};
 use ghostnet_core::observation::{InstanceState, TargetHealth, tag};
 use ghostnet_core::plan::Launch;
 use ghostnet_core::spec::BreachRule;
@@ -43,7 +43,6 @@ const HALF_OF_QUERIES: u32 = 17;
 /// Events of one call: sent, landed, answered, and what else happens meanwhile.
 const EVENTS_MAX: usize = 1_000;
 
-const ONE_REGION: &str = "SimCloud has one region";
 const NO_PAGES: &str = "SimCloud's lists have no pages";
 const NO_PERMISSIONS: &str = "SimCloud allows everything";
 const NO_SUCH_REFUSAL: &str = "SimCloud refuses no launch for this";
@@ -57,7 +56,6 @@ const ONE_AFTER_ANOTHER: &str = "SimCloud's transactions take no time";
 
 /// What SimCloud does not have and, below, what it does otherwise than AWS.
 const SHORT: &[(&str, Why)] = &[
-    ("an instance in another region", Why::NotShown(ONE_REGION)),
     ("a launch that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("a list that is not allowed", Why::NotShown(NO_PERMISSIONS)),
     ("status checks that are not allowed", Why::NotShown(NO_PERMISSIONS)),
@@ -171,6 +169,10 @@ impl Stage for Sim {
                 self.instance(id, InstanceState::Running);
                 self.change(id, |machine, _| machine.installation = Some(InstallationId::new("theirs")));
             }
+            Given::Elsewhere(id) => {
+                self.instance(id, InstanceState::Running);
+                self.change(id, |machine, _| machine.zone = Zone::new("eu-central-1a"));
+            }
             Given::Impaired(id, _, minutes) => {
                 let since = self.now() - i64::from(minutes) * MINUTE;
                 self.change(id, |machine, _| machine.impaired_since = Some(since));
@@ -204,7 +206,6 @@ impl Stage for Sim {
                 self.instance(id, InstanceState::Running);
                 self.change(id, |machine, now| machine.found_from = now + 5 * MINUTE);
             }
-            Given::Elsewhere(_) => return Err(Short::NotShown(ONE_REGION)),
             Given::Unterminable(_) => return Err(Short::NotShown(NO_PROTECTION)),
             Given::Refused(_) => return Err(Short::NotShown(NO_SUCH_REFUSAL)),
             Given::NoLastPage => return Err(Short::NotShown(NO_PAGES)),

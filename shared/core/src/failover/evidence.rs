@@ -21,6 +21,8 @@ pub(super) struct Looked<'a> {
     pub(super) capacity: &'a CapacityState,
     pub(super) observation: &'a TrafficObservation,
     pub(super) seat: Seat,
+    /// Whether it takes traffic.
+    pub(super) takes: bool,
     /// The metrics of its groups are of this side since then; none: of others, or of both.
     pub(super) measured_since: Option<Timestamp>,
 }
@@ -33,13 +35,14 @@ impl<'a> Looked<'a> {
             return Vec::new();
         }
         let at = self.observation.observed_at;
+        let from_outside = |names| if self.is_at_rest() { None } else { self.alarm_speaks(names) };
         let of_look = |down: Option<bool>| down.map(|down| Sighting { at, down });
         let all = [
             (SignalKind::Instances, of_look(self.instances_down(detect))),
             (SignalKind::Targets, of_look(self.targets_down(detect))),
             (SignalKind::Application, self.application(detect)),
-            (SignalKind::Alarms, of_look(self.alarm_speaks(&detect.alarms))),
-            (SignalKind::Probes, of_look(self.alarm_speaks(&detect.probes))),
+            (SignalKind::Alarms, of_look(from_outside(&detect.alarms))),
+            (SignalKind::Probes, of_look(from_outside(&detect.probes))),
         ];
         all.into_iter().filter_map(|(kind, sighting)| Some((kind, sighting?))).collect()
     }
@@ -47,6 +50,12 @@ impl<'a> Looked<'a> {
     /// Instances that should serve: they did, and nobody has them leave. What scale-in or a notice drains is no failure.
     fn expected(&self) -> impl Iterator<Item = (&InstanceId, &Member)> {
         self.state.members.iter().filter(|(_, member)| should_serve(member))
+    }
+
+    /// Nobody of it should serve, and no traffic goes there: it stands by empty, or is on its way up. That nobody answers there is our own act and
+    /// no failure, and all that alarms and probes can say of it.
+    fn is_at_rest(&self) -> bool {
+        !self.takes && self.expected().next().is_none()
     }
 
     fn instances_down(&self, detect: &Detect) -> Option<bool> {

@@ -242,6 +242,7 @@ impl<'a> TrafficSituation<'a> {
     fn looked_at(&self, pool: &PoolId, seat: Seat) -> Option<Looked<'a>> {
         Some(Looked {
             seat,
+            takes: self.traffic.takes(self.spec, pool),
             measured_since: self.measured_since(pool),
             fleet: &self.spec.id,
             pool: self.spec.pool(pool)?,

@@ -98,12 +98,17 @@ impl TrafficState {
     /// The sides that take traffic, in the order of the spec: one, or, where every side is active, all that are not out.
     #[must_use]
     pub fn takers<'a>(&self, spec: &'a FleetSpec) -> Vec<&'a PoolId> {
-        let mode = spec.failover.as_ref().map(|failover| failover.mode);
-        let takes = |pool: &&PoolId| match mode {
+        let sides = spec.pools.iter().map(|pool| &pool.id);
+        sides.filter(|pool| self.takes(spec, pool)).collect()
+    }
+
+    /// Whether a side is one of them.
+    #[must_use]
+    pub fn takes(&self, spec: &FleetSpec, pool: &PoolId) -> bool {
+        match spec.failover.as_ref().map(|failover| failover.mode) {
             Some(FailoverMode::ActiveActive) => !self.is_out(pool),
-            _ => **pool == self.active,
-        };
-        spec.pools.iter().map(|pool| &pool.id).filter(takes).collect()
+            _ => *pool == self.active,
+        }
     }
 
     /// The sides that take no traffic where every side is active.

@@ -41,6 +41,8 @@ pub struct Minute {
     pub response: Option<f64>,
     /// Requests answered with an error, percent.
     pub errors: Option<f64>,
+    /// Seconds until whoever asks from outside is answered, whether other requests come or not.
+    pub probed: f64,
     /// Processor use per instance; empty if nobody asks for it.
     pub by_instance: Vec<(InstanceId, f64)>,
     /// Failed jobs per instance; empty if nobody asks for them.
@@ -49,6 +51,9 @@ pub struct Minute {
 
 /// The metric that each worker of this world publishes.
 pub const FAILED_JOBS: &str = "FailedJobs";
+
+/// The metric of whoever asks a side from outside.
+pub const PROBED: &str = "Probed";
 
 /// An alarm on one policy's metric.
 #[derive(Debug, Clone)]
@@ -168,6 +173,7 @@ impl History {
             "ApproximateNumberOfMessagesNotVisible" => self.of_queue(stat, start, |minute| Some(0.4 * minute.demand?)),
             "ApproximateAgeOfOldestMessage" => self.of_queue(stat, start, |minute| Some(100.0 * minute.response?)),
             "RequestCountPerTarget" => self.of_group(stat, start, |minute| minute.requests),
+            PROBED => self.of_group(stat, start, |minute| Some(minute.probed)),
             "TargetResponseTime" => self.of_group(stat, start, |minute| minute.response),
             "AnomalousHostCount" => self.of_group(stat, start, |minute| Some(f64::from(u32::from(by_hour(minute).is_multiple_of(5))))),
             // what the agent publishes has the fleet as its dimension

@@ -82,19 +82,14 @@ pub fn lead_elsewhere(chance: &mut Chance, design: &mut Design) {
     else {
         return;
     };
-    let accelerator = format!("arn:aws:globalaccelerator::123456789012:accelerator/{}/listener/1", raw.fleet);
-    let sides: Vec<String> = raw.pools.iter().map(|pool| pool.id.clone()).collect();
-    let by_pool = |named: &dyn Fn(&str) -> String| -> Value { sides.iter().map(|side| (side.clone(), json!(named(side)))).collect() };
+    let sides: Vec<&str> = raw.pools.iter().map(|pool| pool.id.as_str()).collect();
     let lever = match kind {
-        0 => json!({ "route53_records": [{ "zone": "Z0123ABC", "name": format!("{}.example.com", raw.fleet), "type": "A" }] }),
+        0 => by_name(&raw.fleet),
         1 => json!({ "accelerator_endpoints": [{
-            "endpoint_group": format!("{accelerator}/endpoint-group/1"),
-            "endpoints": by_pool(&|side| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{side}/1")),
+            "endpoint_group": format!("{}/endpoint-group/1", accelerator(&raw.fleet)),
+            "endpoints": by_side(&sides, |side| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{side}/1")),
         }] }),
-        _ => json!({ "accelerator_dials": [{
-            "listener": accelerator,
-            "endpoint_groups": by_pool(&|side| format!("{accelerator}/endpoint-group/{side}")),
-        }] }),
+        _ => by_dials(&raw.fleet, &sides),
     };
     if let Ok(lever) = serde_json::from_value(lever) {
         failover.lever = lever;
@@ -141,6 +136,26 @@ pub fn lead_to_one(chance: &mut Chance, design: &mut Design) {
         // one of them answers everybody
         (design.raw, design.size) = (raw, 1);
     }
+}
+
+/// A name leads to the sides.
+pub(super) fn by_name(fleet: &str) -> Value {
+    json!({ "route53_records": [{ "zone": "Z0123ABC", "name": format!("{fleet}.example.com"), "type": "A" }] })
+}
+
+/// The dials of a group of endpoints for each side lead to them.
+pub(super) fn by_dials(fleet: &str, sides: &[&str]) -> Value {
+    let accelerator = accelerator(fleet);
+    let endpoint_groups = by_side(sides, |side| format!("{accelerator}/endpoint-group/{side}"));
+    json!({ "accelerator_dials": [{ "listener": accelerator, "endpoint_groups": endpoint_groups }] })
+}
+
+fn accelerator(fleet: &str) -> String {
+    format!("arn:aws:globalaccelerator::123456789012:accelerator/{fleet}/listener/1")
+}
+
+fn by_side(sides: &[&str], named: impl Fn(&str) -> String) -> Value {
+    sides.iter().map(|side| ((*side).to_owned(), json!(named(side)))).collect()
 }
 
 /// Drills are made: by the schedule of some fleets, and whenever somebody asks of others.

@@ -243,9 +243,16 @@ impl Hand {
         name: &'static str,
         effect: impl Fn(&mut World) -> Result<T, PortError> + 'static,
     ) -> Result<T, PortError> {
+        let waits = {
+            let mut world = self.world.borrow_mut();
+            if world.is_dark(region) { world.waits_in_vain() } else { 0 }
+        };
+        if waits > 0 {
+            self.pause(waits).await;
+        }
         let region = region.clone();
         self.call(name, move |world| {
-            if world.dark.contains(&region) {
+            if world.is_dark(&region) {
                 world.unanswered.insert(name);
                 return Err(refusal(name, ErrorClass::Transient, "ServiceUnavailable"));
             }

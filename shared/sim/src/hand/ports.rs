@@ -43,6 +43,10 @@ pub(crate) fn is_in(zone: &Zone, region: &Region) -> bool {
 impl Compute for Hand {
     async fn instances(&self, region: &Region, installation: &InstallationId) -> Result<Vec<ListedInstance>, PortError> {
         let (installation, fails_over, there) = (installation.clone(), self.fails_over(), region.clone());
+        let is_taken_for_empty = self.broken(Broken::SilenceIsEmpty) && self.world.borrow().is_dark(region);
+        if is_taken_for_empty {
+            return Ok(Vec::new());
+        }
         self.call_in(region, "ec2:DescribeInstances", move |world| {
             let mut listed = world.cloud.ec2.list(&installation, world.now);
             listed.retain(|listed| is_in(&listed.instance.zone, &there));

@@ -5,7 +5,7 @@ use ghostnet_core::decide::decide;
 use ghostnet_core::failover::rests;
 use ghostnet_core::reason::VoteReason;
 use ghostnet_core::sample::Series;
-use ghostnet_core::signal::Signal;
+use ghostnet_core::signal::{AlarmState, Signal};
 use ghostnet_core::spec::{Amount, Lever};
 use ghostnet_core::state::{Moved, Shift, ShiftReason, Side, Sighting, SignalKind, Stage, TrafficState};
 
@@ -276,4 +276,43 @@ fn audit_lets_it_go_no_lower() {
         ["I7"],
         "and where somebody sends it something, it keeps what it has"
     );
+}
+
+/// Nobody answers a probe on a side that stands by empty, and an alarm may stay as it was: both say what the fleet itself did.
+#[test]
+fn of_an_empty_side_without_traffic_alarms_and_probes_say_nothing() {
+    let speaks = |sides: &mut Sides, side: &'static str| {
+        for name in ["latency", "canary"] {
+            sides.alarm(side, name, AlarmState::Alarm);
+        }
+    };
+    let mut sides = Sides::new(4, 0);
+    speaks(&mut sides, "green");
+    let decision = sides.looks(3, 60);
+    let seen = &sides.traffic.sides[&pool("green")].seen;
+    assert!(seen.is_empty(), "{seen:?}");
+    assert!(!decision.look_again, "nothing is suspect");
+    // it is called for, and what grows there counts
+    sides.die("blue");
+    sides.looks(3, 10);
+    sides.put("green", 2);
+    for name in ["latency", "canary"] {
+        sides.alarm("green", name, AlarmState::Ok);
+    }
+    sides.looks(1, 10);
+    assert_eq!(sides.weights(), (0, 100));
+
+    let mut sides = Sides::new(4, 2);
+    speaks(&mut sides, "green");
+    sides.looks(1, 60);
+    let seen: Vec<_> = sides.traffic.sides[&pool("green")].seen.keys().copied().collect();
+    assert_eq!(seen, [SignalKind::Alarms, SignalKind::Probes], "two should serve there");
+
+    let mut sides = Sides::new(4, 2);
+    let blue = sides.capacity.pools.get_mut(&pool("blue")).unwrap();
+    blue.members.values_mut().for_each(|member| member.served_since = None);
+    speaks(&mut sides, "blue");
+    sides.looks(1, 60);
+    let seen = &sides.traffic.sides[&pool("blue")].seen;
+    assert!(seen.contains_key(&SignalKind::Probes), "it takes the traffic: {seen:?}");
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world should stop there")]
 
+mod regions;
+
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::{FleetId, InstanceId, PoolId, Region};
+use ghostnet_core::id::{FleetId, InstanceId, PoolId};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec};
 use ghostnet_sim::chance::Chance;
 use ghostnet_sim::check;
@@ -278,7 +280,15 @@ fn traffic_comes_back_by_itself_only_where_it_may_and_after_the_dwell() {
 /// traffic arrives all the same, and the world is right in the end.
 #[test]
 fn whatever_call_fails_or_is_made_twice_the_traffic_arrives() {
-    for make in [design, swapping, by_records, by_endpoints, by_dials, by_address, in_two_regions] {
+    for make in [
+        design,
+        swapping,
+        by_records,
+        by_endpoints,
+        by_dials,
+        by_address,
+        regions::in_two_regions,
+    ] {
         let until_it_dies = {
             let mut runner = runner(make(true, json!({})), &[], None);
             runner.storm(20);
@@ -445,85 +455,6 @@ fn an_address_follows_who_serves_within_a_side_and_goes_to_the_other_side_with_t
     assert_eq!(runner.world.borrow().counters.moves, 1);
     runner.calm();
     assert_eq!(check::is_right(&runner.world.borrow()), []);
-    assert_well(&runner);
-}
-
-/// The sides are in two regions, and the installation is in a third one. A name leads to them.
-fn in_two_regions(hot: bool, failover: Value) -> Design {
-    let mut design = by_records(hot, failover);
-    let mut raw = serde_json::to_value(&design.raw).unwrap();
-    raw["home_region"] = json!("eu-west-1");
-    for (pool, region) in raw["pools"].as_array_mut().unwrap().iter_mut().zip(REGIONS) {
-        let group = group("web", pool["id"].as_str().unwrap());
-        pool["region"] = json!(region);
-        pool["target_groups"] = json!([group.as_str().replace("eu-west-1", region)]);
-        let subnets = ["a", "b"].map(|zone| format!("subnet-{region}{zone}"));
-        pool["launch"] = json!({ "subnets": subnets });
-    }
-    design.raw = serde_json::from_value(raw).unwrap();
-    FleetSpec::check(&design.raw).unwrap();
-    design
-}
-
-const REGIONS: [&str; 2] = ["eu-central-1", "eu-north-1"];
-
-fn lose(runner: &Runner, region: &str) {
-    runner.world.borrow_mut().dark.insert(Region::new(region));
-}
-
-#[test]
-fn a_side_in_another_region_is_sized_healed_and_left_as_any_other() {
-    let mut runner = runner(in_two_regions(true, json!({})), &[], None);
-    runner.storm(20);
-    assert_eq!((active(&runner), share(&runner, "blue")), (pool("blue"), 100));
-    side_fails(&runner, "blue", true, 60);
-    let took = minutes_until(&mut runner, "green", 20);
-    assert!(took.is_some_and(|took| took <= 3), "{took:?}");
-    runner.calm();
-    assert_eq!(check::is_right(&runner.world.borrow()), []);
-    assert_well(&runner);
-}
-
-/// Nothing of a region answers: what EC2, the balancer and CloudWatch there would say is unknown, and unknown is never down. What is seen from
-/// outside is: an alarm and a probe beside the installation.
-#[test]
-fn a_region_that_answers_nothing_is_left_if_two_kinds_of_signal_from_outside_say_so() {
-    for (detect, is_left) in [
-        (json!({ "alarms": ["latency"] }), false),
-        (json!({ "alarms": ["latency"], "probes": ["reachable"] }), true),
-    ] {
-        for hot in [true, false] {
-            let mut runner = runner(in_two_regions(hot, json!({ "detect": detect })), &[], None);
-            runner.storm(20);
-            lose(&runner, REGIONS[0]);
-            {
-                let mut world = runner.world.borrow_mut();
-                let until = world.now + 60 * MINUTE;
-                world.side_slows(&fleet(), &pool("blue"), until);
-            }
-            let took = minutes_until(&mut runner, "green", 20);
-            assert_eq!(took.is_some(), is_left, "hot: {hot}, {detect}: {took:?}");
-            let world = runner.world.borrow();
-            // each call waits for its time-out: whoever does not list its instances is asked nothing else
-            let asked: Vec<&str> = world.unanswered.iter().copied().collect();
-            assert_eq!(asked, ["ec2:DescribeInstances"]);
-            // nobody of it was given up, and nobody was launched there
-            let members = &world.table.fleets[&fleet()].capacity().unwrap().pools[&pool("blue")].members;
-            assert!(members.values().all(|member| !member.gone && member.drain.is_none()), "{members:?}");
-            assert_eq!(world.watch.violations, []);
-        }
-    }
-}
-
-/// The home region is another one: what is lost there moves nothing, and neither side is touched.
-#[test]
-fn a_home_region_that_is_lost_moves_nothing() {
-    let mut runner = runner(in_two_regions(true, json!({})), &[], None);
-    runner.storm(20);
-    let before = runner.world.borrow().counters.moves;
-    lose(&runner, "eu-west-1");
-    runner.storm(30);
-    assert_eq!((runner.world.borrow().counters.moves, share(&runner, "blue")), (before, 100));
     assert_well(&runner);
 }
 
