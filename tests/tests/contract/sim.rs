@@ -181,10 +181,7 @@ impl Stage for Sim {
                 let until = self.now() + HOUR;
                 let capacity = &mut self.world.borrow_mut().cloud.capacity;
                 for zone in ghostnet_sim::fleets::ZONES {
-                    let pool = (
-                        ghostnet_core::id::Zone::new(zone),
-                        ghostnet_core::id::InstanceType::new(instance_type),
-                    );
+                    let pool = (Zone::new(zone), ghostnet_core::id::InstanceType::new(instance_type));
                     capacity.dry.insert(pool, until);
                 }
             }
