@@ -83,7 +83,9 @@ pub fn on_measured(world: &mut World, id: &FleetId, pool: &PoolId, minute: &Minu
         };
         measured.is_some_and(|measured| measured > signal.above.get())
     };
-    let is_slow = minute.response.is_some_and(|response| response > TOO_SLOW);
+    // whoever asks from outside is answered too late, or not at all, whether other requests come or not
+    let asks = failover.is_some_and(|failover| !failover.detect.probes.is_empty());
+    let is_slow = minute.response.is_some_and(|response| response > TOO_SLOW) || asks && minute.probed > TOO_SLOW;
     if limits.is_some_and(|mut limits| is_slow || limits.any(is_above)) {
         let now = world.now;
         world.watch.sides.ill.insert((id.clone(), pool.clone()), now);
