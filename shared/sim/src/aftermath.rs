@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ghostnet_core::id::FleetId;
-use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::id::{FleetId, PoolId};
+use ghostnet_core::spec::{Failover, FleetSpec};
 
 use crate::clock::{SECOND, at};
 use crate::table::Items;
@@ -38,11 +38,20 @@ impl World {
         self.nothing_ages();
         let ours = self.installation.clone();
         let (kept, restored) = (self.kept_warm(), self.watch.was_restored());
+        let leads = |fleet: &FleetSpec| fleet.failover.as_ref().is_some_and(Failover::leads_to_instance);
+        let led = self.fleets.iter().filter(|(_, fleet)| leads(&fleet.spec));
+        let unchecked: Vec<(FleetId, PoolId)> = led
+            .flat_map(|(id, fleet)| fleet.spec.pools.iter().map(|pool| (id.clone(), pool.id.clone())))
+            .collect();
         for machine in self.cloud.ec2.machines.values_mut() {
             // what a restored table does not know to be kept is told, and a person ends it
             let forgotten = restored && machine.stopped_at.is_some() && !kept.contains(&machine.id);
             let stray = (forgotten || machine.by_hand) && machine.installation.as_ref() == Some(&ours);
-            if stray || machine.stopped_by_hand {
+            // where no balancer asks them, those of a bad image look like any other: alarms tell a person
+            let is_unchecked =
+                |(fleet, pool): &(FleetId, PoolId)| machine.tags.fleet.as_ref() == Some(fleet) && machine.tags.pool.as_ref() == Some(pool);
+            let useless = machine.bad_image && unchecked.iter().any(is_unchecked);
+            if stray || machine.stopped_by_hand || useless {
                 machine.ends.get_or_insert(crate::cloud::ec2::End {
                     at: now,
                     over_at: now + 40 * SECOND,
