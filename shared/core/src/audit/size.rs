@@ -19,6 +19,7 @@ impl Judge<'_> {
         let allowed = self.bounds().1.min(self.room());
         let (asked_before, asked) = (loaded.without_reserve(), self.decided.after.saturating_sub(self.decided.reserve));
         if self.decided.after < self.decided.before.min(allowed)
+            && self.decided.reserve < loaded.reserve
             && asked == asked_before
             && !self.is_by_operator(self.decided.after)
             && let Some(vote) = self.decided.votes.iter().find(|vote| vote.binds_unknowing())

@@ -223,3 +223,24 @@ fn budgets_are_shares_of_the_size_before() {
         blue(&decision).findings
     );
 }
+
+/// A window that opens in that look says how many there are to be: that stands, whoever is handed over and whatever the metrics do not say.
+#[test]
+fn a_window_that_opens_with_a_size_sets_it_though_nothing_is_measured() {
+    let windowed = json!({ "policies": [
+        { "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": 100 },
+        { "id": "window", "type": "scheduled", "when": { "cron": "20 12 * * *", "for": "2h" }, "capacity": { "desired": 6 } },
+    ] });
+    let mut world = World::serving(6, windowed);
+    world.minutes(19);
+    world.loads.clear();
+    world.wait(60);
+    let ids = tagged(&mut world, 2);
+    let decision = hand_over(&mut world, ids);
+    assert_eq!(
+        (blue(&decision).before, blue(&decision).after),
+        (8, 6),
+        "{:?}",
+        guards_of(&decision)
+    );
+}
