@@ -90,11 +90,7 @@ impl World {
             let pools = fleet.spec.pools.iter();
             let share = |pool: &PoolSpec| (pool.id.clone(), self.share(&fleet.spec, pool), pool.target_groups.first().cloned());
             let leads = fleet.spec.failover.as_ref().is_some_and(Failover::leads_to_instance);
-            let probes = fleet
-                .spec
-                .failover
-                .as_ref()
-                .is_some_and(|failover| !failover.detect.probes.is_empty());
+            let probes = is_probed(&fleet.spec);
             let shares: Vec<(PoolId, u32, Option<TargetGroupArn>)> = pools.map(share).collect();
             if let Some(shared) = shared_group(&fleet.spec) {
                 let mut minute = datapoint_of_all(&samples, capacity);
@@ -201,6 +197,11 @@ impl World {
             }
         }
     }
+}
+
+/// Whether somebody asks the sides of a fleet from outside.
+pub(crate) fn is_probed(spec: &FleetSpec) -> bool {
+    spec.failover.as_ref().is_some_and(|failover| !failover.detect.probes.is_empty())
 }
 
 /// The group that all sides of a fleet have, if who is registered there decides who takes the traffic.

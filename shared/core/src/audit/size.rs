@@ -11,7 +11,8 @@ use crate::size::Load;
 use crate::spec::Policy;
 
 impl Judge<'_> {
-    /// I5: no part of the reserve leaves while a metric that binds is unknown.
+    /// I5: no part of the reserve leaves while a metric that binds is unknown. What a window gives back of a size that a hand-over has raised in
+    /// this look is none of it.
     fn reserve(&self, found: &mut Found) {
         let Some(loaded) = self.loaded.filter(|_| !self.situation.retiring) else {
             return;

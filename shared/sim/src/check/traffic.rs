@@ -10,7 +10,7 @@ use ghostnet_engine::port::TrafficCommit;
 use super::{Check, fence, on_traffic, standby, swap};
 use crate::clock::{MINUTE, Millis};
 use crate::cloud::metrics::Minute;
-use crate::measure::TOO_SLOW;
+use crate::measure::{TOO_SLOW, is_probed};
 use crate::world::World;
 
 /// What a decision saw may be so old when it is committed; a datapoint of a signal may be older.
@@ -84,7 +84,7 @@ pub fn on_measured(world: &mut World, id: &FleetId, pool: &PoolId, minute: &Minu
         measured.is_some_and(|measured| measured > signal.above.get())
     };
     // whoever asks from outside is answered too late, or not at all, whether other requests come or not
-    let asks = failover.is_some_and(|failover| !failover.detect.probes.is_empty());
+    let asks = world.fleets.get(id).is_some_and(|fleet| is_probed(&fleet.spec));
     let is_slow = minute.response.is_some_and(|response| response > TOO_SLOW) || asks && minute.probed > TOO_SLOW;
     if limits.is_some_and(|mut limits| is_slow || limits.any(is_above)) {
         let now = world.now;

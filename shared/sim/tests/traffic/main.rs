@@ -67,6 +67,15 @@ fn design(hot: bool, failover: Value) -> Design {
     }
 }
 
+/// The same fleet, its spec written otherwise.
+fn rewritten(design: Design, change: impl FnOnce(&mut Value)) -> Design {
+    let mut raw = serde_json::to_value(&design.raw).unwrap();
+    change(&mut raw);
+    let raw: RawFleetSpec = serde_json::from_value(raw).unwrap();
+    FleetSpec::check(&raw).unwrap();
+    Design { raw, ..design }
+}
+
 fn runner(design: Design, faults: &[(Fault, u32)], strike: Option<(u64, Strike)>) -> Runner {
     let faults = Faults::exactly(7, &faults.iter().copied().collect::<BTreeMap<_, _>>());
     let mut world = World::new(7, faults, Log::new(false));
@@ -397,18 +406,16 @@ fn a_side_that_dies_is_left_by_whatever_leads_to_it_and_clients_follow() {
 
 /// An address and a line of a route table lead to one of them, and nobody has a balancer.
 fn by_address(hot: bool, failover: Value) -> Design {
-    let mut design = design(hot, failover);
-    let mut raw = serde_json::to_value(&design.raw).unwrap();
-    raw["failover"]["lever"] = json!({ "to_instance": {
-        "elastic_ips": ["eipalloc-0123456789abcdef0"],
-        "vpc_routes": [{ "table": "rtb-0123456789abcdef0", "destination": "0.0.0.0/0" }],
-    } });
-    raw["failover"]["detect"] = json!({ "alarms": ["latency"], "probes": ["reachable"] });
-    for pool in raw["pools"].as_array_mut().unwrap() {
-        pool.as_object_mut().unwrap().remove("target_groups");
-    }
-    design.raw = serde_json::from_value(raw).unwrap();
-    FleetSpec::check(&design.raw).unwrap();
+    let mut design = rewritten(design(hot, failover), |raw| {
+        raw["failover"]["lever"] = json!({ "to_instance": {
+            "elastic_ips": ["eipalloc-0123456789abcdef0"],
+            "vpc_routes": [{ "table": "rtb-0123456789abcdef0", "destination": "0.0.0.0/0" }],
+        } });
+        raw["failover"]["detect"] = json!({ "alarms": ["latency"], "probes": ["reachable"] });
+        for pool in raw["pools"].as_array_mut().unwrap() {
+            pool.as_object_mut().unwrap().remove("target_groups");
+        }
+    });
     // one of them answers everybody
     design.capacity = 200.0;
     design
@@ -460,15 +467,12 @@ fn an_address_follows_who_serves_within_a_side_and_goes_to_the_other_side_with_t
 
 /// Both sides have one target group, and only who takes the traffic is registered there.
 fn swapping(hot: bool, failover: Value) -> Design {
-    let mut design = design(hot, failover);
-    let mut raw = serde_json::to_value(&design.raw).unwrap();
-    raw["failover"]["lever"] = json!({ "target_swap": true });
-    for pool in raw["pools"].as_array_mut().unwrap() {
-        pool["target_groups"] = json!([group("web", SHARED).as_str()]);
-    }
-    design.raw = serde_json::from_value(raw).unwrap();
-    FleetSpec::check(&design.raw).unwrap();
-    design
+    rewritten(design(hot, failover), |raw| {
+        raw["failover"]["lever"] = json!({ "target_swap": true });
+        for pool in raw["pools"].as_array_mut().unwrap() {
+            pool["target_groups"] = json!([group("web", SHARED).as_str()]);
+        }
+    })
 }
 
 #[test]
@@ -527,16 +531,13 @@ fn a_swap_on_purpose_leaves_nobody_without_an_answer() {
 
 /// Both sides take half; each has room for all of it.
 fn sharing(failover: Value) -> Design {
-    let mut design = design(true, failover);
-    let mut raw = serde_json::to_value(&design.raw).unwrap();
-    raw["failover"]["mode"] = json!("active_active");
-    for side in raw["pools"].as_array_mut().unwrap() {
-        side.as_object_mut().unwrap().remove("role");
-        side["capacity"] = json!({ "min": 2, "max": 8 });
-    }
-    design.raw = serde_json::from_value(raw).unwrap();
-    FleetSpec::check(&design.raw).unwrap();
-    design
+    rewritten(design(true, failover), |raw| {
+        raw["failover"]["mode"] = json!("active_active");
+        for side in raw["pools"].as_array_mut().unwrap() {
+            side.as_object_mut().unwrap().remove("role");
+            side["capacity"] = json!({ "min": 2, "max": 8 });
+        }
+    })
 }
 
 #[test]

@@ -13,19 +13,16 @@ use super::*;
 
 /// The sides are in two regions, and the installation is in a third one. A name leads to them.
 pub(crate) fn in_two_regions(hot: bool, failover: Value) -> Design {
-    let mut design = by_records(hot, failover);
-    let mut raw = serde_json::to_value(&design.raw).unwrap();
-    raw["home_region"] = json!("eu-west-1");
-    for (pool, region) in raw["pools"].as_array_mut().unwrap().iter_mut().zip(REGIONS) {
-        let group = group("web", pool["id"].as_str().unwrap());
-        pool["region"] = json!(region);
-        pool["target_groups"] = json!([group.as_str().replace("eu-west-1", region)]);
-        let subnets = ["a", "b"].map(|zone| format!("subnet-{region}{zone}"));
-        pool["launch"] = json!({ "subnets": subnets });
-    }
-    design.raw = serde_json::from_value(raw).unwrap();
-    FleetSpec::check(&design.raw).unwrap();
-    design
+    rewritten(by_records(hot, failover), |raw| {
+        raw["home_region"] = json!("eu-west-1");
+        for (pool, region) in raw["pools"].as_array_mut().unwrap().iter_mut().zip(REGIONS) {
+            let group = group("web", pool["id"].as_str().unwrap());
+            pool["region"] = json!(region);
+            pool["target_groups"] = json!([group.as_str().replace("eu-west-1", region)]);
+            let subnets = ["a", "b"].map(|zone| format!("subnet-{region}{zone}"));
+            pool["launch"] = json!({ "subnets": subnets });
+        }
+    })
 }
 
 const REGIONS: [&str; 2] = ["eu-central-1", "eu-north-1"];
