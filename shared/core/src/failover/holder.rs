@@ -161,11 +161,20 @@ impl Draft<'_> {
     pub(super) fn is_led_elsewhere(&self, pool: &PoolSpec) -> Option<bool> {
         let observed = &self.situation.observation.routing;
         let mut routes = self.situation.failover.routes().iter();
-        let leads_there = |routing: &Routing| {
-            let mut led = routing.weights.keys().map(|destination| InstanceId::new(destination.as_str()));
-            led.any(|id| self.is_of(&id, &pool.id))
-        };
-        routes.try_fold(true, |idle, route| Some(idle && !leads_there(observed.get(route)?)))
+        routes.try_fold(true, |idle, route| {
+            let mut led = observed.get(route)?.weights.keys().map(|led| InstanceId::new(led.as_str()));
+            led.try_fold(idle, |idle, id| Some(idle && self.is_elsewhere(&id, pool)?))
+        })
+    }
+
+    /// Whether an instance is not a side's. Who carries the fleet's tags and is known to no side may become any side's. None: it is not
+    /// known who carries them.
+    fn is_elsewhere(&self, id: &InstanceId, pool: &PoolSpec) -> Option<bool> {
+        let mut sides = self.situation.spec.pools.iter();
+        match sides.find(|side| self.is_of(id, &side.id)) {
+            Some(side) => Some(side.id != pool.id),
+            None => Some(!self.situation.observation.instances.as_ref()?.contains_key(id)),
+        }
     }
 }
 

@@ -237,6 +237,13 @@ fn what_somebody_leads_elsewhere_by_hand_stays_there() {
     assert!(moves(&sides.looks(1, 60)));
     assert_eq!(sides.led(), both(BLUE[0]));
 
+    // to one that carries our tags and that no side knows yet: it may become either side's
+    let mut sides = Sides::leading(3, 2);
+    sides.states.insert(InstanceId::new("i-unknown"), InstanceState::Running);
+    sides.lead(address(), "i-unknown");
+    sides.looks(1, 60);
+    assert!(!sides.traffic.sides[&pool("green")].idle);
+
     // to something that is no instance of the fleet: not even a failover takes it from there
     let mut sides = Sides::leading(3, 2);
     sides.lead(line(), "nat-0123456789abcdef0");
