@@ -246,12 +246,6 @@ impl Fleet {
         Ok(Self { spec, pool, world })
     }
 
-    /// The policy that looks ahead; none: none does.
-    pub(crate) fn ahead(&self) -> Option<String> {
-        let ahead = self.pool.policies.iter().find(|policy| matches!(policy.rule, Rule::Predictive(_)));
-        ahead.map(|policy| policy.id.to_string())
-    }
-
     /// Policies that are not played, in a sentence; none: all are.
     pub(crate) fn left_out(&self) -> Option<String> {
         let names: Vec<String> = ghostnet_backtest::ghostnet::GhostNet::left_out(&self.pool)

@@ -1,6 +1,7 @@
 //! What to set, as text.
 
 use ghostnet_backtest::tune::Evidence;
+use ghostnet_core::unit::Percent;
 
 use super::table::{Side, plain};
 use crate::verb::tune::Tuned;
@@ -16,6 +17,7 @@ pub(crate) fn text(tuned: &Tuned) -> String {
         ("caution", Side::Right),
         ("usual", Side::Right),
         ("hold", Side::Right),
+        ("utilisation", Side::Right),
     ];
     let named = [("now", &suggestion.present), ("chosen", &suggestion.chosen)];
     let rows = named.map(|(name, evidence)| row(name, evidence));
@@ -59,15 +61,21 @@ fn row(name: &str, evidence: &Evidence) -> Vec<String> {
         format!("{:.1}", evidence.instance_hours_per_day),
         format!("{:.3} %", evidence.over_percent),
         settings.caution.to_string(),
-        settings.usual.map_or_else(|| "-".to_owned(), |share| format!("{share}%")),
+        share(settings.usual),
         settings.hold.to_string(),
+        share(settings.utilisation),
     ]
+}
+
+fn share(share: Option<Percent>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| share.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use ghostnet_backtest::tune::{Objective, Settings, Suggestion};
-    use ghostnet_core::unit::Seconds;
+    use ghostnet_backtest::tune::{Objective, Suggestion};
+    use ghostnet_core::tuning::Settings;
+    use ghostnet_core::unit::{Finite, Seconds};
 
     use super::*;
     use crate::verb::tune::Set;
@@ -75,9 +83,10 @@ mod tests {
     fn evidence(caution: f64, usual: Option<u16>, instance_hours_per_day: f64, over_percent: f64) -> Evidence {
         Evidence {
             settings: Settings {
-                caution,
+                caution: Finite::new(caution).unwrap(),
                 hold: Seconds::minutes(12),
-                usual,
+                usual: usual.map(Percent),
+                utilisation: Some(Percent(90)),
             },
             instance_hours_per_day,
             over_percent,

@@ -1,7 +1,9 @@
 //! `ghostnet tune`: what to set, by what each setting would have done with a load that is past.
 
-use ghostnet_backtest::tune::{Evidence, Objective, Suggestion, grid, suggest};
-use ghostnet_core::unit::Seconds;
+use ghostnet_backtest::tune::{Objective, Suggestion, grid, suggest};
+use ghostnet_core::spec::{PoolSpec, Rule};
+use ghostnet_core::tuning::Settings;
+use ghostnet_core::unit::{Percent, Seconds};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -19,10 +21,10 @@ use crate::render;
   ghostnet tune --trace june.csv --objective 1% --limit 0.9 --json | jq .set
 
 Every setting of a grid plays the last fortnight of the load: the caution of the policy that looks ahead, the load that is usual at this time of \
-day, and how long what was needed is kept. Of those that keep the objective with some margin the cheapest is told, and what one can have \
+day, and how long what was needed is kept; all of them use instances up to the limit. Of those that keep the objective with some margin the cheapest is told, and what one can have \
 for more or for less. Nothing is changed. docs/backtest.md tells how a load is played.
 
-With --json: {trace, objective: {used, percent}, days, present: {caution, hold, usual, instance_hours_per_day, over_percent}, chosen: {the \
+With --json: {trace, objective: {used, percent}, days, present: {caution, hold, usual, utilisation, instance_hours_per_day, over_percent}, chosen: {the \
 same}, gain_percent, set: [{path, value}], front: [{the same}], notes}.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -98,74 +100,93 @@ fn find(played: Played, args: &Args, console: Console) -> Result<(), Failure> {
         used: args.limit.unwrap_or(fleet.world.instance.target),
         percent: args.objective,
     };
-    console.say(&format!("{} settings play", grid().len() + 1));
+    console.say(&format!("{} settings play", grid(&fleet.pool, &objective).len() + 1));
     let suggestion = suggest(&load, &fleet.world, (&fleet.spec, &fleet.pool), &objective).ok_or_else(|| Failure::Unplayable {
         what: "there is nothing to tune".to_owned(),
         hint: "the spec needs a policy of type `predictive` that sets no `quantile`, and the load at least one day",
     })?;
-    let ahead = fleet.ahead().unwrap_or_default();
     let tuned = Tuned {
         trace: played.name,
         objective,
         gain_percent: 100.0 * (1.0 - suggestion.chosen.instance_hours_per_day / suggestion.present.instance_hours_per_day),
-        set: changes(&suggestion.present, &suggestion.chosen, &ahead),
+        set: changes(&suggestion.present.settings, &suggestion.chosen.settings, &fleet.pool),
         suggestion,
         notes: played.notes.into_iter().chain(fleet.left_out()).chain(fleet.unlearned()).collect(),
     };
     console.answer(&render::tune::text(&tuned), &tuned)
 }
 
-/// What differs, as fields of a spec whose policy `ahead` looks ahead.
-fn changes(present: &Evidence, chosen: &Evidence, ahead: &str) -> Vec<Set> {
-    let (present, chosen) = (&present.settings, &chosen.settings);
-    let set = |path: String, value: Option<String>| Set { path, value };
-    let mut all = Vec::new();
-    if present.caution != chosen.caution {
-        all.push(set(format!("policies.{ahead}.caution"), Some(chosen.caution.to_string())));
-    }
-    if present.usual != chosen.usual {
-        all.push(set(
+/// What differs, as fields of the spec of a pool.
+fn changes(present: &Settings, chosen: &Settings, pool: &PoolSpec) -> Vec<Set> {
+    let ahead = pool.policies.iter().find_map(|policy| match &policy.rule {
+        Rule::Predictive(rule) => Some((&policy.id, &rule.of)),
+        _ => None,
+    });
+    let Some((ahead, of)) = ahead else { return Vec::new() };
+    let share = |share: Option<Percent>| share.map(|share| share.to_string());
+    let fields = [
+        (
+            present.caution != chosen.caution,
+            format!("policies.{ahead}.caution"),
+            Some(chosen.caution.to_string()),
+        ),
+        (
+            present.usual != chosen.usual,
             format!("policies.{ahead}.usual"),
-            chosen.usual.map(|share| format!("{share}%")),
-        ));
-    }
-    if present.hold != chosen.hold {
-        all.push(set("guards.stabilisation.in".to_owned(), Some(chosen.hold.to_string())));
-    }
-    all
+            share(chosen.usual),
+        ),
+        (
+            present.utilisation != chosen.utilisation,
+            format!("policies.{of}.utilisation"),
+            share(chosen.utilisation),
+        ),
+        (
+            present.hold != chosen.hold,
+            "guards.stabilisation.in".to_owned(),
+            Some(chosen.hold.to_string()),
+        ),
+    ];
+    let differs = fields.into_iter().filter(|(differs, ..)| *differs);
+    differs.map(|(_, path, value)| Set { path, value }).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use ghostnet_backtest::tune::Settings;
+    use ghostnet_backtest::default_fleet;
+    use ghostnet_backtest::load::Instance;
+    use ghostnet_core::unit::Finite;
 
     use super::*;
 
-    fn evidence(caution: f64, hold: u32, usual: Option<u16>) -> Evidence {
-        Evidence {
-            settings: Settings {
-                caution,
-                hold: Seconds::minutes(hold),
-                usual,
-            },
-            instance_hours_per_day: 100.0,
-            over_percent: 0.5,
+    fn settings(caution: f64, hold: u32, usual: Option<u16>, utilisation: u16) -> Settings {
+        Settings {
+            caution: Finite::new(caution).unwrap(),
+            hold: Seconds::minutes(hold),
+            usual: usual.map(Percent),
+            utilisation: Some(Percent(utilisation)),
         }
     }
 
     #[test]
     fn only_what_differs_is_to_be_set() {
+        let (_, pool) = default_fleet::of(Instance {
+            capacity: 10.0,
+            target: 0.7,
+        })
+        .unwrap();
         let told = |present, chosen| -> Vec<(String, Option<String>)> {
-            let all = changes(&present, &chosen, "ahead");
+            let all = changes(&present, &chosen, &pool);
             all.into_iter().map(|set| (set.path, set.value)).collect()
         };
-        assert_eq!(told(evidence(8.0, 10, None), evidence(8.0, 10, None)), []);
+        assert_eq!(told(settings(8.0, 10, None, 70), settings(8.0, 10, None, 70)), []);
+        let field = |path: &str, value: Option<&str>| (path.to_owned(), value.map(str::to_owned));
         assert_eq!(
-            told(evidence(8.0, 10, Some(90)), evidence(0.5, 6, None)),
+            told(settings(8.0, 10, Some(90), 70), settings(0.5, 6, None, 90)),
             [
-                ("policies.ahead.caution".to_owned(), Some("0.5".to_owned())),
-                ("policies.ahead.usual".to_owned(), None),
-                ("guards.stabilisation.in".to_owned(), Some("6m".to_owned())),
+                field("policies.ahead.caution", Some("0.5")),
+                field("policies.ahead.usual", None),
+                field("policies.demand.utilisation", Some("90%")),
+                field("guards.stabilisation.in", Some("6m")),
             ]
         );
     }

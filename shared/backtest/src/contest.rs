@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use ghostnet_core::spec::{FleetSpec, PoolSpec};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::tuning::Settings;
+use ghostnet_core::unit::{Finite, Seconds};
 use serde::Serialize;
 
 use crate::foresight::{Foresight, Learning};
@@ -15,7 +16,7 @@ use crate::load::Load;
 use crate::peer::{self, Peer};
 use crate::replay::{Scaler, World, play};
 use crate::score::{OVERLOAD, Score};
-use crate::tune::{CAUTIONS, Objective, Settings, Shadows, Tuned};
+use crate::tune::{CAUTIONS, Objective, Shadows, Tuned};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
@@ -184,12 +185,15 @@ impl Contest<'_> {
             return Some((score, course, BTreeMap::from([("spec", "as written".to_owned())])));
         };
         let objective = self.objective();
-        let with = |caution: f64| Settings {
-            caution,
-            hold: self.pool.guards.stabilisation_in,
-            usual: None,
+        let written = Settings::of(self.pool)?;
+        let pool = |caution: f64| {
+            let settings = Settings {
+                caution: Finite::new(caution).unwrap_or(written.caution),
+                utilisation: written.utilisation.map(|_| objective.utilisation()),
+                ..written
+            };
+            settings.applied(self.pool)
         };
-        let pool = |caution: f64| with(caution).applied(self.pool, &objective);
         let foresight = Foresight::of(self.load, &Learning::of(&pool(1.0), &self.world, &[])?, self.world.metric_delay);
         let scaler = |caution: f64| GhostNet::foreseeing(self.spec, &pool(caution), &foresight);
         let best = iso::cheapest_among(self.load, &self.world, limit, &CAUTIONS, |caution| Box::new(scaler(caution)))?;

@@ -4,38 +4,16 @@
 //! fits what is left of the objective's error budget, at the least cost. What is left follows from what was really spent in the last
 //! fortnight. A margin is only bought where it is not absurdly dear, and no promise is paid for that noise makes unreachable.
 
-use std::fmt;
-
-use ghostnet_core::spec::{CapacityModel, Care, FleetSpec, Need, PoolSpec, Rule};
+use ghostnet_core::spec::{FleetSpec, PoolSpec};
+use ghostnet_core::tuning::Settings;
 use ghostnet_core::unit::{Finite, Percent, Seconds};
 use serde::Serialize;
 
-use crate::foresight::{Foresight, Learning, predictive};
+use crate::foresight::{Foresight, Learning};
 use crate::ghostnet::GhostNet;
 use crate::load::Load;
 use crate::parallel::each;
 use crate::replay::{Look, Scaler, World, play};
-
-/// What is tuned.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Settings {
-    /// What a minute with too little costs, in minutes of a fleet of average size.
-    pub caution: f64,
-    /// For how long what was needed is kept.
-    pub hold: Seconds,
-    /// Never less than what so large a share of the loads at this time of day stayed below, in percent.
-    pub usual: Option<u16>,
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "caution {}, hold {}", self.caution, self.hold)?;
-        match self.usual {
-            Some(share) => write!(f, ", usual {share}%"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// What is to be met.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -44,6 +22,13 @@ pub struct Objective {
     pub used: f64,
     /// So much of the time it may be, in percent.
     pub percent: f64,
+}
+
+impl Objective {
+    /// So much of an instance is used where no margin is needed.
+    pub(crate) fn utilisation(&self) -> Percent {
+        Percent((100.0 * self.used).round() as u16)
+    }
 }
 
 /// What some days came to.
@@ -76,7 +61,7 @@ pub(crate) const CAUTIONS: [f64; 13] = [0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0
 /// Holds that are tried, in minutes.
 const HOLDS: [u32; 4] = [3, 6, 12, 30];
 /// Usual loads that are tried.
-const USUAL: [Option<u16>; 4] = [None, Some(70), Some(90), Some(95)];
+const USUAL: [Option<Percent>; 4] = [None, Some(Percent(70)), Some(Percent(90)), Some(Percent(95))];
 /// So many days are looked back on.
 const DAYS: usize = 14;
 /// A setting must also have done well in the last days alone.
@@ -93,113 +78,66 @@ const ABSURD: f64 = 2.0;
 /// A move of the size counts as so many minutes of one instance: caches are cold, and operators like rest.
 const MOVE_MINUTES: f64 = 2.0;
 /// Before a day is known.
-const UNTUNED: Settings = Settings {
-    caution: 16.0,
-    hold: Seconds::minutes(12),
-    usual: None,
-};
+const UNTUNED_CAUTION: f64 = 16.0;
+const UNTUNED_HOLD: Seconds = Seconds::minutes(12);
 
-/// Every setting that is tried.
+/// Every setting of a pool that is tried; empty: it has none to tune.
 #[must_use]
-pub fn grid() -> Vec<Settings> {
+pub fn grid(pool: &PoolSpec, objective: &Objective) -> Vec<Settings> {
+    let Some(written) = Settings::of(pool) else {
+        return Vec::new();
+    };
     let mut all = Vec::new();
     for usual in USUAL {
         for hold in HOLDS.map(Seconds::minutes) {
-            all.extend(CAUTIONS.map(|caution| Settings { caution, hold, usual }));
+            let of = |caution| Settings {
+                caution,
+                hold,
+                usual,
+                utilisation: written.utilisation.map(|_| objective.utilisation()),
+            };
+            all.extend(CAUTIONS.into_iter().filter_map(Finite::new).map(of));
         }
     }
     all
 }
 
-impl Settings {
-    /// Those of a pool as its owner wrote it; none: no policy of it looks ahead, or one that says a quantile, which is not tuned.
-    #[must_use]
-    pub fn of(pool: &PoolSpec) -> Option<Self> {
-        let rule = pool.policies.iter().find_map(|policy| predictive(&policy.rule))?;
-        match rule.care {
-            Care::Caution(caution) => Some(Self {
-                caution: caution.get(),
-                hold: pool.guards.stabilisation_in,
-                usual: rule.usual.map(|share| share.0),
-            }),
-            Care::Exceeded(_) => None,
-        }
-    }
-
-    /// A pool with these settings, for an objective.
-    #[must_use]
-    pub fn applied(&self, pool: &PoolSpec, objective: &Objective) -> PoolSpec {
-        let mut pool = pool.clone();
-        let at_most = Percent((100.0 * objective.used).round() as u16);
-        let limit = |model: &mut CapacityModel| {
-            if let CapacityModel::Utilisation { at_most: used } = model {
-                *used = at_most;
-            }
-        };
-        for policy in &mut pool.policies {
-            match &mut policy.rule {
-                Rule::Capacity(rule) => limit(&mut rule.model),
-                Rule::Predictive(rule) => {
-                    if let Need::Model { model, .. } = &mut rule.need {
-                        limit(model);
-                    }
-                    rule.care = Finite::new(self.caution).map_or(rule.care, Care::Caution);
-                    rule.usual = self.usual.map(Percent);
-                }
-                _ => {}
-            }
-        }
-        pool.guards.stabilisation_in = self.hold;
-        pool
-    }
+/// What a pool begins with, of which nothing is known; none: it has nothing to tune.
+fn untuned(pool: &PoolSpec, objective: &Objective) -> Option<Settings> {
+    let written = Settings::of(pool)?;
+    Some(Settings {
+        caution: Finite::new(UNTUNED_CAUTION)?,
+        hold: UNTUNED_HOLD,
+        usual: None,
+        utilisation: written.utilisation.map(|_| objective.utilisation()),
+    })
 }
 
 /// Everything that is known of the past days of every setting.
 #[derive(Debug)]
 pub struct Shadows {
+    untuned: Settings,
     settings: Vec<Settings>,
     days: Vec<Vec<Days>>,
     foresight: Foresight,
 }
 
 impl Shadows {
-    /// Plays every setting on a load; none: no policy of the pool looks ahead.
+    /// Plays every setting on a load; none: the pool has nothing to tune.
     #[must_use]
     pub fn play(load: &Load, world: &World, spec: &FleetSpec, pool: &PoolSpec, objective: &Objective) -> Option<Self> {
-        Self::play_these(grid(), load, world, (spec, pool), objective)
-    }
-
-    fn play_these(
-        settings: Vec<Settings>,
-        load: &Load,
-        world: &World,
-        (spec, pool): (&FleetSpec, &PoolSpec),
-        objective: &Objective,
-    ) -> Option<Self> {
-        let shares: Vec<u16> = USUAL.iter().flatten().copied().collect();
-        let learning = Learning::of(&UNTUNED.applied(pool, objective), world, &shares)?;
+        let untuned = untuned(pool, objective)?;
+        let settings = grid(pool, objective);
+        let usual: Vec<u16> = USUAL.iter().flatten().map(|share| share.0).collect();
+        let learning = Learning::of(&untuned.applied(pool), world, &usual)?;
         let foresight = Foresight::of(load, &learning, world.metric_delay);
-        let of = |settings: &Settings| {
-            let pool = settings.applied(pool, objective);
-            let mut scaler = GhostNet::foreseeing(spec, &pool, &foresight);
-            let per_day = load.steps(Seconds(86_400));
-            let mut days = vec![Days::default(); load.rates().len().div_ceil(per_day)];
-            let of_move = MOVE_MINUTES * 60.0 / f64::from(load.step().0);
-            let mut last = None;
-            play(load, world, &mut scaler, |place, step, wanted, _| {
-                if let Some(day) = days.get_mut(place / per_day) {
-                    let moved = last.replace(wanted).is_some_and(|last| last != wanted);
-                    day.paid += f64::from(step.running) + if moved { of_move } else { 0.0 };
-                    day.over += f64::from(u8::from(
-                        step.rate > objective.used * world.instance.capacity * f64::from(step.serving),
-                    ));
-                    day.steps += 1.0;
-                }
-            });
-            days
-        };
-        let days = each(&settings, of);
-        Some(Self { settings, days, foresight })
+        let of = |settings: &Settings| play_days(load, world, (spec, &settings.applied(pool)), objective, &foresight);
+        Some(Self {
+            days: each(&settings, of),
+            untuned,
+            settings,
+            foresight,
+        })
     }
 
     /// The best for the day of this number, by the days before it, of which so many percent of the time were spent above the limit.
@@ -217,28 +155,33 @@ impl Shadows {
         if price > DEAR / limit {
             price = price.min(least(allowed / SAFETY).max(DEAR / limit));
         }
-        at_price(&rated, price.min(ABSURD / limit).max(PRICE_LEAST)).map_or(UNTUNED, |best| best.settings)
+        at_price(&rated, price.min(ABSURD / limit).max(PRICE_LEAST)).map_or(self.untuned, |best| best.settings)
     }
 
     /// What each setting came to in the fortnight before the day of this number.
     fn rated(&self, day: usize) -> Vec<Rated> {
-        let sum = |days: &[Days], last: usize| {
-            days.get(day.saturating_sub(last)..day)
-                .unwrap_or_default()
-                .iter()
-                .fold(Days::default(), Days::plus)
-        };
-        let rate = |(settings, days): (&Settings, &Vec<Days>)| {
-            let all = sum(days, DAYS);
-            Rated {
-                settings: *settings,
-                paid: all.paid,
-                share: all.share().max(sum(days, LAST_DAYS).share()),
-                share_of_all: all.share(),
-            }
-        };
-        self.settings.iter().zip(&self.days).map(rate).collect()
+        let all = self.settings.iter().zip(&self.days);
+        all.map(|(settings, days)| Rated::of(*settings, days, day)).collect()
     }
+}
+
+/// What each day of a load comes to, for a pool that knows of it what was learned before.
+fn play_days(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec), objective: &Objective, foresight: &Foresight) -> Vec<Days> {
+    let mut scaler = GhostNet::foreseeing(spec, pool, foresight);
+    let per_day = load.steps(Seconds(86_400));
+    let mut days = vec![Days::default(); load.rates().len().div_ceil(per_day)];
+    let of_move = MOVE_MINUTES * 60.0 / f64::from(load.step().0);
+    let mut last = None;
+    play(load, world, &mut scaler, |place, step, wanted, _| {
+        if let Some(day) = days.get_mut(place / per_day) {
+            let moved = last.replace(wanted).is_some_and(|last| last != wanted);
+            day.paid += f64::from(step.running) + if moved { of_move } else { 0.0 };
+            let over = step.rate > objective.used * world.instance.capacity * f64::from(step.serving);
+            day.over += f64::from(u8::from(over));
+            day.steps += 1.0;
+        }
+    });
+    days
 }
 
 /// What a setting came to.
@@ -249,6 +192,23 @@ struct Rated {
     /// Of the time above the limit, the larger share: over all days, or over the last ones.
     share: f64,
     share_of_all: f64,
+}
+
+impl Rated {
+    /// In the fortnight before the day of this number.
+    fn of(settings: Settings, days: &[Days], day: usize) -> Self {
+        let sum = |last: usize| {
+            let last = days.get(day.saturating_sub(last)..day).unwrap_or_default();
+            last.iter().fold(Days::default(), Days::plus)
+        };
+        let all = sum(DAYS);
+        Self {
+            settings,
+            paid: all.paid,
+            share: all.share().max(sum(LAST_DAYS).share()),
+            share_of_all: all.share(),
+        }
+    }
 }
 
 /// The setting that costs least where all the time above the limit costs so much, in fleets of the cheapest setting.
@@ -303,9 +263,11 @@ pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec)
     if day == 0 {
         return None;
     }
-    let settings = grid().into_iter().chain([present]).collect();
-    let shadows = Shadows::play_these(settings, load, world, (spec, pool), objective)?;
+    let shadows = Shadows::play(load, world, spec, pool, objective)?;
     let rated = shadows.rated(day);
+    // as it is written, it aims at its own utilisation, and learns by that
+    let foresight = Foresight::of(load, &Learning::of(pool, world, &[])?, world.metric_delay);
+    let now = Rated::of(present, &play_days(load, world, (spec, pool), objective, &foresight), day);
     let days = day.min(DAYS);
     let hours = f64::from(load.step().0) / 3_600.0 / days as f64;
     let evidence = |rated: &Rated| Evidence {
@@ -313,22 +275,21 @@ pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec)
         instance_hours_per_day: rated.paid * hours,
         over_percent: 100.0 * rated.share_of_all,
     };
-    // the present settings are the last that were played
-    let now = rated.last()?;
     // the budget begins anew: what was spent before was spent with other settings
     let best = shadows.best(day, SAFETY * objective.percent, objective);
     let best = rated.iter().find(|rated| rated.settings == best)?;
     let keeps = 100.0 * now.share <= objective.percent && best.paid > now.paid * (1.0 - GAIN_LEAST);
     let mut front: Vec<Evidence> = Vec::new();
-    for one in prices().filter_map(|price| at_price(&rated, price)).map(evidence) {
+    let all: Vec<Rated> = rated.iter().copied().chain([now]).collect();
+    for one in prices().filter_map(|price| at_price(&all, price)).map(evidence) {
         if front.last().is_none_or(|last| last.settings != one.settings) {
             front.push(one);
         }
     }
     Some(Suggestion {
         days,
-        present: evidence(now),
-        chosen: evidence(if keeps { now } else { best }),
+        present: evidence(&now),
+        chosen: evidence(if keeps { &now } else { best }),
         front,
     })
 }
@@ -350,7 +311,7 @@ impl<'a> Tuned<'a> {
     /// A fleet that begins untuned.
     #[must_use]
     pub fn new(shadows: &'a Shadows, spec: &'a FleetSpec, pool: &'a PoolSpec, objective: Objective) -> Self {
-        let scaler = GhostNet::foreseeing(spec, &UNTUNED.applied(pool, &objective), &shadows.foresight);
+        let scaler = GhostNet::foreseeing(spec, &shadows.untuned.applied(pool), &shadows.foresight);
         Self {
             shadows,
             spec,
@@ -358,7 +319,7 @@ impl<'a> Tuned<'a> {
             objective,
             scaler,
             day: 0,
-            chosen: vec![UNTUNED],
+            chosen: vec![shadows.untuned],
         }
     }
 
@@ -376,7 +337,7 @@ impl<'a> Tuned<'a> {
         let spent = 100.0 * over as f64 / past.len().max(1) as f64;
         let best = self.shadows.best(day, spent, &self.objective);
         self.chosen.push(best);
-        self.scaler.retune(self.spec, &best.applied(self.pool, &self.objective));
+        self.scaler.retune(self.spec, &best.applied(self.pool));
     }
 }
 

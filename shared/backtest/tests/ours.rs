@@ -7,9 +7,9 @@ use ghostnet_backtest::foresight::{Foresight, Learning};
 use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::replay::{Scaler, World, play};
-use ghostnet_backtest::tune::{Objective, Shadows, Tuned};
+use ghostnet_backtest::tune::{Objective, Shadows, Suggestion, Tuned, suggest};
 use ghostnet_core::spec::FleetSpec;
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::unit::{Percent, Seconds};
 use jiff::Timestamp;
 
 const INSTANCE: Instance = Instance {
@@ -123,4 +123,25 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
     );
     assert!(tuned.score.over90_percent <= 2.0, "{}", tuned.score.over90_percent);
     assert!(tuned.cost_ratio >= 1.0 && tuned.settings.contains_key("most often"));
+}
+
+#[test]
+fn what_is_written_is_played_as_it_is_written_whatever_the_limit_of_an_objective() {
+    let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    let load = load(2 * 1_440, u32::MAX);
+    let at = |used: f64| suggest(&load, &WORLD, (&spec, &pool), &Objective { used, percent: 1.0 }).expect("something to tune");
+    let (by_target, by_limit) = (at(0.7), at(0.9));
+    assert_eq!(by_target.present.settings, by_limit.present.settings);
+    assert_eq!(
+        by_target.present.instance_hours_per_day.to_bits(),
+        by_limit.present.instance_hours_per_day.to_bits(),
+        "it costs what it costs"
+    );
+    assert!(
+        by_limit.present.over_percent < by_target.present.over_percent,
+        "less of the time is above a higher limit"
+    );
+    let used = |suggestion: &Suggestion| suggestion.chosen.settings.utilisation;
+    assert_eq!((used(&by_target), used(&by_limit)), (Some(Percent(70)), Some(Percent(90))));
+    assert!(by_limit.chosen.instance_hours_per_day < by_target.chosen.instance_hours_per_day);
 }

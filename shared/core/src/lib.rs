@@ -38,4 +38,5 @@ pub mod sorted;
 pub mod spec;
 pub mod spend;
 pub mod state;
+pub mod tuning;
 pub mod unit;

@@ -205,7 +205,7 @@ fn rows(contest: &Contest<'_>, contestants: &[Contestant], console: Console) -> 
             Some(row) => rows.push(row),
             None => notes.push(match (contestant, contest.iso) {
                 (Contestant::GhostNet | Contestant::GhostNetTuned, _) => {
-                    format!("`{contestant}` is not in the table: the spec has no policy of type `predictive`, or none of its settings keeps the objective")
+                    format!("`{contestant}` is not in the table: the spec has no policy of type `predictive` that goes by `caution`, or none of its settings keeps the objective")
                 }
                 (_, Some(limit)) => format!("`{contestant}` is not in the table: at no headroom it keeps the time above 90 % within {limit} %"),
                 (_, None) => format!("`{contestant}` is not in the table"),
