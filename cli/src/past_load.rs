@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use etcetera::BaseStrategy;
+use ghostnet_backtest::past;
 use ghostnet_backtest::trace::{Trace, Unit};
 use ghostnet_core::forecast::SETTLED_AFTER;
 use ghostnet_core::id::{Region, digest};
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::metric::{Queries, QueryShape};
-use ghostnet_core::spec::{FleetSpec, Metric, MetricSource, NamedMetric, PoolSpec, Resolved, Rule};
+use ghostnet_core::spec::{FleetSpec, Metric, PoolSpec, Resolved};
 use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::{Clock, MetricQuery, Metrics};
 use jiff::Timestamp;
@@ -38,7 +39,7 @@ pub(crate) async fn read(stack: &str, (spec, pool): (&FleetSpec, &PoolSpec), day
     if days > DAYS_MOST {
         return Err(Failure::Argument(format!("--days: CloudWatch keeps {DAYS_MOST} days, not {days}")));
     }
-    let metric = counted(pool).ok_or_else(|| Failure::Unplayable {
+    let metric = past::counted(pool).ok_or_else(|| Failure::Unplayable {
         what: format!("nothing says which metric counts what pool `{}` gets", pool.id),
         hint: "it needs a policy of type `capacity`, or of type `target_tracking` on `alb_request_count_per_target`",
     })?;
@@ -86,25 +87,6 @@ pub(crate) async fn read(stack: &str, (spec, pool): (&FleetSpec, &PoolSpec), day
     Ok(Played { trace, name, notes })
 }
 
-/// The metric that counts what comes in for all instances of a pool together.
-fn counted(pool: &PoolSpec) -> Option<Metric> {
-    pool.policies.iter().find_map(|policy| match &policy.rule {
-        Rule::Capacity(rule) => Some(rule.measure.metric.clone()),
-        Rule::Predictive(rule) => Some(rule.measure.metric.clone()),
-        Rule::TargetTracking(rule) => match &rule.measure.metric {
-            Metric::Named {
-                name: NamedMetric::AlbRequestCountPerTarget,
-                ..
-            } => Some(Metric::Named {
-                name: NamedMetric::AlbRequestCount,
-                source: MetricSource::TargetGroup,
-            }),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
 /// What is asked of CloudWatch.
 #[derive(Debug)]
 struct Query {
@@ -130,11 +112,7 @@ impl Query {
             shape.period().max(Seconds(60))
         };
         set_period(&mut shape, period);
-        let is_balancers = |namespace: &str| namespace.starts_with("AWS/") && namespace.ends_with("ELB");
-        let silence_is_zero = match &shape {
-            QueryShape::Stat(stat) => is_balancers(&stat.namespace),
-            QueryShape::Expression { inputs, .. } => !inputs.is_empty() && inputs.values().all(|stat| is_balancers(&stat.namespace)),
-        };
+        let silence_is_zero = past::silence_is_zero(&shape);
         Ok(Self {
             shape,
             region: pool.region.clone(),
@@ -213,14 +191,8 @@ impl Query {
                 _ => Vec::new(),
             };
             seen |= !points.is_empty();
-            let mut day: Vec<Option<f64>> = vec![None; count];
-            for point in points.iter().filter(|point| point.at >= begin) {
-                let place = usize::try_from(Seconds::between(begin, point.at).0 / self.period.0.max(1)).unwrap_or(usize::MAX);
-                if let Some(rate) = day.get_mut(place) {
-                    *rate = Some((point.value.get() / f64::from(self.period.0.max(1))).max(0.0));
-                }
-            }
-            missing += self.fill(&day, rates);
+            let day = past::rates(&points, begin, self.period, count);
+            missing += past::fill(&day, self.silence_is_zero, rates);
             bar.inc(u64::try_from(count).unwrap_or_default());
         }
         bar.finish_and_clear();
@@ -228,15 +200,6 @@ impl Query {
             rates.clear();
         }
         Ok(missing)
-    }
-
-    /// Appends a day. How many of its datapoints are missing.
-    fn fill(&self, day: &[Option<f64>], rates: &mut Vec<f64>) -> usize {
-        for rate in day {
-            let before = if self.silence_is_zero { None } else { rates.last().copied() };
-            rates.push(rate.or(before).unwrap_or_default());
-        }
-        day.iter().filter(|rate| rate.is_none()).count()
     }
 }
 
@@ -297,16 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn where_a_load_balancer_is_silent_nothing_came_in_and_elsewhere_the_last_value_holds() {
-        let day = [None, Some(2.0), None, Some(4.0), None];
-        for (namespace, expected) in [
-            ("AWS/ApplicationELB", [0.0, 2.0, 0.0, 4.0, 0.0]),
-            ("Own", [1.0, 2.0, 2.0, 4.0, 4.0]),
-        ] {
-            let mut rates = vec![1.0];
-            assert_eq!(query(namespace, 14).fill(&day, &mut rates), 3, "{namespace}");
-            assert_eq!(rates[1..], expected, "{namespace}");
-        }
+    fn a_load_balancer_says_by_its_silence_that_nothing_came_in() {
+        assert!(query("AWS/ApplicationELB", 14).silence_is_zero && !query("Own", 14).silence_is_zero);
     }
 
     #[test]

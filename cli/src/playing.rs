@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ghostnet_backtest::default_fleet;
-use ghostnet_backtest::load::{Instance, Load};
+use ghostnet_backtest::load::{Implied, Instance, Load, USED};
 use ghostnet_backtest::replay::{Timing, World};
 use ghostnet_backtest::trace::Trace;
-use ghostnet_core::spec::{CapacityModel, FleetSpec, InstanceCapacity, Metric, NamedMetric, PoolRole, PoolSpec, Rule};
+use ghostnet_core::spec::{FleetSpec, PoolRole, PoolSpec};
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
@@ -15,9 +15,6 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::past_load;
 use crate::spec_file;
-
-/// So much of an instance may be used if nobody says otherwise.
-const USED: f64 = 0.7;
 
 /// Where the load comes from: one of these.
 #[derive(Debug, clap::Args)]
@@ -219,7 +216,7 @@ impl Fleet {
             .as_deref()
             .map(|path| read_spec(path, args.pool.as_deref()))
             .transpose()?;
-        let implied = given.as_ref().map(|(_, pool)| implied(pool)).unwrap_or_default();
+        let implied = given.as_ref().map(|(_, pool)| Implied::of(pool)).unwrap_or_default();
         let target = args.target.or(implied.target).unwrap_or(USED);
         let instance = match (args.instance_capacity, args.scale, implied.capacity) {
             (Some(capacity), _, _) | (None, None, Some(capacity)) => Some(Instance { capacity, target }),
@@ -285,36 +282,4 @@ fn read_spec(path: &Path, pool: Option<&str>) -> Result<(FleetSpec, PoolSpec), F
     let none = || Failure::Argument(format!("there is no such pool; there are {}", names()));
     let pool = found.ok_or_else(none)?;
     Ok((file.spec, pool))
-}
-
-/// What a spec says about its instances.
-#[derive(Debug, Default)]
-struct Implied {
-    capacity: Option<f64>,
-    target: Option<f64>,
-}
-
-/// Of a spec that says what an instance can do, that; of one that tracks requests per target, as many as use the target of the world.
-fn implied(pool: &PoolSpec) -> Implied {
-    pool.policies.iter().fold(Implied::default(), |implied, policy| match &policy.rule {
-        Rule::Capacity(rule) => Implied {
-            capacity: implied.capacity.or_else(|| match &rule.each {
-                InstanceCapacity::Given(each) => Some(each.get()),
-                InstanceCapacity::Learned(_) => None,
-            }),
-            target: implied.target.or_else(|| match rule.model {
-                CapacityModel::Utilisation { at_most } => Some(at_most.ratio()),
-                CapacityModel::ResponseTime { .. } => None,
-            }),
-        },
-        Rule::TargetTracking(rule) if reads_requests_each(&rule.measure.metric) => Implied {
-            capacity: implied.capacity.or_else(|| Some(rule.target.get() / 60.0 / USED)),
-            target: implied.target,
-        },
-        _ => implied,
-    })
-}
-
-fn reads_requests_each(metric: &Metric) -> bool {
-    matches!(metric, Metric::Named { name, .. } if *name == NamedMetric::AlbRequestCountPerTarget)
 }

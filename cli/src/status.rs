@@ -16,6 +16,7 @@ use ghostnet_core::record::{DecisionRecord, Inputs};
 use ghostnet_core::refresh::{Phase as RefreshPhase, Progress, Refresh};
 use ghostnet_core::spec::{FleetMode, FleetSpec, Policy, PoolRole, PoolSpec, TemplateVersion};
 use ghostnet_core::state::{Member, Pause};
+use ghostnet_core::tuning::{Found, Settings};
 use ghostnet_core::unit::{Finite, Seconds};
 use ghostnet_engine::invocation::Preview;
 use jiff::Timestamp;
@@ -54,8 +55,38 @@ pub(crate) struct FleetStatus {
     /// How its traffic stands; absent without `failover` in the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failover: Option<TrafficStatus>,
+    /// What tuning last found, of each pool that it tunes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tuning: Vec<TuningStatus>,
     /// What else is worth telling.
     pub(crate) findings: Vec<String>,
+}
+
+/// What tuning last found for a pool.
+#[derive(Debug, Serialize)]
+pub(crate) struct TuningStatus {
+    /// The pool.
+    pub(crate) pool: PoolId,
+    /// Whether the pool goes by it.
+    pub(crate) in_force: bool,
+    /// Settings, and what they were found by.
+    #[serde(flatten)]
+    pub(crate) found: Found,
+}
+
+/// What is told of settings that were found; what was found in place of something else that was written says nothing.
+pub(crate) fn tuning(spec: &FleetSpec, preview: &Preview, found: &BTreeMap<PoolId, Found>) -> Vec<TuningStatus> {
+    let of_pool = |pool: &PoolSpec| {
+        let written = Settings::of(pool)?;
+        let found = found.get(&pool.id).filter(|found| found.tuned.instead_of == written)?;
+        let state = preview.decision.state.pools.get(&pool.id);
+        Some(TuningStatus {
+            pool: pool.id.clone(),
+            in_force: state.is_some_and(|state| state.by_tuning == Some(found.tuned)),
+            found: found.clone(),
+        })
+    };
+    spec.pools.iter().filter_map(of_pool).collect()
 }
 
 /// One pool.
@@ -247,6 +278,7 @@ pub(crate) fn status(
         last_hold: records.iter().find(|record| !explain::is_act(record)).map(record_summary),
         next_look: preview.decision.look_again_at,
         failover: traffic::status(spec, inputs, traffic),
+        tuning: Vec::new(),
         findings: preview
             .decision
             .pools

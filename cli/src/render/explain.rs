@@ -182,6 +182,7 @@ fn woken_by(signal: &Signal) -> String {
         Signal::Interruption(notice) => format!("AWS takes {}, told at {}", notice.instance, notice.at),
         Signal::InstanceChanged { instances, what, .. } => format!("{what}: {}", step::ids(instances)),
         Signal::Evaluate { by, .. } => format!("asked by {by}"),
+        Signal::Tune { .. } => "settings are to be found".to_owned(),
         Signal::OperatorRequest(request) => asked(&request.asked),
         Signal::Ignored { reason } => reason.clone(),
     }

@@ -2,12 +2,13 @@
 
 use ghostnet_core::id::{PoolId, RouteId};
 use ghostnet_core::state::SignalKind;
+use ghostnet_core::tuning::Tuned;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
 use super::table::{self, Side};
 use super::time;
-use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary};
+use crate::status::{FleetStatus, Phase, PoolStatus, RecordSummary, TuningStatus};
 use crate::traffic::{DrillStatus, SideStatus, TrafficStatus};
 
 /// One fleet.
@@ -186,8 +187,31 @@ fn about(status: &FleetStatus, now: Timestamp) -> Vec<Vec<String>> {
         let text = format!("{each} requests a second of one instance, by `{}`", learned.policy);
         Some(row("learned", String::new(), text))
     }));
+    let tuned = status.tuning.iter();
+    rows.extend(tuned.map(|tuned| row("tuning", time::clock(tuned.found.at.at(), now), tuning(tuned))));
     rows.extend(status.findings.iter().map(|finding| row("finding", String::new(), finding.clone())));
     rows
+}
+
+/// What was found, what becomes of it, and what the days that are past came to by it.
+fn tuning(tuned: &TuningStatus) -> String {
+    let (found, gain) = (&tuned.found, tuned.found.gain_percent());
+    let Tuned { settings, instead_of } = &found.tuned;
+    if settings == instead_of {
+        return format!("what is written is as good as anything near it, by {} days", found.days);
+    }
+    let used = settings.utilisation.filter(|_| settings.utilisation != instead_of.utilisation);
+    let used = used.map(|used| format!(", utilisation {used}")).unwrap_or_default();
+    let becomes = if tuned.in_force { "goes by" } else { "suggests" };
+    let costs = if gain < 0.0 { "more" } else { "less" };
+    let limit = 100.0 * found.objective.used;
+    format!(
+        "{becomes} {settings}{used} · {:.1} % {costs}, over {limit:.0} % for {:.2} % of the time (as written {:.2} %), by {} days",
+        gain.abs(),
+        found.found.over_percent,
+        found.written.over_percent,
+        found.days
+    )
 }
 
 /// How the traffic stands, a move that is under way, and the last one.

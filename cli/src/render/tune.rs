@@ -73,8 +73,8 @@ fn share(share: Option<Percent>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ghostnet_backtest::tune::{Objective, Suggestion};
-    use ghostnet_core::tuning::Settings;
+    use ghostnet_backtest::tune::Suggestion;
+    use ghostnet_core::tuning::{Objective, Settings};
     use ghostnet_core::unit::{Finite, Seconds};
 
     use super::*;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use ghostnet_core::id::FleetId;
 use ghostnet_core::spec::FleetSpec;
-use ghostnet_engine::port::{Clock, FleetEntry};
+use ghostnet_engine::port::{Clock, FleetEntry, Store};
 
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::look::{look, look_at_traffic};
 use crate::render;
 use crate::stack::Session;
-use crate::status::{FleetStatus, status};
+use crate::status::{FleetStatus, status, tuning};
 
 /// Fleets that are looked at together.
 const FLEETS_AT_ONCE: usize = 8;
@@ -33,8 +33,8 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 With --json: {fleet, mode, generation, spec_version, retiring, evaluated_at, pause, pools: [{id, role, min, max, \
 desired, in_service, warming, pending, in_flight, draining, unhealthy, warm, preparing, refresh, \
-instances: [{id, phase, zone, type}]}], open_steps, last_act, last_hold, next_look, failover, findings}; without FLEET a list of \
-these. failover, absent without one in the spec: {takers, epoch, armed, down_by, sides: [{id, takes, healthy, needed, down_by}], outlook, \
+instances: [{id, phase, zone, type}]}], open_steps, last_act, last_hold, next_look, failover, tuning, findings}; without FLEET a list of \
+these. tuning, absent without one in the spec: [{pool, in_force, settings, instead_of, at, objective, days, written, found}]. failover, absent without one in the spec: {takers, epoch, armed, down_by, sides: [{id, takes, healthy, needed, down_by}], outlook, \
 shift, fenced, last_move}. Phases: pending, warming, in_service, unhealthy, draining, warm, preparing, stopped. refresh, null if none is \
 under way: {state, replaced, total, percent, next_checkpoint, waits_until, paused_by, requested_at, by, reason, \
 back_to}. States: replacing, baking, paused, complete.")]
@@ -117,5 +117,11 @@ async fn one(session: &Session, fleet: &FleetId, entries: &[FleetEntry]) -> Resu
         Some(_) => look_at_traffic(session, fleet).await?,
         None => None,
     };
-    Ok(status(&spec, &preview, &records, evaluated_at, traffic.as_ref()))
+    let mut shown = status(&spec, &preview, &records, evaluated_at, traffic.as_ref());
+    if spec.tuning.is_some() {
+        let forecasts = session.aws.forecasts(std::slice::from_ref(fleet)).await;
+        let mut forecasts = forecasts.map_err(Failure::aws(format!("the forecast of fleet `{fleet}` cannot be read")))?;
+        shown.tuning = tuning(&spec, &preview, &forecasts.remove(fleet).unwrap_or_default().found);
+    }
+    Ok(shown)
 }

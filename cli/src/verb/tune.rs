@@ -1,8 +1,8 @@
 //! `ghostnet tune`: what to set, by what each setting would have done with a load that is past.
 
-use ghostnet_backtest::tune::{Objective, Suggestion, grid, suggest};
+use ghostnet_backtest::tune::{Reach, Suggestion, grid, suggest};
 use ghostnet_core::spec::{PoolSpec, Rule};
-use ghostnet_core::tuning::Settings;
+use ghostnet_core::tuning::{Objective, Settings};
 use ghostnet_core::unit::{Percent, Seconds};
 use serde::Serialize;
 
@@ -101,10 +101,11 @@ fn find(played: Played, args: &Args, console: Console) -> Result<(), Failure> {
         percent: args.objective,
     };
     console.say(&format!("{} settings play", grid(&fleet.pool, &objective).len() + 1));
-    let suggestion = suggest(&load, &fleet.world, (&fleet.spec, &fleet.pool), &objective).ok_or_else(|| Failure::Unplayable {
-        what: "there is nothing to tune".to_owned(),
-        hint: "the spec needs a policy of type `predictive` that sets no `quantile`, and the load at least one day",
-    })?;
+    let suggestion =
+        suggest(&load, &fleet.world, (&fleet.spec, &fleet.pool), &objective, Reach::Everything).ok_or_else(|| Failure::Unplayable {
+            what: "there is nothing to tune".to_owned(),
+            hint: "the spec needs a policy of type `predictive` that sets no `quantile`, and the load at least one day",
+        })?;
     let tuned = Tuned {
         trace: played.name,
         objective,
@@ -185,7 +186,7 @@ mod tests {
             [
                 field("policies.ahead.caution", Some("0.5")),
                 field("policies.ahead.usual", None),
-                field("policies.demand.utilisation", Some("90%")),
+                field("policies.requests.utilisation", Some("90%")),
                 field("guards.stabilisation.in", Some("6m")),
             ]
         );

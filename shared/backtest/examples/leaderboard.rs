@@ -7,7 +7,7 @@ mod traces;
 
 use std::collections::BTreeMap;
 
-use ghostnet_backtest::contest::{Contest, Contestant, Row};
+use ghostnet_backtest::contest::{Contest, Contestant, Keeps, Row};
 use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::load::Load;
 use ghostnet_backtest::replay::World;
@@ -59,7 +59,7 @@ fn play(loads: &[(&Window, Load)], boot: u32, iso: Option<f64>) -> Table {
             spec: &spec,
             pool: &pool,
             iso,
-            reasons: false,
+            keeps: Keeps::Results,
         };
         let hours = contest.optimum_hours();
         for (contestant, rows) in &mut table {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use ghostnet_core::spec::{FleetSpec, PoolSpec};
-use ghostnet_core::tuning::Settings;
+use ghostnet_core::spec::{Care, FleetSpec, PoolSpec, Rule};
+use ghostnet_core::tuning::{Objective, Settings};
 use ghostnet_core::unit::{Finite, Seconds};
 use serde::Serialize;
 
@@ -15,8 +15,8 @@ use crate::iso;
 use crate::load::Load;
 use crate::peer::{self, Peer};
 use crate::replay::{Scaler, World, play};
-use crate::score::{OVERLOAD, Score};
-use crate::tune::{CAUTIONS, Objective, Shadows, Tuned};
+use crate::score::{OVERLOAD, Score, Step};
+use crate::tune::{CAUTIONS, Shadows, Tuned};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +32,19 @@ pub struct Contest<'a> {
     /// So many percent of the time more than 90 % may be used, and everybody has the headroom that keeps it at the least cost; none:
     /// everybody plays at its defaults.
     pub iso: Option<f64>,
-    /// Whether the reason of each move is kept.
-    pub reasons: bool,
+    /// What is kept of each contestant.
+    pub keeps: Keeps,
+}
+
+/// What is kept of what a contestant did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keeps {
+    /// What it came to: as much for a year as for a day.
+    Results,
+    /// What it did as well, step by step.
+    Courses,
+    /// And why.
+    Reasons,
 }
 
 /// Who takes part.
@@ -94,7 +105,10 @@ pub struct Row {
     pub cost_ratio: f64,
     /// What it was set to.
     pub settings: BTreeMap<&'static str, String>,
-    /// What it did, step by step.
+    /// Its worst hour; none if nothing ever was above 90 %.
+    #[serde(skip)]
+    pub worst: Option<WorstHour>,
+    /// What it did, step by step, if that is kept.
     #[serde(skip)]
     pub course: Course,
 }
@@ -122,7 +136,14 @@ pub struct Move {
 }
 
 /// A row without its ratio.
-type Played = (Score, Course, BTreeMap<&'static str, String>);
+type Played = (Followed, BTreeMap<&'static str, String>);
+
+/// What a contestant came to, and how.
+struct Followed {
+    score: Score,
+    worst: Option<WorstHour>,
+    course: Course,
+}
 
 impl Contest<'_> {
     /// Instance-hours of the cheapest schedule that never uses more than the target, or more than 90 % where that is the objective.
@@ -164,7 +185,7 @@ impl Contest<'_> {
     /// the optimum.
     #[must_use]
     pub fn row(&self, contestant: Contestant, hours: f64) -> Option<Row> {
-        let (score, course, settings) = match contestant {
+        let (Followed { score, worst, course }, settings) = match contestant {
             Contestant::GhostNet => self.play_ghostnet(),
             Contestant::GhostNetTuned => self.play_tuned(),
             Contestant::Peer(Peer::Optimum) => Some(self.play_optimum()),
@@ -175,37 +196,40 @@ impl Contest<'_> {
             cost_ratio: score.instance_hours / hours,
             score,
             settings,
+            worst,
             course,
         })
     }
 
     fn play_ghostnet(&self) -> Option<Played> {
         let Some(limit) = self.iso else {
-            let (score, course) = self.follow(&mut GhostNet::new(self.spec, self.pool, &self.world));
-            return Some((score, course, BTreeMap::from([("spec", "as written".to_owned())])));
+            let followed = self.follow(&mut GhostNet::new(self.spec, self.pool, &self.world));
+            return Some((followed, BTreeMap::from([("spec", "as written".to_owned())])));
         };
         let objective = self.objective();
-        let written = Settings::of(self.pool)?;
+        let by_caution = by_caution(self.pool);
+        let written = Settings::of(&by_caution)?;
         let pool = |caution: f64| {
             let settings = Settings {
                 caution: Finite::new(caution).unwrap_or(written.caution),
                 utilisation: written.utilisation.map(|_| objective.utilisation()),
                 ..written
             };
-            settings.applied(self.pool)
+            settings.applied(&by_caution)
         };
         let foresight = Foresight::of(self.load, &Learning::of(&pool(1.0), &self.world, &[])?, self.world.metric_delay);
         let scaler = |caution: f64| GhostNet::foreseeing(self.spec, &pool(caution), &foresight);
         let best = iso::cheapest_among(self.load, &self.world, limit, &CAUTIONS, |caution| Box::new(scaler(caution)))?;
-        let (score, course) = self.follow(&mut scaler(best.knob));
-        Some((score, course, BTreeMap::from([("caution", best.knob.to_string())])))
+        let followed = self.follow(&mut scaler(best.knob));
+        Some((followed, BTreeMap::from([("caution", best.knob.to_string())])))
     }
 
     fn play_tuned(&self) -> Option<Played> {
         let objective = self.objective();
-        let shadows = Shadows::play(self.load, &self.world, self.spec, self.pool, &objective)?;
-        let mut tuned = Tuned::new(&shadows, self.spec, self.pool, objective);
-        let (score, course) = self.follow(&mut tuned);
+        let pool = by_caution(self.pool);
+        let shadows = Shadows::play(self.load, &self.world, self.spec, &pool, &objective)?;
+        let mut tuned = Tuned::new(&shadows, self.spec, &pool, objective);
+        let followed = self.follow(&mut tuned);
         let scored = usize::try_from(86_400 / self.load.step().0.max(1)).unwrap_or(1);
         let nights = tuned.chosen().get(self.load.scored_from() / scored.max(1)..).unwrap_or_default();
         let mut often: BTreeMap<String, usize> = BTreeMap::new();
@@ -214,7 +238,7 @@ impl Contest<'_> {
         }
         let most = often.iter().max_by_key(|(_, count)| **count);
         let told = most.map(|(settings, count)| format!("{settings} ({count} of {} days)", nights.len()));
-        Some((score, course, BTreeMap::from([("most often", told.unwrap_or_default())])))
+        Some((followed, BTreeMap::from([("most often", told.unwrap_or_default())])))
     }
 
     fn play_peer(&self, peer: Peer) -> Option<Played> {
@@ -222,8 +246,8 @@ impl Contest<'_> {
             Some(limit) => iso::cheapest_of_peer(peer, self.load, &self.world, limit)?.knob,
             None => peer.knob()?.default_in(&self.world),
         };
-        let (score, course) = self.follow(peer.scaler(self.load, &self.world, knob)?.as_mut());
-        Some((score, course, peer.settings(self.load, &self.world, knob)))
+        let followed = self.follow(peer.scaler(self.load, &self.world, knob)?.as_mut());
+        Some((followed, peer.settings(self.load, &self.world, knob)))
     }
 
     fn play_optimum(&self) -> Played {
@@ -231,18 +255,13 @@ impl Contest<'_> {
         if self.iso.is_some() {
             world.instance.target = OVERLOAD;
         }
-        let mut course = Course::default();
+        let mut follower = Follower::new(self);
         let score = peer::optimum::play(self.load, &world, |step| {
-            let before = course.serving.last().copied().filter(|before| *before != step.serving);
-            course.moves.extend(before.map(|before| Move {
-                step: course.serving.len(),
-                before,
-                after: step.serving,
-                why: None,
-            }));
-            course.serving.push(step.serving);
+            // what it wants is what it has: it knows the future
+            let moved = follower.serving.replace(step.serving).filter(|before| *before != step.serving);
+            follower.note(&step, moved.map(|before| (before, step.serving)), None);
         });
-        (score, course, Peer::Optimum.settings(self.load, &world, 1.0))
+        (follower.end(score), Peer::Optimum.settings(self.load, &world, 1.0))
     }
 
     /// What is to be met: the limit of the comparison; without one, hardly ever above the target.
@@ -257,22 +276,76 @@ impl Contest<'_> {
         }
     }
 
-    fn follow(&self, scaler: &mut dyn Scaler) -> (Score, Course) {
+    fn follow(&self, scaler: &mut dyn Scaler) -> Followed {
         let scored_from = self.load.scored_from();
-        let mut course = Course::default();
+        let mut follower = Follower::new(self);
         let mut before = None;
         let score = play(self.load, &self.world, scaler, |place, step, wanted, scaler| {
             let moved = before.replace(wanted).filter(|before| *before != wanted);
-            let Some(scored) = place.checked_sub(scored_from) else { return };
-            course.serving.push(step.serving);
-            course.moves.extend(moved.map(|before| Move {
-                step: scored,
-                before,
-                after: wanted,
-                why: if self.reasons { scaler.why() } else { None },
-            }));
+            if place >= scored_from {
+                follower.note(&step, moved.map(|before| (before, wanted)), Some(scaler));
+            }
         });
-        (score, course)
+        follower.end(score)
+    }
+}
+
+/// A pool whose policies that look ahead go by caution alone, whatever they say of a quantile or of usual loads.
+fn by_caution(pool: &PoolSpec) -> PoolSpec {
+    let mut pool = pool.clone();
+    for policy in &mut pool.policies {
+        if let Rule::Predictive(rule) = &mut policy.rule {
+            if let (Care::Exceeded(_), Some(caution)) = (rule.care, Finite::new(1.0)) {
+                rule.care = Care::Caution(caution);
+            }
+            rule.usual = None;
+        }
+    }
+    pool
+}
+
+/// Follows what is done in each scored step.
+struct Follower {
+    keeps: Keeps,
+    hours: Hours,
+    course: Course,
+    step: usize,
+    /// Instances that served in the step before.
+    serving: Option<u32>,
+}
+
+impl Follower {
+    fn new(contest: &Contest<'_>) -> Self {
+        Self {
+            keeps: contest.keeps,
+            hours: Hours::new(contest.load, &contest.world),
+            course: Course::default(),
+            step: 0,
+            serving: None,
+        }
+    }
+
+    fn note(&mut self, step: &Step, moved: Option<(u32, u32)>, scaler: Option<&dyn Scaler>) {
+        self.hours.note(step.rate, step.serving);
+        if self.keeps >= Keeps::Courses {
+            self.course.serving.push(step.serving);
+            let why = || scaler.filter(|_| self.keeps == Keeps::Reasons)?.why();
+            self.course.moves.extend(moved.map(|(before, after)| Move {
+                step: self.step,
+                before,
+                after,
+                why: why(),
+            }));
+        }
+        self.step += 1;
+    }
+
+    fn end(self, score: Score) -> Followed {
+        Followed {
+            score,
+            worst: self.hours.worst(),
+            course: self.course,
+        }
     }
 }
 
@@ -303,42 +376,93 @@ pub struct WorstHour {
     pub peak_utilisation: f64,
 }
 
-/// The hour of a course in which the most requests were lost, then the one with the most time above 90 %; none if nothing ever was
-/// above.
+/// The worst hour of a course that was kept; none if nothing ever was above 90 %.
 #[must_use]
 pub fn worst_hour(load: &Load, world: &World, course: &Course) -> Option<WorstHour> {
-    let steps = load.steps(Seconds::minutes(60)).max(1);
-    let of_hour = |(hour, (rates, serving)): (usize, (&[f64], &[u32]))| {
-        let (mut offered, mut lost, mut over, mut peak) = (0.0, 0.0, 0_u32, 0.0_f64);
-        for (rate, serving) in rates.iter().zip(serving) {
-            let capacity = world.instance.capacity * f64::from(*serving);
-            offered += rate;
-            lost += (rate - capacity).max(0.0);
-            over += u32::from(*rate > OVERLOAD * capacity);
-            peak = peak.max(rate / capacity);
+    let mut hours = Hours::new(load, world);
+    for (rate, serving) in load.scored().iter().zip(&course.serving) {
+        hours.note(*rate, *serving);
+    }
+    hours.worst()
+}
+
+/// Finds the worst hour of what is told of it step by step: the hour in which the most requests were lost, then the one with the most time
+/// above 90 %.
+struct Hours {
+    capacity: f64,
+    steps: usize,
+    hour: Hour,
+    begun_at: usize,
+    worst: Option<WorstHour>,
+}
+
+/// What an hour has come to so far.
+#[derive(Default)]
+struct Hour {
+    steps: usize,
+    offered: f64,
+    lost: f64,
+    over: u32,
+    peak: f64,
+}
+
+impl Hours {
+    fn new(load: &Load, world: &World) -> Self {
+        Self {
+            capacity: world.instance.capacity,
+            steps: load.steps(Seconds::minutes(60)).max(1),
+            hour: Hour::default(),
+            begun_at: 0,
+            worst: None,
         }
-        WorstHour {
-            step: hour * steps,
-            lost_percent: if offered > 0.0 { 100.0 * lost / offered } else { 0.0 },
-            over90_percent: 100.0 * f64::from(over) / rates.len().max(1) as f64,
-            peak_utilisation: peak,
+    }
+
+    fn note(&mut self, rate: f64, serving: u32) {
+        let capacity = self.capacity * f64::from(serving);
+        let hour = &mut self.hour;
+        hour.steps += 1;
+        hour.offered += rate;
+        hour.lost += (rate - capacity).max(0.0);
+        hour.over += u32::from(rate > OVERLOAD * capacity);
+        hour.peak = hour.peak.max(rate / capacity);
+        if hour.steps == self.steps {
+            self.end_hour();
         }
-    };
-    let hours = load
-        .scored()
-        .chunks(steps)
-        .zip(course.serving.chunks(steps))
-        .enumerate()
-        .map(of_hour);
-    let worse = |a: &WorstHour, b: &WorstHour| {
-        let by = a
-            .lost_percent
-            .total_cmp(&b.lost_percent)
-            .then(a.over90_percent.total_cmp(&b.over90_percent));
+    }
+
+    fn end_hour(&mut self) {
+        let hour = std::mem::take(&mut self.hour);
+        let ended = WorstHour {
+            step: self.begun_at,
+            lost_percent: if hour.offered > 0.0 {
+                100.0 * hour.lost / hour.offered
+            } else {
+                0.0
+            },
+            over90_percent: 100.0 * f64::from(hour.over) / hour.steps.max(1) as f64,
+            peak_utilisation: hour.peak,
+        };
+        self.begun_at += hour.steps;
         // of two alike the earlier one
-        by.then(b.step.cmp(&a.step))
-    };
-    hours.max_by(worse).filter(|hour| hour.over90_percent > 0.0)
+        if ended.over90_percent > 0.0 && self.worst.as_ref().is_none_or(|worst| ended.is_worse(worst)) {
+            self.worst = Some(ended);
+        }
+    }
+
+    /// None if nothing ever was above.
+    fn worst(mut self) -> Option<WorstHour> {
+        if self.hour.steps > 0 {
+            self.end_hour();
+        }
+        self.worst
+    }
+}
+
+impl WorstHour {
+    fn is_worse(&self, than: &Self) -> bool {
+        let by = self.lost_percent.total_cmp(&than.lost_percent);
+        by.then(self.over90_percent.total_cmp(&than.over90_percent)).is_gt()
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
 
 use crate::foresight::{Foresight, Learning, MINUTE, predictive};
+use crate::past::counted;
 use crate::replay::{Look, Scaler, World};
 
 /// Datapoints that are kept of each series: the most that a policy counts is a quarter of an hour of minutes.
@@ -85,7 +86,8 @@ impl<'a> GhostNet<'a> {
 
     fn with(spec: &FleetSpec, pool: &PoolSpec, sight: Sight<'a>) -> Self {
         let mut pool = pool.clone();
-        pool.policies.retain(is_played);
+        let counted = counted(&pool);
+        pool.policies.retain(|policy| is_played(policy, counted.as_ref()));
         let looking: Vec<PolicyId> = pool
             .policies
             .iter()
@@ -96,7 +98,7 @@ impl<'a> GhostNet<'a> {
             if looking.contains(&policy.id) {
                 return None;
             }
-            let (reads, period) = reads(policy)?;
+            let (reads, period) = reads(policy, counted.as_ref())?;
             Some(Feed {
                 policy: policy.id.clone(),
                 reads,
@@ -132,7 +134,8 @@ impl<'a> GhostNet<'a> {
 
     /// The policies of a pool that cannot be played, because a load says nothing about what they measure.
     pub fn left_out(pool: &PoolSpec) -> impl Iterator<Item = &Policy> {
-        pool.policies.iter().filter(|policy| !is_played(policy))
+        let counted = counted(pool);
+        pool.policies.iter().filter(move |policy| !is_played(policy, counted.as_ref()))
     }
 
     /// How the last size came about.
@@ -280,13 +283,16 @@ impl Scaler for GhostNet<'_> {
     }
 }
 
-fn is_played(policy: &Policy) -> bool {
-    matches!(policy.rule, Rule::Scheduled(_)) || reads(policy).is_some()
+fn is_played(policy: &Policy, counted: Option<&Metric>) -> bool {
+    matches!(policy.rule, Rule::Scheduled(_)) || reads(policy, counted).is_some()
 }
 
-/// What of a load a policy reads; none if a load does not tell it.
-fn reads(policy: &Policy) -> Option<(Reads, Seconds)> {
+/// What of a load a policy reads, of a pool for which this metric counts what comes in; none if a load does not tell it.
+fn reads(policy: &Policy, counted: Option<&Metric>) -> Option<(Reads, Seconds)> {
     let measure = policy.rule.measure()?;
+    if counted == Some(&measure.metric) && !matches!(measure.metric, Metric::Several { .. }) {
+        return Some((Reads::Requests, measure.metric.period()));
+    }
     let reads = match &measure.metric {
         Metric::Named { name, .. } => match name {
             NamedMetric::AlbRequestCount => Reads::Requests,

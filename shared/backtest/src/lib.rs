@@ -11,6 +11,7 @@ pub mod iso;
 pub mod load;
 pub mod optimum;
 mod parallel;
+pub mod past;
 pub mod peer;
 pub mod replay;
 pub mod score;

@@ -1,5 +1,6 @@
 //! The load that a backtest plays: a trace on a fine, regular grid, with what one instance can do.
 
+use ghostnet_core::spec::{CapacityModel, InstanceCapacity, Metric, NamedMetric, PoolSpec, Rule};
 use ghostnet_core::unit::{Percent, Seconds};
 use jiff::Timestamp;
 
@@ -147,6 +148,56 @@ impl Instance {
     pub fn needed(&self, rate: f64) -> u32 {
         self.needed_at(rate, self.target)
     }
+}
+
+/// So much of an instance may be used if nobody says otherwise.
+pub const USED: f64 = 0.7;
+
+/// What a pool says about its instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Implied {
+    /// Requests per second that one can answer when all of it is used; none: it is to be learned, or nobody says.
+    pub capacity: Option<f64>,
+    /// So much of it may be used; none: nobody says.
+    pub target: Option<f64>,
+}
+
+impl Implied {
+    /// Of a pool that says what an instance can do, that; of one that tracks requests per target, as many as use the usual share of it.
+    #[must_use]
+    pub fn of(pool: &PoolSpec) -> Self {
+        pool.policies.iter().fold(Self::default(), |implied, policy| match &policy.rule {
+            Rule::Capacity(rule) => Self {
+                capacity: implied.capacity.or_else(|| match &rule.each {
+                    InstanceCapacity::Given(each) => Some(each.get()),
+                    InstanceCapacity::Learned(_) => None,
+                }),
+                target: implied.target.or_else(|| match rule.model {
+                    CapacityModel::Utilisation { at_most } => Some(at_most.ratio()),
+                    CapacityModel::ResponseTime { .. } => None,
+                }),
+            },
+            Rule::TargetTracking(rule) if reads_requests_each(&rule.measure.metric) => Self {
+                capacity: implied.capacity.or_else(|| Some(rule.target.get() / 60.0 / USED)),
+                target: implied.target,
+            },
+            _ => implied,
+        })
+    }
+
+    /// Such an instance; none: nobody says what one can do.
+    #[must_use]
+    pub fn instance(self) -> Option<Instance> {
+        let capacity = self.capacity.filter(|capacity| *capacity > 0.0)?;
+        Some(Instance {
+            capacity,
+            target: self.target.unwrap_or(USED),
+        })
+    }
+}
+
+fn reads_requests_each(metric: &Metric) -> bool {
+    matches!(metric, Metric::Named { name, .. } if *name == NamedMetric::AlbRequestCountPerTarget)
 }
 
 /// Of unsorted values, what a share of them stays below, linear between ranks; zero for none.

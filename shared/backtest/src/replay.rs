@@ -76,7 +76,7 @@ pub struct Look<'a> {
     pub delay: Seconds,
     /// The rate at each step that is known, the newest last.
     pub rates: &'a [f64],
-    /// How much of the serving instances was used in each of these steps; above one, there was more to do than they can.
+    /// How much of the serving instances was used in each of these steps, of a fortnight at least; above one, there was more to do than they can.
     pub used: &'a [f64],
     /// Instances that take requests.
     pub serving: u32,
@@ -137,13 +137,17 @@ pub trait Scaler {
     }
 }
 
+/// How long ago a scaler may look at how much was used.
+const REMEMBERED: Seconds = Seconds::minutes(14 * 24 * 60);
+
 /// Plays a load, and scores what is not warm-up. `see` is told each step, how many are wanted after it, and by whom.
 pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl FnMut(usize, Step, u32, &dyn Scaler)) -> Score {
     let first = load.rates().first().copied().unwrap_or_default();
     let mut wanted = world.instance.needed(first);
     let mut fleet = Fleet::new(wanted, scaler.stock(), world.boot(load));
     let mut meter = Meter::new(world.instance, load.step(), world.stopped_price);
-    let mut used = Vec::with_capacity(load.rates().len());
+    let remembered = load.steps(REMEMBERED).max(1);
+    let mut used: Vec<f64> = Vec::new();
     let (every, delay) = (load.steps(scaler.every()).max(1), load.steps(world.metric_delay));
     for (place, rate) in load.rates().iter().enumerate() {
         fleet.begin(place);
@@ -153,6 +157,10 @@ pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl F
             running: fleet.running(),
             stopped: fleet.stopped(),
         };
+        if used.len() >= 2 * remembered + delay {
+            // a year takes no more room than a month
+            used.drain(..remembered);
+        }
         used.push(rate / (world.instance.capacity * f64::from(step.serving)));
         if place >= load.scored_from() {
             meter.note(step);
@@ -167,7 +175,7 @@ pub fn play(load: &Load, world: &World, scaler: &mut dyn Scaler, mut see: impl F
                 seconds,
                 delay: world.metric_delay,
                 rates: load.rates().get(..known).unwrap_or_default(),
-                used: used.get(..known).unwrap_or_default(),
+                used: used.get(..used.len().saturating_sub(delay)).unwrap_or_default(),
                 serving: step.serving,
                 booting: fleet.booting(),
             });

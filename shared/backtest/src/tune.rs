@@ -4,8 +4,10 @@
 //! fits what is left of the objective's error budget, at the least cost. What is left follows from what was really spent in the last
 //! fortnight. A margin is only bought where it is not absurdly dear, and no promise is paid for that noise makes unreachable.
 
+use std::iter;
+
 use ghostnet_core::spec::{FleetSpec, PoolSpec};
-use ghostnet_core::tuning::Settings;
+use ghostnet_core::tuning::{Objective, Settings, USUAL};
 use ghostnet_core::unit::{Finite, Percent, Seconds};
 use serde::Serialize;
 
@@ -14,22 +16,6 @@ use crate::ghostnet::GhostNet;
 use crate::load::Load;
 use crate::parallel::each;
 use crate::replay::{Look, Scaler, World, play};
-
-/// What is to be met.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Objective {
-    /// More than this share of the instances should rarely be used.
-    pub used: f64,
-    /// So much of the time it may be, in percent.
-    pub percent: f64,
-}
-
-impl Objective {
-    /// So much of an instance is used where no margin is needed.
-    pub(crate) fn utilisation(&self) -> Percent {
-        Percent((100.0 * self.used).round() as u16)
-    }
-}
 
 /// What some days came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -60,8 +46,6 @@ impl Days {
 pub(crate) const CAUTIONS: [f64; 13] = [0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0, 128.0, 512.0];
 /// Holds that are tried, in minutes.
 const HOLDS: [u32; 4] = [3, 6, 12, 30];
-/// Usual loads that are tried.
-const USUAL: [Option<Percent>; 4] = [None, Some(Percent(70)), Some(Percent(90)), Some(Percent(95))];
 /// So many days are looked back on.
 const DAYS: usize = 14;
 /// A setting must also have done well in the last days alone.
@@ -81,24 +65,57 @@ const MOVE_MINUTES: f64 = 2.0;
 const UNTUNED_CAUTION: f64 = 16.0;
 const UNTUNED_HOLD: Seconds = Seconds::minutes(12);
 
+/// A night moves the utilisation by so many points.
+const UTILISATION_POINTS: u16 = 5;
+/// A night moves the price of caution by so many places of those that are tried, and everything else by one.
+const CAUTION_PLACES: usize = 2;
+
 /// Every setting of a pool that is tried; empty: it has none to tune.
 #[must_use]
 pub fn grid(pool: &PoolSpec, objective: &Objective) -> Vec<Settings> {
-    let Some(written) = Settings::of(pool) else {
-        return Vec::new();
-    };
+    match Settings::of(pool) {
+        Some(written) => every(written.utilisation.map(|_| objective.utilisation())),
+        None => Vec::new(),
+    }
+}
+
+/// Those of the same utilisation.
+fn every(utilisation: Option<Percent>) -> Vec<Settings> {
     let mut all = Vec::new();
-    for usual in USUAL {
+    for usual in usual() {
         for hold in HOLDS.map(Seconds::minutes) {
             let of = |caution| Settings {
                 caution,
                 hold,
                 usual,
-                utilisation: written.utilisation.map(|_| objective.utilisation()),
+                utilisation,
             };
             all.extend(CAUTIONS.into_iter().filter_map(Finite::new).map(of));
         }
     }
+    all
+}
+
+fn usual() -> impl Iterator<Item = Option<Percent>> {
+    iter::once(None).chain(USUAL.map(Some))
+}
+
+/// Those that one night may come to from these.
+fn near(from: &Settings, objective: &Objective) -> Vec<Settings> {
+    let towards = |used: Percent| {
+        let (least, most) = (used.0.saturating_sub(UTILISATION_POINTS), used.0.saturating_add(UTILISATION_POINTS));
+        Percent(objective.utilisation().0.clamp(least, most))
+    };
+    let caution = |settings: &Settings| CAUTIONS.iter().filter(|caution| **caution < settings.caution.get()).count();
+    let hold = |settings: &Settings| HOLDS.iter().filter(|hold| Seconds::minutes(**hold) < settings.hold).count();
+    let usually = |settings: &Settings| usual().filter(|usual| *usual < settings.usual).count();
+    let is_near = |settings: &Settings| {
+        caution(settings).abs_diff(caution(from)) <= CAUTION_PLACES
+            && hold(settings).abs_diff(hold(from)) <= 1
+            && usually(settings).abs_diff(usually(from)) <= 1
+    };
+    let mut all = every(from.utilisation.map(towards));
+    all.retain(is_near);
     all
 }
 
@@ -126,9 +143,18 @@ impl Shadows {
     /// Plays every setting on a load; none: the pool has nothing to tune.
     #[must_use]
     pub fn play(load: &Load, world: &World, spec: &FleetSpec, pool: &PoolSpec, objective: &Objective) -> Option<Self> {
+        Self::play_these(grid(pool, objective), load, world, (spec, pool), objective)
+    }
+
+    fn play_these(
+        settings: Vec<Settings>,
+        load: &Load,
+        world: &World,
+        (spec, pool): (&FleetSpec, &PoolSpec),
+        objective: &Objective,
+    ) -> Option<Self> {
         let untuned = untuned(pool, objective)?;
-        let settings = grid(pool, objective);
-        let usual: Vec<u16> = USUAL.iter().flatten().map(|share| share.0).collect();
+        let usual = USUAL.map(|share| share.0);
         let learning = Learning::of(&untuned.applied(pool), world, &usual)?;
         let foresight = Foresight::of(load, &learning, world.metric_delay);
         let of = |settings: &Settings| play_days(load, world, (spec, &settings.applied(pool)), objective, &foresight);
@@ -245,7 +271,7 @@ pub struct Suggestion {
     pub days: usize,
     /// The fleet as its owner wrote it.
     pub present: Evidence,
-    /// What to set; the present settings if nothing gains a hundredth.
+    /// What to set; what the fleet goes by if nothing gains a hundredth.
     pub chosen: Evidence,
     /// What one can have for more, or for less: no mixture of others beats these. The cheapest first.
     pub front: Vec<Evidence>,
@@ -254,20 +280,45 @@ pub struct Suggestion {
 /// Less than this share of the cost is not worth a change.
 const GAIN_LEAST: f64 = 0.01;
 
+/// Which settings are tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reach {
+    /// All of them, in place of what is written.
+    Everything,
+    /// Those to which one night may come from these, by which the pool goes.
+    Near(Settings),
+}
+
 /// What to set for the day after a load, by the last fortnight of it; none: the pool has no settings to tune, or there is not one whole
 /// day to look back on.
 #[must_use]
-pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec), objective: &Objective) -> Option<Suggestion> {
-    let present = Settings::of(pool)?;
+pub fn suggest(
+    load: &Load,
+    world: &World,
+    (spec, pool): (&FleetSpec, &PoolSpec),
+    objective: &Objective,
+    reach: Reach,
+) -> Option<Suggestion> {
+    let written = Settings::of(pool)?;
     let day = load.rates().len() / load.steps(Seconds(86_400)).max(1);
     if day == 0 {
         return None;
     }
-    let shadows = Shadows::play(load, world, spec, pool, objective)?;
+    let (from, settings) = match reach {
+        Reach::Everything => (written, grid(pool, objective)),
+        Reach::Near(from) => (from, near(&from, objective)),
+    };
+    let shadows = Shadows::play_these(settings, load, world, (spec, pool), objective)?;
     let rated = shadows.rated(day);
-    // as it is written, it aims at its own utilisation, and learns by that
-    let foresight = Foresight::of(load, &Learning::of(pool, world, &[])?, world.metric_delay);
-    let now = Rated::of(present, &play_days(load, world, (spec, pool), objective, &foresight), day);
+    // each aims at its own utilisation, and learns by that
+    let of = |settings: Settings| {
+        let pool = settings.applied(pool);
+        let foresight = Foresight::of(load, &Learning::of(&pool, world, &[])?, world.metric_delay);
+        let days = play_days(load, world, (spec, &pool), objective, &foresight);
+        Some(Rated::of(settings, &days, day))
+    };
+    let now = of(written)?;
+    let before = if from == written { now } else { of(from)? };
     let days = day.min(DAYS);
     let hours = f64::from(load.step().0) / 3_600.0 / days as f64;
     let evidence = |rated: &Rated| Evidence {
@@ -278,9 +329,9 @@ pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec)
     // the budget begins anew: what was spent before was spent with other settings
     let best = shadows.best(day, SAFETY * objective.percent, objective);
     let best = rated.iter().find(|rated| rated.settings == best)?;
-    let keeps = 100.0 * now.share <= objective.percent && best.paid > now.paid * (1.0 - GAIN_LEAST);
+    let keeps = 100.0 * before.share <= objective.percent && best.paid > before.paid * (1.0 - GAIN_LEAST);
     let mut front: Vec<Evidence> = Vec::new();
-    let all: Vec<Rated> = rated.iter().copied().chain([now]).collect();
+    let all: Vec<Rated> = rated.iter().copied().chain([now, before]).collect();
     for one in prices().filter_map(|price| at_price(&all, price)).map(evidence) {
         if front.last().is_none_or(|last| last.settings != one.settings) {
             front.push(one);
@@ -289,7 +340,7 @@ pub fn suggest(load: &Load, world: &World, (spec, pool): (&FleetSpec, &PoolSpec)
     Some(Suggestion {
         days,
         present: evidence(&now),
-        chosen: evidence(if keeps { &now } else { best }),
+        chosen: evidence(if keeps { &before } else { best }),
         front,
     })
 }
@@ -353,5 +404,58 @@ impl Scaler for Tuned<'_> {
 
     fn why(&self) -> Option<String> {
         self.scaler.why()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(caution: f64, hold: u32, usual: Option<u16>, utilisation: u16) -> Settings {
+        Settings {
+            caution: Finite::new(caution).unwrap(),
+            hold: Seconds::minutes(hold),
+            usual: usual.map(Percent),
+            utilisation: Some(Percent(utilisation)),
+        }
+    }
+
+    #[test]
+    fn a_night_moves_little() {
+        let objective = Objective { used: 0.9, percent: 1.0 };
+        // ten minutes are between two that are tried
+        let from = settings(8.0, 10, None, 70);
+        let all = near(&from, &objective);
+        let (mut cautions, mut holds): (Vec<f64>, Vec<Seconds>) = all.iter().map(|one| (one.caution.get(), one.hold)).unzip();
+        cautions.sort_by(f64::total_cmp);
+        cautions.dedup();
+        holds.sort_unstable();
+        holds.dedup();
+        assert_eq!(cautions, [4.0, 6.0, 8.0, 12.0, 16.0]);
+        assert_eq!(holds, [6, 12, 30].map(Seconds::minutes));
+        assert!(all.iter().all(|one| one.utilisation == Some(Percent(75))), "five points at most");
+        assert!(all.iter().all(|one| one.usual.is_none_or(|usual| usual == Percent(70))));
+        let used = |from, used| {
+            near(&settings(8.0, 6, None, from), &Objective { used, percent: 1.0 })
+                .first()
+                .and_then(|one| one.utilisation)
+        };
+        assert_eq!(
+            (used(88, 0.9), used(90, 0.9), used(95, 0.7)),
+            (Some(Percent(90)), Some(Percent(90)), Some(Percent(90)))
+        );
+    }
+
+    #[test]
+    fn whoever_is_beyond_what_is_tried_comes_back_by_its_edge() {
+        let objective = Objective { used: 0.7, percent: 1.0 };
+        let all = near(&settings(1_000.0, 120, Some(99), 70), &objective);
+        assert!(!all.is_empty());
+        assert!(
+            all.iter()
+                .all(|one| one.caution.get() >= 128.0 && one.hold == Seconds::minutes(30) && one.usual == Some(Percent(95)))
+        );
+        let all = near(&settings(0.01, 0, None, 70), &objective);
+        assert!(!all.is_empty() && all.iter().all(|one| one.caution.get() <= 1.0 && one.hold <= Seconds::minutes(6)));
     }
 }

@@ -1,14 +1,15 @@
 //! GhostNet on a load: by the past alone, the same each time, and by what was learned once as by learning it on the way.
 #![expect(clippy::expect_used, reason = "a load that cannot be made is a failed test")]
 
-use ghostnet_backtest::contest::{Contest, Contestant};
+use ghostnet_backtest::contest::{Contest, Contestant, Keeps};
 use ghostnet_backtest::default_fleet;
 use ghostnet_backtest::foresight::{Foresight, Learning};
 use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::replay::{Scaler, World, play};
-use ghostnet_backtest::tune::{Objective, Shadows, Suggestion, Tuned, suggest};
+use ghostnet_backtest::tune::{Reach, Shadows, Suggestion, Tuned, suggest};
 use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::tuning::Objective;
 use ghostnet_core::unit::{Percent, Seconds};
 use jiff::Timestamp;
 
@@ -108,7 +109,7 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
         spec: &spec,
         pool: &pool,
         iso: Some(2.0),
-        reasons: false,
+        keeps: Keeps::Results,
     };
     let hours = contest.optimum_hours();
     let tuned = contest.row(Contestant::GhostNetTuned, hours).expect("it is tuned");
@@ -129,7 +130,9 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
 fn what_is_written_is_played_as_it_is_written_whatever_the_limit_of_an_objective() {
     let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
     let load = load(2 * 1_440, u32::MAX);
-    let at = |used: f64| suggest(&load, &WORLD, (&spec, &pool), &Objective { used, percent: 1.0 }).expect("something to tune");
+    let at = |used: f64| {
+        suggest(&load, &WORLD, (&spec, &pool), &Objective { used, percent: 1.0 }, Reach::Everything).expect("something to tune")
+    };
     let (by_target, by_limit) = (at(0.7), at(0.9));
     assert_eq!(by_target.present.settings, by_limit.present.settings);
     assert_eq!(
@@ -144,4 +147,37 @@ fn what_is_written_is_played_as_it_is_written_whatever_the_limit_of_an_objective
     let used = |suggestion: &Suggestion| suggestion.chosen.settings.utilisation;
     assert_eq!((used(&by_target), used(&by_limit)), (Some(Percent(70)), Some(Percent(90))));
     assert!(by_limit.chosen.instance_hours_per_day < by_target.chosen.instance_hours_per_day);
+}
+
+/// What is played is what comes in, whatever the metric is called that counts it; of another one the load says nothing.
+#[test]
+fn a_demand_that_is_a_metric_of_its_own_is_the_load() {
+    let of = |demand: serde_json::Value| {
+        let jobs = serde_json::json!({ "namespace": "App", "name": "Jobs", "statistic": "Sum" });
+        let spec = serde_json::json!({
+            "fleet": "own",
+            "defaults": {
+                "capacity": { "min": 1, "max": 100 },
+                "launch": { "template": { "name": "own" }, "subnets": ["subnet-00000001"] }
+            },
+            "pools": [{
+                "id": "main",
+                "target_groups": ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/own/0123456789abcdef"]
+            }],
+            "policies": [
+                { "id": "demand", "type": "capacity", "demand": demand, "instance_capacity": 10, "utilisation": "70%" },
+                { "id": "ahead", "type": "predictive", "of": "demand", "mode": "act" },
+                { "id": "jobs", "type": "capacity", "demand": jobs, "instance_capacity": 1, "utilisation": "50%" }
+            ]
+        });
+        let raw = serde_json::from_value(spec).expect("a spec");
+        let spec = FleetSpec::check(&raw).expect("a good one");
+        let pool = spec.pools.first().cloned().expect("a pool");
+        let left_out: Vec<String> = GhostNet::left_out(&pool).map(|policy| policy.id.to_string()).collect();
+        assert_eq!(left_out, ["jobs"]);
+        wanted(&load(2_000, u32::MAX), &mut GhostNet::new(&spec, &pool, &WORLD))
+    };
+    let own = of(serde_json::json!({ "namespace": "App", "name": "Requests", "statistic": "Sum" }));
+    assert_eq!(own, of(serde_json::json!("alb_request_count")));
+    assert!(own.iter().any(|wanted| *wanted > 20), "the load moves it");
 }

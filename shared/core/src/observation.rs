@@ -15,6 +15,7 @@ use crate::id::{
 use crate::sample::{Loads, Readings, Series};
 use crate::signal::AlarmState;
 use crate::spec::{Attribute, Reservation, TemplateVersion};
+use crate::tuning::Tuned;
 
 /// Tag keys that GhostNet puts on every instance it launches, atomically with the launch.
 pub mod tag {
@@ -70,6 +71,9 @@ pub struct Observation {
     /// What was learned of the load of each policy that looks ahead, for this moment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seasons: BTreeMap<PoolId, BTreeMap<PolicyId, Season>>,
+    /// Settings that tuning has found, by pool; none: not asked, or nothing that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<BTreeMap<PoolId, Tuned>>,
     /// How much of an instance is used, in percent, for each policy that learns from it what one can answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub used: BTreeMap<PoolId, BTreeMap<PolicyId, Series>>,
@@ -114,6 +118,7 @@ impl Observation {
             imbalance: BTreeMap::new(),
             series: BTreeMap::new(),
             seasons: BTreeMap::new(),
+            tuned: None,
             used: BTreeMap::new(),
             alarms: BTreeMap::new(),
             recorded_plans: BTreeSet::new(),

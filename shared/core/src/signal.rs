@@ -43,6 +43,11 @@ pub enum Signal {
         /// Who asks, for the record.
         by: String,
     },
+    /// The forecast function asks itself to find settings for one fleet.
+    Tune {
+        /// The fleet.
+        fleet: FleetId,
+    },
     /// An operator asks for a size, or gives one up.
     OperatorRequest(OperatorRequest),
     /// Nothing to do, and why.
@@ -62,6 +67,7 @@ impl Signal {
             Self::Interruption(_) => "interruption",
             Self::InstanceChanged { .. } => "instance_changed",
             Self::Evaluate { .. } => "evaluate",
+            Self::Tune { .. } => "tune",
             Self::OperatorRequest(_) => "operator_request",
             Self::Ignored { .. } => "ignored",
         }

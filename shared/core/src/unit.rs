@@ -188,6 +188,9 @@ impl fmt::Display for Percent {
 #[serde(try_from = "f64", into = "f64")]
 pub struct Finite(f64);
 
+// a number that is never NaN equals itself
+impl Eq for Finite {}
+
 impl Finite {
     /// `value`, unless it is NaN or infinite.
     #[must_use]

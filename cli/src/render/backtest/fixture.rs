@@ -113,7 +113,7 @@ impl Played {
                 used: 0.7,
             },
             rows: &self.rows,
-            worst: subject.and_then(|row| worst_hour(&self.load, &self.world, &row.course)),
+            worst: subject.and_then(|row| row.worst),
             forecast: &self.forecast,
             notes: &self.notes,
             command: &self.command,
@@ -179,6 +179,7 @@ fn row(policy: &'static str, load: &Load, world: &World, mut scaler: Follower) -
         score,
         cost_ratio: 1.0,
         settings: BTreeMap::from([("cooldown", "60 s".to_owned())]),
+        worst: worst_hour(load, world, &course),
         course,
     }
 }

@@ -1,6 +1,7 @@
 use ghostnet_core::reason::Finding;
 use ghostnet_core::refresh::{LastAsked, Phase as RefreshPhase, Progress, Refresh};
-use ghostnet_core::unit::Percent;
+use ghostnet_core::tuning::{Came, Found, Objective, Settings};
+use ghostnet_core::unit::{Finite, Percent};
 
 use std::collections::BTreeMap;
 
@@ -298,4 +299,50 @@ fn traffic_stands_in_a_line_or_two() {
     let told = failover(&leading, fixture::at("13:03:00"))[0][2].clone();
     assert!(told.ends_with(" · leads to i-0a · would succeed now"), "{told}");
     assert!(status(&fixture::spec(), &fixture::preview(), &[], None, None).failover.is_none());
+}
+
+#[test]
+fn what_tuning_found_is_told_with_what_becomes_of_it() {
+    let settings = |caution, utilisation| Settings {
+        caution: Finite::new(caution).unwrap(),
+        hold: Seconds::minutes(6),
+        usual: Some(Percent(90)),
+        utilisation: Some(Percent(utilisation)),
+    };
+    let written = settings(8.0, 70);
+    let told = |in_force, settings, cost| {
+        let came = |instance_hours_per_day, over_percent| Came {
+            instance_hours_per_day,
+            over_percent,
+        };
+        let found = Found {
+            tuned: Tuned {
+                settings,
+                instead_of: written,
+            },
+            at: fixture::at("03:05:00").into(),
+            objective: Objective { used: 0.9, percent: 1.0 },
+            days: 14,
+            written: came(200.0, 0.1),
+            found: came(cost, 0.825),
+        };
+        tuning(&TuningStatus {
+            pool: "blue".parse().unwrap(),
+            in_force,
+            found,
+        })
+    };
+    let by = "over 90 % for 0.82 % of the time (as written 0.10 %), by 14 days";
+    assert_eq!(
+        told(true, settings(4.0, 75), 175.0),
+        format!("goes by caution 4, hold 6m, usual 90%, utilisation 75% · 12.5 % less, {by}")
+    );
+    assert_eq!(
+        told(false, settings(16.0, 70), 210.0),
+        format!("suggests caution 16, hold 6m, usual 90% · 5.0 % more, {by}")
+    );
+    assert_eq!(
+        told(true, written, 200.0),
+        "what is written is as good as anything near it, by 14 days"
+    );
 }

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use ghostnet_backtest::contest::{Contest, Contestant, Row, WorstHour, worst_hour};
+use ghostnet_backtest::contest::{Contest, Contestant, Keeps, Row, WorstHour};
 use ghostnet_backtest::load::Load;
 use ghostnet_backtest::peer::Peer;
 use ghostnet_backtest::replay::World;
-use ghostnet_backtest::trace::Trace;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -123,6 +122,9 @@ pub(crate) fn run(played: playing::Played, contestants: &[Contestant], args: &Ar
     let load = playing::load(&trace, &args.world, |all| {
         args.warmup.unwrap_or_else(|| WARM_UP.min(Seconds(all.0 / 2)))
     })?;
+    let unit = trace.unit().to_string();
+    // it is on the grid now
+    drop(trace);
     let fleet = Fleet::of(&args.world, &load)?;
     let contest = Contest {
         load: &load,
@@ -130,7 +132,11 @@ pub(crate) fn run(played: playing::Played, contestants: &[Contestant], args: &Ar
         spec: &fleet.spec,
         pool: &fleet.pool,
         iso: args.iso_slo,
-        reasons: args.html.is_some(),
+        keeps: match (&args.html, &args.csv) {
+            (Some(_), _) => Keeps::Reasons,
+            (None, Some(_)) => Keeps::Courses,
+            (None, None) => Keeps::Results,
+        },
     };
     let (rows, mut notes) = rows(&contest, contestants, console);
     notes.extend(of_load);
@@ -144,11 +150,11 @@ pub(crate) fn run(played: playing::Played, contestants: &[Contestant], args: &Ar
         .find(|row| row.policy.starts_with("ghostnet"))
         .or_else(|| rows.first())
         .and_then(|row| {
-            let hour = worst_hour(&load, &fleet.world, &row.course)?;
+            let hour = row.worst?;
             Some((row.policy.clone(), hour, load.at(load.scored_from() + hour.step)))
         });
     if let Some(path) = &args.html {
-        write_page(path, (&name, &trace), &contest, &rows, &notes)?;
+        write_page(path, (&name, &unit), &contest, &rows, &notes)?;
     }
     let never_above = contest.denominator();
     let backtest = Backtest {
@@ -164,7 +170,7 @@ pub(crate) fn run(played: playing::Played, contestants: &[Contestant], args: &Ar
         rows,
         notes,
         played: Played {
-            unit: trace.unit().to_string(),
+            unit,
             world: fleet.world,
             scored_from: load.at(load.scored_from()),
             worst,
@@ -205,7 +211,7 @@ fn rows(contest: &Contest<'_>, contestants: &[Contestant], console: Console) -> 
             Some(row) => rows.push(row),
             None => notes.push(match (contestant, contest.iso) {
                 (Contestant::GhostNet | Contestant::GhostNetTuned, _) => {
-                    format!("`{contestant}` is not in the table: the spec has no policy of type `predictive` that goes by `caution`, or none of its settings keeps the objective")
+                    format!("`{contestant}` is not in the table: the spec has no policy of type `predictive`, or none of its settings keeps the objective")
                 }
                 (_, Some(limit)) => format!("`{contestant}` is not in the table: at no headroom it keeps the time above 90 % within {limit} %"),
                 (_, None) => format!("`{contestant}` is not in the table"),
@@ -217,7 +223,7 @@ fn rows(contest: &Contest<'_>, contestants: &[Contestant], console: Console) -> 
     (rows, notes)
 }
 
-fn write_page(path: &Path, (name, trace): (&str, &Trace), contest: &Contest<'_>, rows: &[Row], notes: &[String]) -> Result<(), Failure> {
+fn write_page(path: &Path, (name, unit): (&str, &str), contest: &Contest<'_>, rows: &[Row], notes: &[String]) -> Result<(), Failure> {
     let ahead: Vec<Expected> = contest
         .expected()
         .into_iter()
@@ -229,7 +235,7 @@ fn write_page(path: &Path, (name, trace): (&str, &Trace), contest: &Contest<'_>,
         .collect();
     let mut report = BacktestReport {
         trace: name,
-        unit: &trace.unit().to_string(),
+        unit,
         load: contest.load,
         world: &contest.world,
         optimum: Denominator {
@@ -243,9 +249,7 @@ fn write_page(path: &Path, (name, trace): (&str, &Trace), contest: &Contest<'_>,
         command: &std::env::args().collect::<Vec<_>>().join(" "),
         build: &ghostnet_aws::function::build(),
     };
-    report.worst = report
-        .subject()
-        .and_then(|row| worst_hour(contest.load, &contest.world, &row.course));
+    report.worst = report.subject().and_then(|row| row.worst);
     fs::write(path, render::backtest::page(&report)).map_err(|source| Failure::Write {
         path: path.to_owned(),
         source,

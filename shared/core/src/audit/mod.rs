@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Decision, Situation};
-use crate::failover;
+use crate::decide::{Decision, Situation, in_force};
 use crate::id::{ClientToken, InstanceId, PoolId, ServiceId, TargetGroupArn};
 use crate::plan::{Action, STEPS_MAX, Step, WINDOW_MAX};
 use crate::signal::{EVENT_AGE_MAX, Signal};
 use crate::spec::{FleetMode, PoolSpec};
 use crate::state::{CapacityState, DrainReason};
+use crate::tuning;
 use crate::unit::Seconds;
 
 /// An invariant that a decision would break.
@@ -40,7 +40,7 @@ pub struct Violation {
 /// Every invariant that the decision would break; none if it may be committed.
 #[must_use]
 pub fn audit(situation: &Situation<'_>, decision: &Decision) -> Vec<Violation> {
-    match failover::enrolled(situation.spec, situation.traffic) {
+    match in_force(situation, &tuning::in_force(situation)) {
         Some(spec) => audit_by(&Situation { spec: &spec, ..*situation }, decision),
         None => audit_by(situation, decision),
     }

@@ -21,21 +21,29 @@ use crate::policy::simple::Waits;
 use crate::reason::{Finding, Guard, GuardOutcome, Vote, VoteReason};
 use crate::sample::Sample;
 use crate::size::{self, SizeInput, Sizing};
-use crate::spec::{FleetMode, OpenRemovalWindow, OpenWindow, Policy, PoolSpec, Rule, WarmSize};
+use crate::spec::{FleetMode, FleetSpec, OpenRemovalWindow, OpenWindow, Policy, PoolSpec, Rule, WarmSize};
 use crate::state::{CapacityState, LastHold, PoolState};
+use crate::tuning::{self, Tuned};
 use crate::unit::Percent;
 use crate::{boots, budget, churn, failover, growth};
 
 /// What the fleet should do next. Pure: equal situations give equal decisions.
 #[must_use]
 pub fn decide(situation: &Situation<'_>) -> Decision {
-    match failover::enrolled(situation.spec, situation.traffic) {
-        Some(spec) => decide_by(&Situation { spec: &spec, ..*situation }),
-        None => decide_by(situation),
+    let tuned = tuning::in_force(situation);
+    match in_force(situation, &tuned) {
+        Some(spec) => decide_by(&Situation { spec: &spec, ..*situation }, &tuned),
+        None => decide_by(situation, &tuned),
     }
 }
 
-fn decide_by(situation: &Situation<'_>) -> Decision {
+/// The spec by which a fleet goes, where that is not what is written: tuning has found other settings, or the sides share their groups.
+pub(crate) fn in_force(situation: &Situation<'_>, tuned: &BTreeMap<PoolId, Tuned>) -> Option<FleetSpec> {
+    let by_tuning = tuning::applied(situation.spec, tuned);
+    failover::enrolled(by_tuning.as_ref().unwrap_or(situation.spec), situation.traffic).or(by_tuning)
+}
+
+fn decide_by(situation: &Situation<'_>, tuned: &BTreeMap<PoolId, Tuned>) -> Decision {
     let mut state = situation.state.clone();
     if state.pause.as_ref().is_some_and(|pause| situation.now >= pause.until) {
         state.pause = None;
@@ -48,7 +56,8 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
     let removal_windows = situation.spec.open_removal_windows(situation.now);
     for pool in pools {
         let known = state.pools.entry(pool.id.clone());
-        known.or_insert_with(|| PoolState::new(pool.capacity.initial));
+        let known = known.or_insert_with(|| PoolState::new(pool.capacity.initial));
+        known.by_tuning = tuned.get(&pool.id).copied();
     }
     let mut told_by_operators = operator::hear(situation, &listed, &mut state);
     let mut counted: Vec<Counted<'_>> = pools
@@ -90,6 +99,7 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
             .get(&counted.pool.id)
             .and_then(|pool| churn::held_until(pool, &counted.pool.guards, situation.now));
         counted.findings.extend(until.map(|until| Finding::Churn { until }));
+        counted.findings.extend(retuned(situation, &counted.pool.id, tuned));
         counted.findings.extend(unlearned(counted.pool, state.pools.get(&counted.pool.id)));
         counted
             .findings
@@ -117,6 +127,13 @@ fn decide_by(situation: &Situation<'_>) -> Decision {
         decided.insert(counted.pool.id.clone(), told(counted, sizing));
     }
     finish(situation, state, draft, decided)
+}
+
+/// What is told where a pool goes by other settings than the last time.
+fn retuned(situation: &Situation<'_>, pool: &PoolId, tuned: &BTreeMap<PoolId, Tuned>) -> Option<Finding> {
+    let before = situation.state.pools.get(pool).and_then(|pool| pool.by_tuning);
+    let settings = tuned.get(pool).map(|tuned| tuned.settings);
+    (settings != before.map(|tuned| tuned.settings)).then_some(Finding::Retuned { settings })
 }
 
 /// Instances that would run on unseen because the spec no longer names their pool.

@@ -29,8 +29,8 @@ mod services;
 mod spending;
 mod warm;
 
-pub(crate) use fleet::surge;
 pub use fleet::{decide, look_ahead, open_windows};
+pub(crate) use fleet::{in_force, surge};
 
 use std::collections::BTreeMap;
 

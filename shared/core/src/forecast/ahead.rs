@@ -9,6 +9,7 @@ use super::expert::{self, EXPERTS};
 use super::{Curve, Lags, Pair, Recent, SHARES};
 use crate::id::{PolicyId, PoolId};
 use crate::spec::Events;
+use crate::tuning::Found;
 use crate::unit::{Moment, Seconds};
 
 /// The level of a season is that of a quarter of an hour.
@@ -51,6 +52,9 @@ pub struct Forecast {
     pub version: u64,
     /// One for each policy that looks ahead and of whose load something is known.
     pub outlooks: BTreeMap<PoolId, BTreeMap<PolicyId, Outlook>>,
+    /// What tuning last found, of each pool that it tunes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub found: BTreeMap<PoolId, Found>,
 }
 
 impl Forecast {

@@ -15,6 +15,7 @@ use crate::rating::{HOURS_LEAST, USE_LEAST};
 use crate::refresh::{Progress, RefreshRequest};
 use crate::spec::{Attribute, TemplateVersion};
 use crate::state::{DrainReason, RenewReason};
+use crate::tuning::Settings;
 
 /// A pool of many types and zones may have a hundred of them.
 const RAN_OUT_TOLD_MAX: usize = 4;
@@ -179,6 +180,11 @@ pub enum Finding {
     NotTold {
         /// Which.
         instance: InstanceId,
+    },
+    /// It goes by other settings than before: those that tuning has found, or what is written again.
+    Retuned {
+        /// Those that were found; none: what is written.
+        settings: Option<Settings>,
     },
     /// An instance that carries our tags and was in no state is counted from now on.
     Adopted {
@@ -458,6 +464,13 @@ impl fmt::Display for Finding {
                 "{instance} leaves and its tag `{}` could not be set: may the role tag?",
                 tag::STATE
             ),
+            Self::Retuned { settings: Some(settings) } => {
+                write!(f, "goes by what tuning has found: {settings}")?;
+                settings
+                    .utilisation
+                    .map_or(Ok(()), |utilisation| write!(f, ", utilisation {utilisation}"))
+            }
+            Self::Retuned { settings: None } => f.write_str("goes by the spec again, and no longer by what tuning had found"),
             Self::Adopted { instance } => write!(f, "{instance} carries our tags and was unknown: adopted"),
             Self::UnknownInstances { instances } => {
                 write!(

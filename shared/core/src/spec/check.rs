@@ -9,7 +9,7 @@ use super::check_guards::{duration, read_removal_windows};
 use super::check_pool::{NO_MAXIMUM, read_pool};
 use super::problem::Problems;
 use super::raw::{RawFleetSpec, RawMode, RawObjective, RawRole};
-use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, check_failover, check_regions, check_spend, defaults};
+use super::{FleetMode, FleetSpec, Objective, PoolSpec, Problem, check_failover, check_regions, check_spend, defaults, tuning};
 use crate::id::FleetId;
 use crate::state::INSTANCES_MAX;
 use crate::unit::Seconds;
@@ -72,6 +72,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
     let removal_windows = read_removal_windows(raw.guards.as_ref(), problems);
     let spend = check_spend::read(raw.guards.as_ref(), &pools, problems);
     let home_region = check_regions::read(raw, &pools, problems);
+    let tuning = tuning::read(raw.tuning.as_ref(), &pools, problems);
     let (failover, mut destinations) = check_failover::read(raw, &pools, problems).unzip();
     let named = |(_, pool): (usize, PoolSpec)| PoolSpec {
         destinations: destinations.as_mut().and_then(|of| of.remove(&pool.id)).unwrap_or_default(),
@@ -88,6 +89,7 @@ fn read_fleet(raw: &RawFleetSpec, problems: &mut Problems) -> Option<FleetSpec> 
         removal_windows,
         pools: pools.into_iter().map(named).collect(),
         failover,
+        tuning,
         alarms: raw.alarms.iter().flatten().map(|alarm| alarm.alarm.clone()).collect(),
         home_region,
     })

@@ -44,6 +44,7 @@ pub mod raw;
 mod rule;
 pub mod schedule;
 mod simple;
+mod tuning;
 pub mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +78,7 @@ pub use rule::{
 };
 pub use schedule::Schedule;
 pub use simple::{SimpleChange, SimpleRule};
+pub use tuning::{Tuning, TuningMode};
 pub use warm::{WarmSize, WarmSpec, WarmState};
 
 /// A checked fleet spec.
@@ -101,6 +103,8 @@ pub struct FleetSpec {
     pub pools: Vec<PoolSpec>,
     /// How traffic leaves a failing side.
     pub failover: Option<Failover>,
+    /// What is found each night by playing the days that are past; none: nothing is.
+    pub tuning: Option<Tuning>,
     /// Names or ARNs of the user's own alarms that wake this fleet.
     pub alarms: Vec<String>,
     /// The region of the installation that it belongs to, where pools are in others; none: everything is where the installation is.

@@ -25,6 +25,7 @@ use crate::rating::Rating;
 use crate::reason::Direction;
 use crate::refresh::Refresh;
 use crate::spec::{Attribute, FleetSpec, MarketMix, PoolSpec};
+use crate::tuning::Tuned;
 use crate::unit::{Moment, Seconds};
 pub use drill::{AtRisk, Drill, DrillEnd, DrillOutcome};
 pub use fence::Fence;
@@ -203,6 +204,9 @@ pub struct PoolState {
     /// Attributes of groups that were set for this pool, and to what: so a change by somebody else is known as one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuned: BTreeMap<TargetGroupArn, BTreeMap<Attribute, String>>,
+    /// Settings that tuning has found and by which it goes, in place of what is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_tuning: Option<Tuned>,
     /// When the latest drain began of those that are gone by now: what was measured before counts them too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drain: Option<Moment>,

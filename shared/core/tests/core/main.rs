@@ -53,5 +53,6 @@ mod stored;
 mod strangers;
 mod target_tracking;
 mod threshold;
+mod tuning;
 mod warm;
 mod windows;

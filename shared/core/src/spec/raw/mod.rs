@@ -14,6 +14,7 @@ mod market;
 mod metric;
 mod policy;
 mod predictive;
+mod tuning;
 mod warm;
 
 pub use balancing::*;
@@ -26,6 +27,7 @@ pub use market::*;
 pub use metric::*;
 pub use policy::*;
 pub use predictive::*;
+pub use tuning::*;
 pub use warm::*;
 
 use std::borrow::Cow;
@@ -73,6 +75,9 @@ pub struct RawFleetSpec {
     /// How traffic leaves a failing side. Without it nothing moves traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover: Option<RawFailover>,
+    /// What GhostNet may find by itself, each night, by playing the days that are past. Without it nothing is tuned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<RawTuning>,
     /// Alarms of your own that wake GhostNet for this fleet; they decide nothing by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<RawAlarm>>,
@@ -466,6 +471,8 @@ raw_text! {
     RawLatency, "^[0-9]+(ms|s)$", "300ms";
     /// A percentage: a whole number and the sign, `15%`.
     RawPercent, "^[0-9]{1,4}%$", "10%";
+    /// A share of the time: a number and the sign, `0.1%`.
+    RawTimeShare, "^[0-9]{1,2}(\\.[0-9]{1,4})?%$", "1%";
     /// So many of so many, `3 of 5`.
     RawOf, "^[0-9]{1,3} of [0-9]{1,3}$", "3 of 5";
 }

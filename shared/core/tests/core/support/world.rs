@@ -20,6 +20,7 @@ use ghostnet_core::sample::{Loads, Readings, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Attribute, FleetSpec, TemplateKey, TemplateVersion};
 use ghostnet_core::state::{CapacityState, Member, RecordedOutcome, TrafficState};
+use ghostnet_core::tuning::Tuned;
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
@@ -62,6 +63,8 @@ pub struct World {
     pub carried: BTreeMap<InstanceId, f64>,
     /// What the metric of each instance's own was, by pool, where it is read.
     pub readings: BTreeMap<PoolId, Readings>,
+    /// Settings that tuning has found; none: nothing could be read.
+    pub tuned: Option<BTreeMap<PoolId, Tuned>>,
     looks: u32,
     launched: u32,
 }
@@ -108,6 +111,7 @@ impl World {
             shifted: BTreeSet::new(),
             carried: BTreeMap::new(),
             readings: BTreeMap::new(),
+            tuned: None,
             looks: 0,
             launched: 0,
         }
@@ -200,6 +204,7 @@ impl World {
         observation.imbalance.clone_from(&self.imbalance);
         observation.impaired.clone_from(&self.impaired);
         observation.readings.clone_from(&self.readings);
+        observation.tuned.clone_from(&self.tuned);
         let state = self.inputs.state.pools.values();
         let services = state.flat_map(|pool| pool.service.iter().chain(pool.former_services.keys()));
         let named = self.spec.pools.iter().filter_map(|pool| pool.cloud_map.as_ref());
