@@ -36,6 +36,8 @@ def function_for(event):
     kind = event.get("detail-type", "")
     if event.get("ghostnet", "").startswith("traffic/") or "/health/" in event.get("detail", {}).get("alarmName", ""):
         return "FailoverFunctionName"
+    if event.get("ghostnet", "").startswith("tune/"):
+        return "ForecastFunctionName"
     if kind.startswith(("EC2 ", "AWS Health")):
         return "InterruptionFunctionName"
     if kind == "Scheduled Event" or "ghostnet" in event:

@@ -48,6 +48,8 @@ pub struct FakePorts {
     pub failing: BTreeMap<&'static str, ErrorClass>,
     /// Fleets whose spec has a policy that looks ahead.
     pub looking_ahead: BTreeSet<FleetId>,
+    /// Fleets of these whose spec wants settings to be found.
+    pub tuned: BTreeSet<FleetId>,
     /// What every metric was in each minute; none: CloudWatch does not answer.
     pub metric: Option<Finite>,
     /// Fleets whose items cannot be read.
@@ -81,6 +83,7 @@ impl FakePorts {
             seen_newer: false,
             failing: BTreeMap::new(),
             looking_ahead: BTreeSet::new(),
+            tuned: BTreeSet::new(),
             metric: None,
             damaged: BTreeMap::new(),
             routing: RefCell::new(BTreeMap::new()),
@@ -164,7 +167,7 @@ pub fn group_of(side: &str) -> TargetGroupArn {
     ))
 }
 
-fn stored(fleet: &FleetId, fails_over: bool, looks_ahead: bool, now: Timestamp) -> Result<StoredSpec, PortError> {
+fn stored(fleet: &FleetId, (fails_over, looks_ahead, tuned): (bool, bool, bool), now: Timestamp) -> Result<StoredSpec, PortError> {
     let mut spec = serde_json::json!({
         "fleet": fleet,
         "mode": "recommend_only",
@@ -189,6 +192,9 @@ fn stored(fleet: &FleetId, fails_over: bool, looks_ahead: bool, now: Timestamp) 
             { "id": "requests", "type": "target_tracking", "metric": "alb_request_count_per_target", "target": 1000.0 },
             { "id": "ahead", "type": "predictive", "of": "requests" },
         ]);
+    }
+    if tuned {
+        spec["tuning"] = serde_json::json!({ "mode": "apply" });
     }
     Ok(StoredSpec {
         schema: SCHEMA,
@@ -385,7 +391,8 @@ impl Store for FakePorts {
         let load = |fleet: &FleetId| {
             self.damaged.get(fleet).map_or(Ok(()), |class| Err(port_error("load", *class)))?;
             let fails_over = self.fleets.iter().any(|entry| entry.fleet == *fleet && entry.fails_over);
-            let spec = stored(fleet, fails_over, self.looking_ahead.contains(fleet), self.now.get())?;
+            let what = (fails_over, self.looking_ahead.contains(fleet), self.tuned.contains(fleet));
+            let spec = stored(fleet, what, self.now.get())?;
             Ok(Loaded {
                 spec,
                 state: None,

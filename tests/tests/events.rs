@@ -203,6 +203,7 @@ fn table() -> BTreeMap<&'static str, Vec<String>> {
         ("traffic-failover.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
         ("traffic-drill.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
         ("traffic-undo.json", ignored("a payload of GhostNet of kind `traffic/v1`")),
+        ("tune.json", one("tune web")),
     ])
 }
 
@@ -228,6 +229,7 @@ fn in_short(signal: &Signal) -> String {
             format!("instances {} at {at}: {what}{taken}", ids.join(" "))
         }
         Signal::Evaluate { fleet, by } => format!("evaluate {fleet} for {by}"),
+        Signal::Tune { fleet } => format!("tune {fleet}"),
         Signal::OperatorRequest(request) => {
             let pool = request.pool.as_ref().map(|pool| format!(" {pool}")).unwrap_or_default();
             let Asked { by, at, wish } = &request.asked;
@@ -561,6 +563,7 @@ fn every_kind_of_change_is_met() {
         "spot warning",
         "state",
         "tick",
+        "tune",
     ];
     assert_eq!(changes, BTreeSet::from(all));
 }

@@ -370,7 +370,7 @@ const OF_TICK: [&str; 5] = ["publish", "group_attributes", "set_group_attributes
 fn needed(function: &str) -> BTreeSet<String> {
     let own = source(&root().join("functions").join(function).join("src"));
     let shared = root().join("shared/engine/src");
-    let of_one = |path: &Path| path.ends_with("failover.rs") || path.ends_with("learn.rs");
+    let of_one = |path: &Path| ["failover.rs", "learn.rs", "tune.rs"].iter().any(|file| path.ends_with(file));
     // these two share nothing with the others but how fleets are loaded, where they are, and how instances are listed
     let alone = |files: &[&str]| {
         let files = files.iter().chain(&["load.rs", "regions.rs"]);
@@ -378,7 +378,7 @@ fn needed(function: &str) -> BTreeSet<String> {
     };
     let engine = match function {
         "failover" => alone(&["failover.rs", "listing.rs"]),
-        "forecast" => alone(&["learn.rs"]),
+        "forecast" => alone(&["learn.rs", "tune.rs"]),
         _ => source_but(&shared, &of_one),
     };
     let calls = |call: &&actions::Call| {

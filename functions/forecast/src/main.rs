@@ -1,4 +1,5 @@
 //! The forecast function: once an hour it learns from what the fleets' loads were since, and keeps what is expected of the hours ahead.
+//! Once a day it finds settings for each fleet whose spec wants that, in an invocation for each.
 //!
 //! It changes nothing but its own items of the table. What follows from a forecast is decided by whoever looks at the fleet.
 //!
@@ -13,10 +14,12 @@
 #![recursion_limit = "256"]
 
 mod handler;
+mod host;
 
 use ghostnet_aws::event::Payload;
-use ghostnet_aws::settings::{Settings, environment};
+use ghostnet_aws::settings::{FUNCTION, Settings, environment};
 use ghostnet_aws::{Aws, function, telemetry};
+use host::OnLambda;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,11 +27,15 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::read(environment)?;
     telemetry::log_as_json(&settings.log);
     let aws = Aws::connect(&settings).await?;
-    let aws = &aws;
+    let host = OnLambda {
+        aws: &aws,
+        own: function::beside(environment(FUNCTION).as_deref(), "forecast", "forecast"),
+    };
+    let (aws, host) = (&aws, &host);
     run(service_fn(move |event: LambdaEvent<Payload>| async move {
         let (payload, context) = event.into_parts();
         let invocation = function::invocation(aws, "forecast", context.request_id, context.deadline);
-        handler::answer(aws, &invocation, &payload).await
+        handler::answer(aws, host, &invocation, &payload).await
     }))
     .await
 }

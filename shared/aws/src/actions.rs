@@ -108,7 +108,7 @@ pub const PORTS: &[Call] = &[
     call("memories", &["dynamodb:BatchGetItem"]),
     call("keep_forecast", &["dynamodb:PutItem"]),
     call("keep_memories", &["dynamodb:PutItem"]),
-    // no port: failover wakes tick
+    // no port: failover wakes tick, and forecast itself
     call("invoke_later", &["lambda:InvokeFunction"]),
 ];
 

@@ -12,6 +12,7 @@ use ghostnet_core::policy::predictive::unit;
 use ghostnet_core::sample::Series;
 use ghostnet_core::spec::metric::Queries;
 use ghostnet_core::spec::{Events, Policy, PoolSpec, Predictive, Rule};
+use ghostnet_core::tuning::{Settings, USUAL};
 use ghostnet_core::unit::{Moment, Seconds};
 use jiff::Timestamp;
 
@@ -19,7 +20,7 @@ use crate::error::PortError;
 use crate::invocation::{Invocation, ReconcileError};
 use crate::load::{Fleet, load};
 use crate::port::{CommitResult, ForecastPorts, LoadId, MetricQuery};
-use crate::regions;
+use crate::{regions, tune};
 
 /// Loads whose memories are held at once, each of about 80 KB; and the most metrics that one call asks for.
 const LOADS_AT_ONCE: usize = 500;
@@ -37,6 +38,8 @@ pub struct ForecastReport {
     pub trouble: Vec<String>,
     /// Whether the outlooks are kept; not if another invocation was faster, or nothing is new.
     pub kept: bool,
+    /// Whether settings are to be found for it now.
+    pub is_to_be_tuned: bool,
 }
 
 /// Learns for these fleets. One without a policy that looks ahead is absent from the result.
@@ -164,6 +167,8 @@ struct DueFleet {
     fleet: FleetId,
     forecast: Forecast,
     loads: Vec<Load>,
+    /// Pools that are tuned, with what is written of each.
+    tuned: BTreeMap<PoolId, Settings>,
     /// What cannot be learned, in words.
     trouble: Vec<String>,
 }
@@ -198,6 +203,7 @@ impl DueFleet {
             fleet: id.clone(),
             forecast: Forecast::default(),
             loads,
+            tuned: tune::tuned_pools(fleet).map(|(pool, written)| (pool.id.clone(), written)).collect(),
             trouble,
         })
     }
@@ -263,10 +269,15 @@ impl DueFleet {
         if learned.is_empty() {
             return Ok(report);
         }
-        let forecast = Forecast {
+        let mut forecast = Forecast {
             version: self.forecast.version.saturating_add(1),
             outlooks,
+            found: self.forecast.found,
         };
+        forecast.found.retain(|pool, _| self.tuned.contains_key(pool));
+        let knows_a_day = |pool: &PoolId| report.loads.iter().any(|(of, _, days)| of == pool && *days > 0);
+        let mut tuned = self.tuned.iter();
+        report.is_to_be_tuned = tuned.any(|(pool, written)| knows_a_day(pool) && tune::is_due(&forecast, pool, written, now));
         // the forecast first: whoever is slower finds it newer than it read, and keeps nothing
         if ports.keep_forecast(&self.fleet, &forecast, now).await? == CommitResult::Committed {
             ports.keep_memories(&learned, now).await?;
@@ -283,6 +294,7 @@ impl Load {
         };
         let none = BTreeMap::new();
         let ratings = fleet.state.pools.get(&pool.id).map_or(&none, |pool| &pool.ratings);
+        let tried = fleet.spec.tuning.iter().flat_map(|_| &USUAL);
         Ok(Self {
             pool: pool.id.clone(),
             region: pool.region.clone(),
@@ -294,7 +306,15 @@ impl Load {
             },
             events: rule.events.clone(),
             unit: unit(rule, ratings).ok_or("what one instance can answer is not learned yet")?,
-            usual: rule.usual.iter().map(|share| share.0).collect(),
+            // what is found may go by any of those that are tried
+            usual: rule
+                .usual
+                .iter()
+                .chain(tried)
+                .map(|share| share.0)
+                .collect::<BTreeSet<u16>>()
+                .into_iter()
+                .collect(),
         })
     }
 }

@@ -20,3 +20,4 @@ mod quiet;
 pub mod reconcile;
 mod regions;
 pub mod route;
+pub mod tune;

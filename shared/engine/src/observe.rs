@@ -358,6 +358,10 @@ async fn read_forecasts<P: Ports>(ports: &P, fleets: &BTreeMap<FleetId, Fleet>, 
             continue;
         };
         let now = observation.observed_at;
+        if fleet.spec.tuning.is_some() {
+            let tuned = forecast.found.iter().map(|(pool, found)| (pool.clone(), found.tuned));
+            observation.tuned = Some(tuned.collect());
+        }
         for pool in &fleet.spec.pools {
             let outlooks = forecast.outlooks.get(&pool.id);
             let season = |policy: &Policy| match (&policy.rule, outlooks?.get(&policy.id)) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ghostnet_core::forecast::{Forecast, Memory};
-use ghostnet_core::unit::Seconds;
+use ghostnet_core::tuning::{Came, Found, Objective, Settings, Tuned};
+use ghostnet_core::unit::{Finite, Percent, Seconds};
 use ghostnet_engine::error::ErrorClass;
 use ghostnet_engine::port::{CommitResult, ForecastStore, LoadId, Store};
 
@@ -102,7 +103,7 @@ fn forecast<S: Stage>(stage: &S) -> Result<Option<Forecast>, ErrorClass> {
     Ok(forecasts.remove(&fleet()))
 }
 
-/// With one outlook.
+/// With one outlook, and settings that were found.
 fn version(version: u64, mean: f64) -> Forecast {
     let mut outlook = memory(60).outlook(&[90]).unwrap();
     outlook.mean = mean;
@@ -110,5 +111,31 @@ fn version(version: u64, mean: f64) -> Forecast {
     Forecast {
         version,
         outlooks: BTreeMap::from([(pool(), outlooks)]),
+        found: BTreeMap::from([(pool(), found(mean))]),
+    }
+}
+
+/// Settings that were found, at such a cost.
+fn found(instance_hours_per_day: f64) -> Found {
+    let settings = |caution, utilisation| Settings {
+        caution: Finite::new(caution).unwrap(),
+        hold: Seconds::minutes(6),
+        usual: None,
+        utilisation,
+    };
+    let came = Came {
+        instance_hours_per_day,
+        over_percent: 1.0 / 3.0,
+    };
+    Found {
+        tuned: Tuned {
+            settings: settings(0.25, Some(Percent(75))),
+            instead_of: settings(8.0, None),
+        },
+        at: minute(10).into(),
+        objective: Objective { used: 0.9, percent: 0.1 },
+        days: 14,
+        written: came,
+        found: came,
     }
 }

@@ -1,6 +1,8 @@
+use std::cell::RefCell;
+
 use ghostnet_core::id::InstallationId;
 use ghostnet_core::unit::{Finite, Seconds};
-use ghostnet_engine::error::ErrorClass;
+use ghostnet_engine::error::{ErrorClass, PortError};
 use ghostnet_tests::event_payload;
 use ghostnet_tests::fake::{self, FakePorts};
 
@@ -17,8 +19,25 @@ fn world() -> FakePorts {
 }
 
 async fn on_event(ports: &FakePorts, file: &str, seconds: u32) -> Result<(), Diagnostic> {
+    on_event_by(&Asked::default(), ports, file, seconds).await
+}
+
+async fn on_event_by(host: &Asked, ports: &FakePorts, file: &str, seconds: u32) -> Result<(), Diagnostic> {
     let invocation = fake::invocation("forecast", &ports.owner, ports.now.get(), Seconds(seconds));
-    answer(ports, &invocation, &Payload::from_bytes(event_payload(file).unwrap())).await
+    answer(ports, host, &invocation, &Payload::from_bytes(event_payload(file).unwrap())).await
+}
+
+/// Notes for whom settings are to be found.
+#[derive(Default)]
+struct Asked {
+    fleets: RefCell<Vec<FleetId>>,
+}
+
+impl Host for Asked {
+    async fn tune_later(&self, fleet: &FleetId) -> Result<(), PortError> {
+        self.fleets.borrow_mut().push(fleet.clone());
+        Ok(())
+    }
 }
 
 #[tokio::test]
@@ -38,6 +57,38 @@ async fn one_fleet_is_learned_for_when_it_is_named() {
     let ports = world();
     assert_eq!(on_event(&ports, "evaluate.json", 300).await, Ok(()));
     assert_eq!(ports.asked("keep_forecast"), ["web"]);
+}
+
+#[tokio::test]
+async fn each_fleet_whose_spec_wants_settings_is_tuned_by_an_invocation_of_its_own() {
+    let mut ports = world();
+    ports.tuned = ["api", "web"].iter().map(|fleet| fleet.parse().unwrap()).collect();
+    let host = Asked::default();
+    assert_eq!(on_event_by(&host, &ports, "schedule-rule.json", 300).await, Ok(()));
+    let asked: Vec<String> = host.fleets.borrow().iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["api", "web"]);
+    assert_eq!(ports.asked("keep_forecast"), ["api", "web"], "nothing else was written yet");
+
+    let ports = FakePorts {
+        tuned: ports.tuned,
+        ..world()
+    };
+    assert_eq!(on_event_by(&host, &ports, "tune.json", 300).await, Ok(()));
+    assert_eq!(ports.asked("series"), ["1"]);
+    assert_eq!(ports.asked("keep_forecast"), ["web"]);
+    assert!(ports.asked("memories").is_empty(), "nothing is learned");
+    assert_eq!(host.fleets.borrow().len(), 2, "and nobody is asked again");
+}
+
+#[tokio::test]
+async fn a_fleet_that_wants_no_settings_is_not_tuned() {
+    let ports = world();
+    let host = Asked::default();
+    assert_eq!(on_event_by(&host, &ports, "schedule-rule.json", 300).await, Ok(()));
+    assert!(host.fleets.borrow().is_empty());
+    let ports = world();
+    assert_eq!(on_event_by(&host, &ports, "tune.json", 300).await, Ok(()));
+    assert!(ports.asked("series").is_empty() && ports.asked("keep_forecast").is_empty());
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use self::own::{CHECK_BYTES_MAX, CheckRequest, evaluate_payload, request_payload};
+pub use self::own::{CHECK_BYTES_MAX, CheckRequest, evaluate_payload, request_payload, tune_payload};
 pub use self::payload::Payload;
 pub use self::rejected::Rejected;
 pub use self::traffic::TrafficAsked;

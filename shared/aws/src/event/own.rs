@@ -46,6 +46,9 @@ pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
             let by = own.by.unwrap_or_else(|| "somebody".to_owned());
             evaluate(SHAPE, own.fleet.as_deref(), &by)
         }
+        Some(TUNE) => Ok(Signal::Tune {
+            fleet: named(SHAPE, own.fleet.as_deref())?,
+        }),
         Some("schedule/v1") => match own.action.as_deref() {
             Some("evaluate") | None => {
                 let schedule = own.schedule_arn.unwrap_or_else(|| "a schedule".to_owned());
@@ -59,15 +62,21 @@ pub(super) fn signal(object: Map<String, Value>) -> Result<Signal, Rejected> {
 }
 
 fn evaluate(shape: &'static str, fleet: Option<&str>, by: &str) -> Result<Signal, Rejected> {
-    let fleet = fleet.ok_or_else(|| Rejected::malformed(shape, "no `fleet`"))?;
-    let fleet = fleet
-        .parse()
-        .map_err(|error: ghostnet_core::id::BadId| Rejected::malformed(shape, &error.to_string()))?;
+    let fleet = named(shape, fleet)?;
     Ok(Signal::Evaluate { fleet, by: shortened(by) })
+}
+
+fn named(shape: &'static str, fleet: Option<&str>) -> Result<FleetId, Rejected> {
+    let fleet = fleet.ok_or_else(|| Rejected::malformed(shape, "no `fleet`"))?;
+    fleet
+        .parse()
+        .map_err(|error: ghostnet_core::id::BadId| Rejected::malformed(shape, &error.to_string()))
 }
 
 /// Kind and version of a request for a look at one fleet.
 const EVALUATE: &str = "evaluate/v1";
+/// Kind and version of a request to find settings for one fleet.
+const TUNE: &str = "tune/v1";
 /// Kind and version of an operator's request for a size.
 const SCALE: &str = "scale/v1";
 /// Kind and version of an operator's request to take instances over.
@@ -272,6 +281,12 @@ pub fn evaluate_payload(fleet: &FleetId, by: &str) -> Vec<u8> {
     serde_json::json!({ "ghostnet": EVALUATE, "fleet": fleet, "by": by })
         .to_string()
         .into_bytes()
+}
+
+/// The payload of a request to find settings for one fleet, as [`classify`](super::classify) reads it.
+#[must_use]
+pub fn tune_payload(fleet: &FleetId) -> Vec<u8> {
+    serde_json::json!({ "ghostnet": TUNE, "fleet": fleet }).to_string().into_bytes()
 }
 
 /// The payload of an operator's request, as [`classify`](super::classify) reads it.

@@ -18,5 +18,6 @@ mod refused;
 mod reservations;
 #[path = "../world/run.rs"]
 mod run;
+mod tuned;
 #[path = "../world/mod.rs"]
 mod world;
