@@ -8,7 +8,7 @@ use super::membership::Busy;
 use crate::adaptive::{self, Adapted};
 use crate::id::TargetGroupArn;
 use crate::plan::Action;
-use crate::reason::{Finding, Tuned};
+use crate::reason::{Finding, SetBecause};
 use crate::spec::{Attribute, FleetMode, PoolSpec};
 use crate::state::PoolState;
 
@@ -26,9 +26,9 @@ pub(super) fn differences(situation: &Situation<'_>, pool: &PoolSpec, state: &Po
                 from: there.and_then(|there| there.get(&attribute)).cloned(),
                 to,
                 why: match attribute {
-                    _ if was_set => Tuned::ChangedByOthers,
-                    Attribute::Algorithm if pool.balancing.adaptive.is_some() => Tuned::Adaptive,
-                    _ => Tuned::Spec,
+                    _ if was_set => SetBecause::ChangedByOthers,
+                    Attribute::Algorithm if pool.balancing.adaptive.is_some() => SetBecause::Adaptive,
+                    _ => SetBecause::Spec,
                 },
             });
         }

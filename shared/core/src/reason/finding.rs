@@ -96,7 +96,7 @@ pub enum Finding {
         /// What it is to be.
         to: String,
         /// Why.
-        why: Tuned,
+        why: SetBecause,
     },
     /// An instance leaves, and why.
     Drains {
@@ -323,7 +323,7 @@ pub enum Finding {
 /// Why an attribute of a target group is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Tuned {
+pub enum SetBecause {
     /// The spec says so.
     Spec,
     /// An adaptive group has come to this algorithm.
@@ -332,7 +332,7 @@ pub enum Tuned {
     ChangedByOthers,
 }
 
-impl fmt::Display for Tuned {
+impl fmt::Display for SetBecause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Spec => "the spec says so",

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use finding::{Finding, Tuned, ZoneEvidence};
+pub use finding::{Finding, SetBecause, ZoneEvidence};
 pub use guard::{Guard, GuardOutcome};
 pub use vote::{Vote, VoteReason, Withheld};
 

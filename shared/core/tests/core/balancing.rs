@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::adaptive::{Adapted, Imbalance, Switch, judge};
 use ghostnet_core::audit::audit;
 use ghostnet_core::plan::{Action, Refusal, StepOutcome};
-use ghostnet_core::reason::{Finding, Tuned};
+use ghostnet_core::reason::{Finding, SetBecause};
 use ghostnet_core::sample::{Datapoint, Series};
 use ghostnet_core::signal::Signal;
 use ghostnet_core::spec::{Algorithm, Attribute, FleetSpec};
@@ -161,13 +161,13 @@ fn a_change_by_somebody_else_is_told_as_such_and_put_right() {
     };
     let text = |from: &str| (from.to_owned(), "60".to_owned());
     let (from, to, why) = told(&world.look());
-    assert_eq!(((from, to), why), (text("300"), Tuned::Spec));
+    assert_eq!(((from, to), why), (text("300"), SetBecause::Spec));
     show(&mut world, &[(DELAY, "60")]);
     assert_eq!(set(&world.look()), [""; 0]);
     show(&mut world, &[(DELAY, "10")]);
     let decision = world.look();
     let (from, to, why) = told(&decision);
-    assert_eq!(((from, to), why), (text("10"), Tuned::ChangedByOthers));
+    assert_eq!(((from, to), why), (text("10"), SetBecause::ChangedByOthers));
     assert_eq!(set(&decision), ["deregistration_delay.timeout_seconds=60"]);
 }
 
