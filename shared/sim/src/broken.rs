@@ -168,6 +168,8 @@ pub enum Broken {
     ForgetsToWait,
     /// A decision that learns twice of what instances can do.
     LearnsTwice,
+    /// A decision that forgets by which settings it went.
+    TuningForgotten,
     /// A decision that keeps of its steps that they may be taken over at once.
     WindowsCutShort,
 }
@@ -233,6 +235,7 @@ pub fn doctored(broken: Option<Broken>, commit: &Rc<Commit>) -> Rc<Commit> {
             let ratings = changed.state.pools.values_mut().flat_map(|pool| pool.ratings.values_mut());
             ratings.for_each(|rating| rating.hours.iter_mut().for_each(|each| *each *= 2));
         }
+        Broken::TuningForgotten => changed.state.pools.values_mut().for_each(|pool| pool.by_tuning = None),
         Broken::WindowsCutShort => {
             let over = TAKE_OVER_MARGIN.before(changed.record.at);
             changed.state.open.iter_mut().for_each(|open| open.execute_until = over);

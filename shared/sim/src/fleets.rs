@@ -6,7 +6,7 @@ mod sides;
 use std::collections::BTreeMap;
 
 use ghostnet_core::id::{ServiceId, SpecVersion, TargetGroupArn, Zone};
-use ghostnet_core::spec::raw::{RawHorizon, RawPolicy};
+use ghostnet_core::spec::raw::{RawHorizon, RawPolicy, RawTuning, RawTuningMode};
 use ghostnet_core::spec::{FleetSpec, RawFleetSpec, Resolved, TemplateVersion};
 use ghostnet_core::state::{SCHEMA, StoredSpec};
 use ghostnet_core::unit::Seconds;
@@ -80,6 +80,21 @@ pub fn look_as_far_as_boots(chance: &mut Chance, design: &mut Design) {
         if let RawPolicy::Predictive(policy) = policy {
             policy.horizon = Some(RawHorizon("learned".to_owned()));
         }
+    }
+}
+
+/// Most fleets that look ahead are tuned, where there is anything to tune. Drawn from a stream of its own too.
+pub fn tune(chance: &mut Chance, design: &mut Design) {
+    let mode = chance.pick(&[RawTuningMode::Apply, RawTuningMode::Apply, RawTuningMode::Suggest]);
+    let raw = RawFleetSpec {
+        tuning: Some(RawTuning {
+            mode: mode.copied(),
+            ..RawTuning::default()
+        }),
+        ..design.raw.clone()
+    };
+    if !chance.once_in(4) && FleetSpec::check(&raw).is_ok() {
+        design.raw = raw;
     }
 }
 

@@ -25,6 +25,7 @@ mod landing;
 pub mod load;
 pub mod log;
 mod measure;
+mod night;
 mod people;
 pub mod region;
 pub mod rival;

@@ -30,6 +30,8 @@ pub const CALM_TICKS: u32 = 800;
 const RIGHT_FOR: u32 = 30;
 /// Minutes from one invocation of the forecast function to the next: this world keeps no minute for an hour.
 const LEARNS_EVERY: u32 = 30;
+/// Minutes from one night to the next: days are short here.
+const NIGHT_EVERY: u32 = 25;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -112,6 +114,7 @@ pub fn run(setup: &Setup) -> Outcome {
     // of many streams the one by which fewest of the kept seeds draw other fleets than when they were kept
     let mut leading_to_one = Chance::of(setup.seed, 108);
     let mut spreading = Chance::of(setup.seed, 26);
+    let mut tuning = Chance::of(setup.seed, 27);
     world.cloud.capacity.reservations = Reservations::any(&mut reserved);
     let names: &[&str] = if chance.once_in(4) { &["web", "api"] } else { &["web"] };
     for name in names {
@@ -126,6 +129,7 @@ pub fn run(setup: &Setup) -> Outcome {
             fleets::lead_elsewhere(&mut leading, &mut design);
             fleets::lead_to_one(&mut leading_to_one, &mut design);
             fleets::spread_over_regions(&mut spreading, &mut design);
+            fleets::tune(&mut tuning, &mut design);
             let load = Load::any(&mut chance, design.size, design.capacity);
             world.apply(design, load);
         }
@@ -287,6 +291,9 @@ impl Runner {
         }
         if world.faults.rages() {
             world.storm();
+            if world.minute.is_multiple_of(NIGHT_EVERY) {
+                world.night();
+            }
         } else {
             world.look_at_the_end_of_degraded();
         }

@@ -152,6 +152,7 @@ fn cases() -> Vec<Case> {
         case(Broken::WindowsForgotten, NONE, Check::RemovalWindow, &[]),
         case(Broken::OutgrowsSpend, NONE, Check::SpendCap, &[Check::SameSize]),
         case(Broken::LearnsTwice, NONE, Check::Learns, &[]),
+        case(Broken::TuningForgotten, NONE, Check::Tunes, &[]),
         case(Broken::NothingShifts, DOWN, Check::Converges, &[Check::OneActive]),
         case(Broken::HealthInvented, DOWN, Check::MovesToReady, &[]),
         case(Broken::IllnessInvented, NONE, Check::LeavesTheIll, &[]),

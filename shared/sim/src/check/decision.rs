@@ -17,7 +17,7 @@ use ghostnet_core::unit::Seconds;
 use ghostnet_engine::port::Commit;
 use jiff::Timestamp;
 
-use super::{Check, Removal, Watch, evidence, fence, learning, mix, order, pace, same_size, spend, swap};
+use super::{Check, Removal, Watch, evidence, fence, learning, mix, order, pace, same_size, spend, swap, tuning};
 use crate::clock::{HOUR, MINUTE, at};
 use crate::world::World;
 
@@ -124,8 +124,11 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
             }
         },
     };
+    let written = spec;
+    let by_tuning = tuning::on_committed(commit, written, inputs, &mut found);
+    let spec = by_tuning.as_ref().unwrap_or(written);
     let enrolled = enrolled(spec, &inputs.traffic);
-    let (whole, spec) = (spec, enrolled.as_ref().unwrap_or(spec));
+    let spec = enrolled.as_ref().unwrap_or(spec);
     old_event(commit, inputs, &mut found);
     old_request(commit, inputs, &mut found);
     swap::on_committed(world, commit, spec, &mut found);
@@ -170,7 +173,7 @@ pub(super) fn judge(world: &mut World, commit: &Commit) {
         }
     }
     // after the decision itself, so that what is wrong with that is said first
-    replay(world, commit, inputs, whole, &mut found);
+    replay(world, commit, inputs, written, &mut found);
     for (pool, changes) in changes {
         pace::judge(world, commit, &pool, changes);
     }

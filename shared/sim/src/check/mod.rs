@@ -22,6 +22,7 @@ mod spend;
 mod standby;
 mod swap;
 pub mod traffic;
+mod tuning;
 
 pub use balancing::on_tuned;
 pub use calm::{is_right, no_orphans};
@@ -154,6 +155,8 @@ checks! {
     Pace "" "pace";
     /// What is learned of an instance is never more than it can do.
     Learns "" "learns";
+    /// Settings that were found are gone by where the spec says so, and nowhere else.
+    Tunes "" "tunes";
     /// `core::size` counts as `reconcile` did.
     SameSize "" "same-size";
     /// The spine's own audit never has to refuse a decision.
