@@ -11,6 +11,15 @@ pub struct Boot {
     pub warm: usize,
 }
 
+/// Stopped instances that are kept, ready to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stock {
+    /// How many.
+    pub size: u32,
+    /// Whether who is needed no more fills the stock.
+    pub takes_returns: bool,
+}
+
 /// Instances that start together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Batch {
@@ -28,19 +37,19 @@ pub struct Fleet {
     stopped: u32,
     /// Launched to be stopped and kept: ready then.
     filling: VecDeque<Batch>,
-    /// So many are to be kept.
-    stock: u32,
+    /// What is to be kept.
+    stock: Stock,
 }
 
 impl Fleet {
     /// A fleet of instances that serve already, beside a full stock of stopped ones.
     #[must_use]
-    pub fn new(serving: u32, stock: u32, boot: Boot) -> Self {
+    pub fn new(serving: u32, stock: Stock, boot: Boot) -> Self {
         Self {
             boot,
             serving,
             booting: VecDeque::new(),
-            stopped: stock,
+            stopped: stock.size,
             filling: VecDeque::new(),
             stock,
         }
@@ -72,14 +81,18 @@ impl Fleet {
                 self.booting.pop_back();
             }
         }
-        self.serving = self.serving.saturating_sub(surplus);
+        let gone = surplus.min(self.serving);
+        self.serving -= gone;
+        if self.stock.takes_returns {
+            self.stopped += gone.min(self.lacking());
+        }
         self.refill(step);
     }
 
-    /// Keeps so many stopped from now on.
-    pub fn keep(&mut self, stock: u32) {
+    /// Keeps these stopped from now on.
+    pub fn keep(&mut self, stock: Stock) {
         self.stock = stock;
-        self.stopped = self.stopped.min(stock);
+        self.stopped = self.stopped.min(stock.size);
     }
 
     /// Instances that take requests.
@@ -91,7 +104,7 @@ impl Fleet {
     /// Instances that boot to serve.
     #[must_use]
     pub fn booting(&self) -> u32 {
-        self.booting.iter().map(|batch| batch.count).sum()
+        count(&self.booting)
     }
 
     /// Instances that serve or boot to.
@@ -103,7 +116,7 @@ impl Fleet {
     /// Instances that run, and are paid as such.
     #[must_use]
     pub fn running(&self) -> u32 {
-        self.capacity() + self.filling.iter().map(|batch| batch.count).sum::<u32>()
+        self.capacity() + count(&self.filling)
     }
 
     /// Instances that are stopped and kept.
@@ -120,14 +133,22 @@ impl Fleet {
         }
     }
 
+    /// So many fewer are kept, or launched to be, than are to be.
+    fn lacking(&self) -> u32 {
+        self.stock.size.saturating_sub(self.stopped + count(&self.filling))
+    }
+
     fn refill(&mut self, step: usize) {
-        let filling: u32 = self.filling.iter().map(|batch| batch.count).sum();
-        let missing = self.stock.saturating_sub(self.stopped + filling);
+        let missing = self.lacking();
         if missing > 0 {
             let serves_at = step + self.boot.cold;
             self.filling.push_back(Batch { serves_at, count: missing });
         }
     }
+}
+
+fn count(batches: &VecDeque<Batch>) -> u32 {
+    batches.iter().map(|batch| batch.count).sum()
 }
 
 fn due(batches: &mut VecDeque<Batch>, step: usize) -> u32 {
@@ -145,10 +166,15 @@ mod tests {
     use super::*;
 
     const BOOT: Boot = Boot { cold: 6, warm: 1 };
+    const NONE: Stock = Stock {
+        size: 0,
+        takes_returns: false,
+    };
+    const THREE: Stock = Stock { size: 3, ..NONE };
 
     #[test]
     fn an_instance_is_paid_from_the_next_step_and_serves_after_its_boot() {
-        let mut fleet = Fleet::new(2, 0, BOOT);
+        let mut fleet = Fleet::new(2, NONE, BOOT);
         fleet.want(5, 10);
         for step in 11..16 {
             fleet.begin(step);
@@ -160,7 +186,7 @@ mod tests {
 
     #[test]
     fn those_that_boot_are_given_up_first_the_youngest_before_the_others() {
-        let mut fleet = Fleet::new(2, 0, BOOT);
+        let mut fleet = Fleet::new(2, NONE, BOOT);
         fleet.want(4, 10);
         fleet.want(5, 12);
         fleet.want(4, 13);
@@ -172,7 +198,7 @@ mod tests {
 
     #[test]
     fn stopped_ones_are_started_first_and_the_stock_is_filled_again() {
-        let mut fleet = Fleet::new(2, 3, BOOT);
+        let mut fleet = Fleet::new(2, THREE, BOOT);
         fleet.want(6, 10);
         assert_eq!(
             (fleet.stopped(), fleet.running()),
@@ -183,5 +209,19 @@ mod tests {
         assert_eq!((fleet.serving(), fleet.booting()), (5, 1));
         fleet.begin(16);
         assert_eq!((fleet.serving(), fleet.stopped(), fleet.running()), (6, 3, 6));
+    }
+
+    #[test]
+    fn who_is_needed_no_more_fills_the_stock_where_it_takes_returns() {
+        for (takes_returns, then) in [(true, (2, 2, 3)), (false, (2, 0, 5))] {
+            let stock = Stock { takes_returns, ..THREE };
+            let mut fleet = Fleet::new(2, stock, BOOT);
+            fleet.want(5, 10);
+            fleet.begin(11);
+            fleet.keep(Stock { size: 5, ..stock });
+            fleet.want(2, 12);
+            // three were launched when three had been started; two more are wanted now
+            assert_eq!((fleet.serving(), fleet.stopped(), fleet.running() - 2), then, "{takes_returns}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ghostnet_core::budget::{self, HOUR, TICK};
 use ghostnet_core::decide::{CapacityCount, Flow, Served, open_windows};
 use ghostnet_core::forecast::{Ahead, Learner};
+use ghostnet_core::growth;
 use ghostnet_core::id::PolicyId;
 use ghostnet_core::policy::simple::Waits;
 use ghostnet_core::sample::{Datapoint, Series};
@@ -17,6 +18,7 @@ use ghostnet_core::state::PoolState;
 use ghostnet_core::unit::{Finite, Seconds};
 use jiff::Timestamp;
 
+use crate::fleet::Stock;
 use crate::foresight::{Foresight, Learning, MINUTE, predictive};
 use crate::past::counted;
 use crate::replay::{Look, Scaler, World};
@@ -38,6 +40,7 @@ pub struct GhostNet<'a> {
     has_schedules: bool,
     flow: Flow,
     served: u32,
+    stock: Stock,
     last: Option<Sizing>,
 }
 
@@ -127,6 +130,7 @@ impl<'a> GhostNet<'a> {
             state: None,
             flow: Flow::default(),
             served: 0,
+            stock: Stock::default(),
             last: None,
             pool,
         }
@@ -189,6 +193,16 @@ impl<'a> GhostNet<'a> {
                 Some(ahead) => self.ahead.insert(policy.clone(), ahead.clone()),
                 None => self.ahead.remove(policy),
             };
+        }
+    }
+
+    /// The stopped ones that the pool's spec asks for beside so many that serve or boot to.
+    fn stock_by(&self, state: &PoolState, there: u32) -> Stock {
+        let Some(warm) = self.pool.warm else { return Stock::default() };
+        let learned = growth::learned(state.growth.as_ref(), self.pool.warmup);
+        Stock {
+            size: warm.wanted(state.desired.max(there), self.pool.capacity.max, learned),
+            takes_returns: warm.takes_returns,
         }
     }
 
@@ -259,6 +273,8 @@ impl Scaler for GhostNet<'_> {
         let mut next = state.clone();
         remember(&sizing, &input, &mut next);
         state = next;
+        growth::note(&mut state, &self.pool, look.now);
+        self.stock = self.stock_by(&state, counts.capacity());
         let there = counts.capacity();
         budget::note(&mut state.launches, sizing.desired.saturating_sub(there), HOUR, look.now);
         let removed = there.saturating_sub(sizing.desired);
@@ -268,6 +284,10 @@ impl Scaler for GhostNet<'_> {
         self.state = Some(state);
         self.last = Some(sizing);
         desired
+    }
+
+    fn stock(&self) -> Stock {
+        self.stock
     }
 
     fn why(&self) -> Option<String> {

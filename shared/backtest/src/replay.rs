@@ -6,7 +6,7 @@
 use ghostnet_core::unit::Seconds;
 use jiff::Timestamp;
 
-use crate::fleet::{Boot, Fleet};
+use crate::fleet::{Boot, Fleet, Stock};
 use crate::load::{Instance, Load};
 use crate::score::{Meter, Score, Step};
 
@@ -126,9 +126,9 @@ pub trait Scaler {
     /// How many are wanted from the next step on.
     fn decide(&mut self, look: &Look<'_>) -> u32;
 
-    /// How many stopped ones are kept.
-    fn stock(&self) -> u32 {
-        0
+    /// The stopped ones that are kept.
+    fn stock(&self) -> Stock {
+        Stock::default()
     }
 
     /// Why the last decision was as it was, if it can tell.

@@ -8,7 +8,7 @@ use ghostnet_backtest::ghostnet::GhostNet;
 use ghostnet_backtest::load::{Instance, Load};
 use ghostnet_backtest::replay::{Scaler, World, play};
 use ghostnet_backtest::tune::{Reach, Shadows, Suggestion, Tuned, suggest};
-use ghostnet_core::spec::FleetSpec;
+use ghostnet_core::spec::{Amount, FleetSpec, Rule, WarmSize, WarmSpec, WarmState};
 use ghostnet_core::tuning::Objective;
 use ghostnet_core::unit::{Percent, Seconds};
 use jiff::Timestamp;
@@ -124,6 +124,38 @@ fn a_fleet_that_is_tuned_costs_less_than_one_that_is_careful_and_keeps_its_objec
     );
     assert!(tuned.score.over90_percent <= 2.0, "{}", tuned.score.over90_percent);
     assert!(tuned.cost_ratio >= 1.0 && tuned.settings.contains_key("most often"));
+}
+
+/// A burst of twelve minutes needs more than what runs: what is kept stopped serves after half a minute, what is launched after three.
+#[test]
+fn what_is_kept_warm_loses_less_for_little() {
+    let (spec, mut pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    pool.policies.retain(|policy| !matches!(policy.rule, Rule::Predictive(_)));
+    let load = load(4 * 1_440, u32::MAX);
+    let keeping = |warm: Option<WarmSpec>| {
+        let mut pool = pool.clone();
+        pool.warm = warm;
+        let score = play(&load, &WORLD, &mut GhostNet::new(&spec, &pool, &WORLD), |_, _, _, _| {});
+        (score.over90_percent, score.instance_hours)
+    };
+    let warm = |size, takes_returns| {
+        Some(WarmSpec {
+            size,
+            state: WarmState::Stopped,
+            max_age: Seconds::minutes(7 * 24 * 60),
+            takes_returns,
+        })
+    };
+    let (cold, cold_hours) = keeping(None);
+    for (situation, warm, at_most) in [
+        ("twenty, who leave fill it", warm(WarmSize::Fixed(Amount::Count(20)), true), 1.1),
+        ("twenty, each launched anew", warm(WarmSize::Fixed(Amount::Count(20)), false), 1.3),
+        ("as many as the last days needed", warm(WarmSize::Learned, true), 1.1),
+    ] {
+        let (over, hours) = keeping(warm);
+        assert!(over < 0.7 * cold, "{situation}: {over} % of the time, and {cold} % without");
+        assert!(hours < at_most * cold_hours, "{situation}: {hours} hours, and {cold_hours} without");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 
 use crate::reserve;
+use crate::spec::{PoolSpec, WarmSize};
 use crate::state::{Growth, PoolState, Run};
 use crate::unit::Seconds;
 
@@ -18,9 +19,13 @@ const LOWS_MAX: usize = 16;
 const SHORT_PERMILLE: u64 = 1;
 const HOUR_SECONDS: u64 = 3_600;
 
-/// Takes in a pool's size after a decision. Writes nothing new while it stays, but once an hour.
-pub(crate) fn note(state: &mut PoolState, boot: Seconds, now: Timestamp) {
-    let size = state.desired;
+/// Takes in a pool's size after a decision, where the size of its stock is learned. Writes nothing new while it stays, but once an hour.
+pub fn note(state: &mut PoolState, pool: &PoolSpec, now: Timestamp) {
+    if pool.warm.is_none_or(|warm| warm.size != WarmSize::Learned) {
+        state.growth = None;
+        return;
+    }
+    let (size, boot) = (state.desired, pool.warmup);
     let growth = state.growth.get_or_insert_with(|| Growth {
         hours: None,
         lows: Vec::new(),

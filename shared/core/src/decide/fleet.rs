@@ -394,11 +394,7 @@ fn size_pool(situation: &Situation<'_>, counted: &Counted<'_>, room: Room, state
         return sizing;
     }
     size::remember(&sizing, &input, pool_state);
-    if pool.warm.is_some_and(|warm| warm.size == WarmSize::Learned) {
-        growth::note(pool_state, pool.warmup, situation.now);
-    } else {
-        pool_state.growth = None;
-    }
+    growth::note(pool_state, pool, situation.now);
     learning::learn(situation, counted, pool_state);
     sizing
 }
