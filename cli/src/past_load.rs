@@ -50,7 +50,7 @@ pub(crate) async fn read(stack: &str, (spec, pool): (&FleetSpec, &PoolSpec), day
     };
     let query = Query::of(&metric, (spec, pool), &resolved, days)?;
     let until = query.whole(SETTLED_AFTER.before(session.aws.now()));
-    let from = Seconds(DAY.0.saturating_mul(days)).before(until);
+    let from = query.begin(until, days);
     let file = query.file(&session.stack.installation, (spec, pool));
     let kept = file.as_deref().and_then(|file| query.kept(file, from, until));
     let mut rates = kept.map_or_else(Vec::new, |kept| kept.values().to_vec());
@@ -123,6 +123,11 @@ impl Query {
 
     fn trace(&self, from: Timestamp, rates: Vec<f64>) -> Option<Trace> {
         Trace::new(Unit::RequestsPerSecond, from, self.period, rates)
+    }
+
+    /// When what is asked for begins: a load is known from the middle of one period to that of another, so that whole days take one more.
+    fn begin(&self, until: Timestamp, days: u32) -> Timestamp {
+        Seconds(DAY.0.saturating_mul(days).saturating_add(self.period.0)).before(until)
     }
 
     /// The end of the last whole period.
@@ -231,6 +236,7 @@ fn keep(file: &Path, trace: &Trace) -> io::Result<()> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use ghostnet_backtest::load::Load;
     use ghostnet_core::spec::metric::Stat;
 
     use super::*;
@@ -257,6 +263,22 @@ mod tests {
     fn more_days_than_cloudwatch_keeps_minutes_of_are_read_in_steps_of_five() {
         assert_eq!((query("Own", 14).period, query("Own", 15).period), (Seconds(60), FIVE_MINUTES));
         assert_eq!(query("Own", 15).shape.period(), FIVE_MINUTES);
+    }
+
+    #[test]
+    fn so_many_days_of_load_are_whole_ones() {
+        let until: Timestamp = "2026-11-15T00:00:00Z".parse().unwrap();
+        for days in [14, 15] {
+            let query = query("Own", days);
+            let from = query.begin(until, days);
+            let periods = usize::try_from(Seconds::between(from, until).0 / query.period.0).unwrap();
+            let load = Load::of(&query.trace(from, vec![1.0; periods]).unwrap(), Seconds(0)).unwrap();
+            assert_eq!(
+                load.at(load.rates().len()),
+                Seconds(DAY.0 * days).after(load.start()),
+                "{days} days"
+            );
+        }
     }
 
     #[test]
