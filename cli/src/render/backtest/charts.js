@@ -98,7 +98,7 @@
     return zoomed ? [zoomed.startValue, zoomed.endValue] : span.between.map(at);
   };
 
-  // as tall as what is in sight, and a round number
+  // as tall as what is in sight, and a round number; of a forecast that is far above all that came and was there, no more than that again
   const tallest = (span, [from, until]) => {
     const most = (line) => {
       const times = line.at.map(at);
@@ -107,8 +107,9 @@
     };
     const shown = span.policies.filter((_, place) => isShown(place));
     const wanted = shown.map(({ moves }) => ({ at: moves.map((move) => move.at), of: moves.map((move) => move.after) }));
-    const expected = span.forecast ? [{ at: span.forecast.at, of: span.forecast.upper }] : [];
-    const all = Math.max(...[span.load, ...expected, ...shown.map((policy) => policy.serving), ...wanted].map(most));
+    const there = Math.max(...[span.load, ...shown.map((policy) => policy.serving), ...wanted].map(most));
+    const expected = span.forecast ? most({ at: span.forecast.at, of: span.forecast.upper }) : 0;
+    const all = Math.max(there, Math.min(expected, 2 * there));
     const unit = Math.max(1, 10 ** Math.floor(Math.log10(all)) / 2);
     return Math.max(2, Math.ceil((all * 1.02) / unit) * unit);
   };
