@@ -1,7 +1,8 @@
 """One more chapter: a fleet whose load rises at the same time of every day is launched for before it does.
 
 Three days of minutes are published to CloudWatch, `ghostnet apply` wakes the deployed forecast function, which reads them and keeps what it
-expects, and the next tick launches by it, while the load itself still asks for one instance.
+expects, and the next tick launches by it, while the load itself still asks for one instance. The function has itself find settings by the same
+days, and the next tick goes by them.
 """
 
 import datetime
@@ -26,6 +27,7 @@ VALUES_PER_CALL = 500
 
 LEARNED_WITHIN = 60
 LAUNCHED_WITHIN = 200
+TUNED_WITHIN = 200
 FORGOTTEN_WITHIN = 300
 LOOK_EVERY = 2
 
@@ -50,11 +52,18 @@ class Ahead:
         if datetime.datetime.now(datetime.UTC) >= self._rises:
             raise LocalAwsError("the load had risen when the fleet grew: this says nothing of forecasts\n  hint: try again")
         say(f"[ok] {decision['before']} -> {decision['after']} instances ahead of the load: {decision['why']}")
+        found = self._wait_until("a look by settings that were found", TUNED_WITHIN, self.tuned)
+        say(f"[ok] the night found {found['settings']} in place of {found['instead_of']}, by {found['days']} days")
         self.simulate()
         self._wait_until("the end of the fleet", FORGOTTEN_WITHIN, self.forgotten)
         if self.forecast():
             raise LocalAwsError("the forecast outlived its fleet")
         say("[ok] the forecast is deleted with the fleet")
+
+    def tuned(self):
+        """What was found, once the fleet goes by it."""
+        shown = json.loads(self.demo.ghostnet("--json", "status", FLEET)).get("tuning", [])
+        return next((found for found in shown if found["in_force"]), None)
 
     def forgotten(self):
         """Deleting drains first, and forgets once nobody is left."""
