@@ -89,7 +89,7 @@ pub(crate) struct Args {
     /// From a launch until the instance serves
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = time)]
     pub(crate) boot: Seconds,
-    /// From the start of a stopped instance until it serves; `ghostnet` keeps them where its spec says `warm`
+    /// From the start of a stopped instance until it serves; kept where the fleet's spec says `warm`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(crate) warm_start: Seconds,
     /// How late metrics are known

@@ -11,6 +11,7 @@ use ghostnet_core::tuning::{Objective, Settings, USUAL};
 use ghostnet_core::unit::{Finite, Percent, Seconds};
 use serde::Serialize;
 
+use crate::fleet::Stock;
 use crate::foresight::{Foresight, Learning};
 use crate::ghostnet::GhostNet;
 use crate::load::Load;
@@ -400,6 +401,10 @@ impl Scaler for Tuned<'_> {
             self.retune(day, look);
         }
         self.scaler.decide(look)
+    }
+
+    fn stock(&self) -> Stock {
+        self.scaler.stock()
     }
 
     fn why(&self) -> Option<String> {

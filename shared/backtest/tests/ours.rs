@@ -159,6 +159,23 @@ fn what_is_kept_warm_loses_less_for_little() {
 }
 
 #[test]
+fn a_fleet_that_is_tuned_keeps_its_stock() {
+    let (spec, mut pool) = default_fleet::of(INSTANCE).expect("the default fleet");
+    pool.warm = Some(WarmSpec {
+        size: WarmSize::Fixed(Amount::Count(20)),
+        state: WarmState::Stopped,
+        max_age: Seconds::minutes(7 * 24 * 60),
+        takes_returns: true,
+    });
+    let (load, objective) = (load(2 * 1_440, u32::MAX), Objective { used: 0.9, percent: 1.0 });
+    let shadows = Shadows::play(&load, &WORLD, &spec, &pool, &objective).expect("a policy looks ahead");
+    let mut tuned = Tuned::new(&shadows, &spec, &pool, objective);
+    let mut stopped = 0;
+    play(&load, &WORLD, &mut tuned, |_, step, _, _| stopped = stopped.max(step.stopped));
+    assert_eq!((tuned.stock().size, stopped), (20, 20));
+}
+
+#[test]
 fn what_is_written_is_played_as_it_is_written_whatever_the_limit_of_an_objective() {
     let (spec, pool) = default_fleet::of(INSTANCE).expect("the default fleet");
     let load = load(2 * 1_440, u32::MAX);
